@@ -18,7 +18,7 @@ type Map struct {
 	mu      sync.Mutex
 	secrets map[string][]hush.Secret // oldest first
 	denied  map[string]bool
-	broken  []*Step
+	always  []*always
 	script  []Step
 	calls   []hush.Ref
 }
@@ -28,6 +28,12 @@ type Step struct {
 	Delay  time.Duration // waited first, unless the context ends
 	Err    error         // if set, the call's error
 	Answer *hush.Secret  // if set, the call's answer
+}
+
+// always is a Step that every call meets until it is lifted.
+type always struct {
+	step   Step
+	lifted chan struct{}
 }
 
 // Put stores value as the newest version of name and returns its version id. The
@@ -71,16 +77,18 @@ func (m *Map) Deny(name string) {
 }
 
 // Always makes every call meet step, ahead of the script, until restore is
-// called.
+// called. Calls that still wait out its Delay then go on at once.
 func (m *Map) Always(step Step) (restore func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.broken = append(m.broken, &step)
-	return func() {
+	added := &always{step: step, lifted: make(chan struct{})}
+	m.always = append(m.always, added)
+	return sync.OnceFunc(func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.broken = slices.DeleteFunc(m.broken, func(s *Step) bool { return s == &step })
-	}
+		m.always = slices.DeleteFunc(m.always, func(a *always) bool { return a == added })
+		close(added.lifted)
+	})
 }
 
 // Script makes the next calls meet steps, one each, in order; after them calls
@@ -106,12 +114,14 @@ func (m *Map) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError("map", ref, hush.ErrCanceled, err)
 	}
-	step := m.step(ref)
+	step, lifted := m.step(ref)
 	if step.Delay > 0 {
 		timer := time.NewTimer(step.Delay)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
+		case <-lifted:
+			step = Step{}
 		case <-ctx.Done():
 			return hush.Secret{}, hush.NewError("map", ref, hush.ErrCanceled, ctx.Err())
 		}
@@ -129,18 +139,20 @@ func (m *Map) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return ref.Select(secret)
 }
 
-// step notes the call and takes what the script holds for it.
-func (m *Map) step(ref hush.Ref) (step Step) {
+// step notes the call and returns what it meets; lifted is closed when that no
+// longer holds.
+func (m *Map) step(ref hush.Ref) (step Step, lifted <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls = append(m.calls, ref)
-	if len(m.broken) > 0 {
-		return *m.broken[len(m.broken)-1]
+	if len(m.always) > 0 {
+		last := m.always[len(m.always)-1]
+		return last.step, last.lifted
 	}
 	if len(m.script) > 0 {
 		step, m.script = m.script[0], m.script[1:]
 	}
-	return step
+	return step, nil
 }
 
 func (m *Map) read(ref hush.Ref) (hush.Secret, error) {

@@ -1,0 +1,239 @@
+package cachettl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// hands are two clocks that a test sets apart.
+type hands struct {
+	mu  sync.Mutex
+	now clock.Instant
+}
+
+func (h *hands) read() clock.Instant {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *hands) move(wall, mono time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Wall += int64(wall)
+	h.now.Mono += int64(mono)
+}
+
+func twoClocks() (*hands, *cachettl.Options) {
+	h := &hands{now: clock.Instant{Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Mono: 1}}
+	o := &cachettl.Options{}
+	o.SetClock(h.read)
+	return h, o
+}
+
+func TestTheTTLIsOverWhenEitherClockSaysSo(t *testing.T) {
+	for name, move := range map[string]struct{ wall, mono time.Duration }{
+		"frozen: the monotonic clock stood still": {wall: ttl},
+		"the wall clock was set back":             {wall: -time.Hour, mono: ttl},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, o := twoClocks()
+			bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				reveal(t, c, db)
+				h.move(max(move.wall-1, 0), max(move.mono-1, 0))
+				reveal(t, c, db)
+				assert.Len(t, m.Calls(), 1)
+				h.move(move.wall, move.mono)
+				reveal(t, c, db)
+				assert.Len(t, m.Calls(), 2)
+			})
+		})
+	}
+}
+
+func TestExpiresIsOverWhenEitherClockSaysSo(t *testing.T) {
+	h, o := twoClocks()
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		lease := step{Answer: &hush.Secret{Expires: time.Unix(0, h.read().Wall).Add(10 * time.Second)}}
+		m.Script(lease)
+		reveal(t, c, db)
+		h.move(-time.Hour, 10*time.Second)
+		reveal(t, c, db)
+		assert.Len(t, m.Calls(), 2)
+	})
+}
+
+func TestAFetchThatAFreezeOutlivedIsAbandoned(t *testing.T) {
+	h, o := twoClocks()
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		late := made("v0", 0)
+		late.Delay = time.Second
+		m.Script(late, step{Delay: 2 * time.Second})
+		var wg sync.WaitGroup
+		get := func() { assert.Equal(t, "one", reveal(t, c, db)) }
+		wg.Go(get)
+		synctest.Wait()
+		h.move(10*time.Minute, 0)
+		wg.Go(get) // comes after the thaw: starts another
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 2, "nobody joins the old fetch")
+		wg.Wait()
+		assert.Equal(t, "one", reveal(t, c, db), "its late answer is dropped")
+		assert.Len(t, m.Calls(), 2, "and those who waited for it joined the next")
+	})
+}
+
+func TestAnAnswerThatAFreezeOutlivedIsAskedForAgain(t *testing.T) {
+	h, o := twoClocks()
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for _, old := range []step{made("v0", 0), {Err: hush.ErrUnavailable}} {
+			old.Delay = time.Second
+			m.Script(old)
+			before := len(m.Calls())
+			var wg sync.WaitGroup
+			wg.Go(func() { assert.Equal(t, "one", reveal(t, c, db)) })
+			synctest.Wait()
+			h.move(10*time.Minute, 0)
+			wg.Wait()
+			assert.Len(t, m.Calls(), before+2)
+			c.Forget()
+		}
+	})
+}
+
+func TestTheFetchTimeoutCancelsAndKeepsTheClass(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		m.Script(step{Delay: time.Hour})
+		start := time.Now()
+		_, err := c.Get(t.Context(), db)
+		assert.Equal(t, 5*time.Second, time.Since(start))
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's context did not end")
+		assert.ErrorContains(t, err, "fetch timeout of 5s")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c := cachettl.New(hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+			<-ctx.Done()
+			return hush.Secret{}, hush.NewError("p", ref, hush.ErrThrottled, ctx.Err())
+		}), ttl, nil)
+		_, err := c.Get(t.Context(), db)
+		assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "the last real answer's class")
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestADeafProviderHoldsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wake := make(chan struct{})
+		c := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+			<-wake
+			return hush.Secret{}, nil
+		}), ttl, nil)
+		start := time.Now()
+		_, err := c.Get(t.Context(), db)
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.NotErrorIs(t, err, context.DeadlineExceeded)
+		assert.Less(t, time.Since(start), 6*time.Second)
+		require.NoError(t, c.Close(), "Close does not wait for it either")
+		close(wake)
+	})
+}
+
+func TestAnAnswerAfterTheFetchTimeoutIsDropped(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		deaf := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+			time.Sleep(5 * time.Second)
+			return hush.Secret{}, nil
+		}), ttl, nil)
+		_, err := deaf.Get(t.Context(), db)
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.ErrorContains(t, err, "after the fetch timeout")
+	})
+}
+
+func TestAProviderThatPanicsOrEndsItsGoroutine(t *testing.T) {
+	for name, p := range map[string]hush.ProviderFunc{
+		"*errors.errorString": func(context.Context, hush.Ref) (hush.Secret, error) { panic(errors.New("canary")) },
+		"ended its goroutine": func(context.Context, hush.Ref) (hush.Secret, error) { runtime.Goexit(); return hush.Secret{}, nil },
+	} {
+		c := cachettl.New(p, ttl, nil)
+		_, err := c.Get(t.Context(), db)
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.ErrorContains(t, err, name)
+		assert.Empty(t, providertest.Leaks(err, "canary"))
+		require.NoError(t, c.Close())
+	}
+}
+
+func TestAContextErrorOfTheStoresOwnIsAnOutage(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for _, its := range []error{context.Canceled, context.DeadlineExceeded, hush.NewError("p", db, hush.ErrCanceled, context.Canceled)} {
+			m.Script(step{Err: its})
+			_, err := c.Get(t.Context(), db)
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+			assert.NotErrorIs(t, err, context.Canceled)
+			assert.NotErrorIs(t, err, context.DeadlineExceeded)
+		}
+	})
+}
+
+func TestEntriesAreBoundedAndTheUnusedGoFirst(t *testing.T) {
+	bubble(t, &cachettl.Options{MaxEntries: 10}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		busy := hush.Name("s0")
+		for i := range 50 {
+			name := fmt.Sprintf("s%d", i)
+			m.Put(name, []byte(name))
+			assert.Equal(t, name, reveal(t, c, hush.Name(name)))
+			reveal(t, c, busy)
+			assert.LessOrEqual(t, c.Size(), 10)
+		}
+		assert.Equal(t, 10, c.Size())
+		assert.Len(t, m.Calls(), 50, "an entry read since the last sweep is not evicted")
+		_, err := c.Get(t.Context(), hush.Name("nope"))
+		require.ErrorIs(t, err, hush.ErrNotFound)
+		assert.Equal(t, 10, c.Size(), "a name that the store does not have takes no place")
+	})
+}
+
+func TestVersionsOfANameAreEvictedOneByOne(t *testing.T) {
+	bubble(t, &cachettl.Options{MaxEntries: 2}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		m.Put("db", []byte("two"))
+		m.Put("db", []byte("three"))
+		for i, want := range []string{"one", "two", "three"} {
+			assert.Equal(t, want, reveal(t, c, hush.Ref{Name: "db", Version: fmt.Sprintf("v%d", i+1)}))
+		}
+		assert.Equal(t, 2, c.Size())
+	})
+}
+
+func TestAFetchThatRunsIsNotEvicted(t *testing.T) {
+	bubble(t, &cachettl.Options{MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		m.Script(step{Delay: time.Second})
+		var wg sync.WaitGroup
+		wg.Go(func() { reveal(t, c, db) })
+		synctest.Wait()
+		for i := range 5 {
+			name := fmt.Sprintf("s%d", i)
+			m.Put(name, []byte(name))
+			reveal(t, c, hush.Name(name))
+		}
+		wg.Go(func() { reveal(t, c, db) })
+		wg.Wait()
+		assert.Len(t, m.Calls(), 6)
+		assert.Equal(t, 1, c.Size())
+	})
+}

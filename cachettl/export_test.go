@@ -1,0 +1,13 @@
+package cachettl
+
+import "github.com/hush-secrets/hush/internal/clock"
+
+// SetClock replaces the clocks that a Cache made with o reads.
+func (o *Options) SetClock(now clock.Func) { o.now = now }
+
+// Size returns the number of entries, idle ones included.
+func (c *Cache) Size() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.table.ring)
+}

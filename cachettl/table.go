@@ -1,0 +1,96 @@
+package cachettl
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hush-secrets/hush"
+)
+
+// A table finds entries without a lock and bounds their number. It is keyed by
+// name alone, with the few versions and stages of a name in a list: hashing four
+// strings costs twice what hashing one does. Changes are guarded by Cache.mu.
+type table struct {
+	names sync.Map // name → []*entry, never changed in place
+	ring  []*entry
+	hand  int
+	most  int
+}
+
+// find returns the entry of ref's key, or nil.
+func (t *table) find(ref hush.Ref) *entry {
+	list, ok := t.names.Load(ref.Name)
+	if !ok {
+		return nil
+	}
+	if ref.Version == "" && ref.Stage == hush.CurrentStage {
+		ref.Stage = ""
+	}
+	for _, e := range list.([]*entry) {
+		if e.ref.Version == ref.Version && e.ref.Stage == ref.Stage {
+			return e
+		}
+	}
+	return nil
+}
+
+// add adds an entry for whole. It evicts nothing: a name that the store does not
+// have must not push out one that it has.
+func (t *table) add(whole hush.Ref) *entry {
+	e := &entry{ref: whole}
+	list, _ := t.names.Load(whole.Name)
+	was, _ := list.([]*entry)
+	t.names.Store(whole.Name, append(slices.Clip(was), e))
+	t.ring = append(t.ring, e)
+	return e
+}
+
+// keep lets e stay if it holds anything, and makes room for it.
+func (t *table) keep(e *entry) {
+	if e.idle() {
+		t.remove(e)
+		return
+	}
+	for len(t.ring) > t.most && t.evict(e) {
+	}
+}
+
+// evict removes the next entry, in the order in which they came, that was not
+// read since the hand last passed it and whose fetch is not running. It spares
+// one, and reports whether it found any.
+func (t *table) evict(spared *entry) bool {
+	for range 2 * len(t.ring) {
+		t.hand %= len(t.ring)
+		e := t.ring[t.hand]
+		if e != spared && e.fetch == nil && !e.used.Swap(false) {
+			t.remove(e)
+			return true
+		}
+		t.hand++
+	}
+	return false
+}
+
+// remove takes e out, leaving the others in their order.
+func (t *table) remove(e *entry) {
+	i := slices.Index(t.ring, e)
+	if i < 0 {
+		return
+	}
+	t.ring = slices.Delete(t.ring, i, i+1)
+	if i < t.hand {
+		t.hand--
+	}
+	list, _ := t.names.Load(e.ref.Name)
+	rest := slices.DeleteFunc(slices.Clone(list.([]*entry)), func(other *entry) bool { return other == e })
+	if len(rest) == 0 {
+		t.names.Delete(e.ref.Name)
+	} else {
+		t.names.Store(e.ref.Name, rest)
+	}
+}
+
+func (t *table) clear() {
+	t.names.Clear()
+	t.ring, t.hand = nil, 0
+}
