@@ -85,7 +85,8 @@ func (c Class) Is(target error) bool {
 }
 
 // An Error says who failed, about what, how, and why. It unwraps to its class
-// and to its cause.
+// and to its cause. A nil *Error, which a careless Provider returns as an error
+// that is not nil, reads as ErrUnavailable.
 type Error struct {
 	Provider string // who failed: a backend's or a link's name
 	Ref      Ref    // what was asked for, without its freshness
@@ -102,6 +103,9 @@ func NewError(provider string, ref Ref, class Class, cause error) *Error {
 
 // Error returns `provider: "ref": class: cause`, leaving out what is not known.
 func (e *Error) Error() string {
+	if e == nil {
+		return ErrUnavailable.Error()
+	}
 	var b strings.Builder
 	if e.Provider != "" {
 		b.WriteString(e.Provider + ": ")
@@ -118,7 +122,10 @@ func (e *Error) Error() string {
 
 // Unwrap returns the class and, if there is one, the cause.
 func (e *Error) Unwrap() []error {
-	if e.Err == nil {
+	switch {
+	case e == nil:
+		return []error{ErrUnavailable}
+	case e.Err == nil:
 		return []error{e.Class.known()}
 	}
 	return []error{e.Class.known(), e.Err}

@@ -203,7 +203,7 @@ func (r Ref) Select(s Secret) (Secret, error) {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return Secret{}, NewError(e.Provider, r, e.Class, e.Err)
 	}
-	return part, nil
+	return part, err
 }
 
 const hexDigits = "0123456789ABCDEF"

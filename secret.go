@@ -106,14 +106,15 @@ func (s Secret) Decode(v any) error {
 		return fmt.Errorf("hush: decode: %w", e)
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("hush: decode: at byte %d: the JSON does not fit %s of type %s", e.Offset, e.Field, e.Type)
+		// Its Value quotes a number, and with GOEXPERIMENT=jsonv2 its Field names
+		// the keys of maps.
+		return fmt.Errorf("hush: decode: at byte %d: the JSON does not fit type %v", e.Offset, e.Type)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("hush: decode: not JSON, from byte %d", e.Offset)
 	}
-	if errors.Is(err, errMasked) {
-		return fmt.Errorf("hush: decode: %w", errMasked)
+	if e, ok := errors.AsType[textError](err); ok {
+		return fmt.Errorf("hush: decode: %w", e)
 	}
-	// Whatever else an Unmarshaler of the caller's says may quote its input.
-	return fmt.Errorf("hush: decode: %T", err)
+	return fmt.Errorf("hush: decode: a %T, whose text is left out because it may quote the secret", err)
 }

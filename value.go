@@ -3,17 +3,25 @@ package hush
 import (
 	"crypto/subtle"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"unicode/utf8"
 )
 
 // mask stands for a Value wherever one is printed. It says how to read the
 // value, because a masked password in a connection string is a night's debugging.
 const mask = "[redacted hush.Value: call Reveal]"
 
-var errMasked = errors.New("the text is the mask of a hush.Value, not a secret: it was marshalled somewhere on its way")
+// A textError is why a text cannot become a Value. It quotes nothing.
+type textError string
+
+func (e textError) Error() string { return string(e) }
+
+const (
+	errMasked  textError = "the text is the mask of a hush.Value, not a secret: it was marshalled somewhere on its way"
+	errNotText textError = "not a JSON string in UTF-8"
+)
 
 // A Value is a secret's bytes. It prints, logs and marshals as a mask; Reveal and
 // RevealBytes are the only ways to its text. The zero Value is empty.
@@ -67,7 +75,8 @@ func (v Value) LogValue() slog.Value { return slog.StringValue(mask) }
 
 // UnmarshalJSON sets v to the text of a JSON string, or to the JSON itself of
 // anything else, null included. The mask is an error: a secret that went through
-// JSON would otherwise come back as its mask.
+// JSON would otherwise come back as its mask. So is a string that is not UTF-8,
+// in which encoding/json would replace bytes.
 func (v *Value) UnmarshalJSON(b []byte) error {
 	text, err := textOf(b)
 	if err != nil {
@@ -91,8 +100,8 @@ func textOf(raw json.RawMessage) (string, error) {
 		return string(raw), nil
 	}
 	var text string
-	if json.Unmarshal(raw, &text) != nil {
-		return "", errors.New("not a JSON string")
+	if !utf8.Valid(raw) || json.Unmarshal(raw, &text) != nil {
+		return "", errNotText
 	}
 	return text, nil
 }

@@ -77,7 +77,8 @@ func (m *Map) Deny(name string) {
 }
 
 // Always makes every call meet step, ahead of the script, until restore is
-// called. Calls that still wait out its Delay then go on at once.
+// called. Calls that still wait out its Delay then go on at once. In a synctest
+// bubble, call Always inside the bubble.
 func (m *Map) Always(step Step) (restore func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
