@@ -1,0 +1,33 @@
+package env
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/params"
+)
+
+// Scheme returns the scheme "env", which opens URLs such as
+// "env:?prefix=APP_&files=true". Its parameters are [Options.Prefix] and
+// [Options.Files], true or false; any other is an error, and so is a prefix that
+// no variable can have.
+func Scheme() hush.Scheme { return hush.Scheme{Name: source, Open: open} }
+
+func open(_ context.Context, u *url.URL) (hush.Provider, error) {
+	values, err := params.Parse(u, "prefix", "files")
+	if err != nil {
+		return nil, err
+	}
+	files, err := params.Bool(values, "files")
+	if err != nil {
+		return nil, err
+	}
+	prefix := values["prefix"]
+	if strings.ContainsAny(prefix, "=\x00") {
+		return nil, errors.New(`parameter "prefix": no variable's name holds = or a zero byte`)
+	}
+	return New(&Options{Prefix: prefix, Files: files}), nil
+}
