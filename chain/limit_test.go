@@ -1,0 +1,226 @@
+package chain_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// hangs is a link that answers no call before its context ends.
+func hangs(name string) chain.Link {
+	m := &providertest.Map{}
+	m.Always(providertest.Step{Delay: time.Hour})
+	return chain.Link{Name: name, Provider: m}
+}
+
+func limited(l chain.Link, d time.Duration) chain.Link {
+	l.Timeout = d
+	return l
+}
+
+// notTheCallers checks that err cannot be taken for the end of the caller's context.
+func notTheCallers(t *testing.T, err error) {
+	t.Helper()
+	require.Error(t, err)
+	failure, ok := errors.AsType[*chain.Failure](err)
+	require.True(t, ok)
+	for _, e := range append(failure.Attempts(), err) {
+		for _, end := range []error{context.Canceled, context.DeadlineExceeded, hush.ErrCanceled} {
+			assert.NotErrorIs(t, e, end)
+		}
+	}
+}
+
+func TestTimeoutIsNotTheCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		_, err := get(t, limited(hangs("slow"), time.Second), limited(hangs("slower"), 2*time.Second))
+		assert.Equal(t, 3*time.Second, time.Since(start))
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.ErrorContains(t, err, "slow: unavailable: slow took longer than its limit of 1s; slower: ")
+		notTheCallers(t, err)
+
+		got, err := get(t, limited(hangs("slow"), time.Second), says("env", 0))
+		require.NoError(t, err)
+		assert.True(t, got.Fallback)
+	})
+}
+
+func TestForeignContextErrorsAreText(t *testing.T) {
+	inner := func(class hush.Class, cause error) chain.Link {
+		return does("inner", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+			return hush.Secret{}, hush.NewError("sdk", ref, class, cause)
+		})
+	}
+	for _, test := range []struct {
+		link chain.Link
+		want hush.Class
+		text string
+	}{
+		{inner(hush.ErrThrottled, fmt.Errorf("429, then %w", context.DeadlineExceeded)), hush.ErrThrottled, "throttled: 429, then context deadline exceeded"},
+		{inner(hush.ErrUnavailable, context.Canceled), hush.ErrUnavailable, "unavailable: context canceled"},
+		{inner(hush.ErrCanceled, context.Canceled), hush.ErrUnavailable, `unavailable: sdk: "db": canceled: context canceled`},
+		{inner(hush.ErrDenied, hush.ErrCanceled), hush.ErrDenied, "denied: canceled"},
+		{does("inner", func(context.Context, hush.Ref) (hush.Secret, error) {
+			return hush.Secret{}, context.DeadlineExceeded
+		}), hush.ErrUnavailable, "unavailable: context deadline exceeded"},
+	} {
+		_, err := get(t, test.link)
+		assert.Equal(t, test.want, hush.ClassOf(err))
+		assert.EqualError(t, err, fmt.Sprintf(`chain: "db": %v: inner: %s`, test.want, test.text))
+		notTheCallers(t, err)
+	}
+}
+
+func TestShares(t *testing.T) {
+	type links = []chain.Link
+	for _, test := range []struct {
+		name  string
+		links func() links  // made in the bubble
+		want  time.Duration // until the env link answers, of 9 s
+	}{
+		{"each its share", func() links { return links{hangs("a"), hangs("b")} }, 6 * time.Second},
+		{"what one leaves is shared", func() links { return links{says("a", hush.ErrUnavailable), hangs("b")} }, 4500 * time.Millisecond},
+		{"a shorter Timeout holds", func() links { return links{limited(hangs("a"), time.Second), hangs("b")} }, 5 * time.Second},
+		{"a longer one does not", func() links { return links{limited(hangs("a"), 8*time.Second), hangs("b")} }, 6 * time.Second},
+		{"fronts count", func() links { return links{front(hangs("a")), hangs("b")} }, 6 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+				defer cancel()
+				start := time.Now()
+				got, err := chain.New(append(test.links(), says("env", 0)), nil).Get(ctx, hush.Name("db"))
+				require.NoError(t, err)
+				assert.Equal(t, "env", got.Source)
+				assert.Equal(t, test.want, time.Since(start))
+			})
+		})
+	}
+}
+
+func TestShareIsNotTheCallersDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		_, err := chain.New([]chain.Link{hangs("a"), says("b", hush.ErrNotFound)}, nil).Get(ctx, hush.Name("db"))
+		assert.EqualError(t, err, `chain: "db": unavailable: a: unavailable: `+
+			`a, given its share of the caller's time, took longer than its limit of 1s; b: not found`)
+		notTheCallers(t, err)
+	})
+}
+
+func TestLastLinkHasAllThatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := chain.New([]chain.Link{hangs("a"), hangs("b"), hangs("c")}, nil).Get(ctx, hush.Name("db"))
+		assert.Equal(t, 9*time.Second, time.Since(start))
+		assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
+
+func TestNoDeadlineNoShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel)
+		start := time.Now()
+		_, err := chain.New([]chain.Link{hangs("a"), says("b", 0)}, nil).Get(ctx, hush.Name("db"))
+		assert.Equal(t, time.Minute, time.Since(start))
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// cuts is a link during whose call the caller's context ends; it reports class.
+func cuts(cancel context.CancelFunc, class hush.Class, cause error) chain.Link {
+	return does("cut", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+		cancel()
+		if class == 0 {
+			return hush.Secret{Value: hush.NewValue([]byte("just in time"))}, nil
+		}
+		return hush.Secret{}, hush.NewError("store", ref, class, cause)
+	})
+}
+
+func TestTheCallersEndStops(t *testing.T) {
+	own := context.DeadlineExceeded // a limit of the link's, at the same time
+	for _, test := range []struct {
+		name   string
+		before hush.Class
+		says   hush.Class
+		cause  error
+		last   bool // nobody is left to ask
+		want   hush.Class
+	}{
+		{"canceled", hush.ErrNotFound, hush.ErrCanceled, context.Canceled, false, hush.ErrCanceled},
+		{"canceled, and does not say by whom", hush.ErrUnavailable, hush.ErrCanceled, nil, false, hush.ErrCanceled},
+		{"canceled by its own limit", hush.ErrNotFound, hush.ErrCanceled, own, true, hush.ErrCanceled},
+		{"an outage is kept", hush.ErrUnavailable, hush.ErrThrottled, context.Canceled, false, hush.ErrThrottled},
+		{"an outage without the context", hush.ErrNotFound, hush.ErrUnavailable, nil, true, hush.ErrUnavailable},
+		{"an outage by its own limit", hush.ErrNotFound, hush.ErrRefused, own, true, hush.ErrRefused},
+		{"not found is not for all", hush.ErrNotFound, hush.ErrNotFound, nil, false, hush.ErrCanceled},
+		{"denied is not for all", hush.ErrNotFound, hush.ErrDenied, nil, false, hush.ErrCanceled},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var after providertest.Map
+			links := []chain.Link{says("before", test.before), cuts(cancel, test.says, test.cause)}
+			if !test.last {
+				links = append(links, chain.Link{Name: "after", Provider: &after})
+			}
+			_, err := chain.New(links, nil).Get(ctx, hush.Name("db"))
+			assert.Equal(t, test.want, hush.ClassOf(err), "%v", err)
+			assert.ErrorIs(t, err, context.Canceled)
+			assert.NotErrorIs(t, err, context.DeadlineExceeded)
+			assert.NotErrorIs(t, err, hush.ErrNotFound)
+			assert.NotErrorIs(t, err, hush.ErrDenied)
+			assert.ErrorContains(t, err, "context canceled")
+			assert.Empty(t, after.Calls())
+		})
+	}
+}
+
+func TestTheCallersEndComesTooLate(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	got, err := chain.New([]chain.Link{cuts(cancel, 0, nil), says("b", 0)}, nil).Get(ctx, hush.Name("db"))
+	require.NoError(t, err, "an answer is an answer")
+	assert.Equal(t, "cut", got.Source)
+
+	ctx, cancel = context.WithCancel(t.Context())
+	_, err = chain.New([]chain.Link{says("a", hush.ErrDenied), cuts(cancel, hush.ErrNotFound, nil)}, nil).Get(ctx, hush.Name("db"))
+	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err), "all links have answered")
+
+	ctx, cancel = context.WithCancel(t.Context())
+	_, err = chain.New([]chain.Link{cuts(cancel, hush.ErrInvalidRef, nil), says("b", 0)}, nil).Get(ctx, hush.Name("db"))
+	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "nobody could have had it")
+}
+
+func TestBetweenLinksTheErrorSaysWhoWasNotAsked(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := chain.New([]chain.Link{cuts(cancel, hush.ErrNotFound, nil), says("env", 0)}, nil).Get(ctx, hush.Name("db"))
+	assert.EqualError(t, err, `chain: "db": canceled: cut: not found; context canceled before env was asked`)
+}
+
+func TestALinksContextEndsWithItsCall(t *testing.T) {
+	ended := make(chan struct{})
+	link := does("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
+		context.AfterFunc(ctx, func() { close(ended) })
+		return hush.Secret{}, nil
+	})
+	_, err := get(t, limited(link, time.Hour))
+	require.NoError(t, err)
+	<-ended // or its timer would live on for an hour
+}

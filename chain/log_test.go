@@ -1,0 +1,265 @@
+package chain_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// watch returns options that log to logs and collect calls.
+func watch(level zapcore.Level) (o *chain.Options, logs *observer.ObservedLogs, calls *[]chain.Call) {
+	core, logs := observer.New(level)
+	calls = new([]chain.Call)
+	return &chain.Options{
+		Logger: zap.New(core),
+		OnCall: func(c chain.Call) { *calls = append(*calls, c) },
+	}, logs, calls
+}
+
+// brief is a log as "level provider outcome" lines.
+func brief(logs *observer.ObservedLogs) (lines []string) {
+	for _, e := range logs.All() {
+		fields := e.ContextMap()
+		lines = append(lines, fmt.Sprintf("%v %v %v", e.Level, fields["provider"], fields["outcome"]))
+	}
+	return lines
+}
+
+func TestLevels(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		links []chain.Link
+		want  []string
+	}{
+		{"first link answers", []chain.Link{says("a", 0)}, []string{"debug a ok"}},
+		{"a front answers", []chain.Link{front(says("a", 0)), says("b", 0)}, []string{"debug a ok"}},
+		{
+			"a later one answers",
+			[]chain.Link{says("a", hush.ErrNotFound), says("b", 0)},
+			[]string{"debug a not found", "info b ok"},
+		},
+		{
+			"a front fails",
+			[]chain.Link{front(says("a", hush.ErrUnavailable)), says("b", 0)},
+			[]string{"info a unavailable", "info b ok"},
+		},
+		{
+			"a throttled front",
+			[]chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", 0)},
+			[]string{"info a throttled", "debug b skipped", "info c ok"},
+		},
+		{
+			"a throttled front of another store",
+			[]chain.Link{front(says("a", hush.ErrThrottled)), says("b", hush.ErrNotFound), front(says("c", 0)), says("d", 0)},
+			[]string{"info a throttled", "debug b not found", "info c ok"},
+		},
+		{
+			"a front with no store",
+			[]chain.Link{says("a", hush.ErrAbsent), front(says("b", hush.ErrRefused))},
+			[]string{"debug a absent", "warn b refused", "error chain refused"},
+		},
+		{
+			"a store fails",
+			[]chain.Link{says("a", hush.ErrUnsupported), says("b", hush.ErrDenied), says("c", 0)},
+			[]string{"debug a unsupported", "warn b denied", "info c ok"},
+		},
+		{
+			"all fail",
+			[]chain.Link{front(says("a", hush.ErrRefused)), says("b", hush.ErrUnauthenticated), says("c", hush.ErrNotFound)},
+			[]string{"info a refused", "warn b unauthenticated", "debug c not found", "error chain unauthenticated"},
+		},
+		{
+			"all say not found",
+			[]chain.Link{front(says("a", hush.ErrRefused)), says("b", hush.ErrNotFound), says("c", hush.ErrAbsent)},
+			[]string{"info a refused", "debug b not found", "debug c absent", "info chain not found"},
+		},
+		{
+			"none is here",
+			[]chain.Link{says("a", hush.ErrUnsupported), says("b", hush.ErrAbsent)},
+			[]string{"debug a unsupported", "debug b absent", "debug chain absent"},
+		},
+		{"none can", []chain.Link{says("a", hush.ErrUnsupported)}, []string{"debug a unsupported", "debug chain unsupported"}},
+		{
+			"malformed for a link",
+			[]chain.Link{says("a", hush.ErrInvalidRef), says("b", 0)},
+			[]string{"warn a invalid reference", "error chain invalid reference"},
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			core, logs := observer.New(zap.DebugLevel)
+			_, _ = chain.New(test.links, &chain.Options{Logger: zap.New(core)}).Get(t.Context(), hush.Name("db"))
+			assert.Equal(t, test.want, brief(logs))
+		})
+	}
+}
+
+func TestLevelsOfTheCallersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, logs, _ := watch(zap.DebugLevel)
+		c := chain.New([]chain.Link{front(says("a", hush.ErrAbsent)), hangs("b")}, o)
+
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		_, err := c.Get(ctx, hush.Name("db"))
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, []string{"debug a absent", "debug b canceled", "debug chain canceled"}, brief(logs))
+
+		logs.TakeAll()
+		ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err = c.Get(ctx, hush.Name("db"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, []string{"debug a absent", "warn b canceled", "error chain canceled"}, brief(logs))
+	})
+}
+
+func TestFields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m providertest.Map
+		m.Put("db", []byte(`{"user":"app"}`))
+		m.Always(providertest.Step{Delay: 30 * time.Millisecond})
+		down := hangs("direct")
+		down.Timeout = time.Second
+		o, logs, calls := watch(zap.DebugLevel)
+		c := chain.New([]chain.Link{down, {Name: "vault", Provider: &m}}, o)
+		_, err := c.Get(t.Context(), hush.Ref{Name: "db", Stage: "AWSCURRENT", Field: "user"}.Fresh())
+		require.NoError(t, err)
+
+		require.Equal(t, 2, logs.Len())
+		entries := logs.All()
+		assert.Equal(t, "secret call", entries[0].Message)
+		assert.Equal(t, "secret call", entries[1].Message)
+		assert.Equal(t, map[string]any{
+			"provider": "direct", "secret": "db?stage=AWSCURRENT", "outcome": "unavailable", "latency": time.Second,
+			"version": "", "attempt": int64(1), "front": false, "fallback": false,
+			"error": `direct: "db?stage=AWSCURRENT": unavailable: direct took longer than its limit of 1s`,
+		}, entries[0].ContextMap())
+		assert.Equal(t, map[string]any{
+			"provider": "vault", "secret": "db?stage=AWSCURRENT", "outcome": "ok", "latency": 30 * time.Millisecond,
+			"version": "v1", "attempt": int64(2), "front": false, "fallback": true,
+		}, entries[1].ContextMap())
+
+		asked := hush.Ref{Name: "db", Stage: "AWSCURRENT"}
+		require.Len(t, *calls, 2)
+		failed := (*calls)[0]
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(failed.Err))
+		failed.Err = nil
+		assert.Equal(t, chain.Call{Provider: "direct", Ref: asked, Class: hush.ErrUnavailable, Latency: time.Second, Attempt: 1}, failed)
+		assert.Equal(t, chain.Call{
+			Provider: "vault", Ref: asked, Latency: 30 * time.Millisecond, Version: "v1", Attempt: 2, Fallback: true,
+		}, (*calls)[1])
+	})
+}
+
+func TestClosingLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, logs, _ := watch(zap.ErrorLevel)
+		c := chain.New([]chain.Link{limited(hangs("a"), time.Second), limited(hangs("b"), time.Second)}, o)
+		_, err := c.Get(t.Context(), hush.Ref{Name: "db", Field: "user"})
+		require.Error(t, err)
+		require.Equal(t, 1, logs.Len())
+		entry := logs.All()[0]
+		assert.Equal(t, "secret not resolved", entry.Message)
+		assert.Equal(t, map[string]any{
+			"provider": "chain", "secret": "db#user", "outcome": "unavailable", "latency": 2 * time.Second,
+			"attempt": int64(2), "error": err.Error(),
+		}, entry.ContextMap())
+	})
+}
+
+func TestOnCallHearsWhateverTheLevel(t *testing.T) {
+	o, logs, calls := watch(zap.FatalLevel)
+	links := []chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", hush.ErrNotFound)}
+	_, err := chain.New(links, o).Get(t.Context(), hush.Name("db"))
+	require.Error(t, err)
+	assert.Zero(t, logs.Len())
+	require.Len(t, *calls, 3, "one for each call, none for the whole")
+	skipped := (*calls)[1]
+	assert.True(t, skipped.Skipped)
+	assert.True(t, skipped.Front)
+	assert.Equal(t, hush.ErrThrottled, skipped.Class)
+	assert.EqualError(t, skipped.Err, `b: "db": throttled: not asked: another front of its store was throttled`)
+	assert.Zero(t, skipped.Attempt)
+	assert.Equal(t, 2, (*calls)[2].Attempt)
+}
+
+func TestSlogCallsLogsTheSame(t *testing.T) {
+	var out bytes.Buffer
+	core, logs := observer.New(zap.DebugLevel)
+	handler := slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})
+	c := chain.New(
+		[]chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", hush.ErrUnavailable), says("d", hush.ErrAbsent), says("e", 0)},
+		&chain.Options{Logger: zap.New(core), OnCall: chain.SlogCalls(slog.New(handler))},
+	)
+	_, err := c.Get(t.Context(), hush.Name("db"))
+	require.NoError(t, err)
+
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
+	require.Len(t, lines, logs.Len())
+	for i, entry := range logs.All() {
+		var got map[string]any
+		require.NoError(t, json.Unmarshal(lines[i], &got))
+		assert.Equal(t, entry.Level.CapitalString(), got["level"])
+		assert.Equal(t, entry.Message, got["msg"])
+		delete(got, "level")
+		delete(got, "msg")
+		delete(got, "time")
+		want := entry.ContextMap()
+		want["latency"] = float64(want["latency"].(time.Duration))
+		want["attempt"] = float64(want["attempt"].(int64))
+		assert.Equal(t, want, got)
+	}
+}
+
+func TestSlogCallsWithoutALogger(t *testing.T) {
+	var out bytes.Buffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
+	chain.SlogCalls(nil)(chain.Call{Provider: "a", Class: hush.ErrDenied, Attempt: 1})
+	chain.SlogCalls(nil)(chain.Call{Provider: "quiet", Attempt: 1})
+	assert.Contains(t, out.String(), "provider=a ")
+	assert.NotContains(t, out.String(), "quiet", "below the handler's level")
+}
+
+func TestNothingShowsTheValue(t *testing.T) {
+	const canary = "canary-77"
+	o, logs, calls := watch(zap.DebugLevel)
+	var m providertest.Map
+	m.Put("db", []byte(canary))
+	c := chain.New([]chain.Link{front(says("a", hush.ErrRefused)), {Name: "b", Provider: &m}}, o)
+	_, err := c.Get(t.Context(), hush.Ref{Name: "db", Field: "user"})
+	require.Error(t, err)
+	assert.Empty(t, providertest.Leaks(err, canary))
+	_, err = c.Get(t.Context(), hush.Name("db"))
+	require.NoError(t, err)
+	_, err = c.Get(t.Context(), hush.Name("other"))
+	assert.Empty(t, providertest.Leaks(err, canary))
+	for _, e := range logs.All() {
+		assert.NotContains(t, fmt.Sprint(e.Message, e.ContextMap()), canary)
+	}
+	assert.NotContains(t, fmt.Sprintf("%+v", *calls), canary)
+}
+
+func TestALoggerAboveDebugMissesNothingElse(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	links := []chain.Link{says("a", hush.ErrNotFound), says("b", hush.ErrUnavailable), says("c", 0)}
+	_, err := chain.New(links, &chain.Options{Logger: zap.New(core)}).Get(t.Context(), hush.Name("db"))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"warn b unavailable", "info c ok"}, brief(logs))
+}
