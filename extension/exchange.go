@@ -1,0 +1,191 @@
+package extension
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"syscall"
+	"time"
+
+	"github.com/hush-secrets/hush"
+)
+
+const (
+	path        = "/secretsmanager/get"
+	tokenHeader = "X-Aws-Parameters-Secrets-Token"
+	// maxBody has room for the largest secret, 64 KiB, with every byte escaped.
+	maxBody = 1 << 20
+	// readyPoll is the pause between two questions to a server that is not ready.
+	readyPoll = 10 * time.Millisecond
+)
+
+// newTransport returns a transport that reaches server and nobody else.
+func newTransport(server string) *http.Transport {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, ControlContext: onLoopback}
+	return &http.Transport{
+		// Proxy stays nil: HTTP_PROXY would otherwise see the token.
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, server)
+		},
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    128,
+		IdleConnTimeout:        50 * time.Second, // the agent drops a connection after 61 s
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// onLoopback refuses to connect to anything but loopback, whatever was parsed.
+func onLoopback(_ context.Context, _, address string, _ syscall.RawConn) error {
+	if to, err := netip.ParseAddrPort(address); err != nil || !to.Addr().Unmap().IsLoopback() {
+		return errors.New("not a loopback address")
+	}
+	return nil
+}
+
+// query returns the question for ref, without the parts that it leaves open: the
+// agent answers 400 to empty ones. Both servers form-decode it, so + is %2B.
+func query(ref hush.Ref) string {
+	whole := ref.Whole()
+	q := "secretId=" + url.QueryEscape(whole.Name)
+	if whole.Version != "" {
+		q += "&versionId=" + url.QueryEscape(whole.Version)
+	}
+	if whole.Stage != "" {
+		q += "&versionStage=" + url.QueryEscape(whole.Stage)
+	}
+	if _, fresh := ref.Freshness(); fresh {
+		q += "&refreshNow=true"
+	}
+	return q
+}
+
+// ask returns the server's answer, asking again for a while if that is that it is
+// not ready.
+func (p *Provider) ask(ctx context.Context, token, query string) (answer, *failure) {
+	var last hush.Class
+	var since time.Time
+	for {
+		got, err := p.exchange(ctx, token, query)
+		if err != nil {
+			return answer{}, &failure{class: hush.ErrUnavailable, text: p.describe(err), cut: true, last: last}
+		}
+		if !got.notReady() {
+			return got, nil
+		}
+		last = hush.ErrUnavailable
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if time.Since(since)+readyPoll > p.readyWait || !pause(ctx) {
+			return answer{}, &failure{class: last, text: "the extension is not ready to serve", cut: true, last: last}
+		}
+	}
+}
+
+// pause waits for readyPoll and reports whether ctx still lives.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(readyPoll)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// exchange sends the question, and once more on a new connection if the answer
+// broke off. net/http itself only retries on a kept connection that died before
+// the first byte of the answer; the agent drops each one 61 s after it began,
+// also in the middle of an answer, and in Lambda a freeze does the same.
+func (p *Provider) exchange(ctx context.Context, token, query string) (answer, error) {
+	got, err := p.roundTrip(ctx, token, query)
+	if err != nil && ctx.Err() == nil && mayRetry(err) {
+		p.transport.CloseIdleConnections()
+		got, err = p.roundTrip(ctx, token, query)
+	}
+	if got.status == http.StatusTooManyRequests {
+		// The agent answers 429 on this connection for as long as it lasts.
+		p.transport.CloseIdleConnections()
+	}
+	return got, err
+}
+
+func (p *Provider) roundTrip(ctx context.Context, token, query string) (answer, error) {
+	to := *p.request.URL
+	to.RawQuery = query
+	request := p.request.WithContext(ctx)
+	request.URL = &to
+	request.Header = http.Header{tokenHeader: {token}}
+	// Not by way of http.Client, which follows redirects and has cookies.
+	response, err := p.transport.RoundTrip(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := readBody(response)
+	return answer{status: response.StatusCode, body: body}, err
+}
+
+var errTooLarge = errors.New("the extension's answer is larger than 1 MiB")
+
+// readBody reads to the end, without which the connection could not be kept.
+func readBody(response *http.Response) ([]byte, error) {
+	size := response.ContentLength
+	if size > maxBody {
+		return nil, errTooLarge
+	}
+	if size >= 0 {
+		body := make([]byte, size)
+		_, err := io.ReadFull(response.Body, body)
+		return body, err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if len(body) > maxBody {
+		return nil, errTooLarge
+	}
+	return body, err
+}
+
+func mayRetry(err error) bool { return !isDial(err) && !errors.Is(err, errTooLarge) }
+
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+// describe says what err means. Of what net/http says about an answer that it
+// cannot read nothing is kept: it quotes the answer.
+func (p *Provider) describe(err error) string {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) && p.tokens.inLambda:
+		return fmt.Sprintf("nothing listens on %s: is the extension's layer attached?", p.server)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Sprintf("nothing listens on %s", p.server)
+	case isDial(err):
+		return fmt.Sprintf("cannot connect to %s", p.server)
+	case errors.Is(err, errTooLarge):
+		return errTooLarge.Error()
+	}
+	return "the connection broke, or what came over it was no HTTP answer"
+}
+
+// An answer is a whole HTTP answer, whatever its status.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// notReady reports whether the server asked to wait, which the extension does
+// during INIT and sometimes at the start of the first invocation.
+func (a answer) notReady() bool {
+	return a.status != http.StatusOK && a.says("not ready to serve traffic")
+}
+
+func (a answer) says(text string) bool { return bytes.Contains(a.body, []byte(text)) }

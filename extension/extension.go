@@ -1,0 +1,201 @@
+// Package extension reads secrets from the AWS Parameters and Secrets Lambda
+// Extension, and from what else speaks its protocol on this machine: the AWS
+// Secrets Manager Agent, now the Workload Credentials Provider, and package agent.
+//
+// It talks to loopback alone and hands a token to nobody who was not meant:
+//
+//   - In Lambda, where AWS_LAMBDA_RUNTIME_API is set, the token is
+//     AWS_SESSION_TOKEN, read for each call because Lambda changes it.
+//   - Elsewhere anyone may own port 2773, so no credential of AWS's goes there. The
+//     token comes from [Options], from AWS_TOKEN (a value, or file:///path), or
+//     from the file /var/run/awssmatoken, and there is no dial without one.
+//   - Elsewhere with neither an endpoint nor a token given, the extension is not
+//     here: [hush.ErrAbsent], without a dial.
+//
+// The Lambda extension answers everything that AWS refused with one text, so
+// missing, denied and throttled are all [hush.ErrRefused] there: put the direct
+// provider behind it in a chain to know which. It has no fresh reads either; they
+// are [hush.ErrUnsupported]. The agent says why, and has them.
+package extension
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/limit"
+)
+
+// name is the provider's name in errors, and the Source of its secrets.
+const name = "extension"
+
+const (
+	defaultTimeout   = 1500 * time.Millisecond
+	defaultReadyWait = 100 * time.Millisecond
+)
+
+// A Dialect is which of the two servers of the protocol is asked: they differ in
+// fresh reads and in what a refusal says.
+type Dialect uint8
+
+const (
+	// DialectAuto is Lambda's if AWS_LAMBDA_RUNTIME_API is set, else the agent's.
+	DialectAuto Dialect = iota
+	// DialectLambda is the Lambda extension's.
+	DialectLambda
+	// DialectAgent is the AWS Secrets Manager Agent's, and package agent's.
+	DialectAgent
+)
+
+// Options are what a Provider can be told. The zero value, like nil, is the
+// documented default of each.
+type Options struct {
+	// Endpoint is http:// with a loopback address, or localhost for 127.0.0.1, and
+	// a port. Empty: port PARAMETERS_SECRETS_EXTENSION_HTTP_PORT, else 2773, of
+	// 127.0.0.1.
+	Endpoint string
+
+	// Token returns the token to send, and is asked once for each call. Its error
+	// makes the call ErrUnauthenticated and is not quoted, because it may hold the
+	// token. Nil: as the package comment says.
+	Token func(context.Context) (string, error)
+
+	// Timeout bounds a call, waiting for readiness included. Zero: 1.5 s.
+	// Negative: none but the caller's.
+	Timeout time.Duration
+
+	// ReadyWait is how long a call asks again while the server says that it is not
+	// ready, as the extension does at the start of the first invocation. Zero:
+	// 100 ms. Negative: it does not ask again.
+	ReadyWait time.Duration
+
+	// Dialect says who answers. Zero: DialectAuto.
+	Dialect Dialect
+}
+
+// A Provider reads secrets from the extension. It is safe for concurrent use.
+type Provider struct {
+	transport *http.Transport
+	request   *http.Request // what every request begins as
+	server    string        // address and port
+	fault     error         // why no call can work
+	told      bool          // an endpoint was given
+	tokens    tokens
+	timeout   time.Duration
+	readyWait time.Duration
+	dialect   Dialect // never DialectAuto
+}
+
+var _ hush.Provider = (*Provider)(nil)
+
+// New returns a Provider; nil options are the defaults. It contacts nobody and
+// does not fail: an endpoint that cannot work is the answer, ErrUnavailable, of
+// every Get. The environment's endpoint and dialect are read here, its tokens in
+// Get.
+func New(options *Options) *Provider {
+	var o Options
+	if options != nil {
+		o = *options
+	}
+	inLambda := os.Getenv("AWS_LAMBDA_RUNTIME_API") != ""
+	if o.Dialect == DialectAuto {
+		o.Dialect = DialectAgent
+		if inLambda {
+			o.Dialect = DialectLambda
+		}
+	}
+	server, told, fault := endpoint(o.Endpoint)
+	return &Provider{
+		transport: newTransport(server),
+		request: &http.Request{
+			Method: http.MethodGet,
+			URL:    &url.URL{Scheme: "http", Host: server, Path: path},
+			Host:   server,
+		},
+		server:    server,
+		fault:     fault,
+		told:      told,
+		tokens:    tokens{given: o.Token, inLambda: inLambda, file: tokenFile},
+		timeout:   cmp.Or(o.Timeout, defaultTimeout),
+		readyWait: cmp.Or(o.ReadyWait, defaultReadyWait),
+		dialect:   o.Dialect,
+	}
+}
+
+// Get asks the extension for ref. Its errors are of every class but ErrRejected;
+// the package comment says which of them need the agent's dialect. A fresh read,
+// and NewerThan, bypass the agent's cache.
+func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	if err := ref.Validate(); err != nil {
+		return hush.Secret{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+	}
+	if f := p.unfit(ref); f != nil {
+		return hush.Secret{}, hush.NewError(name, ref, f.class, errors.New(f.text))
+	}
+	limited, cancel := limit.Context(ctx, p.timeout, "the extension")
+	defer cancel()
+	secret, f := p.read(limited, ref)
+	if f != nil {
+		return hush.Secret{}, f.of(ctx, limited, ref)
+	}
+	return ref.Select(secret)
+}
+
+// unfit returns why ref needs no token and no dial to be answered, or nil.
+func (p *Provider) unfit(ref hush.Ref) *failure {
+	_, fresh := ref.Freshness()
+	switch {
+	case p.fault != nil:
+		return fail(hush.ErrUnavailable, p.fault.Error())
+	case !p.told && !p.tokens.any():
+		return fail(hush.ErrAbsent, "this is not Lambda, and neither an endpoint nor a token is given")
+	case fresh && p.dialect == DialectLambda:
+		return fail(hush.ErrUnsupported, "the Lambda extension answers from its cache, and nothing makes it do otherwise")
+	}
+	return nil
+}
+
+func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, *failure) {
+	token, f := p.tokens.get(ctx)
+	if f != nil {
+		return hush.Secret{}, f
+	}
+	got, f := p.ask(ctx, token, query(ref))
+	switch {
+	case f != nil:
+		return hush.Secret{}, f
+	case got.status != http.StatusOK:
+		return hush.Secret{}, p.refusal(got)
+	}
+	return got.secret(ref)
+}
+
+// A failure is why a call failed, in our own words. It is no error yet, because
+// only the whole call knows whose context may have ended it.
+type failure struct {
+	class hush.Class
+	text  string
+	cut   bool       // a context that ended is the better explanation
+	last  hush.Class // with cut: the class of the last real answer
+}
+
+func fail(class hush.Class, text string) *failure { return &failure{class: class, text: text} }
+
+// of makes f the error of a call for ref, whose context was caller, limited to
+// limited.
+func (f *failure) of(caller, limited context.Context, ref hush.Ref) error {
+	if f.cut {
+		if class, cause, ok := limit.Cut(caller, limited, f.last); ok {
+			return hush.NewError(name, ref, class, cause)
+		}
+	}
+	return hush.NewError(name, ref, f.class, errors.New(f.text))
+}
