@@ -1,0 +1,173 @@
+// Package agent serves secrets from any [hush.Provider] by the HTTP protocol of
+// the AWS Secrets Manager Agent, so that code in any language that was written for
+// it, or for the Lambda extension, reads from Vault or the environment.
+//
+// It is for loopback alone and for those who know its token:
+//
+//   - [Serve] refuses a listener that other machines could reach.
+//   - A request without the token gets nothing but "healthy", and an empty token
+//     lets nobody in.
+//   - A request that a proxy forwarded is refused, whatever it carries.
+//   - A name means that name: nothing in it is parsed, cleaned or decoded twice.
+//   - No answer but the secret itself holds anything of the provider's: errors are
+//     in our words, and a provider's panic is an error like any other.
+//
+// Each class of failure has an error type of its own, so that package extension
+// reads back the class that the provider had.
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/hush-secrets/hush"
+)
+
+const (
+	queryPath     = "/secretsmanager/get"
+	rawPrefix     = "/v1/"
+	parameterPath = "/systemsmanager/"
+	pingPath      = "/ping"
+)
+
+// Options are what a Handler can be told. The zero value, like nil, is the
+// documented default of each.
+type Options struct {
+	// Allow lists the names that may be asked for, as patterns of [path.Match],
+	// where * does not cross a slash. They are compared with the name as asked, so
+	// an ARN needs a pattern of its own. A malformed pattern refuses every secret.
+	// Nil: every name. Empty but not nil: none.
+	Allow []string
+}
+
+// Handler returns a handler that answers from p whoever sends token in the header
+// X-Aws-Parameters-Secrets-Token or X-Vault-Token. Beside the members that AWS
+// has, an answer may hold Expires (in seconds since 1970, like CreatedDate), Stale
+// and Fallback.
+//
+// Put it on loopback only, as Serve does. An empty token refuses every request.
+func Handler(p hush.Provider, token string, options *Options) http.Handler {
+	h := &handler{provider: p, closed: token == "", digest: sha256.Sum256([]byte(token))}
+	if options != nil {
+		h.limited, h.allow = options.Allow != nil, options.Allow
+	}
+	return h
+}
+
+type handler struct {
+	provider hush.Provider
+	closed   bool
+	digest   [sha256.Size]byte // of the token
+	limited  bool
+	allow    []string
+}
+
+// ServeHTTP makes the agent's checks in the agent's order.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route := rawPath(r.URL)
+	_, forwarded := r.Header["X-Forwarded-For"]
+	switch {
+	case h.closed:
+		plain(http.StatusForbidden, "Bad Token").write(w)
+	case route == pingPath && r.Method == http.MethodGet:
+		plain(http.StatusOK, "healthy").write(w)
+	case route == pingPath:
+		plain(http.StatusMethodNotAllowed, "Not allowed").write(w)
+	case forwarded:
+		plain(http.StatusBadRequest, "Forwarded").write(w)
+	case !h.knows(r.Header):
+		plain(http.StatusForbidden, "Bad Token").write(w)
+	case r.Method != http.MethodGet:
+		plain(http.StatusMethodNotAllowed, "Not allowed").write(w)
+	default:
+		h.route(r, route).write(w)
+	}
+}
+
+// rawPath returns the path as it was sent: EscapedPath alone escapes what should
+// have been and was not. Routing on a decoded path would find a route in a name.
+func rawPath(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
+}
+
+// knows reports whether one of the token's headers holds it. Hashing both sides
+// first hides its length, too.
+func (h *handler) knows(header http.Header) bool {
+	found := 0
+	for _, name := range [...]string{"X-Aws-Parameters-Secrets-Token", "X-Vault-Token"} {
+		for _, token := range header[name] {
+			digest := sha256.Sum256([]byte(token))
+			found |= subtle.ConstantTimeCompare(digest[:], h.digest[:])
+		}
+	}
+	return found == 1
+}
+
+func (h *handler) route(r *http.Request, route string) answer {
+	var q question
+	var fault string
+	switch {
+	case route == queryPath:
+		q, fault = parseQuery(r.URL.RawQuery, true)
+		if fault == "" && q.id == "" {
+			fault = "missing parameter secretId"
+		}
+	case strings.HasPrefix(route, rawPrefix):
+		q, fault = parseQuery(r.URL.RawQuery, false)
+		if q.id = strings.TrimPrefix(route, rawPrefix); q.id == "" {
+			fault = "missing secret ID"
+		}
+	case strings.HasPrefix(route, parameterPath):
+		return plain(http.StatusNotFound, "Not found: Parameter Store is not served here, only "+queryPath)
+	default:
+		return plain(http.StatusNotFound, "Not found")
+	}
+	if fault != "" {
+		return plain(http.StatusBadRequest, fault)
+	}
+	return h.get(r.Context(), q)
+}
+
+func (h *handler) get(ctx context.Context, q question) answer {
+	switch allowed, err := h.allows(q.id); {
+	case err != nil:
+		return failed("InternalFailure", "the allow-list has a malformed pattern")
+	case !allowed:
+		return failed("AccessDeniedException", "this name is not on the allow-list")
+	}
+	secret, err := calmly(ctx, h.provider, q.ref())
+	if err != nil {
+		return failure(hush.ClassOf(err))
+	}
+	return found(q.id, secret)
+}
+
+// allows looks at every pattern, so that a malformed one is known on the first
+// request and not on the first that gets as far.
+func (h *handler) allows(id string) (allowed bool, err error) {
+	for _, pattern := range h.allow {
+		matches, bad := path.Match(pattern, id)
+		allowed, err = allowed || matches, errors.Join(err, bad)
+	}
+	return allowed || !h.limited, err
+}
+
+// calmly asks p, and makes a panic of it an error that says nothing: net/http
+// would log the panic's text.
+func calmly(ctx context.Context, p hush.Provider, ref hush.Ref) (secret hush.Secret, err error) {
+	defer func() {
+		if recover() != nil {
+			err = hush.ErrUnavailable
+		}
+	}()
+	return p.Get(ctx, ref)
+}

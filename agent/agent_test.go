@@ -1,0 +1,280 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/agent"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	token  = "canary-token-a9e27"
+	canary = "canary-5ec7e7"
+)
+
+// ask sends one request, with the token unless headers has another, and returns
+// the answer and its body.
+func ask(t *testing.T, h http.Handler, method, target string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	r.Header.Set("X-Aws-Parameters-Secrets-Token", token)
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	response := w.Result()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response, string(body)
+}
+
+// echoing answers with the Ref that it was asked for.
+var echoing = hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+	_, fresh := ref.Freshness()
+	text := "name=" + ref.Name + " version=" + ref.Version + " stage=" + ref.Stage
+	if fresh {
+		text += " fresh"
+	}
+	return hush.Secret{Value: hush.NewValue([]byte(text))}, nil
+})
+
+func TestChecksInTheAgentsOrder(t *testing.T) {
+	none := []string{"X-Aws-Parameters-Secrets-Token", ""}
+	wrong := []string{"X-Aws-Parameters-Secrets-Token", token + "x"}
+	forwarded := []string{"X-Forwarded-For", "127.0.0.1"}
+	for _, c := range []struct {
+		method, target string
+		headers        []string
+		status         int
+		body           string
+	}{
+		{"GET", "/ping", none, 200, "healthy"},
+		{"GET", "/ping?x=y", append(wrong, forwarded...), 200, "healthy"},
+		{"POST", "/ping", none, 405, "Not allowed"},
+		{"HEAD", "/ping", none, 405, "Not allowed"},
+		{"GET", "/ping/", none, 403, "Bad Token"},
+		{"GET", "/%70ing", none, 403, "Bad Token"},
+		{"POST", "/nowhere", append(forwarded, wrong...), 400, "Forwarded"},
+		{"GET", "/secretsmanager/get?secretId=db", []string{"X-Forwarded-For", ""}, 400, "Forwarded"},
+		{"POST", "/nowhere", none, 403, "Bad Token"},
+		{"POST", "/nowhere", wrong, 403, "Bad Token"},
+		{"GET", "/secretsmanager/get?secretId=db", none, 403, "Bad Token"},
+		{"GET", "/secretsmanager/get?secretId=db", wrong, 403, "Bad Token"},
+		{"GET", "/secretsmanager/get?secretId=db", []string{"X-Aws-Parameters-Secrets-Token", token[1:]}, 403, "Bad Token"},
+		{"POST", "/nowhere", nil, 405, "Not allowed"},
+		{"PUT", "/secretsmanager/get?secretId=db", nil, 405, "Not allowed"},
+		{"GET", "/nowhere", nil, 404, "Not found"},
+		{"GET", "/", nil, 404, "Not found"},
+		{"GET", "/secretsmanager/get/?secretId=db", nil, 404, "Not found"},
+		{"GET", "//secretsmanager/get?secretId=db", nil, 404, "Not found"},
+		{"GET", "/secretsmanager/%67et?secretId=db", nil, 404, "Not found"},
+		{"GET", "/secretsmanager%2Fget?secretId=db", nil, 404, "Not found"},
+		{"GET", "/x/../secretsmanager/get?secretId=db", nil, 404, "Not found"},
+		{"GET", "/SecretsManager/Get?secretId=db", nil, 404, "Not found"},
+		{"GET", "/v1", nil, 404, "Not found"},
+		{"GET", "/systemsmanager/parameters/get?name=x", nil, 404, "Not found: Parameter Store is not served here, only /secretsmanager/get"},
+		{"GET", "/secretsmanager/get", nil, 400, "missing parameter secretId"},
+		{"GET", "/secretsmanager/get?secretId=", nil, 400, "missing parameter secretId"},
+		{"GET", "/secretsmanager/get?secretId=db&secretId=", nil, 400, "missing parameter secretId"},
+		{"GET", "/secretsmanager/get?secretid=db", nil, 400, "unknown parameter: secretid"},
+		{"GET", "/secretsmanager/get?roleArn=x", nil, 400, "unknown parameter: roleArn"},
+		{"GET", "/secretsmanager/get?secretId=db&a%20b=", nil, 400, "unknown parameter: a b"},
+		{"GET", "/secretsmanager/get?secretId=db&refreshNow=yes", nil, 400, "invalid refreshNow value"},
+		{"GET", "/secretsmanager/get?secretId=db&refreshNow=", nil, 400, "invalid refreshNow value"},
+		{"GET", "/secretsmanager/get?secretId=%zz", nil, 400, "malformed query: % without two hex digits"},
+		{"GET", "/v1/", nil, 400, "missing secret ID"},
+		{"GET", "/v1/?secretId=db", nil, 400, "missing secret ID"},
+		{"GET", "/v1/db?secretId=db", nil, 400, "unknown parameter: secretId"},
+	} {
+		response, body := ask(t, agent.Handler(echoing, token, nil), c.method, c.target, c.headers...)
+		assert.Equal(t, c.status, response.StatusCode, "%s %s %q", c.method, c.target, c.headers)
+		assert.Equal(t, c.body, body, "%s %s %q", c.method, c.target, c.headers)
+		assert.Empty(t, response.Header.Values("Content-Type"), "%s %s", c.method, c.target)
+	}
+}
+
+func TestWhatIsAsked(t *testing.T) {
+	for target, want := range map[string]string{
+		"/secretsmanager/get?secretId=db":                                  "name=db version= stage=",
+		"/secretsmanager/get?secretId=a%2Bb+c%2F%23%3Fstage%3DX%26":        "name=a+b c/#?stage=X& version= stage=",
+		"/secretsmanager/get?secretId=x/../db&versionId=v1&versionStage=A": "name=x/../db version=v1 stage=A",
+		"/secretsmanager/get?&&versionStage=A&secretId=db&secretId=db2&":   "name=db2 version= stage=A",
+		"/secretsmanager/get?secretId=db&versionId=v1&versionId=v2":        "name=db version=v2 stage=",
+		"/secretsmanager/get?secretId=db&refreshNow=TRUE":                  "name=db version= stage= fresh",
+		"/secretsmanager/get?secretId=db&refreshNow=1":                     "name=db version= stage= fresh",
+		"/secretsmanager/get?secretId=db&refreshNow=true&refreshNow=False": "name=db version= stage=",
+		"/secretsmanager/get?secretId=db&refreshNow=0":                     "name=db version= stage=",
+		"/secretsmanager/get?secretId=a;b":                                 "name=a;b version= stage=",
+		"/secretsmanager/get?secretId=%25zz":                               "name=%zz version= stage=",
+		"/v1/db/prod?versionId=v1&versionStage=A&refreshNow=true":          "name=db/prod version=v1 stage=A fresh",
+		"/v1/a%2Fb+c%20d": "name=a%2Fb+c%20d version= stage=",
+		"/v1/a%20b":       "name=a%20b version= stage=",
+		"/v1/x/../db":     "name=x/../db version= stage=",
+		"/v1//db/":        "name=/db/ version= stage=",
+		`/v1/a"b`:         `name=a"b version= stage=`,
+		"/v1/arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf":                  "name=arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf version= stage=",
+		"http://127.0.0.1:2773/secretsmanager/get?secretId=db":                     "name=db version= stage=",
+		"/secretsmanager/get?secretId=db&versionId=&versionStage=":                 "name=db version= stage=",
+		"/secretsmanager/get?secretId=http%3A%2F%2Fx%2Fv1%2Fdb%3Fversion%3Dv1%23f": "name=http://x/v1/db?version=v1#f version= stage=",
+	} {
+		response, body := ask(t, agent.Handler(echoing, token, nil), "GET", target)
+		require.Equal(t, 200, response.StatusCode, "%s: %s", target, body)
+		var reply struct{ SecretString string }
+		require.NoError(t, json.Unmarshal([]byte(body), &reply))
+		assert.Equal(t, want, reply.SecretString, target)
+	}
+}
+
+func TestTokenInEitherHeader(t *testing.T) {
+	h := agent.Handler(echoing, token, nil)
+	for _, header := range []string{"X-Aws-Parameters-Secrets-Token", "X-Vault-Token"} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)
+		r.Header.Add(header, "wrong")
+		r.Header.Add(header, token)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		assert.Equal(t, 200, w.Code, header)
+	}
+}
+
+func TestEmptyTokenLetsNobodyIn(t *testing.T) {
+	h := agent.Handler(echoing, "", nil)
+	for _, target := range []string{"/v1/db", "/secretsmanager/get?secretId=db", "/ping", "/"} {
+		for _, header := range []string{"X-Aws-Parameters-Secrets-Token", "X-Vault-Token", "X-None"} {
+			response, body := ask(t, h, "GET", target, "X-Aws-Parameters-Secrets-Token", "", header, "")
+			assert.Equal(t, 403, response.StatusCode, target)
+			assert.Equal(t, "Bad Token", body)
+		}
+	}
+}
+
+func TestBodies(t *testing.T) {
+	for _, c := range []struct {
+		id     string
+		secret hush.Secret
+		want   string
+	}{
+		{
+			"db/prod", hush.Secret{
+				Value: hush.NewValue([]byte(`{"a":"<&>"}`)), Version: "v1", Stages: []string{"AWSCURRENT", "X"},
+				Created: time.Unix(1569534789, 46e6), Source: "vault",
+			},
+			`{"ARN":null,"Name":"db/prod","VersionId":"v1","SecretString":"{\"a\":\"<&>\"}","VersionStages":["AWSCURRENT","X"],"CreatedDate":"1569534789.046"}`,
+		},
+		{
+			"arn:aws:secretsmanager:eu-west-1:1:secret:db", hush.Secret{Value: hush.NewValue([]byte{0, 0xff})},
+			`{"ARN":"arn:aws:secretsmanager:eu-west-1:1:secret:db","Name":null,"VersionId":null,"SecretBinary":"AP8=","CreatedDate":null}`,
+		},
+		{
+			"db", hush.Secret{
+				Created: time.Unix(1569534789, 0), Expires: time.Unix(1569534790, 123456789), Stale: true, Fallback: true,
+			},
+			`{"ARN":null,"Name":"db","VersionId":null,"SecretString":"","CreatedDate":"1569534789","Expires":"1569534790.123456789","Stale":true,"Fallback":true}`,
+		},
+		{
+			"db", hush.Secret{Created: time.Unix(-1, 5), Expires: time.Unix(-1, 5)},
+			`{"ARN":null,"Name":"db","VersionId":null,"SecretString":"","CreatedDate":"0","Expires":"0"}`,
+		},
+	} {
+		var m providertest.Map
+		m.Always(providertest.Step{Answer: &c.secret})
+		response, body := ask(t, agent.Handler(&m, token, nil), "GET", "/secretsmanager/get?secretId="+c.id)
+		assert.Equal(t, 200, response.StatusCode)
+		assert.Equal(t, c.want, body)
+	}
+}
+
+func TestErrorBodies(t *testing.T) {
+	for class, want := range map[hush.Class]string{
+		hush.ErrNotFound:        "400 ResourceNotFoundException",
+		hush.ErrDenied:          "400 AccessDeniedException",
+		hush.ErrUnauthenticated: "400 ExpiredTokenException",
+		hush.ErrThrottled:       "400 ThrottlingException",
+		hush.ErrUnavailable:     "503 InternalFailure",
+		hush.ErrRefused:         "400 hush#Refused",
+		hush.ErrAbsent:          "400 hush#Absent",
+		hush.ErrUnsupported:     "400 hush#Unsupported",
+		hush.ErrInvalidRef:      "400 InvalidParameterException",
+		hush.ErrRejected:        "503 InternalFailure",
+		hush.ErrCanceled:        "503 InternalFailure",
+	} {
+		var m providertest.Map
+		m.Always(providertest.Step{Err: hush.NewError("vault", hush.Name(canary), class, errors.New("says "+canary))})
+		response, body := ask(t, agent.Handler(&m, token, nil), "GET", "/v1/db")
+		var got struct {
+			Type    string `json:"__type"`
+			Message string `json:"message"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &got))
+		assert.Equal(t, want, response.Status[:4]+got.Type)
+		assert.NotEmpty(t, got.Message)
+		assert.NotContains(t, body, canary)
+	}
+}
+
+func TestPanicIsAnErrorThatSaysNothing(t *testing.T) {
+	var logged bytes.Buffer
+	server := httptest.NewUnstartedServer(agent.Handler(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+		panic(canary)
+	}), token, nil))
+	server.Config.ErrorLog = log.New(&logged, "", 0)
+	server.Start()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/v1/db", nil)
+	require.NoError(t, err)
+	request.Header.Set("X-Vault-Token", token)
+	response, err := server.Client().Do(request)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	server.Close()
+	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.Contains(t, string(body), "InternalFailure")
+	assert.NotContains(t, string(body), canary)
+	assert.Empty(t, logged.String())
+}
+
+func TestAllow(t *testing.T) {
+	for _, c := range []struct {
+		allow []string
+		id    string
+		want  string
+	}{
+		{nil, "db/prod", "SecretString"},
+		{[]string{}, "db/prod", "AccessDeniedException"},
+		{[]string{"db/prod"}, "db/prod", "SecretString"},
+		{[]string{"x", "db/*"}, "db/prod", "SecretString"},
+		{[]string{"db/*"}, "db/prod/main", "AccessDeniedException"},
+		{[]string{"db/*"}, "db", "AccessDeniedException"},
+		{[]string{"db/*"}, "x/../db/prod", "AccessDeniedException"},
+		{[]string{"db/*"}, "DB/prod", "AccessDeniedException"},
+		{[]string{"db"}, "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "AccessDeniedException"},
+		{[]string{"arn:aws:secretsmanager:*:*:secret:db-??????"}, "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "SecretString"},
+		{[]string{"db/*", "["}, "db/prod", "InternalFailure"},
+		{[]string{"[", "db/*"}, "db/prod", "InternalFailure"},
+	} {
+		h := agent.Handler(echoing, token, &agent.Options{Allow: c.allow})
+		for _, target := range []string{"/secretsmanager/get?secretId=", "/v1/"} {
+			_, body := ask(t, h, "GET", target+strings.ReplaceAll(c.id, "?", "%3F"))
+			assert.Contains(t, body, c.want, "%q %s", c.allow, target+c.id)
+		}
+	}
+}

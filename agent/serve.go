@@ -1,0 +1,65 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// grace is how long Serve waits for requests under way when it is told to stop.
+const grace = 10 * time.Second
+
+// Serve serves h on l until ctx ends; it then takes no more connections, finishes
+// the requests under way, for 10 s at most, and returns nil. It refuses a listener
+// that is not TCP on a loopback address. It closes l in every case.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	if !onLoopback(l.Addr()) {
+		_ = l.Close()
+		return fmt.Errorf("agent: %s is not a loopback address: secrets are served to this machine alone", l.Addr())
+	}
+	server := &http.Server{
+		Handler: h,
+		// Requests under way outlive ctx.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		// No ReadTimeout: net/http would cancel the request's context at its end.
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute, // longer than clients keep theirs
+		MaxHeaderBytes:    64 << 10,
+		// net/http answers OPTIONS * itself, without asking for the token.
+		DisableGeneralOptionsHandler: true,
+		// net/http logs panics with their text, and a library does not print.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("agent: %w", err)
+	case <-ctx.Done():
+		err := stop(server)
+		<-served
+		return err
+	}
+}
+
+func stop(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close()
+		return errors.New("agent: requests still under way were cut off after " + grace.String())
+	}
+	return nil
+}
+
+// onLoopback asks for no type, so that a wrapped listener is understood.
+func onLoopback(addr net.Addr) bool {
+	to, err := netip.ParseAddrPort(addr.String())
+	return err == nil && addr.Network() == "tcp" && to.Addr().Unmap().IsLoopback()
+}
