@@ -29,43 +29,6 @@ import (
 // source is the Provider of the errors that the cache itself makes.
 const source = "cachettl"
 
-// Options change how a Cache works. The zero value of each is its default; nil
-// Options are all defaults.
-type Options struct {
-	// MaxEntries bounds the secrets held. 0 is 1,000. The one to go is about the
-	// least recently used; fetches that run are not counted.
-	MaxEntries int
-
-	// FetchTimeout bounds one fetch, which has no caller's deadline. 0 is 5 s. A
-	// fetch that is older, by either clock, is abandoned: nobody joins it, and its
-	// late answer is dropped.
-	FetchTimeout time.Duration
-
-	// MinRefresh is how long a NewerThan that found nothing new is believed, so
-	// that callers whose secret was rejected do not flood the store. 0 is 1 s;
-	// negative is none.
-	MinRefresh time.Duration
-
-	// now reads the clocks; tests set it.
-	now clock.Func
-}
-
-func (o Options) withDefaults() Options {
-	if o.MaxEntries <= 0 {
-		o.MaxEntries = 1000
-	}
-	if o.FetchTimeout <= 0 {
-		o.FetchTimeout = 5 * time.Second
-	}
-	if o.MinRefresh == 0 {
-		o.MinRefresh = time.Second
-	}
-	if o.now == nil {
-		o.now = clock.New()
-	}
-	return o
-}
-
 // A Cache is a Provider that remembers what next answered. It is safe for
 // concurrent use.
 type Cache struct {
@@ -76,8 +39,11 @@ type Cache struct {
 
 	table table
 
+	counts counts
+
 	mu     sync.Mutex // guards all that follows, and every change to table
 	asked  uint64     // fetches started so far
+	calls  []func()   // callbacks that are due once mu is free
 	closed bool
 	ending context.Context // done when the cache is closed
 	end    context.CancelCauseFunc
@@ -97,7 +63,8 @@ func New(next hush.Provider, ttl time.Duration, o *Options) *Cache {
 		o = &Options{}
 	}
 	opt := o.withDefaults()
-	c := &Cache{next: next, ttl: ttl, opt: opt, now: opt.now, table: table{most: opt.MaxEntries}}
+	c := &Cache{next: next, ttl: ttl, opt: opt, now: opt.now}
+	c.table = table{most: opt.MaxEntries, gone: func(e *entry) { c.counts.hits.Add(e.hits.Load()) }}
 	c.ending, c.end = context.WithCancelCause(context.Background())
 	return c
 }
@@ -113,13 +80,23 @@ func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	}
 	if _, fresh := ref.Freshness(); !fresh {
 		if e := c.table.find(ref); e != nil {
-			if h := e.held.Load(); h != nil && !c.now().Reached(h.fresh) {
-				e.touch()
+			if h := c.live(e); h != nil {
 				return h.pick(ref)
 			}
 		}
 	}
 	return c.miss(ctx, ref)
+}
+
+// live returns what e holds if it can be served at a glance.
+func (c *Cache) live(e *entry) *held {
+	h := e.held.Load()
+	if h == nil || c.now().Reached(h.ahead) {
+		return nil
+	}
+	e.touch()
+	e.hits.Add(1)
+	return h
 }
 
 // Forget drops what is held for refs, or everything if there are none. A fetch
@@ -128,7 +105,7 @@ func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 // cache behind this one could bring the old value back.
 func (c *Cache) Forget(refs ...hush.Ref) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if c.closed {
 		return
 	}
@@ -144,11 +121,21 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 		}
 		e := c.entry(ref.Whole())
 		e.forget()
-		c.table.keep(e)
+		c.counts.evictions.Add(c.table.keep(e))
 	}
 }
 
 var errClosed = errors.New("cache closed")
+
+// unlock frees mu and then makes the callbacks that became due under it.
+func (c *Cache) unlock() {
+	calls := c.calls
+	c.calls = nil
+	c.mu.Unlock()
+	for _, call := range calls {
+		call()
+	}
+}
 
 // Close drops everything, cancels the fetches that run and waits for them. It
 // leaves next open. A Get afterwards is ErrUnavailable. Close may be called

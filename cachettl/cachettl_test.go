@@ -22,13 +22,21 @@ var db = hush.Name("db")
 
 type step = providertest.Step
 
-// bubble runs test in a synctest bubble with a cache over a Map that holds db.
+// bubble runs test in a synctest bubble with a cache over a Map that holds db. Its
+// TTL has no jitter unless o says so.
 func bubble(t *testing.T, o *cachettl.Options, test func(*testing.T, *cachettl.Cache, *providertest.Map)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := &providertest.Map{}
 		m.Put("db", []byte("one"))
-		c := cachettl.New(m, ttl, o)
+		var opt cachettl.Options
+		if o != nil {
+			opt = *o
+		}
+		if opt.Jitter == 0 {
+			opt.Jitter = -1
+		}
+		c := cachettl.New(m, ttl, &opt)
 		t.Cleanup(func() { assert.NoError(t, c.Close()) })
 		test(t, c, m)
 	})
@@ -232,15 +240,19 @@ func TestExpires(t *testing.T) {
 		leased := func(left time.Duration) step {
 			return step{Answer: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(left)}}
 		}
-		m.Script(leased(10 * time.Second))
+		m.Script(leased(10*time.Second), step{Err: hush.ErrUnavailable})
 		assert.Equal(t, "lease", reveal(t, c, db))
-		time.Sleep(10*time.Second - 1)
-		assert.Equal(t, "lease", reveal(t, c, db))
-		time.Sleep(1)
+		time.Sleep(20 * time.Second / 3)
+		for range 3 {
+			assert.Equal(t, "lease", reveal(t, c, db))
+			synctest.Wait()
+		}
+		assert.Len(t, m.Calls(), 2, "after two thirds it is asked for again, behind")
+		time.Sleep(10*time.Second/3 + 1)
 		m.Script(leased(-time.Second))
 		assert.Equal(t, "lease", reveal(t, c, db), "given once")
 		assert.Equal(t, "one", reveal(t, c, db), "and not kept")
-		assert.Len(t, m.Calls(), 3)
+		assert.Len(t, m.Calls(), 4)
 	})
 }
 

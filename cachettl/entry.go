@@ -16,12 +16,19 @@ type entry struct {
 	held atomic.Pointer[held]
 	used atomic.Bool // read since the evicting hand last came by
 
+	hits atomic.Uint64
+
 	fetch      *fetch        // the one that runs, if any
 	queued     *fetch        // the fresh one that starts when it ends
 	last       *held         // what the store itself last gave, however long ago
-	step       time.Duration // the last back-off step
 	unchanged  clock.Instant // when a fresh fetch last found nothing new
 	freshFirst bool          // forgotten: the next fetch is a fresh one
+
+	failure   error         // how the last fetch failed; nil once one succeeds
+	step      time.Duration // the last back-off step
+	backoff   clock.Instant // and its end
+	abandoned bool          // the last fetch was cut off
+	stale     bool          // something was served stale since the last success
 }
 
 // touch marks e as read. The load keeps a busy key's cache line shared.
@@ -34,9 +41,51 @@ func (e *entry) touch() {
 // drop ends what e holds.
 func (e *entry) drop() {
 	e.held.Store(nil)
-	e.last, e.step, e.unchanged = nil, 0, clock.Instant{}
+	e.last, e.unchanged = nil, clock.Instant{}
+	e.recover()
 }
 
+// recover forgets the failures before a success.
+func (e *entry) recover() {
+	e.failure, e.step, e.backoff = nil, 0, clock.Instant{}
+	e.abandoned, e.stale = false, false
+}
+
+// retry sets the end of the next back-off step.
+func (e *entry) retry(now clock.Instant) {
+	e.step = min(max(2*e.step, firstStep), lastStep)
+	e.backoff = now.Add(e.step)
+}
+
+// waits reports whether a back-off step is not over.
+func (e *entry) waits(now clock.Instant) bool {
+	return e.step > 0 && !now.Reached(e.backoff)
+}
+
+// good returns what e holds that is the store's own word, or nil.
+func (e *entry) good() *held {
+	if h := e.held.Load(); h != nil && h.err == nil && !secondhand(h.secret) {
+		return h
+	}
+	return nil
+}
+
+// bound returns until when h may be served after the last failure of its store.
+func (e *entry) bound(h *held) clock.Instant {
+	switch {
+	case e.barred():
+		return h.fresh
+	case hush.ClassOf(e.failure) == hush.ErrRefused:
+		return h.refuse
+	}
+	return h.stale
+}
+
+// barred reports whether the store did not know us when it was last asked: what it
+// gave before is ours for its TTL and no longer.
+func (e *entry) barred() bool { return hush.ClassOf(e.failure) == hush.ErrUnauthenticated }
+
+// forget drops what e holds on somebody's word.
 func (e *entry) forget() {
 	e.drop()
 	e.freshFirst = true
@@ -50,12 +99,21 @@ func (e *entry) idle() bool {
 	return e.held.Load() == nil && e.last == nil && e.fetch == nil && !e.freshFirst
 }
 
-// A held is one answer of the store and its deadlines. It does not change, but
-// for the fields that were taken from it.
+// A held is one answer of the store and its deadlines. It does not change.
 type held struct {
 	secret hush.Secret
-	fresh  clock.Instant // served without a question until here
-	fields atomic.Pointer[map[string]hush.Secret]
+	err    error         // a "not found" that is remembered, in place of a secret
+	ahead  clock.Instant // served at a glance until here
+	fresh  clock.Instant // the end of the TTL
+	lapsed clock.Instant // served while a fetch runs behind until here
+	stale  clock.Instant // served while the store cannot be asked until here
+	refuse clock.Instant // or while it refuses and does not say why, until here
+	fields *fields
+}
+
+// fields are the parts that were taken from a secret.
+type fields struct {
+	known atomic.Pointer[map[string]hush.Secret]
 }
 
 // maxFields bounds the fields that are remembered of one secret.
@@ -63,12 +121,12 @@ const maxFields = 64
 
 // pick returns the secret, or the field of it that ref asks for.
 func (h *held) pick(ref hush.Ref) (hush.Secret, error) {
-	if ref.Field == "" {
-		return h.secret, nil
+	if h.err != nil || ref.Field == "" {
+		return h.secret, h.err
 	}
-	fields := h.fields.Load()
-	if fields != nil {
-		if part, ok := (*fields)[ref.Field]; ok {
+	known := h.fields.known.Load()
+	if known != nil {
+		if part, ok := (*known)[ref.Field]; ok {
 			return part, nil
 		}
 	}
@@ -79,12 +137,20 @@ func (h *held) pick(ref hush.Ref) (hush.Secret, error) {
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	h.remember(fields, ref.Field, part)
+	h.fields.add(known, ref.Field, part)
 	return part, nil
 }
 
-// remember adds a field to what was there. Losing a race loses a shortcut, no more.
-func (h *held) remember(was *map[string]hush.Secret, name string, part hush.Secret) {
+// reply is pick, or err.
+func (h *held) reply(ref hush.Ref, err error) (hush.Secret, error) {
+	if err != nil {
+		return hush.Secret{}, err
+	}
+	return h.pick(ref)
+}
+
+// add adds a field to what was known. Losing a race loses a shortcut, no more.
+func (f *fields) add(was *map[string]hush.Secret, name string, part hush.Secret) {
 	now := map[string]hush.Secret{}
 	if was != nil {
 		if len(*was) >= maxFields {
@@ -93,7 +159,25 @@ func (h *held) remember(was *map[string]hush.Secret, name string, part hush.Secr
 		now = maps.Clone(*was)
 	}
 	now[name] = part
-	h.fields.CompareAndSwap(was, &now)
+	f.known.CompareAndSwap(was, &now)
+}
+
+// asStale returns a copy of h that says that the store could not be asked.
+func (h *held) asStale() *held {
+	copied := *h
+	copied.secret.Stale, copied.fields = true, &fields{}
+	return &copied
+}
+
+// notAhead returns a copy of h that is not refreshed before end.
+func (h *held) notAhead(end clock.Instant) *held {
+	copied := *h
+	copied.ahead = earlier(end, h.fresh)
+	return &copied
+}
+
+func earlier(a, b clock.Instant) clock.Instant {
+	return clock.Instant{Wall: min(a.Wall, b.Wall), Mono: min(a.Mono, b.Mono)}
 }
 
 // same reports whether two answers are the same version: by their names if both

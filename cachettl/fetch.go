@@ -35,7 +35,6 @@ type fetch struct {
 	abandoned bool  // no results: those who waited look again
 	plain     *held // for a plain Get
 	fetched   *held // for a fresh one
-	err       error // for both
 }
 
 // start begins a fetch for e, a fresh one if e was forgotten.
@@ -157,7 +156,7 @@ func (c *Cache) giveUp(f *fetch) {
 // finish settles what a fetch brought, unless it is too late for that.
 func (c *Cache) finish(f *fetch, secret hush.Secret, err error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	now := c.now()
 	switch {
 	case f.over:
@@ -182,7 +181,8 @@ func (c *Cache) froze(f *fetch, now clock.Instant) bool {
 
 // abandon ends f without results.
 func (c *Cache) abandon(f *fetch) {
-	f.abandoned = true
+	f.abandoned, f.entry.abandoned = true, true
+	c.counts.abandoned.Add(1)
 	c.release(f)
 }
 
@@ -201,22 +201,22 @@ func (c *Cache) release(f *fetch) {
 		e.queued = nil
 		c.launch(next)
 	}
-	c.table.keep(e)
+	c.counts.evictions.Add(c.table.keep(e))
 	c.active.Done()
 }
 
-// result returns what f brought for q, and ok false if q must look again.
-func (f *fetch) result(q *question) (h *held, err error, ok bool) {
+// result returns what f brought for q, or nil if q must look again.
+func (f *fetch) result(q *question) *held {
 	switch {
 	case f.abandoned:
 		if q.lost++; q.lost > 1 {
-			return nil, hush.NewError(source, q.ref, hush.ErrUnavailable, errAbandoned), true
+			return &held{err: hush.NewError(source, q.ref, hush.ErrUnavailable, errAbandoned)}
 		}
-		return nil, nil, false
-	case !q.fresh && f.fresh && hush.ClassOf(f.err) == hush.ErrUnsupported:
-		return nil, nil, false // a plain fetch may do better
+		return nil
 	case q.fresh:
-		return f.fetched, f.err, true
+		return f.fetched
+	case f.fresh && hush.ClassOf(f.plain.err) == hush.ErrUnsupported:
+		return nil // a plain fetch may do better
 	}
-	return f.plain, f.err, true
+	return f.plain
 }

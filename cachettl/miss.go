@@ -2,6 +2,7 @@ package cachettl
 
 import (
 	"context"
+	"time"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
@@ -19,10 +20,12 @@ type question struct {
 
 // A move is what a question does next.
 type move struct {
-	held  *held  // take this answer
-	err   error  // or this one
-	fetch *fetch // or wait for this fetch
-	join  bool   // and take its result; otherwise look again when it ends
+	answer *held  // take this
+	fetch  *fetch // or wait for this fetch
+	join   bool   // and take its result; otherwise look again when it ends
+
+	spare *held // served stale if the fetch takes longer than
+	wait  time.Duration
 }
 
 // miss answers ref by waiting for a fetch, or for several: a fresh read cannot
@@ -38,55 +41,129 @@ func (c *Cache) miss(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	c.mu.Unlock()
 	for {
 		m := c.move(ctx, q)
-		if m.fetch == nil {
-			return reply(ref, m.held, m.err)
+		answer, err := m.answer, error(nil)
+		if answer == nil {
+			answer, err = c.await(ctx, q, m)
 		}
-		select {
-		case <-m.fetch.done:
-		case <-ctx.Done():
-			return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, ctx.Err())
-		}
-		if m.join {
-			if held, err, ok := m.fetch.result(q); ok {
-				return reply(ref, held, err)
-			}
+		if answer != nil || err != nil {
+			c.counts.count(m, answer)
+			return answer.reply(ref, err)
 		}
 	}
 }
 
-func reply(ref hush.Ref, h *held, err error) (hush.Secret, error) {
-	if err != nil {
-		return hush.Secret{}, err
+// await waits for what m says. A nil answer without an error means: look again.
+func (c *Cache) await(ctx context.Context, q *question, m move) (*held, error) {
+	var enough <-chan time.Time
+	if m.spare != nil {
+		timer := time.NewTimer(patience(ctx, m.wait))
+		defer timer.Stop()
+		enough = timer.C
 	}
-	return h.pick(ref)
+	select {
+	case <-m.fetch.done:
+	case <-ctx.Done():
+		return nil, hush.NewError(source, q.ref, hush.ErrCanceled, ctx.Err())
+	case <-enough:
+		if stale := c.spare(m); stale != nil {
+			return stale, nil
+		}
+	}
+	if !m.join {
+		return nil, nil
+	}
+	return m.fetch.result(q), nil
+}
+
+// patience is wait, or half of what ctx leaves: the other half is for the caller.
+func patience(ctx context.Context, wait time.Duration) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	return wait
+}
+
+// spare returns what m would serve stale, unless its fetch has ended meanwhile or
+// it was forgotten.
+func (c *Cache) spare(m move) *held {
+	c.mu.Lock()
+	defer c.unlock()
+	if m.fetch.over || m.fetch.entry.held.Load() != m.spare {
+		return nil
+	}
+	return c.stale(m.fetch.entry, m.spare)
 }
 
 // move decides what q does next, by what is held and which fetch runs.
 func (c *Cache) move(ctx context.Context, q *question) move {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if c.closed {
-		return move{err: hush.NewError(source, q.ref, hush.ErrUnavailable, errClosed)}
+		return move{answer: &held{err: hush.NewError(source, q.ref, hush.ErrUnavailable, errClosed)}}
 	}
 	now := c.now()
 	c.abandonLate(q.whole, now)
 	e := c.entry(q.whole)
-	f, h := e.fetch, e.held.Load()
-	live := h != nil && !now.Reached(h.fresh)
+	h := e.held.Load()
 	switch {
-	case live && (!q.fresh || q.accepts(h)):
+	case h != nil && !q.fresh:
+		return c.serve(ctx, q, e, h, now)
+	case h != nil && !now.Reached(h.fresh) && (q.accepts(h) || c.believes(q, e, now)):
 		e.touch()
-		return move{held: h}
-	case f == nil && live && q.than != nil && c.believes(e, now):
-		return move{held: h}
+		return move{answer: h}
+	}
+	return c.join(ctx, q, e)
+}
+
+// serve decides for a plain Get of what is held.
+func (c *Cache) serve(ctx context.Context, q *question, e *entry, h *held, now clock.Instant) move {
+	e.touch()
+	switch bound := e.bound(h); {
+	case !now.Reached(h.fresh):
+		if now.Reached(h.ahead) {
+			e.held.Store(h.notAhead(h.fresh))
+			c.refresh(ctx, e, now)
+		}
+		return move{answer: h}
+	case !now.Reached(h.lapsed) && !e.barred():
+		c.refresh(ctx, e, now)
+		if e.abandoned && e.fetch != nil {
+			return move{fetch: e.fetch, join: true} // the refresh before it came to nothing
+		}
+		return move{answer: c.stale(e, h)}
+	case now.Reached(bound):
+		return c.join(ctx, q, e)
+	case e.waits(now):
+		return move{answer: c.stale(e, h)}
+	}
+	m := c.join(ctx, q, e)
+	m.spare, m.wait = h, c.opt.StaleWait-now.Since(m.fetch.begun)
+	if m.wait <= 0 {
+		return move{answer: c.stale(e, h)}
+	}
+	return m
+}
+
+// refresh starts a fetch that nobody waits for, unless one runs or the last one
+// failed just now.
+func (c *Cache) refresh(ctx context.Context, e *entry, now clock.Instant) {
+	if e.fetch == nil && !e.waits(now) {
+		c.start(ctx, e, false)
+	}
+}
+
+// join makes q wait for a fetch: one that runs, if its answer is new enough for q.
+func (c *Cache) join(ctx context.Context, q *question, e *entry) move {
+	switch f := e.fetch; {
 	case f == nil:
 		return move{fetch: c.start(ctx, e, q.fresh), join: true}
 	case q.than != nil && f.number <= q.asked:
 		return move{fetch: f} // it may bring something newer
 	case q.fresh && (!f.fresh || f.number <= q.asked), f.forgotten:
 		return move{fetch: c.queue(ctx, e), join: true}
+	default:
+		return move{fetch: f, join: true}
 	}
-	return move{fetch: f, join: true}
 }
 
 // accepts reports whether h is news to one who asked for something newer.
@@ -99,9 +176,10 @@ func (q *question) accepts(h *held) bool {
 }
 
 // believes reports whether a fresh fetch found nothing new so lately that asking
-// again would only burden the store.
-func (c *Cache) believes(e *entry, now clock.Instant) bool {
-	return e.unchanged != (clock.Instant{}) && !now.Reached(e.unchanged.Add(c.opt.MinRefresh))
+// again for something newer would only burden the store.
+func (c *Cache) believes(q *question, e *entry, now clock.Instant) bool {
+	return q.than != nil && e.fetch == nil && e.unchanged != (clock.Instant{}) &&
+		!now.Reached(e.unchanged.Add(c.opt.MinRefresh))
 }
 
 // entry returns the entry of whole, made if there is none.

@@ -1,14 +1,14 @@
 package cachettl
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// The steps that a fallback store's answer is kept for, while the store before it
-// cannot be asked.
+// The steps of the back-off after a failure.
 const (
 	firstStep = 100 * time.Millisecond
 	lastStep  = time.Second
@@ -16,71 +16,140 @@ const (
 
 // settle decides what those who wait for f get, and what becomes of its entry.
 func (c *Cache) settle(f *fetch, secret hush.Secret, err error, now clock.Instant) {
-	if err != nil {
-		f.err = err
-		class := hush.ClassOf(err)
-		if !f.forgotten && (class == hush.ErrNotFound || class == hush.ErrDenied) {
-			f.entry.drop()
-		}
-		return
+	h := &held{err: err}
+	if err == nil {
+		h = c.hold(f.entry.ref, secret, f.begun)
+	} else {
+		c.counts.fail(hush.ClassOf(err))
 	}
-	h := c.hold(secret, f.begun)
 	f.plain, f.fetched = h, h
-	switch {
+	f.entry.abandoned = false
+	switch class := hush.ClassOf(err); {
 	case f.forgotten:
-	case secondhand(secret):
+	case class == 0 && secondhand(secret):
 		c.borrow(f, h, now)
-	default:
+	case class == 0:
 		c.take(f, h, now)
+	case class == hush.ErrNotFound || class == hush.ErrDenied:
+		c.revoke(f, h, class)
+	case class == hush.ErrUnsupported || class == hush.ErrInvalidRef:
+	default:
+		f.entry.failure = err
+		c.fail(f, now)
 	}
 }
 
 // take makes h what the entry holds, unless its time is over already.
 func (c *Cache) take(f *fetch, h *held, now clock.Instant) {
 	e := f.entry
-	switch {
-	case f.fresh && e.last != nil && same(e.last.secret, h.secret):
+	last := e.last
+	changed := last != nil && !same(last.secret, h.secret)
+	e.unchanged = clock.Instant{}
+	if f.fresh && last != nil && !changed {
 		e.unchanged = now
-	default:
-		e.unchanged = clock.Instant{}
 	}
-	e.last, e.step = h, 0
+	e.recover()
+	e.last = h
 	if now.Reached(h.fresh) {
-		h = nil
+		e.held.Store(nil)
+	} else {
+		e.held.Store(h)
 	}
+	if changed {
+		c.counts.rotations.Add(1)
+		if call := c.opt.OnRotate; call != nil {
+			c.calls = append(c.calls, func() { call(e.ref, last.secret, h.secret) })
+		}
+	}
+}
+
+// borrow handles the answer of a fallback store, or a stale one. It never takes
+// the place of a good one, and is itself kept for a moment only, so that the store
+// before it is asked again soon.
+func (c *Cache) borrow(f *fetch, h *held, now clock.Instant) {
+	e := f.entry
+	e.failure = hush.ErrUnavailable
+	e.retry(now)
+	if good := e.good(); good != nil && !now.Reached(good.stale) {
+		c.serveStale(f, good, now)
+		return
+	}
+	h.fresh = earlier(e.backoff, h.fresh)
+	h.ahead, h.lapsed, h.stale, h.refuse = h.fresh, h.fresh, h.fresh, h.fresh
 	e.held.Store(h)
 }
 
-// borrow keeps the answer of a fallback store for a moment, so that the store
-// before it is asked again soon. It never takes the place of a good answer, nor
-// of the memory of what the store itself last gave.
-func (c *Cache) borrow(f *fetch, h *held, now clock.Instant) {
+// fail keeps what is held, for as long as the class of the failure allows.
+func (c *Cache) fail(f *fetch, now clock.Instant) {
 	e := f.entry
-	if was := e.held.Load(); was != nil && !secondhand(was.secret) && !now.Reached(was.fresh) {
-		f.plain = was.stale()
+	if hush.ClassOf(e.failure) != hush.ErrUnauthenticated {
+		e.retry(now)
+	}
+	if good := e.good(); good != nil && !now.Reached(e.bound(good)) {
+		c.serveStale(f, good, now)
+	}
+}
+
+// serveStale gives h to those who wait for f and did not ask for a fresh read.
+func (c *Cache) serveStale(f *fetch, h *held, now clock.Instant) {
+	if !now.Reached(h.fresh) {
+		// It was to be refreshed ahead of time. Nobody waited, and it is still good.
+		f.plain = h.notAhead(f.entry.backoff)
+		f.entry.held.Store(f.plain)
 		return
 	}
-	e.step = min(max(2*e.step, firstStep), lastStep)
-	h.fresh = earlier(now.Add(e.step), h.fresh)
-	e.held.Store(h)
+	f.plain = c.stale(f.entry, h)
+}
+
+// stale returns h marked Stale, and says so the first time.
+func (c *Cache) stale(e *entry, h *held) *held {
+	h = h.asStale()
+	if call := c.opt.OnStale; call != nil && !e.stale {
+		why := e.failure
+		c.calls = append(c.calls, func() { call(e.ref, h.secret, why) })
+	}
+	e.stale = true
+	return h
+}
+
+// revoke drops what is held: the store said no.
+func (c *Cache) revoke(f *fetch, h *held, class hush.Class) {
+	f.entry.drop()
+	if class == hush.ErrNotFound && c.opt.NegativeTTL > 0 {
+		h.fresh = f.begun.Add(c.opt.NegativeTTL)
+		h.ahead = h.fresh
+		f.entry.held.Store(h)
+	}
 }
 
 // hold gives a secret its deadlines.
-func (c *Cache) hold(secret hush.Secret, begun clock.Instant) *held {
-	h := &held{secret: secret, fresh: begun.Add(max(c.ttl, 0))}
-	if !secret.Expires.IsZero() {
-		h.fresh = earlier(h.fresh, begun.Add(secret.Expires.Sub(begun.Time())))
+func (c *Cache) hold(ref hush.Ref, secret hush.Secret, begun clock.Instant) *held {
+	ttl := c.timeToLive(ref, secret)
+	h := &held{secret: secret, fields: &fields{}}
+	h.fresh = begun.Add(ttl)
+	h.ahead = begun.Add(ttl - min(c.opt.RefreshAhead, ttl/2))
+	h.lapsed = h.fresh.Add(c.opt.ServeExpired)
+	h.stale = h.fresh.Add(c.opt.StaleIfError)
+	h.refuse = h.fresh.Add(min(c.opt.StaleIfError, ttl))
+	if secret.Expires.IsZero() {
+		return h
+	}
+	life := secret.Expires.Sub(begun.Time())
+	end := begun.Add(life)
+	h.ahead = earlier(h.ahead, begun.Add(life/3*2))
+	for _, deadline := range []*clock.Instant{&h.fresh, &h.lapsed, &h.stale, &h.refuse} {
+		*deadline = earlier(*deadline, end)
 	}
 	return h
 }
 
-func earlier(a, b clock.Instant) clock.Instant {
-	return clock.Instant{Wall: min(a.Wall, b.Wall), Mono: min(a.Mono, b.Mono)}
-}
-
-// stale returns a copy of h that says that the store could not be asked.
-func (h *held) stale() *held {
-	copied := &held{secret: h.secret, fresh: h.fresh}
-	copied.secret.Stale = true
-	return copied
+func (c *Cache) timeToLive(ref hush.Ref, secret hush.Secret) time.Duration {
+	ttl := c.ttl
+	if c.opt.TTL != nil {
+		if own := c.opt.TTL(ref, secret); own != 0 {
+			ttl = own
+		}
+	}
+	ttl = max(ttl, 0)
+	return ttl - time.Duration(c.opt.Jitter*rand.Float64()*float64(ttl)) //nolint:gosec // jitter needs no secrecy
 }

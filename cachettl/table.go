@@ -15,6 +15,7 @@ type table struct {
 	ring  []*entry
 	hand  int
 	most  int
+	gone  func(*entry) // told of each that is removed
 }
 
 // find returns the entry of ref's key, or nil.
@@ -45,14 +46,17 @@ func (t *table) add(whole hush.Ref) *entry {
 	return e
 }
 
-// keep lets e stay if it holds anything, and makes room for it.
-func (t *table) keep(e *entry) {
+// keep lets e stay if it holds anything, and makes room for it. It returns how
+// many others had to go.
+func (t *table) keep(e *entry) (evicted uint64) {
 	if e.idle() {
 		t.remove(e)
-		return
+		return 0
 	}
 	for len(t.ring) > t.most && t.evict(e) {
+		evicted++
 	}
+	return evicted
 }
 
 // evict removes the next entry, in the order in which they came, that was not
@@ -71,12 +75,15 @@ func (t *table) evict(spared *entry) bool {
 	return false
 }
 
-// remove takes e out, leaving the others in their order.
+// remove takes e out, leaving the others in their order. A handle on e finds it
+// empty.
 func (t *table) remove(e *entry) {
 	i := slices.Index(t.ring, e)
 	if i < 0 {
 		return
 	}
+	e.held.Store(nil)
+	t.gone(e)
 	t.ring = slices.Delete(t.ring, i, i+1)
 	if i < t.hand {
 		t.hand--
@@ -91,6 +98,10 @@ func (t *table) remove(e *entry) {
 }
 
 func (t *table) clear() {
+	for _, e := range t.ring {
+		e.held.Store(nil)
+		t.gone(e)
+	}
 	t.names.Clear()
 	t.ring, t.hand = nil, 0
 }

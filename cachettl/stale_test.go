@@ -1,0 +1,419 @@
+package cachettl_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// outages are the classes that leave room for a stale answer.
+var outages = []hush.Class{hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused, hush.ErrAbsent}
+
+// stale reads db and reports whether the answer was marked Stale.
+func stale(t *testing.T, c *cachettl.Cache) bool {
+	t.Helper()
+	secret, err := c.Get(t.Context(), db)
+	require.NoError(t, err)
+	assert.Equal(t, "one", secret.Value.Reveal())
+	return secret.Stale
+}
+
+func failure(t *testing.T, c *cachettl.Cache, ref hush.Ref) hush.Class {
+	t.Helper()
+	_, err := c.Get(t.Context(), ref)
+	return hush.ClassOf(err)
+}
+
+func TestStaleIfErrorServesThroughAnOutageAndNoLonger(t *testing.T) {
+	for _, class := range outages {
+		bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+			bound := time.Hour
+			if class == hush.ErrRefused {
+				bound = ttl
+			}
+			assert.False(t, stale(t, c))
+			restore := m.Always(step{Err: class})
+			time.Sleep(ttl)
+			assert.True(t, stale(t, c), "%v", class)
+			assert.Equal(t, class, failure(t, c, db.Fresh()), "a fresh read gets the error")
+			time.Sleep(bound - 1)
+			assert.True(t, stale(t, c), "%v", class)
+			time.Sleep(1)
+			assert.Equal(t, class, failure(t, c, db), "past the bound")
+			restore()
+			assert.False(t, stale(t, c), "the store is back")
+		})
+	}
+}
+
+func TestWithoutStaleIfErrorAnOutageIsAnError(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Err: hush.ErrUnavailable})
+		assert.Equal(t, hush.ErrUnavailable, failure(t, c, db))
+	})
+}
+
+func TestNothingStaleAfterAWordOfTheStore(t *testing.T) {
+	for class, ends := range map[hush.Class]bool{
+		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnauthenticated: false, hush.ErrUnsupported: false,
+	} {
+		bubble(t, &cachettl.Options{StaleIfError: time.Hour, ServeExpired: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+			stale(t, c)
+			time.Sleep(ttl)
+			restore := m.Always(step{Err: class})
+			assert.Equal(t, class, failure(t, c, db))
+			restore()
+			m.Script(step{Err: hush.ErrUnavailable})
+			secret, err := c.Get(t.Context(), db)
+			if ends {
+				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%v: a revoked secret is never served again", class)
+			} else {
+				require.NoError(t, err, "%v", class)
+				assert.True(t, secret.Stale)
+			}
+		})
+	}
+}
+
+func TestARevocationReachesThoseWhoWaitWithASpare(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Delay: time.Second, Err: hush.ErrDenied}) // ends just when the waiting does
+		_, err := c.Get(t.Context(), db)
+		if err == nil {
+			_, err = c.Get(t.Context(), db)
+		}
+		m.Always(step{Err: hush.ErrUnavailable})
+		synctest.Wait()
+		assert.Equal(t, hush.ErrUnavailable, failure(t, c, db), "%v", err)
+	})
+}
+
+func TestStaleWait(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Delay: 3 * time.Second})
+		start := time.Now()
+		assert.True(t, stale(t, c))
+		assert.Equal(t, 100*time.Millisecond, time.Since(start))
+		assert.True(t, stale(t, c), "the wait is from the start of the fetch")
+		assert.Equal(t, 100*time.Millisecond, time.Since(start))
+		time.Sleep(3 * time.Second)
+		assert.False(t, stale(t, c), "the fetch went on")
+		assert.Len(t, m.Calls(), 2)
+	})
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		start := time.Now()
+		m.Script(step{Delay: time.Second})
+		assert.True(t, stale(t, c))
+		assert.Zero(t, time.Since(start))
+	})
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Delay: 4 * time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		secret, err := c.Get(ctx, db)
+		require.NoError(t, err, "a deadline shorter than the wait is met")
+		assert.True(t, secret.Stale)
+	})
+}
+
+func TestAQuickStoreIsWaitedFor(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Delay: 50 * time.Millisecond})
+		assert.False(t, stale(t, c))
+	})
+}
+
+func TestForgettingTakesTheSpareAwayToo(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Put("db", []byte("two"))
+		m.Script(step{Delay: time.Second})
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.Equal(t, "two", reveal(t, c, db)) })
+		synctest.Wait()
+		c.Forget(db)
+		wg.Wait()
+	})
+}
+
+func TestBackOff(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		restore := m.Always(step{Err: hush.ErrUnavailable})
+		for _, wait := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
+			before := len(m.Calls())
+			for range 100 {
+				assert.True(t, stale(t, c))
+			}
+			time.Sleep(wait*time.Millisecond - 1)
+			assert.True(t, stale(t, c))
+			assert.Len(t, m.Calls(), before+1, "one call for each step of %v ms", wait)
+			time.Sleep(1)
+		}
+		restore()
+		assert.False(t, stale(t, c))
+		time.Sleep(ttl)
+		m.Script(step{Err: hush.ErrUnavailable})
+		assert.True(t, stale(t, c))
+		time.Sleep(100 * time.Millisecond)
+		assert.False(t, stale(t, c), "a success clears the steps")
+	})
+}
+
+func TestServeExpired(t *testing.T) {
+	bubble(t, &cachettl.Options{ServeExpired: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Delay: 2 * time.Second})
+		start := time.Now()
+		for range 10 {
+			assert.True(t, stale(t, c))
+		}
+		assert.Zero(t, time.Since(start), "nobody waits")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		assert.False(t, stale(t, c))
+		assert.Len(t, m.Calls(), 2, "one fetch ran behind")
+
+		time.Sleep(2*ttl - 2*time.Second - 1)
+		m.Script(step{Err: hush.ErrUnavailable})
+		assert.True(t, stale(t, c))
+		synctest.Wait()
+		before := len(m.Calls())
+		assert.True(t, stale(t, c))
+		synctest.Wait()
+		assert.Len(t, m.Calls(), before, "in back-off it is not asked again")
+		time.Sleep(1)
+		m.Script(step{Err: hush.ErrThrottled})
+		assert.Equal(t, hush.ErrThrottled, failure(t, c, db), "past the bound")
+	})
+}
+
+func TestServeExpiredStopsWhenTheStoreDoesNotKnowUs(t *testing.T) {
+	bubble(t, &cachettl.Options{ServeExpired: time.Hour, StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		defer m.Always(step{Err: hush.ErrUnauthenticated})()
+		assert.True(t, stale(t, c), "nothing is known yet")
+		synctest.Wait()
+		assert.Equal(t, hush.ErrUnauthenticated, failure(t, c, db))
+	})
+}
+
+func TestServeExpiredWaitsAfterARefreshThatAFreezeOutlived(t *testing.T) {
+	h, o := twoClocks()
+	o.ServeExpired = 24 * time.Hour
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		h.move(ttl, ttl)
+		m.Script(step{Delay: time.Hour})
+		assert.True(t, stale(t, c))
+		synctest.Wait()
+		h.move(10*time.Minute, 0)
+		m.Script(step{Delay: time.Second})
+		assert.False(t, stale(t, c), "a function that is frozen after each call would be served stale for ever")
+	})
+}
+
+func TestRefreshAhead(t *testing.T) {
+	bubble(t, &cachettl.Options{RefreshAhead: 10 * time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl - 10*time.Second - 1)
+		stale(t, c)
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 1)
+		time.Sleep(1)
+		m.Script(step{Delay: time.Second, Err: hush.ErrUnavailable})
+		start := time.Now()
+		for range 10 {
+			assert.False(t, stale(t, c))
+		}
+		assert.Zero(t, time.Since(start))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 2, "one fetch behind")
+		assert.False(t, stale(t, c), "its failure takes nothing away within the TTL")
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 2, "in back-off")
+		time.Sleep(100 * time.Millisecond)
+		stale(t, c)
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 3)
+		time.Sleep(ttl - 10*time.Second - 1)
+		stale(t, c)
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 3, "and a success begins a new TTL")
+	})
+}
+
+func TestNegativeTTL(t *testing.T) {
+	nope := hush.Name("nope")
+	bubble(t, &cachettl.Options{NegativeTTL: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for range 3 {
+			assert.Equal(t, hush.ErrNotFound, failure(t, c, nope))
+			assert.Equal(t, hush.ErrNotFound, failure(t, c, hush.Ref{Name: "nope", Field: "f"}))
+		}
+		assert.Len(t, m.Calls(), 1)
+		assert.Equal(t, hush.ErrNotFound, failure(t, c, nope.Fresh()))
+		assert.Len(t, m.Calls(), 2, "a fresh read asks")
+		m.Put("nope", []byte("now"))
+		time.Sleep(time.Second)
+		assert.Equal(t, "now", reveal(t, c, nope))
+
+		m.Deny("nope")
+		time.Sleep(ttl)
+		before := len(m.Calls())
+		failure(t, c, nope)
+		failure(t, c, nope)
+		assert.Len(t, m.Calls(), before+2, "only a not found is remembered")
+	})
+}
+
+func TestAFallbackUnderStaleIfError(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		defer m.Always(fallback("spare"))()
+		assert.True(t, stale(t, c), "the held one is better than a fallback store's")
+		before := len(m.Calls())
+		assert.True(t, stale(t, c))
+		assert.Len(t, m.Calls(), before, "in back-off")
+		assert.Equal(t, "spare", reveal(t, c, db.Fresh()))
+		time.Sleep(time.Hour)
+		assert.Equal(t, "spare", reveal(t, c, db), "it extends no bound")
+		assert.Zero(t, c.Stats().Rotations, "and is no rotation")
+	})
+}
+
+func TestAStaleAnswerOfTheStoresOwnIsNoBetterThanOurs(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Answer: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}})
+		assert.True(t, stale(t, c))
+	})
+}
+
+func TestCallbacks(t *testing.T) {
+	var mu sync.Mutex
+	var rotations, stales []string
+	o := &cachettl.Options{
+		StaleIfError: time.Hour,
+		OnRotate: func(ref hush.Ref, old, current hush.Secret) {
+			mu.Lock()
+			defer mu.Unlock()
+			rotations = append(rotations, ref.Name+" "+old.Version+" "+current.Version)
+		},
+		OnStale: func(ref hush.Ref, secret hush.Secret, why error) {
+			mu.Lock()
+			defer mu.Unlock()
+			stales = append(stales, ref.Name+" "+hush.ClassOf(why).Error())
+		},
+	}
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		reveal(t, c, db)
+		reveal(t, c, db.Fresh())
+		assert.Empty(t, rotations)
+		m.Put("db", []byte("two"))
+		reveal(t, c, db.Fresh())
+		reveal(t, c, db.Fresh())
+		synctest.Wait()
+		assert.Equal(t, []string{"db v1 v2"}, rotations, "once for each rotation")
+		for range 2 {
+			time.Sleep(ttl)
+			restore := m.Always(step{Err: hush.ErrThrottled})
+			for range 5 {
+				reveal(t, c, db)
+				time.Sleep(time.Second)
+			}
+			restore()
+			reveal(t, c, db)
+		}
+		synctest.Wait()
+		assert.Equal(t, []string{"db throttled", "db throttled"}, stales, "on the first stale answer of an outage")
+		assert.Equal(t, []string{"db v1 v2"}, rotations)
+	})
+}
+
+func TestTTLOfItsOwn(t *testing.T) {
+	o := &cachettl.Options{TTL: func(ref hush.Ref, s hush.Secret) time.Duration {
+		return map[string]time.Duration{"long": 2 * ttl, "never": -1}[ref.Name]
+	}}
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for name, calls := range map[string]int{"db": 2, "long": 1, "never": 3} {
+			m.Put(name, []byte(name))
+			before := len(m.Calls())
+			reveal(t, c, hush.Name(name))
+			reveal(t, c, hush.Name(name))
+			time.Sleep(ttl)
+			reveal(t, c, hush.Name(name))
+			assert.Len(t, m.Calls(), before+calls, name)
+		}
+	})
+}
+
+func TestJitterShortensTheTTLByATenth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m providertest.Map
+		m.Put("db", []byte("one"))
+		ends := map[time.Duration]bool{}
+		for range 50 {
+			c := cachettl.New(&m, ttl, nil)
+			start := time.Now()
+			before := len(m.Calls())
+			for reveal(t, c, db); len(m.Calls()) == before+1; reveal(t, c, db) {
+				time.Sleep(100 * time.Millisecond)
+			}
+			end := time.Since(start)
+			assert.GreaterOrEqual(t, end, ttl*9/10)
+			assert.LessOrEqual(t, end, ttl)
+			ends[end] = true
+			require.NoError(t, c.Close())
+		}
+		assert.Greater(t, len(ends), 5, "they do not all end at once")
+	})
+}
+
+func TestStats(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour, MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for range 3 {
+			reveal(t, c, db)
+		}
+		m.Put("other", []byte("x"))
+		m.Put("db", []byte("two"))
+		reveal(t, c, hush.Name("other"))
+		reveal(t, c, db)
+		failure(t, c, hush.Name("nope"))
+		time.Sleep(ttl + time.Second)
+		m.Script(step{Err: hush.ErrThrottled})
+		reveal(t, c, db)
+		reveal(t, c, db)
+		assert.Equal(t, cachettl.Stats{
+			Hits: 2, Misses: 4, Stale: 2, Fetches: 5, Evictions: 2, Entries: 1, OldestStale: time.Second,
+			Failures: map[hush.Class]uint64{hush.ErrNotFound: 1, hush.ErrThrottled: 1},
+		}, c.Stats())
+	})
+}
