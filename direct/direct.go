@@ -1,0 +1,126 @@
+// Package direct reads secrets from AWS Secrets Manager through the AWS SDK for
+// Go v2.
+//
+// The program brings the client, with its region, credentials and retries; package
+// direct/awsdirect is for one that wants them found. Whatever the client does, a
+// call has one time limit for all its attempts, and what AWS last answered is not
+// lost when that limit ends it.
+//
+// Codes and statuses, never texts, decide the class of a failure. Of what AWS
+// says only the code, the status and the request id are kept, in an [APIError].
+package direct
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/limit"
+)
+
+const (
+	name           = "direct"
+	defaultTimeout = 3 * time.Second
+)
+
+// An API is what a Provider needs of a Secrets Manager client; a
+// *secretsmanager.Client is one. The options that it is called with carry the
+// region of an ARN and watch over the attempts: a wrapper passes them on.
+type API interface {
+	GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, opts ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+}
+
+// Options are the settings of a Provider. The zero value is the default.
+type Options struct {
+	// Timeout limits a Get, retries, waits and the finding of credentials
+	// included. Zero: 3 s. Negative: none but the caller's.
+	Timeout time.Duration
+
+	// MaxAttempts is how often a call is tried, the first time included. Zero or
+	// less: as the client is configured, which is three times by the SDK's default,
+	// with waits of up to 2 s and 4 s.
+	MaxAttempts int
+}
+
+// A Provider reads from Secrets Manager. Every read is fresh: there is no cache
+// on the way.
+type Provider struct {
+	client      API
+	timeout     time.Duration
+	maxAttempts int
+}
+
+var _ hush.Provider = (*Provider)(nil)
+
+// New returns a Provider that asks client. A nil opts is the default.
+func New(client API, opts *Options) *Provider {
+	if opts == nil {
+		opts = &Options{}
+	}
+	return &Provider{client: client, timeout: cmp.Or(opts.Timeout, defaultTimeout), maxAttempts: opts.MaxAttempts}
+}
+
+// Get asks Secrets Manager for ref. A name that is an ARN is asked for in the
+// region that it names, at the client's own endpoint if that was set.
+//
+// Beside the classes that every Provider has: ErrNotFound is also a secret marked
+// for deletion, and a name that Secrets Manager cannot have, for which it is not
+// asked. ErrDenied is a refusal by a policy or by KMS. ErrUnauthenticated is a
+// credential that is configured and does not serve, ErrAbsent a client without
+// any, or without a region. What AWS answered is an *APIError in the tree of the
+// error.
+func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	if err := ref.Validate(); err != nil {
+		return hush.Secret{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+	}
+	region, err := regionOf(ref.Name)
+	if err != nil {
+		return hush.Secret{}, hush.NewError(name, ref, hush.ErrNotFound, err)
+	}
+	out, class, err := p.ask(ctx, region, ref)
+	if err != nil {
+		return hush.Secret{}, hush.NewError(name, ref, class, err)
+	}
+	secret, err := read(ref, out)
+	if err != nil {
+		return hush.Secret{}, hush.NewError(name, ref, hush.ErrUnavailable, err)
+	}
+	return ref.Select(secret)
+}
+
+// ask returns the service's answer, or a class and its cause. A signature that
+// came too late, because the process was frozen between signing and sending, is
+// made again once.
+func (p *Provider) ask(ctx context.Context, region string, ref hush.Ref) (*secretsmanager.GetSecretValueOutput, hush.Class, error) {
+	limited, cancel := limit.Context(ctx, p.timeout, "Secrets Manager")
+	defer cancel()
+	w := &watch{region: region, maxAttempts: p.maxAttempts}
+	in := input(ref)
+	out, err := p.client.GetSecretValue(limited, in, w.options)
+	if refused := w.answer(err); refused.lateSignature() && limited.Err() == nil {
+		out, err = p.client.GetSecretValue(limited, in, w.options)
+	}
+	if err == nil {
+		return out, 0, nil
+	}
+	class, cause := w.verdict(ctx, limited, err)
+	return nil, class, cause
+}
+
+func input(ref hush.Ref) *secretsmanager.GetSecretValueInput {
+	whole := ref.Whole()
+	in := &secretsmanager.GetSecretValueInput{SecretId: &whole.Name}
+	if whole.Version != "" {
+		in.VersionId = &whole.Version
+	}
+	if whole.Stage != "" {
+		in.VersionStage = &whole.Stage
+	}
+	return in
+}

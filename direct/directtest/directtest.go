@@ -1,0 +1,139 @@
+// Package directtest is an AWS Secrets Manager for tests and demonstrations: a
+// server that speaks JSON 1.1 over a real loopback socket, so that the real SDK
+// client, with its retries, its signatures and its faults, is what is tested.
+//
+//	server, err := directtest.Start(nil)
+//	...
+//	defer server.Close()
+//	server.Put("db/prod", []byte("hunter2"))
+//	provider := direct.New(server.Client(), nil)
+//
+// It keeps versions and stages as Secrets Manager does, in memory, region by
+// region, and fails as it is told: see [Server.Fail], [Server.Deny],
+// [Server.Latency], [Server.Hang] and [Server.Break]. It asks for a signature and
+// believes it. It knows GetSecretValue, BatchGetSecretValue, CreateSecret,
+// PutSecretValue, UpdateSecretVersionStage, DescribeSecret and DeleteSecret.
+//
+// The package imports no testing package, so that a program can link it.
+package directtest
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+)
+
+// Account is the AWS account in the ARNs that a Server makes.
+const Account = "123456789012"
+
+// The credentials that Client signs with: the ones of AWS's own documentation. A
+// Server accepts any.
+const (
+	AccessKeyID     = "AKIAIOSFODNN7EXAMPLE"
+	SecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" //nolint:gosec // an example that AWS publishes, and no credential
+)
+
+// Options are the settings of a Server. The zero value is the default.
+type Options struct {
+	// Region is where secrets are put by a plain name, and the one that Client
+	// signs for. Empty: eu-west-1.
+	Region string
+}
+
+// A Server is a Secrets Manager. Its methods may be called at any time, from any
+// goroutine.
+type Server struct {
+	region  string
+	address string
+	store   store
+	faults  faults
+	calls   calls
+
+	mu       sync.Mutex
+	listener net.Listener
+	http     *http.Server // nil while broken
+	served   sync.WaitGroup
+	broken   int
+	closed   bool
+}
+
+// Start listens on a free port of 127.0.0.1 and serves until Close. It fails only
+// if there is no port to be had.
+func Start(opts *Options) (*Server, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	s := &Server{region: opts.Region}
+	if s.region == "" {
+		s.region = "eu-west-1"
+	}
+	listener, err := listen("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s.address = listener.Addr().String()
+	s.serve(listener)
+	return s, nil
+}
+
+func listen(address string) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
+}
+
+// serve answers on listener. The caller holds mu, or is Start.
+func (s *Server) serve(listener net.Listener) {
+	server := &http.Server{
+		Handler:           http.HandlerFunc(s.handle),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // a client that went away is no news
+	}
+	s.listener, s.http = listener, server
+	s.served.Go(func() { _ = server.Serve(listener) })
+}
+
+// URL returns the server's endpoint, such as http://127.0.0.1:40123. It stays the
+// same across Break.
+func (s *Server) URL() string { return "http://" + s.address }
+
+// Region returns the region that secrets are put in by a plain name.
+func (s *Server) Region() string { return s.region }
+
+// Client returns a Secrets Manager client of the AWS SDK for this server, with
+// the SDK's own defaults for everything but region, credentials and endpoint.
+// opts change any of them.
+func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
+	return secretsmanager.New(secretsmanager.Options{
+		Region:       s.region,
+		BaseEndpoint: aws.String(s.URL()),
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretAccessKey, Source: "directtest"}, nil
+		}),
+	}, opts...)
+}
+
+// Close ends every call and stops the server for good. Later calls do nothing.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.stop()
+	s.mu.Unlock()
+	s.served.Wait()
+}
+
+// stop closes the listener and every connection. The caller holds mu.
+func (s *Server) stop() {
+	if s.http == nil {
+		return
+	}
+	// Both: the server may not have taken the listener up yet.
+	_ = s.listener.Close()
+	_ = s.http.Close()
+	s.http = nil
+}
