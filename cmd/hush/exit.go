@@ -1,0 +1,93 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+)
+
+// The exit statuses. Those of the classes are part of the command's contract.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+var classCodes = map[hush.Class]int{
+	hush.ErrInvalidRef:      exitUsage,
+	hush.ErrNotFound:        3,
+	hush.ErrDenied:          4,
+	hush.ErrUnauthenticated: 5,
+	hush.ErrThrottled:       6,
+	hush.ErrUnavailable:     7,
+	hush.ErrRefused:         8,
+	hush.ErrAbsent:          9,
+	hush.ErrUnsupported:     10,
+	hush.ErrCanceled:        130,
+}
+
+const exitHelp = `Exit status:
+    0  the secret was printed
+    1  it could not be written
+    2  the command line or the reference is wrong
+    3  not found: every store that is there says that it has no such secret
+    4  denied
+    5  unauthenticated: our own credential is missing, wrong or expired
+    6  throttled
+    7  unavailable: a store gave no usable answer
+    8  refused: a store refused and does not say why
+    9  absent: no store is there
+   10  unsupported: no store can honour a part of the reference
+  130  interrupted, or the time limit was over`
+
+// A storeError is a failure to get a secret, and not of the command itself.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+// A usageError is a command line that means nothing.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[storeError](err); !ok {
+		return exitFailure
+	}
+	if code, ok := classCodes[hush.ClassOf(err)]; ok {
+		return code
+	}
+	return exitFailure
+}
+
+// explain returns err as text, with a line for each store where a chain asked
+// several.
+func explain(err error) string {
+	failure, ok := errors.AsType[*chain.Failure](err)
+	if !ok {
+		return err.Error()
+	}
+	var b strings.Builder
+	b.WriteString(hush.ClassOf(err).Error())
+	if e, ok := errors.AsType[*hush.Error](err); ok {
+		_, _ = fmt.Fprintf(&b, ": %q", e.Ref.String())
+	}
+	for _, attempt := range failure.Attempts() {
+		_, _ = fmt.Fprintf(&b, "\n  %s", brief(attempt))
+	}
+	return b.String()
+}
+
+// brief returns an attempt without the reference, which is the same for all.
+func brief(attempt error) string {
+	e, ok := errors.AsType[*hush.Error](attempt)
+	if !ok {
+		return attempt.Error()
+	}
+	return hush.NewError(e.Provider, hush.Ref{}, e.Class, e.Err).Error()
+}

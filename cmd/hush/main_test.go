@@ -1,0 +1,250 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/agent"
+	"github.com/hush-secrets/hush/direct"
+	"github.com/hush-secrets/hush/direct/directtest"
+)
+
+// binary is the command, built once for all tests.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(build(m)) }
+
+func build(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "hush")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary = filepath.Join(dir, "hush")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		panic(string(out))
+	}
+	return m.Run()
+}
+
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// hush runs the command in surroundings that hold vars and nothing of AWS's.
+func hush(t *testing.T, vars []string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Env = append([]string{
+		"HOME=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "TMPDIR=" + t.TempDir(),
+	}, vars...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok {
+		require.NoError(t, err)
+	} else {
+		require.True(t, exit.Exited(), "it was killed")
+	}
+	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
+}
+
+// cloud is Lambda with its extension and Secrets Manager, as the command sees it.
+type cloud struct {
+	store *directtest.Server
+	vars  []string
+	stop  func() // the extension
+}
+
+func startCloud(t *testing.T) *cloud {
+	t.Helper()
+	store, err := directtest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(store.Close)
+	const session = "session-token"
+	front := httptest.NewServer(agent.Handler(direct.New(store.Client(), nil), session, nil))
+	t.Cleanup(front.Close)
+	_, port, err := net.SplitHostPort(front.Listener.Addr().String())
+	require.NoError(t, err)
+	return &cloud{store: store, stop: front.Close, vars: []string{
+		"AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port,
+		"AWS_REGION=" + store.Region(), "AWS_ACCESS_KEY_ID=" + directtest.AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + directtest.SecretAccessKey, "AWS_SESSION_TOKEN=" + session,
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + store.URL(),
+	}}
+}
+
+func TestGetPrintsTheValueAndNothingElse(t *testing.T) {
+	c := startCloud(t)
+	for name, value := range map[string]string{
+		"text": "hunter2", "newline": "two\nlines\n", "empty": "", "binary": "\x00\xff\x01", "json": `{"user":"app"}`,
+	} {
+		c.store.Put(name, []byte(value))
+		got := hush(t, c.vars, "get", name)
+		assert.Equal(t, result{stdout: value}, got, name)
+	}
+	assert.Equal(t, result{stdout: "app"}, hush(t, c.vars, "get", "json#user"))
+	assert.Equal(t, result{stdout: "old"}, hush(t, []string{"DB_PROD=old"}, "get", "--provider", "env", "db/prod"))
+	assert.Equal(t, result{stdout: "app"}, hush(t, []string{"X_DB=app"}, "get", "--provider", "env:?prefix=X_", "db"))
+}
+
+func TestExitStatusInLambda(t *testing.T) {
+	c := startCloud(t)
+	c.store.Put("here", []byte("canary-value"))
+	c.store.Deny("denied")
+	check := func(why string, code int, class, ref string) {
+		t.Helper()
+		got := hush(t, c.vars, "get", ref)
+		assert.Equal(t, code, got.code, "%s: %s", why, got.stderr)
+		assert.Contains(t, got.stderr, class, why)
+		assert.NotContains(t, got.stderr, "canary", why)
+		if code != 0 {
+			assert.Empty(t, got.stdout, why)
+		}
+	}
+	for _, state := range []string{"with the extension", "with a dead extension"} {
+		check(state, 0, "", "here")
+		check(state, 3, "not found", "missing")
+		check(state, 3, `no field "user"`, "here#user")
+		check(state, 4, "denied", "denied")
+		check(state, 2, "invalid reference", "here?vresion=1")
+		c.stop()
+	}
+	restore := c.store.Fail(directtest.Failure{Code: "ExpiredTokenException", Message: "canary"})
+	check("expired", 5, "unauthenticated", "here")
+	restore()
+	restore = c.store.Fail(directtest.Failure{Code: "ThrottlingException", Message: "canary"})
+	check("throttled", 6, "throttled", "here")
+	restore()
+	c.store.Break()
+	check("dead", 7, "unavailable", "here")
+	check("dead", 7, "unavailable", "missing")
+}
+
+func TestExitStatusOnALaptop(t *testing.T) {
+	vars := []string{"DB_PROD=hunter2"}
+	assert.Equal(t, result{stdout: "hunter2"}, hush(t, vars, "get", "db/prod"))
+	missing := hush(t, vars, "get", "db/test")
+	assert.Equal(t, 3, missing.code)
+	for _, line := range []string{`not found: "db/test"`, "extension: absent", "direct: absent", "env: not found"} {
+		assert.Contains(t, missing.stderr, line)
+	}
+	assert.Equal(t, 9, hush(t, vars, "get", "--provider", "direct", "db/prod").code)
+	assert.Equal(t, 10, hush(t, vars, "get", "--provider", "env", "db/prod?version=1").code)
+}
+
+func TestALaptopIsAnsweredAtOnce(t *testing.T) {
+	// Five to twelve seconds is what asking the metadata service would take.
+	start := time.Now()
+	hush(t, []string{"DB_PROD=hunter2"}, "get", "db/prod")
+	hush(t, nil, "get", "db/prod")
+	assert.Less(t, time.Since(start), 3*time.Second)
+}
+
+func TestGetGivesUpInTime(t *testing.T) {
+	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer hang.Close()
+	got := hush(t, []string{"AWS_TOKEN=t"}, "get", "--timeout", "100ms", "--provider", "extension:?endpoint="+hang.URL, "db")
+	assert.Equal(t, 130, got.code, got.stderr)
+}
+
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"get"}, {"get", "a", "b"}, {"nope"}, {"get", "--nope", "x"}, {"demo", "x"}, {"get", "--timeout", "3", "x"},
+		{"get", "--provider", "nope:", "x"}, {"get", "--provider", "env:?prefx=A", "x"},
+		{"get", "--provider", "extension:?endpoint=http://example.com:80", "x"},
+		{"get", "--provider", "env://user:canary@host", "x"}, {"get", "--provider", "%canary", "x"},
+		{"get", ""}, {"get", "a\nb"}, {"get", strings.Repeat("n", 10<<10)},
+	} {
+		got := hush(t, nil, args...)
+		assert.Equal(t, 2, got.code, "%.40q: %s", args, got.stderr)
+		assert.Empty(t, got.stdout)
+		assert.NotEmpty(t, got.stderr)
+		assert.NotContains(t, got.stderr, "canary")
+	}
+	help := hush(t, nil, "get", "--help")
+	assert.Zero(t, help.code)
+	for code := range 11 {
+		assert.Contains(t, help.stdout, fmt.Sprintf("\n   %2d  ", code))
+	}
+}
+
+func TestVerboseLogsEachCall(t *testing.T) {
+	got := hush(t, []string{"DB_PROD=canary"}, "get", "-v", "db/prod")
+	assert.Equal(t, "canary", got.stdout)
+	for _, word := range []string{"provider=extension", "provider=direct", "provider=env", "outcome=absent", "outcome=ok"} {
+		assert.Contains(t, got.stderr, word)
+	}
+	assert.NotContains(t, got.stderr, "canary")
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	// Whatever of AWS's the user has, the demo reaches none of it.
+	trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the demo left its stage") }))
+	defer trap.Close()
+	_, port, err := net.SplitHostPort(trap.Listener.Addr().String())
+	require.NoError(t, err)
+	got := hush(t, []string{
+		"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=y", "AWS_ENDPOINT_URL=" + trap.URL,
+		"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port, "AWS_TOKEN=t",
+	}, "demo")
+	assert.Zero(t, got.code, got.stdout+got.stderr)
+	assert.Empty(t, got.stderr)
+	assert.NotContains(t, got.stdout, "\x1b", "colour is for terminals")
+	for line := range strings.Lines(got.stdout) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), 80, line)
+	}
+	for _, words := range []string{"first read, SDK", "█", `"outcome":"unavailable"`, `"outcome":"absent"`, "Every step did what it says"} {
+		assert.Contains(t, got.stdout, words)
+	}
+}
+
+func TestDemoAsData(t *testing.T) {
+	t.Parallel()
+	got := hush(t, nil, "demo", "--json")
+	assert.Zero(t, got.code, got.stdout+got.stderr)
+	var report struct {
+		OK   bool
+		Acts []struct {
+			Steps []struct {
+				Name, Source, Version string
+				Took                  int64 `json:"took_ns"`
+				OK                    bool
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(got.stdout), &report))
+	assert.True(t, report.OK)
+	require.Len(t, report.Acts, 4)
+	for _, act := range report.Acts {
+		for _, step := range act.Steps {
+			assert.True(t, step.OK, step.Name)
+			assert.NotZero(t, step.Took, step.Name)
+			assert.NotEmpty(t, step.Source, step.Name)
+		}
+	}
+}
