@@ -1,0 +1,38 @@
+# Short names for what .ci/run and the go command do; .ci/run is what must pass.
+.PHONY: all ci test race lint fmt tidy bench fuzz size demo clean
+
+all: test lint
+
+ci: ## all that must hold before a change lands
+	.ci/run
+
+test:
+	go test ./...
+
+race:
+	go test -race -shuffle=on -count=1 ./...
+
+lint:
+	.ci/run vet gofumpt staticcheck golangci-lint tidy
+
+fmt:
+	.ci/tools
+	.ci/bin/gofumpt -w .
+
+tidy:
+	for dir in . tools bench; do go -C $$dir mod tidy; done
+
+bench: ## hush beside its peers and floors, with the limits that it set itself
+	go -C bench run ./ratios
+
+fuzz: ## each target for a minute
+	FUZZTIME=1m .ci/run fuzz
+
+size: ## what hush adds to a stripped binary
+	go run ./internal/size
+
+demo:
+	go run ./cmd/hush demo
+
+clean:
+	rm -rf bin .ci/bin

@@ -1,0 +1,192 @@
+package hush_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/hush-secrets/hush"
+
+// A linkRule is what a package may link beside the standard library, itself, the
+// root, internal and golang.org/x/sync. Packages of this module are named below
+// the module's path; anything else is an import path. "x/..." is x and what is
+// below it.
+type linkRule struct {
+	pkg     string
+	links   []string
+	never   string // of what links allows
+	testing bool   // it is for tests, and links the testing package
+}
+
+// awsConfig reads files, the environment and the metadata service.
+const awsConfig = "github.com/aws/aws-sdk-go-v2/config/..."
+
+var (
+	awsLinks   = []string{"github.com/aws/aws-sdk-go-v2/...", "github.com/aws/smithy-go/..."}
+	zapLinks   = []string{"go.uber.org/zap/...", "go.uber.org/multierr"}
+	testsLinks = []string{"github.com/stretchr/testify/...", "go.yaml.in/yaml/..."}
+)
+
+// linkRules has a rule for every package of the module: a new package states here
+// what a program that imports it gets.
+var linkRules = []linkRule{
+	{pkg: "."},
+	{pkg: "agent"},
+	{pkg: "cachettl"},
+	{pkg: "env"},
+	{pkg: "extension"},
+	{pkg: "internal/clock"},
+	{pkg: "internal/limit"},
+	{pkg: "internal/params"},
+	{pkg: "chain", links: zapLinks},
+	{pkg: "direct", links: awsLinks, never: awsConfig},
+	{pkg: "direct/awsdirect", links: append([]string{"direct"}, awsLinks...)},
+	{pkg: "direct/directtest", links: awsLinks, never: awsConfig},
+	{pkg: "providertest", links: testsLinks, testing: true},
+	{pkg: "cmd/...", links: slices.Concat([]string{"...", "github.com/spf13/...", "golang.org/x/sys/...", "golang.org/x/term"}, awsLinks, zapLinks)},
+	{pkg: "internal/size"},
+	{pkg: "internal/size/floor", links: zapLinks},
+	{pkg: "internal/size/hush", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, zapLinks)},
+}
+
+// TestImports holds the import graph: what a program pays for a backend is that
+// backend. It asks the go command, so that it sees what is linked and not only
+// what is named.
+func TestImports(t *testing.T) {
+	packages := listPackages(t, "./...")
+	used := map[string]bool{}
+	for _, p := range packages {
+		if !strings.HasPrefix(p.ImportPath+"/", module+"/") {
+			continue
+		}
+		name := relative(p.ImportPath)
+		rule, ok := ruleFor(name)
+		if !assert.True(t, ok, "package %s has no rule: state in linkRules what it may link", name) {
+			continue
+		}
+		used[rule.pkg] = true
+		refused := slices.DeleteFunc(p.Deps, func(dep string) bool { return rule.allows(dep, packages) })
+		assert.Empty(t, refused, "%s links what linkRules does not allow it", name)
+	}
+	for _, rule := range linkRules {
+		assert.True(t, used[rule.pkg], "the rule for %s is for no package", rule.pkg)
+	}
+}
+
+// TestLinkRules sees the rules refuse what they are there to refuse.
+func TestLinkRules(t *testing.T) {
+	packages := map[string]*goPackage{"net/http": {Standard: true}, "testing": {Standard: true}, "net/http/httptest": {Standard: true}}
+	for _, c := range []struct {
+		pkg, dep string
+		want     bool
+	}{
+		{"env", "net/http", true},
+		{"env", module, true},
+		{"env", module + "/internal/limit", true},
+		{"env", "golang.org/x/sync/singleflight", true},
+		{"env", "testing", false},
+		{"env", "net/http/httptest", false},
+		{"env", "go.uber.org/zap", false},
+		{"env", "example.com/unheard/of", false},
+		{"env", module + "/extension", false},
+		{"extension", module + "/agent", false},
+		{"direct", module + "/env", false},
+		{"chain", "go.uber.org/zap/zapcore", true},
+		{"chain", "go.uber.org/zapx", false},
+		{"direct", "github.com/aws/aws-sdk-go-v2/service/secretsmanager", true},
+		{"direct", "github.com/aws/aws-sdk-go-v2/config", false},
+		{"direct/awsdirect", "github.com/aws/aws-sdk-go-v2/config", true},
+		{"providertest", "testing", true},
+		{"cmd/hush", module + "/chain", true},
+		{"cmd/hush", "testing", false},
+		{"cmd/hush", module + "/providertest", false},
+	} {
+		rule, ok := ruleFor(c.pkg)
+		require.True(t, ok, c.pkg)
+		assert.Equal(t, c.want, rule.allows(c.dep, packages), "%s links %s", c.pkg, c.dep)
+	}
+	_, ok := ruleFor("notthere")
+	assert.False(t, ok, "a package without a rule")
+}
+
+func ruleFor(name string) (linkRule, bool) {
+	i := slices.IndexFunc(linkRules, func(r linkRule) bool { return within(name, r.pkg) })
+	if i < 0 {
+		return linkRule{}, false
+	}
+	return linkRules[i], true
+}
+
+func (r linkRule) allows(dep string, packages map[string]*goPackage) bool {
+	if !r.testing && forTests(dep) || within(dep, r.never) {
+		return false
+	}
+	if p := packages[dep]; p != nil && p.Standard {
+		return true
+	}
+	if within(dep, module+"/...") {
+		dep = relative(dep)
+	}
+	always := []string{".", r.pkg, "internal/...", "golang.org/x/sync/..."}
+	return slices.ContainsFunc(slices.Concat(always, r.links), func(pattern string) bool { return within(dep, pattern) })
+}
+
+// forTests reports whether no program may link dep.
+func forTests(dep string) bool {
+	return within(dep, "testing/...") || dep == "net/http/httptest" ||
+		dep == module+"/providertest" || within(dep, "github.com/stretchr/testify/...")
+}
+
+// within reports whether an import path matches a pattern as the go command's do.
+func within(name, pattern string) bool {
+	tree, ok := strings.CutSuffix(pattern, "...")
+	switch {
+	case !ok:
+		return name == pattern
+	case tree == "":
+		return !strings.Contains(name, ".") // any package of this module, not of another
+	default:
+		return strings.HasPrefix(name+"/", tree)
+	}
+}
+
+func relative(importPath string) string {
+	return path.Join(".", strings.TrimPrefix(strings.TrimPrefix(importPath, module), "/"))
+}
+
+// A goPackage is what go list says of a package: Deps is all that it links.
+type goPackage struct {
+	ImportPath string
+	Name       string
+	Standard   bool
+	Deps       []string
+}
+
+func listPackages(t *testing.T, patterns ...string) map[string]*goPackage {
+	t.Helper()
+	args := append([]string{"list", "-deps", "-json=ImportPath,Name,Standard,Deps"}, patterns...)
+	out, err := exec.CommandContext(t.Context(), "go", args...).Output()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		require.NoError(t, err, "%s", e.Stderr)
+	}
+	require.NoError(t, err)
+	packages := map[string]*goPackage{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		p := &goPackage{}
+		err := d.Decode(p)
+		if errors.Is(err, io.EOF) {
+			return packages
+		}
+		require.NoError(t, err)
+		packages[p.ImportPath] = p
+	}
+}

@@ -1,0 +1,207 @@
+package hush_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestDocs compiles and vets every Go block of README.md and docs.
+//
+// A block that begins with a package clause is a file as it stands. One of
+// declarations is a file without its head. Any other is the body of a function
+// that has ctx and p, a hush.Provider, and returns an error. The last two get the
+// imports that they use, of this module and of docImports.
+func TestDocs(t *testing.T) {
+	docs, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	var blocks []docBlock
+	for _, name := range append([]string{"README.md"}, docs...) {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		found := goBlocks(name, string(text))
+		require.True(t, len(found) > 0 || name != "README.md", "README.md shows no Go")
+		blocks = append(blocks, found...)
+	}
+	assert.Empty(t, faults(t, blocks))
+}
+
+// TestDocsFinds sees the check accept and refuse.
+func TestDocsFinds(t *testing.T) {
+	const page = "# Page\n\n" +
+		"```go\npackage main\n\nfunc main() {}\n```\n" +
+		"```go\nvar p hush.Provider = hush.Static(nil)\n\nfunc get(ctx context.Context) error {\n\t_, err := hush.Get(ctx, p, \"a\")\n\treturn err\n}\n```\n" +
+		"  ```go\n  secret, err := p.Get(ctx, hush.Name(\"a\"))\n  if err != nil {\n  \treturn err\n  }\n  _ = secret\n  ```\n" +
+		"```sh\ngo test ./...\n```\n"
+	blocks := goBlocks("page.md", page)
+	require.Len(t, blocks, 3)
+	assert.Equal(t, docBlock{"page.md", 3, "package main\n\nfunc main() {}\n"}, blocks[0])
+	assert.Equal(t, 16, blocks[2].line)
+	assert.Empty(t, faults(t, blocks))
+
+	for _, bad := range []string{
+		"_ = hush.NoSuchName",
+		"_ = nowhere",
+		"hush.Get(ctx, p",
+		"fmt.Printf(\"%d\", \"vet sees this\")",
+		"package main\n\nimport \"os\"\n\nfunc main() {}",
+	} {
+		assert.Len(t, faults(t, goBlocks("bad.md", "```go\n"+bad+"\n```\n")), 1, bad)
+	}
+}
+
+// A docBlock is a fenced block of Go in a document.
+type docBlock struct {
+	file string
+	line int // of its fence
+	code string
+}
+
+var fenced = regexp.MustCompile("(?m:^)([ \t]*)```go\r?\n((?s:.*?)(?m:^))[ \t]*```")
+
+func goBlocks(file, text string) []docBlock {
+	var blocks []docBlock
+	for _, at := range fenced.FindAllStringSubmatchIndex(text, -1) {
+		indent, code := text[at[2]:at[3]], text[at[4]:at[5]]
+		code = strings.TrimPrefix(strings.ReplaceAll(code, "\n"+indent, "\n"), indent)
+		blocks = append(blocks, docBlock{file, 1 + strings.Count(text[:at[0]], "\n"), code})
+	}
+	return blocks
+}
+
+// faults returns what the compiler and go vet say of the blocks, each a package of
+// a module that is not ours, as a reader's would be.
+func faults(t *testing.T, blocks []docBlock) []string {
+	t.Helper()
+	root, err := os.Getwd()
+	require.NoError(t, err)
+	imports, dir := docImports(t), readersModule(t, root)
+	var found []string
+	for i, block := range blocks {
+		source, err := block.source(root, imports)
+		if err != nil {
+			found = append(found, err.Error())
+			continue
+		}
+		pkg := filepath.Join(dir, fmt.Sprintf("block%d", i))
+		require.NoError(t, os.Mkdir(pkg, 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(pkg, "block.go"), []byte(source), 0o600))
+	}
+	if len(found) > 0 {
+		return found
+	}
+	if out, err := command(t, dir, "vet", "./...").CombinedOutput(); err != nil {
+		return []string{string(out)}
+	}
+	return nil
+}
+
+// readersModule returns the folder of a new module that uses the one in root, with
+// the same versions of everything else.
+func readersModule(t *testing.T, root string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+	}
+	edit := command(t, dir, "mod", "edit", "-module=docs", "-require="+module+"@v0.0.0", "-replace="+module+"="+root)
+	out, err := edit.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return dir
+}
+
+func command(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	return cmd
+}
+
+// source returns the block as a file, whose lines are reported as the document's.
+func (b docBlock) source(root string, imports map[string]string) (string, error) {
+	const head = "package docs\n"
+	code := fmt.Sprintf("//line %s:%d\n", filepath.Join(root, b.file), b.line+1) + b.code
+	if _, err := parse(code, parser.PackageClauseOnly); err == nil {
+		return code, nil
+	}
+	if file, err := parse(head+code, parser.SkipObjectResolution); err == nil {
+		return head + missing(file, imports) + code, nil
+	}
+	code = "func _(ctx context.Context, p hush.Provider) error {\n" + code
+	file, err := parse(head+code+"}\n", parser.SkipObjectResolution)
+	if err != nil {
+		return "", err
+	}
+	if !returns(file) {
+		code += "return nil\n"
+	}
+	return head + missing(file, imports) + code + "}\n", nil
+}
+
+func parse(code string, mode parser.Mode) (*ast.File, error) {
+	return parser.ParseFile(token.NewFileSet(), "", code, mode)
+}
+
+// returns reports whether the one function of file ends with a return.
+func returns(file *ast.File) bool {
+	body := file.Decls[0].(*ast.FuncDecl).Body.List
+	if len(body) == 0 {
+		return false
+	}
+	_, ok := body[len(body)-1].(*ast.ReturnStmt)
+	return ok
+}
+
+// missing returns import declarations for the packages that file uses and does
+// not import.
+func missing(file *ast.File, imports map[string]string) string {
+	used := map[string]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if x, ok := s.X.(*ast.Ident); ok && imports[x.Name] != "" {
+				used[imports[x.Name]] = true
+			}
+		}
+		return true
+	})
+	for _, spec := range file.Imports {
+		delete(used, strings.Trim(spec.Path.Value, `"`))
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(used)) {
+		fmt.Fprintf(&b, "import %q\n", name)
+	}
+	return b.String()
+}
+
+// docImports returns the import path of each package that a block may use without
+// importing it.
+func docImports(t *testing.T) map[string]string {
+	t.Helper()
+	imports := map[string]string{}
+	others := []string{"context", "errors", "fmt", "log", "log/slog", "net", "net/http", "os", "testing", "time", "go.uber.org/zap"}
+	for _, name := range others {
+		imports[path.Base(name)] = name
+	}
+	for name, p := range listPackages(t, "./...") {
+		if within(name, module+"/...") && p.Name != "main" && !strings.Contains(name, "/internal/") {
+			imports[p.Name] = name
+		}
+	}
+	return imports
+}
