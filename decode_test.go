@@ -94,7 +94,9 @@ func targets() []any {
 			Bytes []byte
 		}),
 		new(map[quotingText]int), new(map[netip.Addr]int), new(quoting), new(time.Time), new(hush.Value), new(any), new(unreachable),
-		new(json.RawMessage), new(fmt.Stringer), nil, 0, struct{}{}, (*int)(nil),
+		new(json.RawMessage), new(fmt.Stringer), nil, 0,
+		struct{}{},
+		(*int)(nil),
 	}
 }
 

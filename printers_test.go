@@ -215,8 +215,8 @@ func walk(v reflect.Value, depth int) (texts []string) {
 	case reflect.Pointer, reflect.Interface:
 		below(v.Elem())
 	case reflect.Struct:
-		for i := range v.NumField() {
-			below(v.Field(i))
+		for _, field := range v.Fields() {
+			below(field)
 		}
 	case reflect.Map:
 		for entries := v.MapRange(); entries.Next(); {

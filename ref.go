@@ -74,7 +74,8 @@ func parseRef(s string) (ref Ref, err error) {
 	if !hasQuery {
 		return ref, nil
 	}
-	return ref, ref.parseQuery(query)
+	err = ref.parseQuery(query)
+	return ref, err
 }
 
 func (r *Ref) parseQuery(query string) error {
@@ -215,7 +216,7 @@ func escape(s, special string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		if c := s[i]; strings.IndexByte(special, c) >= 0 {
-			b.WriteString(string([]byte{'%', hexDigits[c>>4], hexDigits[c&15]}))
+			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
 		} else {
 			b.WriteByte(c)
 		}

@@ -108,13 +108,27 @@ func TestValidate(t *testing.T) {
 	full := strings.Repeat("n", 2048)
 	for _, ref := range []hush.Ref{
 		{Name: full, Version: full, Stage: full, Field: full},
-		{Name: "%"}, {Name: " "}, {Name: "\u202e"}, {Name: "é"},
+		{Name: "%"},
+		{Name: " "},
+		{Name: "\u202e"},
+		{Name: "é"},
 	} {
 		assert.NoError(t, ref.Validate())
 	}
 	for _, ref := range []hush.Ref{
-		{}, hush.Ref{}.Fresh(), {Version: "v"}, {Name: full + "n"}, {Name: "a\x00"}, {Name: "a\x1f"}, {Name: "a\x7f"}, {Name: "\u0080"},
-		{Name: "\xff"}, {Name: "a", Version: "\n"}, {Name: "a", Stage: "\t"}, {Name: "a", Field: "\r"}, {Name: "a", Field: full + "n"},
+		{},
+		hush.Ref{}.Fresh(),
+		{Version: "v"},
+		{Name: full + "n"},
+		{Name: "a\x00"},
+		{Name: "a\x1f"},
+		{Name: "a\x7f"},
+		{Name: "\u0080"},
+		{Name: "\xff"},
+		{Name: "a", Version: "\n"},
+		{Name: "a", Stage: "\t"},
+		{Name: "a", Field: "\r"},
+		{Name: "a", Field: full + "n"},
 	} {
 		assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(ref.Validate()), "%s", ref)
 	}

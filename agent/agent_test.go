@@ -173,24 +173,28 @@ func TestBodies(t *testing.T) {
 		want   string
 	}{
 		{
-			"db/prod", hush.Secret{
+			"db/prod",
+			hush.Secret{
 				Value: hush.NewValue([]byte(`{"a":"<&>"}`)), Version: "v1", Stages: []string{"AWSCURRENT", "X"},
 				Created: time.Unix(1569534789, 46e6), Source: "vault",
 			},
 			`{"ARN":null,"Name":"db/prod","VersionId":"v1","SecretString":"{\"a\":\"<&>\"}","VersionStages":["AWSCURRENT","X"],"CreatedDate":"1569534789.046"}`,
 		},
 		{
-			"arn:aws:secretsmanager:eu-west-1:1:secret:db", hush.Secret{Value: hush.NewValue([]byte{0, 0xff})},
+			"arn:aws:secretsmanager:eu-west-1:1:secret:db",
+			hush.Secret{Value: hush.NewValue([]byte{0, 0xff})},
 			`{"ARN":"arn:aws:secretsmanager:eu-west-1:1:secret:db","Name":null,"VersionId":null,"SecretBinary":"AP8=","CreatedDate":null}`,
 		},
 		{
-			"db", hush.Secret{
+			"db",
+			hush.Secret{
 				Created: time.Unix(1569534789, 0), Expires: time.Unix(1569534790, 123456789), Stale: true, Fallback: true,
 			},
 			`{"ARN":null,"Name":"db","VersionId":null,"SecretString":"","CreatedDate":"1569534789","Expires":"1569534790.123456789","Stale":true,"Fallback":true}`,
 		},
 		{
-			"db", hush.Secret{Created: time.Unix(-1, 5), Expires: time.Unix(-1, 5)},
+			"db",
+			hush.Secret{Created: time.Unix(-1, 5), Expires: time.Unix(-1, 5)},
 			`{"ARN":null,"Name":"db","VersionId":null,"SecretString":"","CreatedDate":"0","Expires":"0"}`,
 		},
 	} {

@@ -26,7 +26,9 @@ func listen(t *testing.T) net.Listener {
 func fetch(t *testing.T, method, url string) (int, error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, err
+	}
 	request.Header.Set("X-Vault-Token", token)
 	transport := &http.Transport{DisableKeepAlives: true}
 	response, err := transport.RoundTrip(request)

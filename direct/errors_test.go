@@ -250,14 +250,22 @@ func TestCredentials(t *testing.T) {
 		"anonymous":      {func(o *secretsmanager.Options) { o.Credentials = aws.AnonymousCredentials{} }, hush.ErrAbsent, "no AWS credentials"},
 		"no region":      {func(o *secretsmanager.Options) { o.Region = "" }, hush.ErrAbsent, "no AWS region"},
 		"failing source": {func(o *secretsmanager.Options) { o.Credentials = failing{err: errors.New(canary)} }, hush.ErrUnauthenticated, "no AWS credentials to be had"},
-		"role": {func(o *secretsmanager.Options) { o.Credentials = failing{denied, role} },
-			hush.ErrUnauthenticated, "from a role to assume: it answered AccessDenied"},
-		"no instance": {func(o *secretsmanager.Options) { o.Credentials = failing{errors.New(canary), none} },
-			hush.ErrAbsent, "no instance metadata service has any"},
-		"hanging metadata": {func(o *secretsmanager.Options) { o.Credentials = failing{nil, none} },
-			hush.ErrAbsent, "no instance metadata service has any"},
-		"hanging source": {func(o *secretsmanager.Options) { o.Credentials = failing{nil, role} },
-			hush.ErrUnavailable, "longer than its limit"},
+		"role": {
+			func(o *secretsmanager.Options) { o.Credentials = failing{denied, role} },
+			hush.ErrUnauthenticated, "from a role to assume: it answered AccessDenied",
+		},
+		"no instance": {
+			func(o *secretsmanager.Options) { o.Credentials = failing{errors.New(canary), none} },
+			hush.ErrAbsent, "no instance metadata service has any",
+		},
+		"hanging metadata": {
+			func(o *secretsmanager.Options) { o.Credentials = failing{nil, none} },
+			hush.ErrAbsent, "no instance metadata service has any",
+		},
+		"hanging source": {
+			func(o *secretsmanager.Options) { o.Credentials = failing{nil, role} },
+			hush.ErrUnavailable, "longer than its limit",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opts := &direct.Options{}

@@ -1,6 +1,7 @@
 package env_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/url"
 	"os"
@@ -47,7 +48,7 @@ func (s store) put(name string, value []byte) {
 		}
 		return r
 	}, strings.ToUpper(name))
-	if s.files || !utf8.Valid(value) || strings.ContainsRune(string(value), 0) {
+	if s.files || !utf8.Valid(value) || bytes.ContainsRune(value, 0) {
 		unset(s.T, variable)
 		file(s.T, variable+"_FILE", value)
 		return

@@ -173,11 +173,20 @@ func TestGetGivesUpInTime(t *testing.T) {
 
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
-		{"get"}, {"get", "a", "b"}, {"nope"}, {"get", "--nope", "x"}, {"demo", "x"}, {"get", "--timeout", "3", "x"},
-		{"get", "--provider", "nope:", "x"}, {"get", "--provider", "env:?prefx=A", "x"},
+		{"get"},
+		{"get", "a", "b"},
+		{"nope"},
+		{"get", "--nope", "x"},
+		{"demo", "x"},
+		{"get", "--timeout", "3", "x"},
+		{"get", "--provider", "nope:", "x"},
+		{"get", "--provider", "env:?prefx=A", "x"},
 		{"get", "--provider", "extension:?endpoint=http://example.com:80", "x"},
-		{"get", "--provider", "env://user:canary@host", "x"}, {"get", "--provider", "%canary", "x"},
-		{"get", ""}, {"get", "a\nb"}, {"get", strings.Repeat("n", 10<<10)},
+		{"get", "--provider", "env://user:canary@host", "x"},
+		{"get", "--provider", "%canary", "x"},
+		{"get", ""},
+		{"get", "a\nb"},
+		{"get", strings.Repeat("n", 10<<10)},
 	} {
 		got := hush(t, nil, args...)
 		assert.Equal(t, 2, got.code, "%.40q: %s", args, got.stderr)

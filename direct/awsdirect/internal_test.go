@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -215,13 +216,29 @@ func TestHangingLoad(t *testing.T) {
 
 // TestTimeoutIsShared: what the load took is not there for the call.
 func TestTimeoutIsShared(t *testing.T) {
+	server, err := directtest.Start(nil)
+	require.NoError(t, err)
+	defer server.Close()
+	server.Hang()
 	var h hand
-	p := New(&Options{Timeout: 3 * time.Second})
-	p.now = h.now
+	p := New(&Options{Timeout: 5 * time.Second})
+	l := &loading{done: make(chan struct{}), client: server.Client()}
+	p.current = l
+	loaded := sync.OnceFunc(func() { // by the time that the clock is read again
+		h.move(5*time.Second - 50*time.Millisecond)
+		close(l.done)
+	})
+	p.now = func() clock.Instant {
+		now := h.now()
+		loaded()
+		return now
+	}
+	_, err = p.Get(t.Context(), hush.Name("db/prod"))
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+	assert.ErrorContains(t, err, "limit of 50ms")
+
 	start := h.now()
-	h.move(2 * time.Second)
-	assert.Equal(t, time.Second, p.left(start))
-	h.move(2 * time.Second)
+	h.move(time.Hour)
 	assert.Equal(t, time.Millisecond, p.left(start), "none is left, and none would be no limit")
 	p.opts.Timeout = -1
 	assert.Equal(t, time.Duration(-1), p.left(start))

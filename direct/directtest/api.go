@@ -163,8 +163,8 @@ type describeAnswer struct {
 	identity
 	CreatedDate        epoch
 	LastChangedDate    epoch
-	DeletedDate        *epoch `json:",omitempty"`
-	VersionIdsToStages map[string][]string
+	DeletedDate        *epoch              `json:",omitempty"`
+	VersionIDsToStages map[string][]string `json:"VersionIdsToStages"`
 }
 
 func (st *store) describeSecret(region string, in getRequest) (any, *fault) {
@@ -181,7 +181,7 @@ func (st *store) describeSecret(region string, in getRequest) (any, *fault) {
 	}
 	for _, v := range held.versions {
 		if len(v.stages) > 0 {
-			answer.VersionIdsToStages[v.id] = slices.Clone(v.stages)
+			answer.VersionIDsToStages[v.id] = slices.Clone(v.stages)
 		}
 	}
 	return answer, nil

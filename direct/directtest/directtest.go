@@ -37,7 +37,7 @@ const Account = "123456789012"
 // Server accepts any.
 const (
 	AccessKeyID     = "AKIAIOSFODNN7EXAMPLE"
-	SecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" //nolint:gosec // an example that AWS publishes, and no credential
+	SecretAccessKey = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 )
 
 // Options are the settings of a Server. The zero value is the default.

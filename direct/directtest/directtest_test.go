@@ -236,6 +236,13 @@ func TestUnsigned(t *testing.T) {
 	code(t, "MissingAuthenticationTokenException", err)
 }
 
+func TestTooLarge(t *testing.T) {
+	server, client := start(t)
+	server.Put("db/prod", []byte("hunter2"))
+	_, err := client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("db/prod"), SecretBinary: make([]byte, 1<<20)})
+	code(t, "RequestEntityTooLargeException", err)
+}
+
 // FuzzHandle: no request breaks the server.
 func FuzzHandle(f *testing.F) {
 	server, err := directtest.Start(nil)

@@ -1,6 +1,7 @@
 package directtest
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -62,7 +63,7 @@ func payloadOf(value []byte) payload {
 
 func (p payload) equal(q payload) bool {
 	if p.SecretString == nil || q.SecretString == nil {
-		return p.SecretString == q.SecretString && string(p.SecretBinary) == string(q.SecretBinary)
+		return p.SecretString == q.SecretString && bytes.Equal(p.SecretBinary, q.SecretBinary)
 	}
 	return *p.SecretString == *q.SecretString
 }

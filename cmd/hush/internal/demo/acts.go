@@ -60,7 +60,7 @@ func outage(ctx context.Context, s *stage) (Act, error) {
 }
 
 // laptop runs the same program where nothing of AWS is.
-func laptop(ctx context.Context, s *stage) (Act, error) {
+func laptop(ctx context.Context, _ *stage) (Act, error) {
 	p := onLaptop()
 	defer closeProgram(p)
 	secret, took, err := timed(ctx, p, secretRef)

@@ -82,7 +82,7 @@ type extensionProcess struct {
 	url    string
 	cache  *cachettl.Cache
 	cancel context.CancelFunc
-	done   chan error
+	done   chan struct{} // closed when it has ended
 }
 
 func (s *stage) startExtension(ctx context.Context, ttl time.Duration) error {
@@ -92,10 +92,14 @@ func (s *stage) startExtension(ctx context.Context, ttl time.Duration) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	e := &extensionProcess{
-		url: "http://" + listener.Addr().String(), cancel: cancel, done: make(chan error, 1),
+		url: "http://" + listener.Addr().String(), cancel: cancel, done: make(chan struct{}),
 		cache: cachettl.New(s.direct, ttl, nil),
 	}
-	go func() { e.done <- agent.Serve(ctx, listener, agent.Handler(e.cache, token, nil)) }()
+	go func() {
+		defer close(e.done)
+		// How it ends is of no interest here: a server that is gone shows.
+		_ = agent.Serve(ctx, listener, agent.Handler(e.cache, token, nil))
+	}()
 	s.extension = e
 	return nil
 }

@@ -1,0 +1,116 @@
+package cachettl_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+func TestCallbacks(t *testing.T) {
+	var mu sync.Mutex
+	var rotations, stales []string
+	o := &cachettl.Options{
+		StaleIfError: time.Hour,
+		OnRotate: func(ref hush.Ref, old, current hush.Secret) {
+			mu.Lock()
+			defer mu.Unlock()
+			rotations = append(rotations, ref.Name+" "+old.Version+" "+current.Version)
+		},
+		OnStale: func(ref hush.Ref, secret hush.Secret, why error) {
+			mu.Lock()
+			defer mu.Unlock()
+			stales = append(stales, ref.Name+" "+hush.ClassOf(why).Error())
+		},
+	}
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		reveal(t, c, db)
+		reveal(t, c, db.Fresh())
+		assert.Empty(t, rotations)
+		m.Put("db", []byte("two"))
+		reveal(t, c, db.Fresh())
+		reveal(t, c, db.Fresh())
+		synctest.Wait()
+		assert.Equal(t, []string{"db v1 v2"}, rotations, "once for each rotation")
+		for range 2 {
+			time.Sleep(ttl)
+			restore := m.Always(step{Err: hush.ErrThrottled})
+			for range 5 {
+				reveal(t, c, db)
+				time.Sleep(time.Second)
+			}
+			restore()
+			reveal(t, c, db)
+		}
+		synctest.Wait()
+		assert.Equal(t, []string{"db throttled", "db throttled"}, stales, "on the first stale answer of an outage")
+		assert.Equal(t, []string{"db v1 v2"}, rotations)
+	})
+}
+
+func TestTTLOfItsOwn(t *testing.T) {
+	o := &cachettl.Options{TTL: func(ref hush.Ref, s hush.Secret) time.Duration {
+		return map[string]time.Duration{"long": 2 * ttl, "never": -1}[ref.Name]
+	}}
+	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for name, calls := range map[string]int{"db": 2, "long": 1, "never": 3} {
+			m.Put(name, []byte(name))
+			before := len(m.Calls())
+			reveal(t, c, hush.Name(name))
+			reveal(t, c, hush.Name(name))
+			time.Sleep(ttl)
+			reveal(t, c, hush.Name(name))
+			assert.Len(t, m.Calls(), before+calls, name)
+		}
+	})
+}
+
+func TestJitterShortensTheTTLByATenth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m providertest.Map
+		m.Put("db", []byte("one"))
+		ends := map[time.Duration]bool{}
+		for range 50 {
+			c := cachettl.New(&m, ttl, nil)
+			start := time.Now()
+			before := len(m.Calls())
+			for reveal(t, c, db); len(m.Calls()) == before+1; reveal(t, c, db) {
+				time.Sleep(100 * time.Millisecond)
+			}
+			end := time.Since(start)
+			assert.GreaterOrEqual(t, end, ttl*9/10)
+			assert.LessOrEqual(t, end, ttl)
+			ends[end] = true
+			require.NoError(t, c.Close())
+		}
+		assert.Greater(t, len(ends), 5, "they do not all end at once")
+	})
+}
+
+func TestStats(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour, MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for range 3 {
+			reveal(t, c, db)
+		}
+		m.Put("other", []byte("x"))
+		m.Put("db", []byte("two"))
+		reveal(t, c, hush.Name("other"))
+		reveal(t, c, db)
+		failure(t, c, hush.Name("nope"))
+		time.Sleep(ttl + time.Second)
+		m.Script(step{Err: hush.ErrThrottled})
+		reveal(t, c, db)
+		reveal(t, c, db)
+		assert.Equal(t, cachettl.Stats{
+			Hits: 2, Misses: 4, Stale: 2, Fetches: 5, Evictions: 2, Entries: 1, OldestStale: time.Second,
+			Failures: map[hush.Class]uint64{hush.ErrNotFound: 1, hush.ErrThrottled: 1},
+		}, c.Stats())
+	})
+}
