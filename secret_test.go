@@ -169,3 +169,14 @@ func FuzzField(f *testing.F) {
 		assert.LessOrEqual(t, got.Value.Len(), secret.Value.Len(), "a part of it")
 	})
 }
+
+func TestHalfASurrogatePairIsNoText(t *testing.T) {
+	s := hush.Secret{Value: hush.NewValue([]byte(`{"half":"a\ud800b","whole":"\ud83d\ude00","itself":"\ufffd","typed":"�"}`))}
+	_, err := s.Field("half")
+	require.ErrorIs(t, err, hush.ErrNotFound, "its bytes would not be those of the store")
+	for name, want := range map[string]string{"whole": "😀", "itself": "\ufffd", "typed": "\ufffd"} {
+		part, err := s.Field(name)
+		require.NoError(t, err, name)
+		assert.Equal(t, want, part.Value.Reveal(), name)
+	}
+}

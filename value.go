@@ -1,11 +1,13 @@
 package hush
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -75,8 +77,8 @@ func (v Value) LogValue() slog.Value { return slog.StringValue(mask) }
 
 // UnmarshalJSON sets v to the text of a JSON string, or to the JSON itself of
 // anything else, null included. The mask is an error: a secret that went through
-// JSON would otherwise come back as its mask. So is a string that is not UTF-8,
-// in which encoding/json would replace bytes.
+// JSON would otherwise come back as its mask. So is a string that is not UTF-8 or
+// has half a surrogate pair, in which encoding/json would replace bytes.
 func (v *Value) UnmarshalJSON(b []byte) error {
 	text, err := textOf(b)
 	if err != nil {
@@ -100,8 +102,15 @@ func textOf(raw json.RawMessage) (string, error) {
 		return string(raw), nil
 	}
 	var text string
-	if !utf8.Valid(raw) || json.Unmarshal(raw, &text) != nil {
+	if !utf8.Valid(raw) || json.Unmarshal(raw, &text) != nil || replaced(raw, text) {
 		return "", errNotText
 	}
 	return text, nil
+}
+
+// replaced reports whether text has the replacement character where raw, a JSON
+// string, has half a surrogate pair: encoding/json puts one there.
+func replaced(raw json.RawMessage, text string) bool {
+	return strings.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
+		!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`))
 }

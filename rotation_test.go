@@ -1,0 +1,333 @@
+package hush_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// A world is a database with one user and the store that holds its password. A
+// rotation changes the database first and the store's current version later, and
+// labels the new version AWSPENDING in between. An answer of the store takes 5 ms
+// and is what it holds at their end.
+type world struct {
+	store   providertest.Map
+	accepts atomic.Value // the password
+	pending atomic.Pointer[hush.Secret]
+	round   int
+	wrong   atomic.Int32 // logins that failed
+}
+
+func newWorld() *world {
+	w := &world{}
+	w.accepts.Store("p0")
+	w.store.Put(dbName, []byte("p0"))
+	w.store.Always(providertest.Step{Delay: 5 * time.Millisecond})
+	return w
+}
+
+func (w *world) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	pending := w.pending.Load()
+	if ref.Stage != "AWSPENDING" || pending == nil {
+		return w.store.Get(ctx, ref)
+	}
+	return *pending, nil
+}
+
+// rotate does one rotation with gap between its two changes.
+func (w *world) rotate(gap time.Duration) {
+	w.round++
+	next := fmt.Sprint("p", w.round)
+	w.pending.Store(&hush.Secret{Value: hush.NewValue([]byte(next)), Version: fmt.Sprint("v", w.round+1)})
+	w.accepts.Store(next)
+	time.Sleep(gap)
+	w.store.Put(dbName, []byte(next))
+	w.pending.Store(nil)
+}
+
+// query logs in as a program does, and checks that fn sees no version twice.
+func (w *world) query(ctx context.Context, t *testing.T, r hush.Rotation, p hush.Provider) error {
+	seen := map[string]bool{}
+	return r.Use(ctx, p, hush.Name(dbName), func(s hush.Secret) error {
+		if seen[s.Version] {
+			t.Errorf("%s for the second time", s.Version)
+		}
+		seen[s.Version] = true
+		if s.Value.Reveal() != w.accepts.Load() {
+			w.wrong.Add(1)
+			return hush.RejectedSQL(sqlError("28P01"))
+		}
+		return nil
+	})
+}
+
+// An extension keeps its answers for two seconds. What must be fresh it cannot
+// answer, and the store behind it does, as in a chain.
+type extension struct {
+	store hush.Provider
+	mu    sync.Mutex
+	held  hush.Secret
+	until time.Time
+}
+
+func (e *extension) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	if _, fresh := ref.Freshness(); fresh || ref.Whole().Stage != "" {
+		return e.store.Get(ctx, ref)
+	}
+	e.mu.Lock()
+	held, until := e.held, e.until
+	e.mu.Unlock()
+	if time.Now().Before(until) {
+		return held, nil
+	}
+	secret, err := e.store.Get(ctx, ref)
+	if err == nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.held, e.until = secret, time.Now().Add(2*time.Second)
+	}
+	return secret, err
+}
+
+// stacks are the ways from a program to the store.
+var stacks = map[string]func(t *testing.T, store hush.Provider) hush.Provider{
+	"store":           func(_ *testing.T, store hush.Provider) hush.Provider { return store },
+	"cache":           cached,
+	"extension":       func(_ *testing.T, store hush.Provider) hush.Provider { return &extension{store: store} },
+	"cache,extension": func(t *testing.T, store hush.Provider) hush.Provider { return cached(t, &extension{store: store}) },
+}
+
+func cached(t *testing.T, p hush.Provider) hush.Provider {
+	c := cachettl.New(p, time.Minute, nil)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// TestRotations queries every ten milliseconds while the password is rotated.
+func TestRotations(t *testing.T) {
+	for name, stack := range stacks {
+		for _, gap := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 2900 * time.Millisecond} {
+			t.Run(fmt.Sprint(name, "/", gap), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld()
+					p := stack(t, w)
+					var queries sync.WaitGroup
+					rotated := make(chan struct{})
+					go func() {
+						defer close(rotated)
+						for range 2 {
+							time.Sleep(300 * time.Millisecond)
+							w.rotate(gap)
+							// Nobody still waits for this rotation when the next begins.
+							time.Sleep(3 * time.Second)
+						}
+					}()
+					for over := false; !over; {
+						select {
+						case <-rotated:
+							over = true
+						case <-time.After(10 * time.Millisecond):
+							queries.Go(func() { assert.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p)) })
+						}
+					}
+					queries.Wait()
+				})
+			})
+		}
+	}
+}
+
+// TestTheEndOfPatience is about rotations that end close to it: just before, just
+// when the last question is answered, and just after.
+func TestTheEndOfPatience(t *testing.T) {
+	for name, stack := range stacks {
+		for gap, succeeds := range map[time.Duration]bool{
+			2999 * time.Millisecond: true, 3000 * time.Millisecond: true, 3004 * time.Millisecond: true, 3006 * time.Millisecond: false,
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				p := stack(t, w)
+				require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p), "which warms the caches")
+				var done sync.WaitGroup
+				begun := make(chan struct{})
+				done.Go(func() {
+					<-begun
+					w.rotate(gap)
+				})
+				err := hush.Use(t.Context(), p, hush.Name(dbName), func(s hush.Secret) error {
+					if s.Value.Reveal() == "p1" {
+						return nil
+					}
+					close(begun)
+					return hush.ErrRejected
+				})
+				assert.Equal(t, succeeds, err == nil, "%s, %v: %v", name, gap, err)
+				done.Wait()
+			})
+		}
+	}
+}
+
+// TestTheEndOfTheContext: half a second before its deadline is soon enough for the
+// last question, and its answer can be used.
+func TestTheEndOfTheContext(t *testing.T) {
+	for name, stack := range stacks {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			p := stack(t, w)
+			ctx, cancel := context.WithTimeout(t.Context(), 2800*time.Millisecond)
+			defer cancel()
+			require.NoError(t, w.query(ctx, t, hush.Rotation{}, p))
+			go w.rotate(2250 * time.Millisecond)
+			synctest.Wait()
+			assert.NoError(t, w.query(ctx, t, hush.Rotation{}, p), name)
+			assert.NoError(t, ctx.Err())
+		})
+	}
+}
+
+// TestStages tries what is pending before it waits.
+func TestStages(t *testing.T) {
+	for name, stack := range stacks {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			p := stack(t, w)
+			require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+			go w.rotate(time.Minute) // longer than any patience
+			synctest.Wait()
+			start := time.Now()
+			err := w.query(t.Context(), t, hush.Rotation{Stages: []string{"NOSUCH", "AWSPENDING"}}, p)
+			assert.NoError(t, err, name)
+			assert.Less(t, time.Since(start), 100*time.Millisecond, name)
+			time.Sleep(time.Minute)
+
+			// One that is rejected, and later current, is not tried again.
+			var seen []string
+			go w.rotate(time.Second)
+			synctest.Wait()
+			err = hush.Rotation{Stages: []string{"AWSPENDING"}}.Use(t.Context(), p, hush.Name(dbName), func(s hush.Secret) error {
+				seen = append(seen, s.Version)
+				return hush.ErrRejected
+			})
+			assert.Equal(t, hush.ErrRejected, hush.ClassOf(err), name)
+			assert.Equal(t, []string{"v2", "v3"}, seen, name)
+		})
+	}
+}
+
+// TestStagesAreReadAfresh: what a cache holds of a stage may be from the rotation
+// before, and an answer of another store is none.
+func TestStagesAreReadAfresh(t *testing.T) {
+	r := hush.Rotation{Patience: -1, Stages: []string{"AWSPENDING"}}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		p := cached(t, w)
+		w.pending.Store(&hush.Secret{Value: hush.NewValue([]byte("older")), Version: "v0"})
+		_, err := p.Get(t.Context(), hush.Ref{Name: dbName, Stage: "AWSPENDING"})
+		require.NoError(t, err)
+		go w.rotate(time.Minute)
+		synctest.Wait()
+		assert.NoError(t, w.query(t.Context(), t, r, p))
+		time.Sleep(time.Minute)
+	})
+	for _, pending := range []hush.Secret{{Version: "v2", Stale: true}, {Version: "v2", Fallback: true}} {
+		runs := 0
+		w := newWorld()
+		w.pending.Store(&pending)
+		err := r.Use(t.Context(), w, hush.Name(dbName), func(hush.Secret) error {
+			runs++
+			return hush.ErrRejected
+		})
+		assert.ErrorIs(t, err, hush.ErrRejected)
+		assert.Equal(t, 1, runs)
+	}
+}
+
+// TestTwoRotations: what is to be newer is newer than the last answer, or a cache
+// would give that one until Patience is over.
+func TestTwoRotations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		p := cached(t, w)
+		require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+		w.store.Put(dbName, []byte("p1"))
+		w.accepts.Store("p2")
+		time.AfterFunc(500*time.Millisecond, func() { w.store.Put(dbName, []byte("p2")) })
+		start := time.Now()
+		assert.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+		assert.Less(t, time.Since(start), 2*time.Second)
+	})
+}
+
+// TestRandomRotations: whatever the gap within Patience, the load and the layers,
+// no query fails, and (in query) none sees a version twice.
+func TestRandomRotations(t *testing.T) {
+	for seed := range uint64(60) {
+		for name, stack := range stacks {
+			synctest.Test(t, func(t *testing.T) {
+				random := rand.New(rand.NewPCG(seed, 1))
+				upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
+				w := newWorld()
+				p := stack(t, w)
+				r := hush.Rotation{}
+				if random.IntN(2) == 0 {
+					r.Stages = []string{"AWSPENDING"}
+				}
+				var all sync.WaitGroup
+				for range 20 {
+					wait := upTo(8 * time.Second)
+					all.Go(func() {
+						time.Sleep(wait)
+						assert.NoError(t, w.query(t.Context(), t, r, p), "%s, seed %d", name, seed)
+					})
+				}
+				time.Sleep(upTo(2 * time.Second))
+				w.rotate(upTo(3 * time.Second))
+				all.Wait()
+			})
+		}
+	}
+}
+
+// TestHerd rejects a thousand callers at once: behind a cache the store hears of
+// it about once a second.
+func TestHerd(t *testing.T) {
+	for _, rotates := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			p := cached(t, w)
+			require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+			w.accepts.Store("p1")
+			if rotates {
+				go w.rotate(2 * time.Second)
+			}
+			var failed atomic.Int32
+			var herd sync.WaitGroup
+			for range 1000 {
+				herd.Go(func() {
+					if err := w.query(t.Context(), t, hush.Rotation{}, p); errors.Is(err, hush.ErrRejected) {
+						failed.Add(1)
+					}
+				})
+			}
+			herd.Wait()
+			t.Logf("rotates %v: %d calls of the store, %d failed logins", rotates, len(w.store.Calls()), w.wrong.Load())
+			assert.LessOrEqual(t, len(w.store.Calls()), 8)
+			assert.EqualValues(t, 1000, w.wrong.Load(), "one for each caller")
+			assert.Equal(t, map[bool]int32{true: 0, false: 1000}[rotates], failed.Load())
+		})
+	}
+}

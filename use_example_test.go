@@ -1,0 +1,126 @@
+package hush_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hush-secrets/hush"
+)
+
+// A rotatingStore has a new password from the second question on, as a store has
+// whose copy in a cache was old.
+func rotatingStore() hush.Provider {
+	passwords := []string{"hunter2", "hunter3"}
+	return hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+		password := passwords[0]
+		passwords = passwords[len(passwords)-1:]
+		return hush.Secret{Value: hush.NewValue([]byte(password))}, nil
+	})
+}
+
+// A connection that is refused because the password was rotated is tried again
+// with the new one.
+func ExampleUse() {
+	connect := func(password string) error {
+		fmt.Println("connecting with", password)
+		if password != "hunter3" {
+			return fmt.Errorf("login: %w", hush.ErrRejected)
+		}
+		return nil
+	}
+	err := hush.Use(context.Background(), rotatingStore(), hush.Name("db/prod"), func(s hush.Secret) error {
+		return connect(s.Value.Reveal())
+	})
+	fmt.Println(err)
+	// Output:
+	// connecting with hunter2
+	// connecting with hunter3
+	// <nil>
+}
+
+// Drivers that have errors of their own say by Rejected which of them are about
+// the secret. Patience fits into the time that a request has.
+func ExampleRotation() {
+	errAuth := errors.New("WRONGPASS invalid username-password pair")
+	rotation := hush.Rotation{
+		Patience: 100 * time.Millisecond,
+		Stages:   []string{"AWSPENDING"},
+		Rejected: func(err error) bool { return errors.Is(err, errAuth) },
+	}
+	store := hush.Static(map[string]string{"cache/prod": "hunter2"})
+	err := rotation.Use(context.Background(), store, hush.Name("cache/prod"), func(hush.Secret) error { return errAuth })
+	fmt.Println(err)
+	fmt.Println(errors.Is(err, hush.ErrRejected), errors.Is(err, errAuth))
+	// Output:
+	// "cache/prod": rejected: WRONGPASS invalid username-password pair; no other secret came within 100ms
+	// true true
+}
+
+// A pgError stands for the errors of PostgreSQL's drivers, such as pgx.
+type pgError struct{ code string }
+
+func (e *pgError) Error() string {
+	return "FATAL: password authentication failed (SQLSTATE " + e.code + ")"
+}
+func (e *pgError) SQLState() string { return e.code }
+
+func ExampleRejectedSQL() {
+	open := func(password string) error {
+		if password != "hunter3" {
+			return &pgError{"28P01"}
+		}
+		return nil
+	}
+	err := hush.Use(context.Background(), rotatingStore(), hush.Name("db/prod"), func(s hush.Secret) error {
+		return hush.RejectedSQL(open(s.Value.Reveal()))
+	})
+	fmt.Println(err)
+	fmt.Println(hush.RejectedSQL(&pgError{"28P01"}))
+	fmt.Println(hush.RejectedSQL(&pgError{"57P03"}))
+	// Output:
+	// <nil>
+	// rejected: FATAL: password authentication failed (SQLSTATE 28P01)
+	// FATAL: password authentication failed (SQLSTATE 57P03)
+}
+
+func ExampleGetAll() {
+	store := hush.Static(map[string]string{"db/prod": `{"user":"orders","password":"hunter2"}`, "api/key": "k-1"})
+	results := hush.GetAll(context.Background(), store,
+		hush.Ref{Name: "db/prod", Field: "user"},
+		hush.Ref{Name: "db/prod", Field: "password"}, // of the same version as the user
+		hush.Name("api/key"),
+		hush.Name("api/old"),
+	)
+	for _, r := range results {
+		fmt.Printf("%q %v\n", r.Secret.Value.Reveal(), r.Err)
+	}
+	fmt.Println(hush.Errors(results))
+	// Output:
+	// "orders" <nil>
+	// "hunter2" <nil>
+	// "k-1" <nil>
+	// "" static: "api/old": not found
+	// static: "api/old": not found
+}
+
+func ExampleLoad() {
+	store := hush.Static(map[string]string{"db/prod": `{"user":"orders","password":"hunter2","port":5432}`})
+	cfg := struct {
+		User     string     `secret:"db/prod#user"`
+		Password hush.Value `secret:"db/prod#password"`
+		Port     uint16     `secret:"db/prod#port"`
+		Key      string     `secret:"api/key,optional"`
+	}{Key: "none"}
+	err := hush.Load(context.Background(), store, &cfg)
+	fmt.Println(cfg, err)
+
+	var wrong struct {
+		Port int `secret:"db/prod#password"`
+	}
+	fmt.Println(hush.Load(context.Background(), store, &wrong))
+	// Output:
+	// {orders [redacted hush.Value: call Reveal] 5432 none} <nil>
+	// load: field Port: static: "db/prod#password": unavailable: the value is not a valid int
+}
