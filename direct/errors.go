@@ -11,6 +11,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
 // An APIError is what is kept of an answer that is no secret: enough to look it
@@ -59,8 +60,11 @@ func (e *APIError) lateSignature() bool {
 }
 
 // apiError returns what err keeps of an answer, or nil if err is about a call that
-// had none.
+// had none, or one that was not read to its end.
 func apiError(err error) *APIError {
+	if unsent(err) || errors.Is(err, httpbody.ErrTooLarge) {
+		return nil
+	}
 	api, coded := errors.AsType[smithy.APIError](err)
 	answer, answered := errors.AsType[*smithyhttp.ResponseError](err)
 	answered = answered && answer.HTTPStatusCode() != 0 // the SDK makes an empty one up

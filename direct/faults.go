@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
 var errNoCredentials = errors.New("no AWS credentials are configured, and no instance metadata service has any")
@@ -27,10 +28,29 @@ func credentialFault(source aws.CredentialsProvider, err error) (hush.Class, err
 		return hush.ErrAbsent, errNoCredentials
 	}
 	text := "no AWS credentials to be had from " + origin(source)
-	if answer != nil {
-		return hush.ErrUnauthenticated, fmt.Errorf("%s: it answered %s", text, cmp.Or(answer.facts(), "nothing known"))
+	switch {
+	case answer == nil && unreached(err):
+		return hush.ErrUnavailable, fmt.Errorf("%s: %w", text, networkFault(err))
+	case answer == nil:
+		return hush.ErrUnauthenticated, fmt.Errorf("%s: %w", text, networkFault(err))
 	}
-	return hush.ErrUnauthenticated, fmt.Errorf("%s: %w", text, networkFault(err))
+	// An outage of the source is one of ours; any other answer is about what is
+	// configured.
+	class := hush.ErrUnauthenticated
+	switch {
+	case answer.class == hush.ErrThrottled:
+		class = hush.ErrThrottled
+	case answer.Status >= http.StatusInternalServerError:
+		class = hush.ErrUnavailable
+	}
+	return class, fmt.Errorf("%s: it answered %s", text, cmp.Or(answer.facts(), "nothing known"))
+}
+
+// unreached reports whether err is a network's: a file or a program can be a
+// source of credentials, too.
+func unreached(err error) bool {
+	_, dialled := errors.AsType[*net.OpError](err)
+	return dialled || timedOut(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // origin names the last of the sources that source goes through.
@@ -85,6 +105,8 @@ func networkFault(err error) error {
 		return errors.New(number.Error())
 	}
 	switch {
+	case errors.Is(err, httpbody.ErrTooLarge):
+		return errors.New("the answer is larger than 10 MiB")
 	case timedOut(err):
 		return errors.New("no answer in time")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -63,12 +63,15 @@ func (w *watch) instrument(stack *middleware.Stack) error {
 	if err := stack.Finalize.Insert(attempt, "Retry", middleware.After); err != nil {
 		return err
 	}
+	if err := stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("HushExchange", exchange), middleware.After); err != nil {
+		return err
+	}
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("HushSigned", w.signed), "GetIdentity", middleware.After)
 }
 
 func (w *watch) attempt(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	w.setUnsigned(true)
-	out, metadata, err := next.HandleFinalize(ctx, in)
+	out, metadata, err := send(ctx, in, next)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil && !w.unsigned {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
 const (
@@ -129,31 +129,11 @@ func (p *Provider) roundTrip(ctx context.Context, token, query string) (answer, 
 		return answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	body, err := readBody(response)
+	body, err := httpbody.Read(response, maxBody)
 	return answer{status: response.StatusCode, body: body}, err
 }
 
-var errTooLarge = errors.New("the extension's answer is larger than 1 MiB")
-
-// readBody reads to the end, without which the connection could not be kept.
-func readBody(response *http.Response) ([]byte, error) {
-	size := response.ContentLength
-	if size > maxBody {
-		return nil, errTooLarge
-	}
-	if size >= 0 {
-		body := make([]byte, size)
-		_, err := io.ReadFull(response.Body, body)
-		return body, err
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if len(body) > maxBody {
-		return nil, errTooLarge
-	}
-	return body, err
-}
-
-func mayRetry(err error) bool { return !isDial(err) && !errors.Is(err, errTooLarge) }
+func mayRetry(err error) bool { return !isDial(err) && !errors.Is(err, httpbody.ErrTooLarge) }
 
 func isDial(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
@@ -170,8 +150,8 @@ func (p *Provider) describe(err error) string {
 		return fmt.Sprintf("nothing listens on %s", p.server)
 	case isDial(err):
 		return fmt.Sprintf("cannot connect to %s", p.server)
-	case errors.Is(err, errTooLarge):
-		return errTooLarge.Error()
+	case errors.Is(err, httpbody.ErrTooLarge):
+		return "the extension's answer is larger than 1 MiB"
 	}
 	return "the connection broke, or what came over it was no HTTP answer"
 }

@@ -111,7 +111,8 @@ func New(opts *Options) *Provider {
 // Get asks Secrets Manager for ref, as [direct.Provider.Get] does. Without any
 // credentials configured it is ErrAbsent at once, and so without a region unless
 // the name is an ARN; with credentials or a configuration that cannot be used it
-// is ErrUnauthenticated. Either is found out anew a second later at the earliest.
+// is ErrUnauthenticated, and while the source of credentials cannot be reached it is
+// ErrUnavailable. Each is found out anew a second later at the earliest.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err

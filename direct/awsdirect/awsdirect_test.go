@@ -173,6 +173,37 @@ func instance(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
 }
 
+func TestAnOutageOfTheSourceOfCredentials(t *testing.T) {
+	role := &awsdirect.Options{RoleARN: "arn:aws:iam::123456789012:role/app"}
+	for name, set := range map[string]func(t *testing.T) *awsdirect.Options{
+		"broken token service": func(t *testing.T) *awsdirect.Options {
+			credentials(t)
+			tokenService(t, http.StatusServiceUnavailable)
+			return role
+		},
+		"dead container endpoint": func(t *testing.T) *awsdirect.Options {
+			t.Setenv("AWS_REGION", "eu-west-1")
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://"+closedPort+"/")
+			return nil
+		},
+		"a region that is none": func(t *testing.T) *awsdirect.Options {
+			credentials(t)
+			t.Setenv("AWS_REGION", "eu west 1")
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			laptop(t)
+			opts := set(t)
+			server := start(t)
+			t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
+			_, err := get(t, opts, "db/prod")
+			refused(t, hush.ErrUnavailable, err)
+			assert.Zero(t, server.Calls(directtest.Call{}))
+		})
+	}
+}
+
 func TestConfiguredButFailing(t *testing.T) {
 	for name, set := range map[string]func(t *testing.T) *awsdirect.Options{
 		"missing profile": func(*testing.T) *awsdirect.Options { return &awsdirect.Options{Profile: "nobody"} },
@@ -199,9 +230,14 @@ func TestConfiguredButFailing(t *testing.T) {
 			write(t, "config", "[default]\nregion = eu-west-1\ncredential_process = echo "+canary+"\n")
 			return nil
 		},
-		"dead container endpoint": func(t *testing.T) *awsdirect.Options {
+		"half a key": func(t *testing.T) *awsdirect.Options {
 			t.Setenv("AWS_REGION", "eu-west-1")
-			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://"+closedPort+"/")
+			t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+			return nil
+		},
+		"the other half": func(t *testing.T) *awsdirect.Options {
+			t.Setenv("AWS_REGION", "eu-west-1")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", canary)
 			return nil
 		},
 	} {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,7 +41,12 @@ func (p *Provider) connect(ctx context.Context) (*secretsmanager.Client, hush.Cl
 		return nil, hush.ErrUnauthenticated, loadFault(err)
 	case !metadata && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)):
 		// What the SDK falls back to when nobody configured anything.
+		if half := halfCredentials(); half != nil {
+			return nil, hush.ErrUnauthenticated, half
+		}
 		return nil, hush.ErrAbsent, errors.New("no AWS credentials are configured")
+	case !isRegion(cfg.Region):
+		return nil, hush.ErrUnavailable, fmt.Errorf("%q, from AWS_REGION or a profile, is no AWS region", cfg.Region)
 	}
 	if metadata && cfg.Region == "" {
 		cfg.Region = machineRegion(ctx, cfg)
@@ -49,6 +55,19 @@ func (p *Provider) connect(ctx context.Context) (*secretsmanager.Client, hush.Cl
 		return nil, hush.ErrAbsent, errors.New("no AWS region is configured, and assuming a role needs one")
 	}
 	return p.client(cfg), 0, nil
+}
+
+// halfCredentials returns what is wrong if the environment has a part of a key, of
+// which the SDK takes no notice.
+func halfCredentials() error {
+	id, secret := os.Getenv("AWS_ACCESS_KEY_ID") != "", os.Getenv("AWS_SECRET_ACCESS_KEY") != ""
+	switch {
+	case id && !secret:
+		return errors.New("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY")
+	case secret && !id:
+		return errors.New("AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID")
+	}
+	return nil
 }
 
 // client returns a client with the limits of the package.

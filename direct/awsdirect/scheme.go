@@ -52,7 +52,7 @@ func open(_ context.Context, u *url.URL) (hush.Provider, error) {
 // check returns what cannot work in o.
 func (o *Options) check() error {
 	switch {
-	case strings.Trim(o.Region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+	case !isRegion(o.Region):
 		return fmt.Errorf("%q is no AWS region", o.Region)
 	case o.RoleARN != "" && !isRole(o.RoleARN):
 		return fmt.Errorf("%q is no ARN of an IAM role", o.RoleARN)
@@ -62,6 +62,12 @@ func (o *Options) check() error {
 		return errors.New("an unknown choice of InstanceMetadata")
 	}
 	return checkEndpoint(o.Endpoint)
+}
+
+// isRegion reports whether text, which becomes part of a host's name, can be a
+// region, or is empty.
+func isRegion(text string) bool {
+	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 func isRole(text string) bool {
