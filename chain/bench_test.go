@@ -2,11 +2,13 @@ package chain_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -85,7 +87,97 @@ func calls(b *testing.B, p hush.Provider) {
 }
 
 func BenchmarkFallback(b *testing.B) {
-	c := chain.New([]chain.Link{says("direct", hush.ErrUnavailable), {Name: "env", Provider: constant()}}, nil)
+	c := chain.New([]chain.Link{says("direct", hush.ErrUnavailable), {Name: "env", Provider: constant()}},
+		&chain.Options{Breaker: chain.Breaker{Failures: -1}})
 	b.ReportAllocs()
 	calls(b, c)
+}
+
+// inOutage is a chain whose first n links have an open breaker; the last one
+// answers.
+func inOutage(tb testing.TB, n int, log *zap.Logger) *chain.Chain {
+	tb.Helper()
+	o := chain.Options{Logger: log, Breaker: chain.Breaker{Wait: 24 * time.Hour}}
+	o.SetJitter(func(most time.Duration) time.Duration { return most })
+	var links []chain.Link
+	down := true
+	for i := range n {
+		links = append(links, does(fmt.Sprint("store", i), func(context.Context, hush.Ref) (hush.Secret, error) {
+			if !down {
+				tb.Error("a link is asked whose breaker is open")
+			}
+			return hush.Secret{}, hush.ErrUnavailable
+		}))
+	}
+	c := chain.New(append(links, chain.Link{Name: "env", Provider: constant()}), &o)
+	for range 5 {
+		_, err := c.Get(tb.Context(), hush.Name("db"))
+		require.NoError(tb, err)
+	}
+	down = false
+	return c
+}
+
+func TestASkippedLinkAllocatesNothing(t *testing.T) {
+	ref := hush.Name("db/prod")
+	for name, c := range map[string]*chain.Chain{
+		"one": inOutage(t, 1, nil), "three": inOutage(t, 3, nil),
+		"a logger above Info": inOutage(t, 3, logger(zap.WarnLevel)),
+	} {
+		for _, ref := range []hush.Ref{ref, ref.Fresh()} {
+			allocs := testing.AllocsPerRun(100, func() {
+				if got, err := c.Get(t.Context(), ref); err != nil || got.Source != "env" || !got.Fallback {
+					t.Error(got.Source, err)
+				}
+			})
+			assert.Zero(t, allocs, name)
+		}
+	}
+}
+
+// Beside a failure, a link that is skipped costs no allocation more.
+func TestASkippedLinkAddsNoAllocation(t *testing.T) {
+	ref := hush.Name("db/prod")
+	absent, env := says("absent", hush.ErrAbsent), chain.Link{Name: "env", Provider: constant()}
+	open := chain.Link{Name: "open", Provider: says("open", hush.ErrUnavailable).Provider}
+	allocs := func(links ...chain.Link) float64 {
+		o := chain.Options{Breaker: chain.Breaker{Wait: 24 * time.Hour}}
+		o.SetJitter(func(most time.Duration) time.Duration { return most })
+		c := chain.New(links, &o)
+		get := func() { _, _ = c.Get(t.Context(), ref) }
+		for range 5 {
+			get()
+		}
+		return testing.AllocsPerRun(100, get)
+	}
+	assert.InDelta(t, allocs(absent, env), allocs(absent, open, env), 0)
+	assert.InDelta(t, allocs(absent, env), allocs(open, absent, env), 0)
+}
+
+// BenchmarkSkipped is a Get past open breakers; with the log at Info the answer of a
+// later store is a line, and the links that were skipped cost it nothing.
+func BenchmarkSkipped(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		p    hush.Provider
+	}{
+		{"links=1", inOutage(b, 1, nil)},
+		{"links=3", inOutage(b, 3, nil)},
+		{"links=3/log=info", inOutage(b, 3, logger(zap.InfoLevel))},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			calls(b, bench.p)
+		})
+	}
+	b.Run("parallel", func(b *testing.B) {
+		c := inOutage(b, 1, nil)
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			ctx, ref := b.Context(), hush.Name("db/prod")
+			for pb.Next() {
+				_, _ = c.Get(ctx, ref)
+			}
+		})
+	})
 }

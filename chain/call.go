@@ -6,21 +6,13 @@ import (
 	"log/slog"
 	"time"
 
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
-
 	"github.com/hush-secrets/hush"
 )
 
-// The messages of all lines, which differ by their fields.
-const (
-	callMessage    = "secret call"
-	failureMessage = "secret not resolved"
-)
-
-// A Call is the facts of one call of one link.
+// A Call is the facts of one call of one link, or of a link that was skipped.
 type Call struct {
 	Provider string        // the link's name
+	Link     int           // its place in the chain: 1 for the first
 	Ref      hush.Ref      // what the link was asked for: no field, no freshness
 	Class    hush.Class    // zero: the link answered with a secret
 	Latency  time.Duration // of this call alone
@@ -30,6 +22,16 @@ type Call struct {
 	Fallback bool          // the secret is marked as one
 	Skipped  bool          // the link was not asked, for the reason in Class and Err
 	Err      error         // a *hush.Error; nil if the link answered
+
+	// Breaker is "opened" or "closed" if the end of this call opened or closed the
+	// link's breaker, else empty.
+	Breaker string
+	// Failures is how many calls of the link have now failed in a row, if this one
+	// did and its breaker counts it; how many had, if this one closed the breaker.
+	Failures int
+	// Wait is how long the link's open breaker will skip it from now on: after a
+	// call that failed, and for a link that was skipped, if no probe is under way.
+	Wait time.Duration
 }
 
 // Outcome returns "ok", "skipped" or the text of the class.
@@ -44,12 +46,13 @@ func (c Call) Outcome() string {
 }
 
 // Level returns how much the call deserves attention: Debug for an answer of the
-// first link, for what is not here, not found, not supported or skipped, and for
-// a caller that cancelled; Info for an answer of a later link and for a front's
-// failure; Warn for a store's failure, also when the caller's deadline cut it off.
+// chain's first link, for what is not here, not found, not supported or skipped,
+// and for a caller that cancelled; Info for an answer of a later link and for a
+// front's failure; Warn for a store's failure, also when the caller's deadline cut
+// it off. What the call did to a breaker is a line of its own, at Warn.
 func (c Call) Level() slog.Level {
 	switch {
-	case c.Skipped, c.Class == 0 && c.Attempt == 1, quiet(c.Class), c.Class == hush.ErrNotFound:
+	case c.Skipped, c.Class == 0 && c.Link <= 1, quiet(c.Class), c.Class == hush.ErrNotFound:
 		return slog.LevelDebug
 	case c.Class == hush.ErrCanceled && errors.Is(c.Err, context.Canceled):
 		return slog.LevelDebug
@@ -61,88 +64,3 @@ func (c Call) Level() slog.Level {
 
 // quiet classes say that a store takes no part, which is how it is configured.
 func quiet(class hush.Class) bool { return class == hush.ErrAbsent || class == hush.ErrUnsupported }
-
-// SlogCalls returns an Options.OnCall that logs each call with logger, with the
-// fields and levels that Options.Logger has. A nil logger is slog.Default().
-func SlogCalls(logger *slog.Logger) func(Call) {
-	if logger == nil {
-		logger = slog.Default()
-	}
-	return func(c Call) {
-		ctx, level := context.Background(), c.Level()
-		if logger.Enabled(ctx, level) {
-			logger.LogAttrs(ctx, level, callMessage, c.attrs()...)
-		}
-	}
-}
-
-func (c Call) attrs() []slog.Attr {
-	attrs := []slog.Attr{
-		slog.String("provider", c.Provider),
-		slog.String("secret", c.Ref.String()),
-		slog.String("outcome", c.Outcome()),
-		slog.Duration("latency", c.Latency),
-		slog.String("version", c.Version),
-		slog.Int("attempt", c.Attempt),
-		slog.Bool("front", c.Front),
-		slog.Bool("fallback", c.Fallback),
-	}
-	if c.Err != nil {
-		attrs = append(attrs, slog.String("error", c.Err.Error()))
-	}
-	return attrs
-}
-
-func (c Call) fields() []zap.Field {
-	fields := []zap.Field{
-		zap.String("provider", c.Provider),
-		zap.String("secret", c.Ref.String()),
-		zap.String("outcome", c.Outcome()),
-		zap.Duration("latency", c.Latency),
-		zap.String("version", c.Version),
-		zap.Int("attempt", c.Attempt),
-		zap.Bool("front", c.Front),
-		zap.Bool("fallback", c.Fallback),
-	}
-	if c.Err != nil {
-		fields = append(fields, zap.String("error", c.Err.Error()))
-	}
-	return fields
-}
-
-// report hands out the facts of a call.
-func (c *Chain) report(call Call) {
-	if entry := c.log.Check(zapLevel(call.Level()), callMessage); entry != nil {
-		entry.Write(call.fields()...)
-	}
-	if c.onCall != nil {
-		c.onCall(call)
-	}
-}
-
-// zapLevel converts one of the four named levels: slog's are four apart.
-func zapLevel(level slog.Level) zapcore.Level { return zapcore.Level(level / 4) }
-
-// reportFailure writes the closing line of a search in which all links failed.
-func (s *search) reportFailure(err *hush.Error) {
-	if entry := s.log.Check(failureLevel(err.Class, s.end), failureMessage); entry != nil {
-		entry.Write(
-			zap.String("provider", err.Provider),
-			zap.String("secret", err.Ref.String()),
-			zap.String("outcome", err.Class.Error()),
-			zap.Duration("latency", s.spent),
-			zap.Int("attempt", len(s.attempts)),
-			zap.String("error", err.Error()),
-		)
-	}
-}
-
-func failureLevel(class hush.Class, end error) zapcore.Level {
-	switch {
-	case quiet(class), errors.Is(end, context.Canceled):
-		return zapcore.DebugLevel
-	case class == hush.ErrNotFound:
-		return zapcore.InfoLevel
-	}
-	return zapcore.ErrorLevel
-}

@@ -2,15 +2,19 @@
 //
 // Which answer a caller gets, when stores fail in different ways, is policy:
 //
-//   - The links are asked in order and the first secret is the answer. A failure
-//     of any class goes on to the next link, except a malformed Ref and the end
-//     of the caller's own context, which end the search.
+//   - The links are asked in order and the first secret is the answer. After a
+//     failure a Policy says whether the next link is asked: always (AnyFailure, the
+//     default), or only if the store could not answer (OutagesOnly). What is absent
+//     or cannot honour the Ref is passed over by any Policy; a malformed Ref and
+//     the end of the caller's own context end every search.
 //   - A link with Front is a faster way to the next link without it, such as the
 //     Lambda extension to Secrets Manager. What that store says overrules what
 //     its fronts said, unless the store is absent or cannot honour the Ref. When
-//     a front is throttled its store's other fronts are skipped. A Front with no
-//     store after it is a store.
-//   - When all fail, one failure decides the class of the error: the first outage
+//     a front is throttled its store's other fronts are skipped. A front's failure
+//     never ends the search. A Front with no store after it is a store.
+//   - A link that fails again and again is left alone for a while by its Breaker.
+//     One that is skipped counts as unavailable in all that follows.
+//   - When all that were to be asked fail, one failure decides the class of the error: the first outage
 //     (throttled, unavailable, refused), because while a store is down nobody has
 //     said no for all; else the first failure that is not ErrNotFound; else
 //     ErrNotFound. ErrAbsent and then ErrUnsupported decide only if no link said
@@ -21,8 +25,9 @@
 //     only where its store does not overrule it.
 //   - A link's time limit is never mistaken for the caller's.
 //
-// Each call of a link is one log line and one Call for Options.OnCall; no value
-// is in either.
+// Each call of a link is one log line and one Call for Options.OnCall, and so is a
+// link that is skipped; a breaker that opens or closes is a line more. No value is
+// in any of them.
 package chain
 
 import (
@@ -34,6 +39,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
 )
 
 const name = "chain"
@@ -53,20 +59,51 @@ type Link struct {
 
 	// Front says that the link only fronts for the next link without Front.
 	Front bool
+
+	// Policy, if set, is asked about this link's failures in place of
+	// Options.Policy. A Front's failures go on whatever it says.
+	Policy Policy
 }
 
 // Options are what a chain can do without. The zero value is the default.
 type Options struct {
+	// Policy says after which failures the next link is asked. Nil: AnyFailure.
+	Policy Policy
+
+	// Breaker says when a link that fails is left alone.
+	Breaker Breaker
+
 	// Logger gets one line for each call of a link, at the level that Call.Level
-	// tells, and one more when all links failed: at Error, or at Info if the class
-	// is ErrNotFound, or at Debug if it is ErrAbsent or ErrUnsupported or if the
-	// caller cancelled. Nil: no log.
+	// tells, one at Warn when a breaker opens or closes, and one more when the
+	// search failed: at Error, or at Info if the class is ErrNotFound, or at Debug
+	// if it is ErrAbsent or ErrUnsupported or if the caller cancelled. Nil: no log.
 	Logger *zap.Logger
 
-	// OnCall gets the facts of each call of a link, whatever their level, before
-	// the next link is asked. It is called by the goroutine that called Get, so by
+	// OnCall gets the facts of each call of a link, and of each link that is
+	// skipped, whatever their level, before the next link is asked. It is called by the goroutine that called Get, so by
 	// many at once, and Get waits for it. Nil: nobody is told.
 	OnCall func(Call)
+
+	// What the breakers read and how they shorten their waits; tests set them.
+	now    clock.Func
+	jitter func(most time.Duration) time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Policy == nil {
+		o.Policy = AnyFailure
+	}
+	o.Breaker = o.Breaker.withDefaults()
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.now == nil {
+		o.now = clock.New()
+	}
+	if o.jitter == nil {
+		o.jitter = fullJitter
+	}
+	return o
 }
 
 // A Chain is a Provider that asks its links in order. It starts no goroutine and
@@ -83,15 +120,13 @@ var _ hush.Provider = (*Chain)(nil)
 // and a Name that is empty or used twice are errors of the program: New panics. A
 // nil o means the defaults.
 func New(links []Link, o *Options) *Chain {
-	if o == nil {
-		o = &Options{}
-	}
 	check(links)
-	c := &Chain{links: connect(links), log: o.Logger, onCall: o.OnCall}
-	if c.log == nil {
-		c.log = zap.NewNop()
+	var opt Options
+	if o != nil {
+		opt = *o
 	}
-	return c
+	opt = opt.withDefaults()
+	return &Chain{links: connect(links, opt), log: opt.Logger, onCall: opt.OnCall}
 }
 
 func check(links []Link) {
@@ -118,13 +153,15 @@ func check(links []Link) {
 //
 // If ctx has a deadline, each link but the last gets at most its share of the
 // time left (what is left over the number of links left), so that the last gets
-// its turn. A Provider that is deaf to its context takes the others' shares;
-// nothing waits for it in the background.
+// its turn; a link that is skipped leaves its share to those after it. A Provider
+// that is deaf to its context takes the others' shares; nothing waits for it in the
+// background.
 //
 // An error is a *hush.Error with the class that decided, whose cause is a
-// *Failure with every attempt. If ctx ends before all links have answered, the
-// error wraps ctx.Err(), and its class is that of the link which was then being
-// asked, if that link reported an outage, else ErrCanceled. What Ref.Validate
+// *Failure with every attempt. If ctx ends before the search has, the error wraps ctx.Err(), and its class is that of the link which was then being
+// asked, if that link reported an outage, else ErrCanceled. If every link is
+// skipped by its breaker the class is ErrUnavailable, and the text says how long
+// until the next probe. What Ref.Validate
 // refuses is ErrInvalidRef and reaches no link. A link's panic is the caller's.
 func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
@@ -133,7 +170,7 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
 	}
-	s := search{Chain: c, ref: whole(ref), watched: c.watched()}
+	s := search{Chain: c, ref: whole(ref), watched: c.heard(zapcore.WarnLevel)}
 	switch {
 	case !s.run(ctx):
 		return hush.Secret{}, s.fail(ref)
@@ -156,8 +193,8 @@ func whole(ref hush.Ref) hush.Ref {
 	return ref
 }
 
-// watched reports whether anybody wants the facts of a call. Which level a call's
-// line will have is known only afterwards; Warn is the highest.
-func (c *Chain) watched() bool {
-	return c.onCall != nil || c.log.Core().Enabled(zapcore.WarnLevel)
+// heard reports whether anybody wants the facts of a call whose line has level.
+// Which one a call's will have is known only afterwards; Warn is the highest.
+func (c *Chain) heard(level zapcore.Level) bool {
+	return c.onCall != nil || c.log.Core().Enabled(level)
 }

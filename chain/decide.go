@@ -1,24 +1,21 @@
 package chain
 
-import (
-	"slices"
+import "github.com/hush-secrets/hush"
 
-	"github.com/hush-secrets/hush"
-)
-
-// An outcome is what a link said. The zero class is an answer.
-type outcome struct {
+// An attempt is what came of a link that did not answer.
+type attempt struct {
+	*link
 	class hush.Class
-	front bool
+	err   *hush.Error // nil if its breaker skipped it: made when it is wanted
 }
 
-// decide returns the index of the outcome that decides for all of them, which are
-// failures in the order of the links: of those that no store overrules, the first
-// of the greatest weight.
-func decide(outcomes []outcome) int {
+// decide returns the index of the attempt that decides for all of them, which are
+// in the order of the links: of those that no store overrules, the first of the
+// greatest weight.
+func decide(attempts []attempt) int {
 	decided, most := 0, 0
-	for i, o := range outcomes {
-		if w := weight(o.class); w > most && !overruled(outcomes, i) {
+	for i, a := range attempts {
+		if w := weight(a.class); w > most && !overruled(attempts, i) {
 			decided, most = i, w
 		}
 	}
@@ -47,35 +44,41 @@ func outage(class hush.Class) bool {
 	return class == hush.ErrThrottled || class == hush.ErrUnavailable || class == hush.ErrRefused
 }
 
-// overruled reports whether outcome i is a front's and its store, the next one
-// that is no front, said anything but that it is absent or cannot honour the Ref.
-func overruled(outcomes []outcome, i int) bool {
-	if !outcomes[i].front {
+// overruled reports whether attempt i is a front's and its store, the next one that
+// is no front, said anything but that it is absent or cannot honour the Ref.
+func overruled(attempts []attempt, i int) bool {
+	if !attempts[i].Front {
 		return false
 	}
-	for _, o := range outcomes[i+1:] {
-		if !o.front {
-			return o.class != hush.ErrAbsent && o.class != hush.ErrUnsupported
+	for _, a := range attempts[i+1:] {
+		if !a.Front {
+			return !quiet(a.class)
 		}
 	}
 	return false
 }
 
-// fellBack reports whether an answer after these failures is a fallback: whether
-// one of them, not overruled, is of a link that could not be asked. A front whose
-// store is absent was the only way to that store, so it counts. fresh says whether
-// a fresh read was wanted.
-func fellBack(failures []outcome, fresh bool) bool {
-	// Fronts right before the answer are overruled by it.
-	outcomes := slices.Concat(failures, []outcome{{}})
-	for i, o := range failures {
-		if notAsked(o.class, fresh) && !overruled(outcomes, i) {
-			return true
-		}
-	}
-	return false
+// missed says, as links fail one after the other, whether an answer that comes now
+// is a fallback: whether some link that no store overrules could not be asked.
+type missed struct {
+	store bool // one could not
+	front bool // nor a front, and its store has not had its say
 }
 
+func (m *missed) add(class hush.Class, front, fresh bool) {
+	now := notAsked(class, fresh)
+	switch {
+	case front:
+		m.front = m.front || now
+		return
+	case quiet(class): // the front was the only way to that store
+		now = now || m.front
+	}
+	m.store, m.front = m.store || now, false
+}
+
+// notAsked reports whether class says that a store could not be asked. fresh says
+// whether a fresh read was wanted.
 func notAsked(class hush.Class, fresh bool) bool {
 	return outage(class) || class == hush.ErrUnauthenticated || fresh && class == hush.ErrUnsupported
 }

@@ -186,6 +186,7 @@ func TestFallbackMark(t *testing.T) {
 		{"a front's store says no", []said{f(hush.ErrUnavailable), s(hush.ErrNotFound)}, false, false},
 		{"a front's store is down too", []said{f(hush.ErrUnavailable), s(hush.ErrUnavailable)}, false, true},
 		{"a front that was the only way", []said{f(hush.ErrUnavailable), s(hush.ErrAbsent)}, false, true},
+		{"a front whose store says no, and another that is absent", []said{f(hush.ErrUnavailable), s(hush.ErrNotFound), s(hush.ErrAbsent)}, false, false},
 		{"neither is here", []said{f(hush.ErrAbsent), s(hush.ErrAbsent)}, false, false},
 		{"an outage further up", []said{s(hush.ErrUnavailable), s(hush.ErrNotFound)}, false, true},
 	} {

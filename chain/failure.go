@@ -15,8 +15,9 @@ type Failure struct {
 	decided  error
 }
 
-// Attempts returns the failures of the links that were asked, in order. Each is a
-// *hush.Error whose Provider is the link's name.
+// Attempts returns the failures of the links that were asked, or that their
+// breakers skipped, in order. Each is a *hush.Error whose Provider is the link's
+// name.
 func (f *Failure) Attempts() []error {
 	attempts := make([]error, len(f.attempts))
 	for i, attempt := range f.attempts {

@@ -13,22 +13,31 @@ import (
 // A link is a Link that knows its place.
 type link struct {
 	Link
-	store int // the index of the link that it fronts for, or its own
+	place   int // 1 for the first
+	store   int // the index of the link that it fronts for, or its own
+	breaker *breaker
 }
 
 // connect copies links. Of these, Front is true only where there is a store to
-// front for.
-func connect(links []Link) []link {
+// front for, and each has a Policy.
+func connect(links []Link, o Options) []link {
 	connected := make([]link, len(links))
 	store := -1
 	for i := len(links) - 1; i >= 0; i-- {
 		if !links[i].Front {
 			store = i
 		}
-		connected[i] = link{Link: links[i], store: store}
-		if store < 0 {
-			connected[i].Front, connected[i].store = false, i
+		l := link{
+			Link: links[i], place: i + 1, store: store,
+			breaker: &breaker{opt: o.Breaker, now: o.now, jitter: o.jitter},
 		}
+		if store < 0 {
+			l.Front, l.store = false, i
+		}
+		if l.Policy == nil {
+			l.Policy = o.Policy
+		}
+		connected[i] = l
 	}
 	return connected
 }
@@ -55,6 +64,8 @@ func (l *link) limit(ctx context.Context, left int) (context.Context, context.Ca
 func (l *link) failed(limited context.Context, end error, asked hush.Ref, err error) *hush.Error {
 	class, cause := because(err, asked)
 	switch {
+	case end != nil && !classed(err) && errors.Is(err, end):
+		class = hush.ErrCanceled
 	case end != nil && (class == hush.ErrCanceled || outage(class)):
 		cause = ended(cause, end)
 	case class == hush.ErrCanceled:
@@ -80,6 +91,13 @@ func because(err error, asked hush.Ref) (hush.Class, error) {
 		return hush.ClassOf(e), nil
 	}
 	return hush.ClassOf(err), err
+}
+
+// classed reports whether err says of itself what class it has.
+func classed(err error) bool {
+	_, isError := errors.AsType[*hush.Error](err)
+	_, isClass := errors.AsType[hush.Class](err)
+	return isError || isClass
 }
 
 func aboutContext(err error) bool {

@@ -159,9 +159,11 @@ func TestFields(t *testing.T) {
 		failed := (*calls)[0]
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(failed.Err))
 		failed.Err = nil
-		assert.Equal(t, chain.Call{Provider: "direct", Ref: asked, Class: hush.ErrUnavailable, Latency: time.Second, Attempt: 1}, failed)
 		assert.Equal(t, chain.Call{
-			Provider: "vault", Ref: asked, Latency: 30 * time.Millisecond, Version: "v1", Attempt: 2, Fallback: true,
+			Provider: "direct", Link: 1, Ref: asked, Class: hush.ErrUnavailable, Latency: time.Second, Attempt: 1, Failures: 1,
+		}, failed)
+		assert.Equal(t, chain.Call{
+			Provider: "vault", Link: 2, Ref: asked, Latency: 30 * time.Millisecond, Version: "v1", Attempt: 2, Fallback: true,
 		}, (*calls)[1])
 	})
 }

@@ -1,0 +1,308 @@
+package chain_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+)
+
+func TestASkippedLinkIsACall(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	b := onBench(t, chain.Options{Logger: zap.New(core)})
+	b.open()
+	b.heard = nil
+	logs.TakeAll()
+	b.sleep(260 * time.Millisecond)
+	got, err := b.Get(t.Context(), hush.Name("db"))
+	require.NoError(t, err)
+	assert.True(t, got.Fallback, "a store that was skipped could not be asked")
+
+	require.Len(t, b.heard, 2)
+	skipped := b.heard[0]
+	assert.EqualError(t, skipped.Err, `flaky: "db": unavailable: not asked: its breaker is open, and the next probe is due in 740ms`)
+	skipped.Err = nil
+	assert.Equal(t, chain.Call{
+		Provider: "flaky", Link: 1, Ref: hush.Name("db"), Class: hush.ErrUnavailable,
+		Skipped: true, Wait: 740 * time.Millisecond,
+	}, skipped)
+	assert.Equal(t, 1, b.heard[1].Attempt, "of the links that were asked, env is the first")
+	assert.Equal(t, []string{"debug flaky skipped", "info env ok"}, brief(logs))
+}
+
+func TestABreakersChangeIsALine(t *testing.T) {
+	var out bytes.Buffer
+	slogs := chain.SlogCalls(slog.New(slog.NewTextHandler(&out, nil)))
+	core, logs := observer.New(zap.WarnLevel)
+	b := onBench(t, chain.Options{Logger: zap.New(core)})
+	b.open()
+	b.sleep(time.Second)
+	require.True(t, b.asks(down), "a probe that fails changes nothing")
+	b.sleep(2 * time.Second)
+	require.True(t, b.asks(0))
+
+	changes := logs.FilterMessage("breaker opened").All()
+	require.Len(t, changes, 1)
+	assert.Equal(t, zap.WarnLevel, changes[0].Level)
+	assert.Equal(t, map[string]any{"provider": "flaky", "failures": int64(5), "wait": time.Second}, changes[0].ContextMap())
+	changes = logs.FilterMessage("breaker closed").All()
+	require.Len(t, changes, 1)
+	assert.Equal(t, zap.WarnLevel, changes[0].Level)
+	assert.Equal(t, map[string]any{"provider": "flaky", "failures": int64(6)}, changes[0].ContextMap())
+	assert.Equal(t, 8, logs.Len(), "the others are the six failures")
+
+	type fact struct {
+		breaker  string
+		failures int
+		wait     time.Duration
+	}
+	var facts []fact
+	for _, c := range b.heard {
+		if slogs(c); c.Provider == "flaky" && !c.Skipped {
+			facts = append(facts, fact{c.Breaker, c.Failures, c.Wait})
+		}
+	}
+	assert.Equal(t, []fact{
+		{"", 1, 0}, {"", 2, 0}, {"", 3, 0}, {"", 4, 0}, {"opened", 5, time.Second}, {"", 6, 2 * time.Second}, {"closed", 6, 0},
+	}, facts)
+	assert.Contains(t, out.String(), `level=WARN msg="breaker opened" provider=flaky failures=5 wait=1s`+"\n")
+	assert.Contains(t, out.String(), `level=WARN msg="breaker closed" provider=flaky failures=6`+"\n")
+	assert.Equal(t, 2, strings.Count(out.String(), "breaker"))
+}
+
+func TestEveryLinkSkipped(t *testing.T) {
+	b := &bench{T: t}
+	core, logs := observer.New(zap.ErrorLevel)
+	o := chain.Options{Logger: zap.New(core)}
+	b.clock(&o)
+	c := chain.New([]chain.Link{front(says("extension", down)), says("direct", down), says("env", hush.ErrAbsent)}, &o)
+	for range 5 {
+		_, _ = c.Get(t.Context(), hush.Name("db"))
+	}
+	_, err := c.Get(t.Context(), hush.Name("db"))
+	assert.EqualError(t, err, `chain: "db": unavailable: `+
+		`extension: unavailable: not asked: its breaker is open, and the next probe is due in 1s; `+
+		`direct: unavailable: not asked: its breaker is open, and the next probe is due in 1s; env: absent`)
+
+	c = chain.New([]chain.Link{says("direct", down)}, &o)
+	for range 5 {
+		_, _ = c.Get(t.Context(), hush.Name("db"))
+	}
+	b.sleep(time.Second - time.Microsecond)
+	logs.TakeAll()
+	_, err = c.Get(t.Context(), hush.Name("db"))
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+	assert.EqualError(t, err, `chain: "db": unavailable: direct: unavailable: `+
+		`not asked: its breaker is open, and the next probe is due in 1ms`)
+	require.Equal(t, 1, logs.Len())
+	assert.Equal(t, map[string]any{
+		"provider": "chain", "secret": "db", "outcome": "unavailable", "latency": time.Duration(0),
+		"attempt": int64(0), "error": err.Error(),
+	}, logs.All()[0].ContextMap(), "of the links none was asked")
+}
+
+func TestABreakerThatClosesDuringASearch(t *testing.T) {
+	b := &bench{T: t}
+	var o chain.Options
+	b.clock(&o)
+	var c *chain.Chain
+	word, meanwhile := down, func() {}
+	first := does("first", func(context.Context, hush.Ref) (hush.Secret, error) {
+		if word == 0 {
+			return hush.Secret{}, nil
+		}
+		return hush.Secret{}, word
+	})
+	second := does("second", func(context.Context, hush.Ref) (hush.Secret, error) {
+		meanwhile()
+		return hush.Secret{}, hush.ErrNotFound
+	})
+	c = chain.New([]chain.Link{first, second}, &o)
+	for range 5 {
+		_, _ = c.Get(t.Context(), hush.Name("db"))
+	}
+	meanwhile = func() {
+		word = 0
+		b.sleep(time.Second)
+		_, err := c.Get(t.Context(), hush.Name("db"))
+		assert.NoError(t, err)
+	}
+	_, err := c.Get(t.Context(), hush.Name("db"))
+	assert.EqualError(t, err, `chain: "db": unavailable: first: unavailable: not asked: its breaker was open until just now; second: not found`)
+}
+
+// What a link that was skipped does to the rest of a search is what its failure did
+// before its breaker opened.
+func TestASkippedLinkCountsAsUnavailable(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		links    []chain.Link // each says unavailable or something that is no failure
+		policy   chain.Policy
+		want     hush.Class
+		fallback bool
+	}{
+		{"a store", []chain.Link{says("a", down), says("b", 0)}, nil, 0, true},
+		{"a store under OutagesOnly", []chain.Link{says("a", down), says("b", 0)}, chain.OutagesOnly, 0, true},
+		{"its policy is asked", []chain.Link{says("a", down), says("b", 0)}, never, down, false},
+		{"it decides", []chain.Link{says("a", down), says("b", hush.ErrNotFound)}, nil, down, false},
+		{"after another failure", []chain.Link{says("a", hush.ErrDenied), says("b", down)}, nil, down, false},
+		{"a front of a store that answers", []chain.Link{front(says("a", down)), says("b", 0)}, nil, 0, false},
+		{"a front under a strict policy", []chain.Link{front(says("a", down)), says("b", 0)}, never, 0, false},
+		{"a front of a store that says no", []chain.Link{front(says("a", down)), says("b", hush.ErrNotFound)}, nil, hush.ErrNotFound, false},
+		{"a front that was the only way", []chain.Link{front(says("a", down)), says("b", hush.ErrAbsent), says("c", 0)}, nil, 0, true},
+		{"the store overrules its front", []chain.Link{front(says("a", hush.ErrRefused)), says("b", down)}, nil, down, false},
+		{"a front of a store that is skipped", []chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", down)}, nil, down, false},
+	} {
+		b := &bench{T: t}
+		o := chain.Options{Policy: test.policy}
+		b.clock(&o)
+		skips := 0
+		o.OnCall = func(c chain.Call) {
+			if c.Skipped && c.Class == down {
+				skips++
+			}
+		}
+		c := chain.New(test.links, &o)
+		for i := range 7 {
+			got, err := c.Get(t.Context(), hush.Name("db"))
+			assert.Equal(t, test.want, hush.ClassOf(err), "%s, call %d", test.name, i+1)
+			assert.Equal(t, test.fallback, got.Fallback, "%s, call %d", test.name, i+1)
+		}
+		assert.Equal(t, 2, skips, "%s: two calls after the breaker opened", test.name)
+	}
+}
+
+func TestAFrontOfAThrottledStoreIsNoProbe(t *testing.T) {
+	b := &bench{T: t}
+	var o chain.Options
+	b.clock(&o)
+	word := hush.ErrNotFound
+	first := does("first", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, word })
+	second := does("second", func(context.Context, hush.Ref) (hush.Secret, error) {
+		b.calls++
+		return hush.Secret{}, down
+	})
+	c := chain.New([]chain.Link{front(first), front(second), says("store", 0)}, &o)
+	calls := func() int {
+		_, err := c.Get(t.Context(), hush.Name("db"))
+		require.NoError(t, err)
+		return b.calls
+	}
+	for range 6 {
+		calls()
+	}
+	require.Equal(t, 5, b.calls)
+	b.sleep(time.Second)
+	word = hush.ErrThrottled
+	assert.Equal(t, 5, calls(), "not asked, though a probe is due")
+	word = hush.ErrNotFound
+	assert.Equal(t, 6, calls(), "and the probe is still to be made")
+}
+
+func TestFreshReadsCountAndAreSkipped(t *testing.T) {
+	b := onBench(t, chain.Options{})
+	b.word = down
+	fresh := hush.Name("other").Fresh()
+	for range 3 {
+		_, _ = b.Get(t.Context(), fresh)
+	}
+	for range 2 {
+		_, _ = b.Get(t.Context(), hush.Name("db"))
+	}
+	b.word = 0
+	got, err := b.Get(t.Context(), fresh)
+	require.NoError(t, err)
+	assert.Equal(t, "env", got.Source)
+	assert.True(t, got.Fallback)
+}
+
+func TestBreakersAreTheLinksOwn(t *testing.T) {
+	b := &bench{T: t}
+	o, _, calls := watch(zap.FatalLevel)
+	b.clock(o)
+	c := chain.New([]chain.Link{says("a", down), says("b", hush.ErrDenied), says("c", down), says("d", 0)}, o)
+	for range 6 {
+		_, _ = c.Get(t.Context(), hush.Name("db"))
+	}
+	var last []string
+	for _, call := range (*calls)[20:] {
+		last = append(last, call.Provider+" "+call.Outcome())
+	}
+	assert.Equal(t, []string{"a skipped", "b denied", "c skipped", "d ok"}, last)
+}
+
+// A probe that panics, or whose goroutine exits, gives its place back.
+func TestAProbeThatDoesNotReturn(t *testing.T) {
+	for name, ends := range map[string]func(){"panic": func() { panic("a defect") }, "Goexit": runtime.Goexit} {
+		b := &bench{T: t}
+		var o chain.Options
+		b.clock(&o)
+		broken := false
+		c := chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+			b.calls++
+			if broken {
+				ends()
+			}
+			return hush.Secret{}, down
+		})}, &o)
+		get := func() {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				defer func() { _ = recover() }()
+				_, _ = c.Get(t.Context(), hush.Name("db"))
+			}()
+			<-done
+		}
+		for range 6 {
+			get()
+		}
+		require.Equal(t, 5, b.calls, name)
+		b.sleep(time.Second)
+		broken = true
+		get()
+		get()
+		assert.Equal(t, 7, b.calls, "%s: the next call is the probe", name)
+		broken = false
+		get()
+		get()
+		assert.Equal(t, 8, b.calls, "%s: whose failure counts", name)
+	}
+}
+
+func TestASkippedLinksShareGoesToTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o chain.Options
+		o.Breaker.Wait = time.Hour
+		o.SetJitter(func(most time.Duration) time.Duration { return most })
+		c := chain.New([]chain.Link{limited(hangs("dead"), time.Second), hangs("slow"), says("env", hush.ErrAbsent)}, &o)
+		took := func() time.Duration {
+			ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+			defer cancel()
+			start := time.Now()
+			_, err := c.Get(ctx, hush.Name("db"))
+			require.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+			return time.Since(start)
+		}
+		assert.Equal(t, 5*time.Second, took(), "1 s of dead's, and half of the other 8 s")
+		for range 4 {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(2*time.Second, cancel)
+			_, err := c.Get(ctx, hush.Name("db"))
+			require.ErrorIs(t, err, context.Canceled, "which is no verdict about slow")
+		}
+		assert.Equal(t, 4500*time.Millisecond, took(), "half of it all")
+	})
+}

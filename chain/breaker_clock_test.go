@@ -1,0 +1,165 @@
+package chain_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+)
+
+// The wait is over when either clock says so: in Lambda the monotonic one stands
+// still while the environment is frozen, and anywhere the wall can be set back.
+func TestTheWaitIsOverByEitherClock(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		wall, mono time.Duration
+		over       bool
+	}{
+		{"both", time.Second, time.Second, true},
+		{"neither", time.Second - 1, time.Second - 1, false},
+		{"frozen for an hour", time.Hour, 0, true},
+		{"frozen for less than the wait", time.Second - 1, 0, false},
+		{"the wall set back", -time.Hour, time.Second, true},
+		{"the wall set back, and the wait not over", -time.Hour, time.Second - 1, false},
+		{"the wall stands still", 0, time.Second, true},
+	} {
+		b := onBench(t, chain.Options{})
+		b.open()
+		b.wall.Add(int64(test.wall))
+		b.mono.Add(int64(test.mono))
+		assert.Equal(t, test.over, b.asks(down), test.name)
+
+		// The next wait is from now on, on both.
+		if test.over {
+			assert.False(t, b.asks(down), test.name)
+			b.sleep(2 * time.Second)
+			assert.True(t, b.asks(0), test.name)
+		}
+	}
+}
+
+// A closed breaker has no use for a clock: failures a year apart are in a row.
+func TestARowHasNoClock(t *testing.T) {
+	b := onBench(t, chain.Options{})
+	for range 5 {
+		b.wall.Add(int64(365 * 24 * time.Hour))
+		assert.True(t, b.asks(down))
+	}
+	assert.False(t, b.asks(down))
+}
+
+// probed is a chain of one link whose breaker is open and whose calls, from then
+// on, are handed to the test.
+type probed struct {
+	*bench
+	*chain.Chain
+	calls chan func(hush.Class) // one for each call of the link: ends it
+}
+
+func probing(t *testing.T) *probed {
+	t.Helper()
+	p := &probed{bench: &bench{T: t}, calls: make(chan func(hush.Class))}
+	var o chain.Options
+	p.clock(&o)
+	broken := true
+	p.Chain = chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+		if broken {
+			return hush.Secret{}, down
+		}
+		end := make(chan hush.Class)
+		p.calls <- func(class hush.Class) { end <- class }
+		if class := <-end; class != 0 {
+			return hush.Secret{}, class
+		}
+		return hush.Secret{}, nil
+	})}, &o)
+	for range 5 {
+		_, _ = p.Get(t.Context(), hush.Name("db"))
+	}
+	broken = false
+	p.sleep(time.Second)
+	return p
+}
+
+// start starts a Get that asks the link; the func that it returns ends the call
+// with class, and returns the Get's.
+func (p *probed) start() (end func(hush.Class) hush.Class) {
+	got := make(chan error, 1)
+	go func() {
+		_, err := p.Get(p.Context(), hush.Name("db"))
+		got <- err
+	}()
+	finish := <-p.calls
+	return func(class hush.Class) hush.Class {
+		finish(class)
+		return hush.ClassOf(<-got)
+	}
+}
+
+// skipped returns the text of the error of a Get that does not ask the link.
+func (p *probed) skipped() string {
+	p.Helper()
+	_, err := p.Get(p.Context(), hush.Name("db"))
+	require.Equal(p, down, hush.ClassOf(err))
+	return err.Error()
+}
+
+func TestOneProbeAtATime(t *testing.T) {
+	p := probing(t)
+	end := p.start()
+	assert.Contains(t, p.skipped(), "not asked: its breaker is open, and a probe is under way")
+	p.sleep(59 * time.Second)
+	assert.Contains(t, p.skipped(), "a probe is under way")
+	assert.Equal(t, down, end(down))
+	assert.Contains(t, p.skipped(), "due in 2s", "from the end of the probe")
+	p.sleep(2 * time.Second)
+	assert.Zero(t, p.start()(0))
+	first, second := p.start(), p.start()
+	assert.Zero(t, first(0), "closed: two at a time")
+	assert.Zero(t, second(0))
+}
+
+// A probe that a freeze outlived, or that never ends, does not take the link out
+// for good; what it comes to in the end is no verdict.
+func TestAProbeThatIsAwayTooLong(t *testing.T) {
+	for _, late := range []hush.Class{0, down, hush.ErrAbsent} {
+		p := probing(t)
+		lost := p.start()
+		p.wall.Add(int64(time.Minute))
+		second := p.start()
+		assert.Equal(t, late, lost(late))
+		assert.Contains(t, p.skipped(), "a probe is under way", "the late end of the first, %v, changes nothing", late)
+		assert.Equal(t, hush.ErrNotFound, second(hush.ErrNotFound))
+		assert.Zero(t, p.start()(0))
+	}
+}
+
+// What was asked before the breaker opened or closed says how the store was.
+func TestCallsOfAnEarlierTimeDoNotCount(t *testing.T) {
+	p := probing(t)
+	require.Zero(t, p.start()(0), "closed")
+	var before []func(hush.Class) hush.Class
+	for range 12 {
+		before = append(before, p.start())
+	}
+	for _, end := range before[:5] {
+		end(down)
+	}
+	assert.Contains(t, p.skipped(), "due in 1s")
+	before[5](down)
+	assert.Contains(t, p.skipped(), "due in 1s", "one more failure does not open it again")
+	before[6](0)
+	assert.Contains(t, p.skipped(), "due in 1s", "nor does an old answer close it")
+
+	p.sleep(time.Second)
+	require.Zero(t, p.start()(0), "a probe does")
+	for _, end := range before[7:] {
+		end(down)
+	}
+	assert.Zero(t, p.start()(0), "five old failures do not open it")
+}

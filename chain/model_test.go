@@ -1,0 +1,241 @@
+package chain_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"pgregory.net/rapid"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/internal/clock"
+)
+
+// A modelLink is what the model knows of a link: how it is set up, and what its
+// breaker has come to.
+type modelLink struct {
+	front    bool // and there is a store after it
+	ends     []hush.Class
+	failures int
+	until    time.Duration
+}
+
+// A model does what the package comment says, and nothing for speed.
+type model struct {
+	links []*modelLink
+	row   int // of failures that opens a breaker; 0: none does
+	now   time.Duration
+}
+
+// A course is what came of one Get.
+type course struct {
+	Asked    []string
+	Skipped  []string // by their breakers
+	Source   string
+	Fallback bool
+	Class    hush.Class
+	Attempts []string
+}
+
+func (m *model) store(i int) int {
+	return i + slices.IndexFunc(m.links[i:], func(l *modelLink) bool { return !l.front })
+}
+
+// word returns what link i says to a Get, or that it is skipped by its breaker.
+func (m *model) word(i int, says hush.Class) (hush.Class, bool) {
+	l := m.links[i]
+	if m.row > 0 && l.failures >= m.row && m.now < l.until {
+		return hush.ErrUnavailable, false
+	}
+	switch says {
+	case hush.ErrUnavailable:
+		l.failures++
+		if m.row > 0 && l.failures >= m.row {
+			wait := time.Second << min(l.failures-m.row, 10)
+			l.until = m.now + min(wait, 30*time.Second)
+		}
+	case hush.ErrAbsent, hush.ErrUnsupported, hush.ErrRejected, hush.ErrInvalidRef:
+	default:
+		l.failures = 0
+	}
+	return says, true
+}
+
+func (m *model) get(says []hush.Class, fresh bool) (c course) {
+	var words []said
+	for i, l := range m.links {
+		name := fmt.Sprint("link", i)
+		if m.throttled(words, i) {
+			words = append(words, said{hush.ErrThrottled, true})
+			continue
+		}
+		class, asked := m.word(i, says[i])
+		if asked {
+			c.Asked = append(c.Asked, name)
+		} else {
+			c.Skipped = append(c.Skipped, name)
+		}
+		words = append(words, said{class, l.front})
+		if class == 0 {
+			c.Source, c.Fallback, c.Attempts = name, m.fallback(words, fresh), nil
+			return c
+		}
+		c.Attempts = append(c.Attempts, name)
+		if class == hush.ErrInvalidRef {
+			c.Class = class
+			return c
+		}
+		if !l.front && class != hush.ErrAbsent && class != hush.ErrUnsupported && slices.Contains(l.ends, class) {
+			break
+		}
+	}
+	c.Class = rule(words)
+	return c
+}
+
+// throttled reports whether link i is a front whose store has a throttled front.
+func (m *model) throttled(words []said, i int) bool {
+	for j, w := range words {
+		if m.links[i].front && w.front && w.class == hush.ErrThrottled && m.store(j) == m.store(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// fallback is the design's: "When a store (not a front) could not be asked and a
+// later one answers", a front being the store where that is not there.
+func (m *model) fallback(words []said, fresh bool) bool {
+	answer := len(words) - 1
+	notAsked := []hush.Class{hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused, hush.ErrUnauthenticated}
+	if fresh {
+		notAsked = append(notAsked, hush.ErrUnsupported)
+	}
+	for i, w := range words {
+		if !slices.Contains(notAsked, w.class) {
+			continue
+		}
+		switch store := m.store(i); {
+		case !w.front:
+			return true
+		case store < answer && (words[store].class == hush.ErrAbsent || words[store].class == hush.ErrUnsupported):
+			return true
+		}
+	}
+	return false
+}
+
+// A subject is a chain with the same links, and what its calls are to say.
+type subject struct {
+	*chain.Chain
+	says []hush.Class
+	now  time.Duration
+	seen course
+}
+
+func (s *subject) link(i int) chain.Link {
+	name := fmt.Sprint("link", i)
+	return does(name, func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+		s.seen.Asked = append(s.seen.Asked, name)
+		if s.says[i] == 0 {
+			return hush.Secret{}, nil
+		}
+		return hush.Secret{}, hush.NewError("store", ref, s.says[i], nil)
+	})
+}
+
+func (s *subject) get(says []hush.Class, ref hush.Ref) course {
+	s.says, s.seen = says, course{}
+	secret, err := s.Get(context.Background(), ref)
+	s.seen.Source, s.seen.Fallback, s.seen.Class = secret.Source, secret.Fallback, hush.ClassOf(err)
+	if failure, ok := errors.AsType[*chain.Failure](err); ok {
+		for _, attempt := range failure.Attempts() {
+			e, _ := errors.AsType[*hush.Error](attempt)
+			s.seen.Attempts = append(s.seen.Attempts, e.Provider)
+		}
+	}
+	return s.seen
+}
+
+// draw makes a chain and its model.
+func draw(t *rapid.T) (*subject, *model) {
+	s, m := &subject{}, &model{row: rapid.IntRange(0, 3).Draw(t, "row")}
+	o := chain.Options{Breaker: chain.Breaker{Failures: m.row}, OnCall: func(c chain.Call) {
+		if c.Skipped && c.Class == hush.ErrUnavailable {
+			s.seen.Skipped = append(s.seen.Skipped, c.Provider)
+		}
+	}}
+	if m.row == 0 {
+		o.Breaker.Failures = -1
+	}
+	o.SetClock(func() clock.Instant { return clock.Instant{Wall: int64(s.now), Mono: int64(s.now)} })
+	o.SetJitter(func(most time.Duration) time.Duration { return most })
+	policies := rapid.SampledFrom([]string{"", "AnyFailure", "OutagesOnly", "own"})
+	own := rapid.SliceOfDistinct(rapid.SampledFrom(classes), rapid.ID[hush.Class])
+	var ofChain []hush.Class
+	o.Policy, ofChain = policy(t, policies, own)
+	fronts := rapid.SliceOfN(rapid.Bool(), 1, 5).Draw(t, "fronts")
+	var links []chain.Link
+	for i, isFront := range fronts {
+		l := s.link(i)
+		l.Front = isFront
+		ends := ofChain
+		if p, of := policy(t, policies, own); p != nil {
+			l.Policy, ends = p, of
+		}
+		links = append(links, l)
+		m.links = append(m.links, &modelLink{front: isFront && slices.Contains(fronts[i:], false), ends: ends})
+	}
+	s.Chain = chain.New(links, &o)
+	return s, m
+}
+
+// policy draws a Policy and the classes that end a search under it.
+func policy(t *rapid.T, names *rapid.Generator[string], own *rapid.Generator[[]hush.Class]) (chain.Policy, []hush.Class) {
+	switch names.Draw(t, "policy") {
+	case "AnyFailure":
+		return chain.AnyFailure, nil
+	case "OutagesOnly":
+		return chain.OutagesOnly, []hush.Class{
+			hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrRefused, hush.ErrRejected,
+		}
+	case "own":
+		ends := own.Draw(t, "ends")
+		return func(c hush.Class) bool { return !slices.Contains(ends, c) }, ends
+	}
+	return nil, nil
+}
+
+// A chain and the model are asked the same, again and again, while time passes.
+func TestAgainstAModel(t *testing.T) {
+	for range 10 { // of rapid's hundred
+		rapid.Check(t, checkModel)
+	}
+}
+
+func checkModel(t *rapid.T) {
+	s, m := draw(t)
+	// Outages are drawn more often than the others, or no breaker would open.
+	says := slices.Concat(classes, []hush.Class{0, hush.ErrInvalidRef, down, down, down, down, down})
+	word := rapid.SliceOfN(rapid.SampledFrom(says), len(m.links), len(m.links))
+	pause := rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second / 2, time.Second, 2 * time.Second, 31 * time.Second})
+	for range rapid.IntRange(1, 30).Draw(t, "gets") {
+		s.now += pause.Draw(t, "pause")
+		m.now = s.now
+		ref := hush.Name("db")
+		if rapid.Bool().Draw(t, "fresh") {
+			ref = ref.Fresh()
+		}
+		_, fresh := ref.Freshness()
+		words := word.Draw(t, "says")
+		want, got := m.get(words, fresh), s.get(words, ref)
+		if !assert.ObjectsAreEqual(want, got) {
+			t.Fatalf("the model says\n%+v, the chain\n%+v", want, got)
+		}
+	}
+}
