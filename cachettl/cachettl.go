@@ -19,6 +19,7 @@ package cachettl
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,8 +54,8 @@ type Cache struct {
 var _ hush.Provider = (*Cache)(nil)
 
 // New returns a Cache that keeps each secret of next for ttl from the start of
-// the fetch that brought it. A ttl of zero or less keeps nothing, but concurrent
-// calls still share one fetch.
+// the fetch that brought it. With a ttl of zero or less nothing is served from
+// memory, but concurrent calls still share one fetch.
 func New(next hush.Provider, ttl time.Duration, o *Options) *Cache {
 	if next == nil {
 		panic("cachettl: next is nil")
@@ -63,7 +64,7 @@ func New(next hush.Provider, ttl time.Duration, o *Options) *Cache {
 		o = &Options{}
 	}
 	opt := o.withDefaults()
-	c := &Cache{next: next, ttl: ttl, opt: opt, now: opt.now}
+	c := &Cache{next: gather(next), ttl: ttl, opt: opt, now: opt.now}
 	c.table = table{most: opt.MaxEntries, gone: func(e *entry) { c.counts.hits.Add(e.hits.Load()) }}
 	c.ending, c.end = context.WithCancelCause(context.Background())
 	return c
@@ -99,7 +100,13 @@ func (c *Cache) live(e *entry) *held {
 	return h
 }
 
-// Forget drops what is held for refs, or everything if there are none. A fetch
+// Warm fetches what of refs is not held, several at a time, so that the first
+// readers need not wait. It returns the joined errors, as hush.Errors does.
+func (c *Cache) Warm(ctx context.Context, refs ...hush.Ref) error {
+	return hush.Errors(hush.GetAll(ctx, c, refs...))
+}
+
+// Forget drops what is held for refs, or all that is held if there are none. A fetch
 // that is running still answers those who wait for it and is not kept, and the
 // first fetch afterwards is a fresh one where next supports that: otherwise a
 // cache behind this one could bring the old value back.
@@ -109,19 +116,18 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 	if c.closed {
 		return
 	}
+	var entries []*entry
 	if len(refs) == 0 {
-		for _, e := range c.table.ring {
-			e.forget()
-		}
-		return
+		entries = slices.Clone(c.table.ring)
 	}
 	for _, ref := range refs {
-		if ref.Validate() != nil {
-			continue // nothing is held for it, and nothing ever will be
+		if ref.Validate() == nil { // else nothing is held for it, nor ever will be
+			entries = append(entries, c.entry(ref.Whole()))
 		}
-		e := c.entry(ref.Whole())
+	}
+	for _, e := range entries {
 		e.forget()
-		c.counts.evictions.Add(c.table.keep(e))
+		c.table.keep(e)
 	}
 }
 

@@ -95,14 +95,16 @@ func (e *entry) forget() {
 }
 
 // idle reports whether e holds nothing worth its place.
-func (e *entry) idle() bool {
-	return e.held.Load() == nil && e.last == nil && e.fetch == nil && !e.freshFirst
-}
+func (e *entry) idle() bool { return !e.holds() && e.fetch == nil }
+
+// holds reports whether e has a secret, to serve or to compare with.
+func (e *entry) holds() bool { return e.held.Load() != nil || e.last != nil }
 
 // A held is one answer of the store and its deadlines. It does not change.
 type held struct {
 	secret hush.Secret
 	err    error         // a "not found" that is remembered, in place of a secret
+	due    clock.Instant // from here on it is refreshed before its TTL ends
 	ahead  clock.Instant // served at a glance until here
 	fresh  clock.Instant // the end of the TTL
 	lapsed clock.Instant // served while a fetch runs behind until here

@@ -5,9 +5,9 @@ import "github.com/hush-secrets/hush/internal/clock"
 // SetClock replaces the clocks that a Cache made with o reads.
 func (o *Options) SetClock(now clock.Func) { o.now = now }
 
-// Size returns the number of entries, idle ones included.
+// Size returns the number of entries and of forgotten keys.
 func (c *Cache) Size() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.table.ring)
+	return len(c.table.ring) + len(c.table.forgotten)
 }

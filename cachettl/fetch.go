@@ -68,7 +68,7 @@ func (c *Cache) launch(f *fetch) {
 		context.AfterFunc(c.ending, func() { closing(errClosed) }),
 		context.AfterFunc(f.ctx, func() { c.giveUp(f) }),
 	}
-	f.entry.fetch, f.entry.freshFirst = f, false
+	f.entry.fetch = f
 	c.active.Add(1)
 	go c.run(f)
 }
@@ -158,6 +158,7 @@ func (c *Cache) finish(f *fetch, secret hush.Secret, err error) {
 	c.mu.Lock()
 	defer c.unlock()
 	now := c.now()
+	f.forgotten = f.forgotten || c.closed
 	switch {
 	case f.over:
 		return

@@ -68,6 +68,8 @@ func (c *Cache) await(ctx context.Context, q *question, m move) (*held, error) {
 		if stale := c.spare(m); stale != nil {
 			return stale, nil
 		}
+		m.spare = nil // forgotten meanwhile, or the fetch has just ended
+		return c.await(ctx, q, m)
 	}
 	if !m.join {
 		return nil, nil
@@ -120,7 +122,7 @@ func (c *Cache) serve(ctx context.Context, q *question, e *entry, h *held, now c
 	e.touch()
 	switch bound := e.bound(h); {
 	case !now.Reached(h.fresh):
-		if now.Reached(h.ahead) {
+		if now.Reached(h.ahead) && !e.waits(now) {
 			e.held.Store(h.notAhead(h.fresh))
 			c.refresh(ctx, e, now)
 		}

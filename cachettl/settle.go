@@ -24,7 +24,11 @@ func (c *Cache) settle(f *fetch, secret hush.Secret, err error, now clock.Instan
 	}
 	f.plain, f.fetched = h, h
 	f.entry.abandoned = false
-	switch class := hush.ClassOf(err); {
+	class := hush.ClassOf(err)
+	if f.fresh && !f.forgotten && final(class) && !secondhand(secret) {
+		f.entry.freshFirst = false
+	}
+	switch {
 	case f.forgotten:
 	case class == 0 && secondhand(secret):
 		c.borrow(f, h, now)
@@ -37,6 +41,16 @@ func (c *Cache) settle(f *fetch, secret hush.Secret, err error, now clock.Instan
 		f.entry.failure = err
 		c.fail(f, now)
 	}
+}
+
+// final reports whether a fresh fetch that ended so has asked the store, or cannot:
+// after anything else a forgotten secret is still to be asked for afresh.
+func final(class hush.Class) bool {
+	switch class {
+	case 0, hush.ErrNotFound, hush.ErrDenied, hush.ErrUnsupported, hush.ErrInvalidRef:
+		return true
+	}
+	return false
 }
 
 // take makes h what the entry holds, unless its time is over already.
@@ -75,16 +89,14 @@ func (c *Cache) borrow(f *fetch, h *held, now clock.Instant) {
 		return
 	}
 	h.fresh = earlier(e.backoff, h.fresh)
-	h.ahead, h.lapsed, h.stale, h.refuse = h.fresh, h.fresh, h.fresh, h.fresh
+	h.due, h.ahead, h.lapsed, h.stale, h.refuse = h.fresh, h.fresh, h.fresh, h.fresh, h.fresh
 	e.held.Store(h)
 }
 
 // fail keeps what is held, for as long as the class of the failure allows.
 func (c *Cache) fail(f *fetch, now clock.Instant) {
 	e := f.entry
-	if hush.ClassOf(e.failure) != hush.ErrUnauthenticated {
-		e.retry(now)
-	}
+	e.retry(now)
 	if good := e.good(); good != nil && !now.Reached(e.bound(good)) {
 		c.serveStale(f, good, now)
 	}
@@ -93,9 +105,12 @@ func (c *Cache) fail(f *fetch, now clock.Instant) {
 // serveStale gives h to those who wait for f and did not ask for a fresh read.
 func (c *Cache) serveStale(f *fetch, h *held, now clock.Instant) {
 	if !now.Reached(h.fresh) {
-		// It was to be refreshed ahead of time. Nobody waited, and it is still good.
-		f.plain = h.notAhead(f.entry.backoff)
-		f.entry.held.Store(f.plain)
+		// Still good. A refresh that was due ahead of time is due again.
+		f.plain = h
+		if now.Reached(h.due) {
+			f.plain = h.notAhead(f.entry.backoff)
+			f.entry.held.Store(f.plain)
+		}
 		return
 	}
 	f.plain = c.stale(f.entry, h)
@@ -117,7 +132,7 @@ func (c *Cache) revoke(f *fetch, h *held, class hush.Class) {
 	f.entry.drop()
 	if class == hush.ErrNotFound && c.opt.NegativeTTL > 0 {
 		h.fresh = f.begun.Add(c.opt.NegativeTTL)
-		h.ahead = h.fresh
+		h.ahead, h.due = h.fresh, h.fresh
 		f.entry.held.Store(h)
 	}
 }
@@ -131,12 +146,14 @@ func (c *Cache) hold(ref hush.Ref, secret hush.Secret, begun clock.Instant) *hel
 	h.lapsed = h.fresh.Add(c.opt.ServeExpired)
 	h.stale = h.fresh.Add(c.opt.StaleIfError)
 	h.refuse = h.fresh.Add(min(c.opt.StaleIfError, ttl))
+	h.due = h.ahead
 	if secret.Expires.IsZero() {
 		return h
 	}
 	life := secret.Expires.Sub(begun.Time())
 	end := begun.Add(life)
 	h.ahead = earlier(h.ahead, begun.Add(life/3*2))
+	h.due = h.ahead
 	for _, deadline := range []*clock.Instant{&h.fresh, &h.lapsed, &h.stale, &h.refuse} {
 		*deadline = earlier(*deadline, end)
 	}

@@ -9,14 +9,14 @@ import (
 
 // Stats are what a Cache has done since it was made.
 type Stats struct {
-	Hits      uint64 // answered from memory within the TTL
-	Stale     uint64 // answered from memory past it
-	Misses    uint64 // answered by a fetch, or not at all
-	Fetches   uint64 // times that next was asked, confirmations apart
-	Failures  map[hush.Class]uint64
-	Abandoned uint64 // fetches that were cut off
-	Rotations uint64 // times that the store gave another version
-	Evictions uint64
+	Hits      uint64                // answered from memory within the TTL
+	Stale     uint64                // answered from memory past it
+	Misses    uint64                // answered by a fetch, or not at all
+	Fetches   uint64                // times that next was asked, confirmations apart
+	Failures  map[hush.Class]uint64 // fetches that failed, by class
+	Abandoned uint64                // fetches that were cut off
+	Rotations uint64                // times that the store gave another version
+	Evictions uint64                // secrets that made room for others
 
 	Entries     int           // held now
 	OldestStale time.Duration // how far past its TTL the oldest of those is that were served stale

@@ -16,6 +16,10 @@ type table struct {
 	hand  int
 	most  int
 	gone  func(*entry) // told of each that is removed
+
+	// forgotten has keys whose next fetch is a fresh one and that have no entry, as
+	// many as there may be secrets: they push out nothing that is held.
+	forgotten map[hush.Ref]bool
 }
 
 // find returns the entry of ref's key, or nil.
@@ -38,25 +42,57 @@ func (t *table) find(ref hush.Ref) *entry {
 // add adds an entry for whole. It evicts nothing: a name that the store does not
 // have must not push out one that it has.
 func (t *table) add(whole hush.Ref) *entry {
-	e := &entry{ref: whole}
+	e := &entry{ref: whole, freshFirst: t.forgotten[whole]}
+	delete(t.forgotten, whole)
 	list, _ := t.names.Load(whole.Name)
 	was, _ := list.([]*entry)
 	t.names.Store(whole.Name, append(slices.Clip(was), e))
-	t.ring = append(t.ring, e)
+	t.ring = slices.Insert(t.ring, t.hand, e) // the last that the hand will come to
+	t.hand++
 	return e
 }
 
-// keep lets e stay if it holds anything, and makes room for it. It returns how
+// keep lets e stay if there is a reason to, and makes room for it. It returns how
 // many others had to go.
 func (t *table) keep(e *entry) (evicted uint64) {
 	if e.idle() {
 		t.remove(e)
+		if e.freshFirst {
+			t.forget(e.ref)
+		}
 		return 0
 	}
-	for len(t.ring) > t.most && t.evict(e) {
+	for t.full() && t.evict(e) {
 		evicted++
 	}
 	return evicted
+}
+
+func (t *table) forget(whole hush.Ref) {
+	if t.forgotten == nil {
+		t.forgotten = map[hush.Ref]bool{}
+	}
+	for other := range t.forgotten {
+		if len(t.forgotten) < t.most {
+			break
+		}
+		delete(t.forgotten, other)
+	}
+	t.forgotten[whole] = true
+}
+
+// full reports whether more is held than may be.
+func (t *table) full() bool {
+	if len(t.ring) <= t.most {
+		return false
+	}
+	held := 0
+	for _, e := range t.ring {
+		if e.holds() {
+			held++
+		}
+	}
+	return held > t.most
 }
 
 // evict removes the next entry, in the order in which they came, that was not
@@ -103,5 +139,5 @@ func (t *table) clear() {
 		t.gone(e)
 	}
 	t.names.Clear()
-	t.ring, t.hand = nil, 0
+	t.ring, t.hand, t.forgotten = nil, 0, nil
 }

@@ -1,0 +1,277 @@
+package cachettl_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// A batcher is a Map that takes batches, each in a second, and notes the names.
+type batcher struct {
+	providertest.Map
+	mu      sync.Mutex
+	batches []string
+	hook    func() // called for each batch
+}
+
+func (b *batcher) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
+	if b.hook != nil {
+		b.hook()
+	}
+	var names []string
+	results := make([]hush.Result, len(refs))
+	for i, ref := range refs {
+		names = append(names, strings.Join(freshness(ref), "")+ref.String())
+		results[i].Secret, results[i].Err = b.Get(ctx, ref)
+	}
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+	}
+	slices.Sort(names)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.batches = append(b.batches, strings.Join(names, " "))
+	return results
+}
+
+func freshness(ref hush.Ref) []string {
+	if _, fresh := ref.Freshness(); fresh {
+		return []string{"fresh:"}
+	}
+	return nil
+}
+
+// on runs test in a bubble, with a cache of a minute before a batcher that has
+// "one" to "five".
+func on(t *testing.T, o *cachettl.Options, test func(t *testing.T, b *batcher, c *cachettl.Cache)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &batcher{}
+		for name := range strings.FieldsSeq("one two three four five") {
+			b.Put(name, []byte(`{"user":"`+name+`"}`))
+		}
+		c := cachettl.New(b, time.Minute, o)
+		defer func() { assert.NoError(t, c.Close()) }()
+		test(t, b, c)
+	})
+}
+
+func users(names string) (refs []hush.Ref) {
+	for name := range strings.FieldsSeq(names) {
+		refs = append(refs, hush.Ref{Name: name, Field: "user"})
+	}
+	return refs
+}
+
+func found(t *testing.T, results []hush.Result, names string) {
+	t.Helper()
+	want := strings.Fields(names)
+	require.Len(t, results, len(want))
+	for i, name := range want {
+		require.NoError(t, results[i].Err)
+		assert.Equal(t, name, results[i].Secret.Value.Reveal())
+	}
+}
+
+func TestGetBatchAsksForWhatIsNotHeld(t *testing.T) {
+	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		_, err := c.Get(t.Context(), hush.Name("two"))
+		require.NoError(t, err)
+		found(t, c.GetBatch(t.Context(), users("one two three one")), "one two three one")
+		assert.Equal(t, []string{"one three"}, b.batches)
+		found(t, hush.GetAll(t.Context(), c, users("one two three")...), "one two three")
+		assert.Len(t, b.Calls(), 3, "the second time all of it is held")
+
+		time.Sleep(time.Minute)
+		found(t, c.GetBatch(t.Context(), users("one four")), "one four")
+		assert.Equal(t, []string{"one three", "four one"}, b.batches)
+
+		c.Forget(hush.Name("one"))
+		found(t, c.GetBatch(t.Context(), users("one five")), "one five")
+		assert.Equal(t, "five fresh:one", b.batches[2], "forgotten: the next is a fresh one")
+		assert.EqualValues(t, 8, c.Stats().Misses)
+	})
+}
+
+// Each key has one fetch, whoever starts it, and however its batch ends.
+func TestGetBatchKeepsTheSingleFlight(t *testing.T) {
+	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		b.Always(providertest.Step{Delay: 100 * time.Millisecond})
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() { found(t, c.GetBatch(t.Context(), users("one two three")), "one two three") })
+			all.Go(func() { found(t, c.GetBatch(t.Context(), users("three four")), "three four") })
+			all.Go(func() {
+				_, err := c.Get(t.Context(), hush.Name("two"))
+				assert.NoError(t, err)
+			})
+		}
+		all.Wait()
+		assert.Len(t, b.Calls(), 4)
+	})
+	// What is not kept is not asked for a second time: all that failed, and more
+	// than run at a time.
+	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		var refs []hush.Ref
+		for i := range 45 {
+			refs = append(refs, hush.Name(fmt.Sprint("none/", i)))
+		}
+		for _, r := range c.GetBatch(t.Context(), refs) {
+			assert.Equal(t, hush.ErrNotFound, hush.ClassOf(r.Err))
+		}
+		assert.Len(t, b.Calls(), 45)
+		assert.Len(t, b.batches, 3)
+	})
+}
+
+func TestGetBatchAnswersAsGetDoes(t *testing.T) {
+	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		b.Deny("two")
+		results := c.GetBatch(t.Context(), []hush.Ref{
+			{Name: "one", Field: "user"},
+			hush.Name("two"), hush.Name("none"),
+			{},
+			{Name: "one", Field: "nope"},
+			hush.Name("one").Fresh(),
+			{Name: "one", Version: "v9"},
+			{Name: "one", Stage: hush.CurrentStage},
+		})
+		want := []hush.Class{0, hush.ErrDenied, hush.ErrNotFound, hush.ErrInvalidRef, hush.ErrNotFound, 0, hush.ErrNotFound, 0}
+		for i, r := range results {
+			assert.Equal(t, want[i], hush.ClassOf(r.Err), "%d: %v", i, r.Err)
+			assert.Equal(t, want[i] == 0, r.Secret.Version == "v1")
+		}
+		assert.Contains(t, fresh(&b.Map), true, "a fresh read is one, whatever else was fetched")
+
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		for _, r := range c.GetBatch(ctx, users("three four")) {
+			assert.Equal(t, hush.ErrCanceled, hush.ClassOf(r.Err))
+			assert.ErrorIs(t, r.Err, context.DeadlineExceeded)
+		}
+		assert.Equal(t, 20*time.Millisecond, time.Since(begun), "it leaves, and the fetches go on")
+		found(t, c.GetBatch(t.Context(), users("three four")), "three four")
+		calls := len(b.Calls())
+		c.GetBatch(ctx, users("five one"))
+		synctest.Wait()
+		assert.Len(t, b.Calls(), calls, "nothing is begun for a context that is done")
+
+		require.NoError(t, c.Close())
+		for _, r := range c.GetBatch(t.Context(), users("one five")) {
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
+		}
+	})
+}
+
+// A secret that may be served stale is, by the rules of Get.
+func TestGetBatchOfWhatIsStale(t *testing.T) {
+	on(t, &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+		b.Always(providertest.Step{Err: hush.ErrUnavailable})
+		time.Sleep(2 * time.Minute)
+		results := c.GetBatch(t.Context(), users("one two three"))
+		for _, r := range results[:2] {
+			assert.NoError(t, r.Err)
+			assert.True(t, r.Secret.Stale)
+		}
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(results[2].Err))
+
+		time.Sleep(2 * time.Minute)
+		defer b.Always(providertest.Step{Delay: time.Hour})()
+		begun := time.Now()
+		for _, r := range c.GetBatch(t.Context(), users("one two")) {
+			assert.True(t, r.Secret.Stale)
+		}
+		assert.Equal(t, 100*time.Millisecond, time.Since(begun), "StaleWait")
+	})
+}
+
+// An older answer in a batch is confirmed by a fresh read of its own.
+func TestGetBatchNeverGoesBack(t *testing.T) {
+	on(t, &cachettl.Options{Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+		old := hush.Secret{Value: hush.NewValue([]byte(`{"user":"old"}`)), Version: "v0", Created: time.Now().Add(-time.Hour), Source: "map"}
+		time.Sleep(time.Minute)
+		b.Script(providertest.Step{Answer: &old}, providertest.Step{Answer: &old})
+		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+		assert.Len(t, b.batches, 2)
+		assert.Len(t, b.Calls(), 6, "two more, one for each")
+	})
+}
+
+// A batch that hangs has the time of one fetch.
+func TestGetBatchHasAFetchsTime(t *testing.T) {
+	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		defer b.Always(providertest.Step{Delay: time.Hour})()
+		begun := time.Now()
+		for _, r := range c.GetBatch(t.Context(), users("one two")) {
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
+			assert.NotErrorIs(t, r.Err, context.DeadlineExceeded)
+		}
+		assert.LessOrEqual(t, time.Since(begun), 6*time.Second)
+	})
+}
+
+func TestGetBatchOfAProviderThatPanics(t *testing.T) {
+	for text, hook := range map[string]func(){
+		"the provider panicked with a string": func() { panic("canary-12") },
+		"the provider ended its goroutine":    runtime.Goexit,
+	} {
+		on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+			b.hook = hook
+			for _, r := range c.GetBatch(t.Context(), users("one two three")) {
+				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
+				assert.ErrorContains(t, r.Err, text)
+				assert.Empty(t, providertest.Leaks(r.Err, "canary-12"))
+			}
+			b.hook = nil
+			found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+		})
+	}
+}
+
+// Caches one behind the other each have batches of their own.
+func TestGetBatchThroughTwoCaches(t *testing.T) {
+	on(t, nil, func(t *testing.T, b *batcher, inner *cachettl.Cache) {
+		outer := cachettl.New(inner, time.Minute, nil)
+		defer func() { assert.NoError(t, outer.Close()) }()
+		_, err := inner.Get(t.Context(), hush.Name("two"))
+		require.NoError(t, err)
+		found(t, outer.GetBatch(t.Context(), users("one two three")), "one two three")
+		assert.Equal(t, []string{"one three"}, b.batches)
+	})
+}
+
+func TestGetBatchWithoutOneBelow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m providertest.Map
+		m.Put("one", []byte(`{"user":"one"}`))
+		m.Always(providertest.Step{Delay: time.Second})
+		c := cachettl.New(&m, time.Minute, nil)
+		begun := time.Now()
+		found(t, c.GetBatch(t.Context(), slices.Repeat(users("one"), 3)), strings.Repeat("one ", 3))
+		assert.Len(t, m.Calls(), 1)
+		var none []hush.Ref
+		for i := range 20 {
+			none = append(none, hush.Name(fmt.Sprint(i)))
+		}
+		c.GetBatch(t.Context(), none)
+		assert.Equal(t, 4*time.Second, time.Since(begun), "eight at a time")
+		assert.NoError(t, c.Close())
+	})
+}

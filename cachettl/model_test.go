@@ -1,0 +1,246 @@
+package cachettl_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+)
+
+// TestModel runs random commands against a Cache and against a model of it that
+// has no locks, no fetches in flight and no shortcuts, and compares every answer,
+// every call of the store and the counters.
+//
+// The commands are drawn first and run in a bubble of their own, so that a failure
+// shrinks: `go test -run TestModel -rapid.checks=10000` to look for longer.
+func TestModel(t *testing.T) {
+	for range 30 { // times what -rapid.checks says
+		rapid.Check(t, func(rt *rapid.T) {
+			s := drawSetup(rt)
+			commands := rapid.SliceOfN(rapid.Custom(drawCommand), 1, 80).Draw(rt, "commands")
+			var difference string
+			synctest.Test(t, func(*testing.T) { difference = run(s, commands) })
+			if difference != "" {
+				rt.Fatalf("%+v\n%s", s, difference)
+			}
+		})
+	}
+}
+
+// A setup is what does not change during a run.
+type setup struct {
+	ttl, staleIfError, serveExpired, refreshAhead, negativeTTL, minRefresh time.Duration
+
+	lease   time.Duration // of every secret; 0: none
+	noFresh bool          // the store does not support fresh reads
+}
+
+func drawSetup(rt *rapid.T) setup {
+	among := func(label string, ds ...time.Duration) time.Duration { return rapid.SampledFrom(ds).Draw(rt, label) }
+	return setup{
+		ttl:          among("ttl", time.Minute, time.Minute, time.Minute, 0),
+		staleIfError: among("staleIfError", 0, 10*time.Minute, 30*time.Second),
+		serveExpired: among("serveExpired", 0, 0, 20*time.Second),
+		refreshAhead: among("refreshAhead", 0, 10*time.Second, time.Hour),
+		negativeTTL:  among("negativeTTL", 0, 5*time.Second),
+		minRefresh:   among("minRefresh", 0, -1),
+		lease:        among("lease", 0, 0, 40*time.Second, 100*time.Second),
+		noFresh:      rapid.IntRange(0, 3).Draw(rt, "noFresh") == 3,
+	}
+}
+
+// A command is one thing that happens; op says which of the others it needs.
+type command struct {
+	op         string
+	name       string
+	field      string
+	class      hush.Class
+	wall, mono time.Duration
+}
+
+func (c command) String() string {
+	switch c.op {
+	case "pass":
+		return fmt.Sprintf("wall +%v, mono +%v", c.wall, c.mono)
+	case "break":
+		return fmt.Sprintf("break: %v", c.class)
+	case "mend", "evict":
+		return c.op
+	}
+	return fmt.Sprintf("%s %s %s", c.op, c.name, c.field)
+}
+
+const fallbacks = hush.ErrCanceled + 1 // the store answers by a Fallback
+
+func drawCommand(rt *rapid.T) command {
+	c := command{
+		op: rapid.SampledFrom([]string{
+			"get", "get", "get", "get", "get", "fresh", "newer", "pass", "pass", "pass", "pass", "break", "break",
+			"mend", "rotate", "roll back", "front catches up", "deny", "delete", "allow", "forget", "evict",
+		}).Draw(rt, "op"),
+		name: rapid.SampledFrom([]string{"a", "a", "a", "b"}).Draw(rt, "name"),
+	}
+	switch c.op {
+	case "get", "fresh":
+		c.field = rapid.SampledFrom([]string{"", "", "p", "missing"}).Draw(rt, "field")
+	case "break":
+		c.class = rapid.SampledFrom([]hush.Class{
+			hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrThrottled, hush.ErrUnavailable,
+			hush.ErrRefused, hush.ErrAbsent, hush.ErrUnsupported, fallbacks,
+		}).Draw(rt, "class")
+	case "pass":
+		d := rapid.SampledFrom([]time.Duration{
+			time.Minute, 100 * time.Millisecond, 100*time.Millisecond - 1, 1, time.Second, 4 * time.Second,
+			10 * time.Second, 20 * time.Second, 30 * time.Second, 10 * time.Minute,
+		}).Draw(rt, "time")
+		c.wall, c.mono = d, d
+		switch rapid.SampledFrom([]string{"both", "both", "wall", "mono"}).Draw(rt, "clock") {
+		case "wall":
+			c.mono = 0
+		case "mono":
+			c.wall = 0
+		}
+	}
+	return c
+}
+
+// A side is the cache, its store, the model, and what was seen of them so far.
+type side struct {
+	setup
+	hands *hands
+	store *modelStore
+	cache *cachettl.Cache
+	model *model
+
+	gets  uint64
+	seen  map[string]answered // the last secret of each name, for NewerThan
+	trace strings.Builder
+}
+
+type answered struct {
+	secret hush.Secret
+	field  string
+}
+
+// run returns where cache and model differ first, with what led there.
+func run(s setup, commands []command) (difference string) {
+	h, o := twoClocks()
+	store := newModelStore(s, h.read)
+	m := &model{setup: s, store: store, now: h.read, entries: map[string]*modelEntry{}}
+	o.Jitter, o.MaxEntries = -1, 8
+	o.StaleIfError, o.ServeExpired, o.RefreshAhead = s.staleIfError, s.serveExpired, s.refreshAhead
+	o.NegativeTTL, o.MinRefresh = s.negativeTTL, s.minRefresh
+	o.OnStale = func(ref hush.Ref, _ hush.Secret, _ error) { store.staleSaid[ref.Name] = true }
+	d := &side{setup: s, hands: h, store: store, cache: cachettl.New(store, s.ttl, o), model: m, seen: map[string]answered{}}
+	defer func() { _ = d.cache.Close() }()
+	for i, c := range commands {
+		fmt.Fprintf(&d.trace, "%2d %s\n", i, c)
+		fault := d.do(c)
+		synctest.Wait() // for what runs behind
+		if fault == "" {
+			fault = d.compareCalls()
+		}
+		if fault != "" {
+			return d.trace.String() + fault
+		}
+	}
+	return d.compareStats()
+}
+
+func (d *side) do(c command) (fault string) {
+	switch v := d.store.secrets[c.name]; c.op {
+	case "get", "fresh", "newer":
+		return d.get(c)
+	case "forget":
+		d.cache.Forget(hush.Name(c.name))
+		d.model.entries[c.name] = &modelEntry{forgotten: true}
+	case "evict":
+		d.evict()
+	case "pass":
+		d.hands.move(c.wall, c.mono)
+	case "rotate":
+		v.made++
+		v.current = v.made
+	case "roll back":
+		v.current = max(v.current-1, 1)
+	case "front catches up":
+		v.front = v.current
+	case "break":
+		d.store.broken = c.class
+	case "mend":
+		d.store.broken = 0
+	case "deny":
+		v.refused = hush.ErrDenied
+	case "delete":
+		v.refused = hush.ErrNotFound
+	case "allow":
+		v.refused = 0
+	}
+	return ""
+}
+
+func (d *side) get(c command) (fault string) {
+	ref, than := hush.Ref{Name: c.name, Field: c.field}, d.seen[c.name]
+	switch c.op {
+	case "fresh":
+		ref = ref.Fresh()
+	case "newer":
+		ref.Field = than.field
+		ref = ref.NewerThan(than.secret)
+	}
+	want, wantClass := d.model.get(ref)
+	got, err := d.cache.Get(context.Background(), ref)
+	synctest.Wait() // for a refresh behind it
+	d.gets++
+	if class := hush.ClassOf(err); class != wantClass || !alike(got, want) {
+		return fmt.Sprintf("got  %s\nwant %s", inShort(got, class), inShort(want, wantClass))
+	}
+	if err == nil {
+		d.seen[c.name] = answered{got, ref.Field}
+	}
+	if got.Stale && !got.Fallback && !d.store.staleSaid[c.name] {
+		return "served stale, and OnStale did not say so"
+	}
+	return ""
+}
+
+// evict reads other secrets until nothing else is held.
+func (d *side) evict() {
+	for range 24 {
+		d.store.fillers++
+		name := fmt.Sprint("filler ", d.store.fillers)
+		_, _ = d.cache.Get(context.Background(), hush.Name(name))
+		d.gets++
+		d.model.fetches++
+	}
+	for name, e := range d.model.entries {
+		if e.held != nil || e.last != nil || !e.forgotten {
+			delete(d.model.entries, name)
+		}
+	}
+}
+
+func (d *side) compareCalls() string {
+	got, want := d.store.calls, d.model.calls
+	d.store.calls, d.model.calls = nil, nil
+	if slices.Equal(got, want) {
+		return ""
+	}
+	return fmt.Sprintf("calls of the store: %q, want %q", got, want)
+}
+
+func (d *side) compareStats() string {
+	s := d.cache.Stats()
+	if s.Hits+s.Stale+s.Misses != d.gets || s.Fetches != d.model.fetches || s.Rotations != d.model.rotations || s.Abandoned > 0 || s.Entries > 8 {
+		return fmt.Sprintf("%s%+v, want %d gets, %d fetches, %d rotations", &d.trace, s, d.gets, d.model.fetches, d.model.rotations)
+	}
+	return ""
+}
