@@ -6,7 +6,8 @@
 // default mapping. That upper-cases ASCII letters, keeps digits and turns every
 // other byte into an underscore: "db/prod-main" is DB_PROD_MAIN, and "é", two
 // bytes of UTF-8, is two underscores. Nothing is added in front of a digit; "1pw"
-// is 1PW, which a shell cannot assign, so it wants a prefix or an alias.
+// is 1PW, which a shell cannot assign, so it wants a prefix or an alias. A name
+// without a letter or a digit of ASCII has no variable: shells set "_".
 //
 // Two names can mean one variable ("db/prod" and "DB.prod" do), and without a
 // prefix every variable of the process has a name: "path" reads PATH, and
@@ -22,6 +23,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"strings"
 
 	"github.com/hush-secrets/hush"
 )
@@ -102,7 +104,10 @@ func (p *Provider) variable(name string) string {
 		return alias
 	}
 	if p.opts.Map == nil {
-		return p.opts.Prefix + upperSnake(name)
+		if mapped := upperSnake(name); strings.Trim(mapped, "_") != "" {
+			return p.opts.Prefix + mapped
+		}
+		return "" // not the shell's own variable, which is "_"
 	}
 	if mapped := p.opts.Map(name); mapped != "" {
 		return p.opts.Prefix + mapped

@@ -63,8 +63,9 @@ func TestConformance(t *testing.T) {
 			providertest.Run(t, func(t *testing.T) providertest.Harness {
 				s := store{t, files}
 				return providertest.Harness{
-					Provider: env.New(&env.Options{Prefix: "HUSHTEST_", Files: true}),
-					Put:      s.put, Rotate: s.put,
+					FoldsNames: true,
+					Provider:   env.New(&env.Options{Prefix: "HUSHTEST_", Files: true}),
+					Put:        s.put, Rotate: s.put,
 				}
 			})
 		})
@@ -203,6 +204,22 @@ func TestSchemeRefuses(t *testing.T) {
 	}
 }
 
+func alphanumeric(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+}
+
+func TestANameWithoutLettersIsNotTheShellsVariable(t *testing.T) {
+	for _, variable := range []string{"_", "__", "A_"} {
+		t.Setenv(variable, "wrong")
+	}
+	for _, p := range []*env.Provider{env.New(nil), env.New(&env.Options{Prefix: "A"})} {
+		for _, name := range []string{"/", " ", "!", "+", ".", "..", "é"} {
+			_, err := p.Get(t.Context(), hush.Name(name))
+			assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err), "%q", name)
+		}
+	}
+}
+
 func FuzzMapping(f *testing.F) {
 	for _, seed := range []string{"db/prod-main", "é", "A=B", "1x", "aws/session/token", strings.Repeat("n", 2048), "\u212a"} {
 		f.Add(seed)
@@ -217,6 +234,10 @@ func FuzzMapping(f *testing.F) {
 			return
 		}
 		assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
+		if strings.IndexFunc(name, alphanumeric) < 0 {
+			assert.ErrorContains(t, err, "no variable")
+			return
+		}
 
 		// The variable is the one that the error names: the prefix and one
 		// character of the portable set for each byte of the name.
