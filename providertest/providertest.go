@@ -47,6 +47,10 @@ type Harness struct {
 	// no log.
 	Hidden []string
 
+	// FoldsNames says that names which differ in case or punctuation can mean one
+	// secret, as in the environment.
+	FoldsNames bool
+
 	// Vague says that the store's refusals do not tell missing from denied, as the
 	// Lambda extension's: both are then ErrRefused.
 	Vague bool

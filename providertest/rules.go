@@ -19,6 +19,8 @@ func denies(h Harness) bool  { return h.Deny != nil }
 func breaks(h Harness) bool  { return h.Break != nil }
 func hangs(h Harness) bool   { return h.Hang != nil }
 
+func distinguishes(h Harness) bool { return !h.FoldsNames }
+
 // rules are in the order in which a new Provider should be made to pass them:
 // failures first.
 var rules = []rule{
@@ -30,6 +32,7 @@ var rules = []rule{
 	{"invalid names", "what Ref.Validate refuses is ErrInvalidRef", nil, invalidNames},
 	{"hostile names", "a name means that secret and no other: no escape, query, path or case of it reaches another", nil, hostileNames},
 	{"odd names", "every character that AWS allows in a name arrives as it is", nil, oddNames},
+	{"case", "a name in another case is another secret", distinguishes, otherCase},
 	{"unknown version", "a version or stage that is not there is ErrNotFound or ErrUnsupported, never another version", nil, unknownVersion},
 	{"bytes", "the value arrives byte for byte: binary, empty, with newlines, 64 KiB", nil, unchangedBytes},
 	{"field", "Field picks from the JSON; a missing one is ErrNotFound", nil, field},
@@ -37,14 +40,14 @@ var rules = []rule{
 	{"source", "a Secret says who answered, and is neither Stale nor a Fallback when all is well", nil, source},
 	{"fresh", "a fresh read sees a rotation at once, or is ErrUnsupported", rotates, fresh},
 	{"newer than", "NewerThan is never answered with an older state than the store's, or is ErrUnsupported", rotates, newerThan},
-	{"old version", "an old version is found by its id and by AWSPREVIOUS, or both are ErrUnsupported", rotates, oldVersion},
+	{"old version", "an old version is found by its id and by its stage, or that is ErrUnsupported; the two must agree", rotates, oldVersion},
+	{"new version", "another version has another id, and was not made before the one before it", rotates, newVersion},
 	{"concurrent use", "many goroutines may call Get at once", nil, concurrentUse},
 }
 
 func missing(s *suite) {
-	secret, err := s.get(hush.Name("no/such-secret"))
+	_, err := s.get(hush.Name("no/such-secret"))
 	s.fails(err, s.vaguely(hush.ErrNotFound))
-	assert.True(s, secret.Equal(hush.Secret{}), "a Secret came with the error")
 }
 
 func denied(s *suite) {
@@ -130,6 +133,14 @@ func oddNames(s *suite) {
 	for _, name := range []string{"plus+and@at=eq.dot-dash_under", "rds!db-1", "a/very/deep/name", strings.Repeat("long", 100)} {
 		s.Put(name, s.canary(name))
 		s.reads(hush.Name(name), s.canary(name))
+	}
+}
+
+func otherCase(s *suite) {
+	s.Put("db/prod", s.canary("lower"))
+	for _, name := range []string{"DB/PROD", "Db/Prod"} {
+		_, err := s.get(hush.Name(name))
+		s.fails(err, s.vaguely(hush.ErrNotFound))
 	}
 }
 
@@ -247,6 +258,30 @@ func oldVersion(s *suite) {
 		require.NoError(s, err, "%s", ref)
 		s.same(got, s.canary("old"))
 		assert.Equal(s, old.Version, got.Version)
+	}
+	if old.Version == "" {
+		return
+	}
+	_, err = s.get(hush.Ref{Name: "db/prod", Version: old.Version, Stage: "NOSUCHSTAGE"})
+	s.clean(err)
+	assert.Error(s, err, "a version that does not have the stage")
+}
+
+func newVersion(s *suite) {
+	s.Put("db/prod", s.canary("old"))
+	old, err := s.get(hush.Name("db/prod").Fresh())
+	if errors.Is(err, hush.ErrUnsupported) {
+		return
+	}
+	require.NoError(s, err)
+	s.Rotate("db/prod", s.canary("new"))
+	current, err := s.get(hush.Name("db/prod").Fresh())
+	require.NoError(s, err)
+	if old.Version != "" || current.Version != "" {
+		assert.NotEqual(s, old.Version, current.Version, "two values with one version")
+	}
+	if !old.Created.IsZero() && !current.Created.IsZero() {
+		assert.False(s, current.Created.Before(old.Created), "Created went backwards")
 	}
 }
 

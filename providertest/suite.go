@@ -4,9 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -26,7 +28,22 @@ type suite struct {
 // canary returns a value that tells which secret it is and trips the leak check.
 func (s *suite) canary(tag string) []byte { return []byte(canaryText + ":" + tag) }
 
-func (s *suite) get(ref hush.Ref) (hush.Secret, error) { return s.Provider.Get(s.Context(), ref) }
+// get asks as the suite's test does, and checks what holds for every answer.
+func (s *suite) get(ref hush.Ref) (hush.Secret, error) {
+	s.Helper()
+	secret, err := s.Provider.Get(s.Context(), ref)
+	if err != nil {
+		assert.True(s, secret.Equal(hush.Secret{}), "%s: a Secret came with the error", ref)
+		if e, ok := errors.AsType[*hush.Error](err); ok && e != nil && e.Ref.Name != "" {
+			assert.Equal(s, ref.Name, e.Ref.Name, "the error is about another secret")
+		}
+		return secret, err
+	}
+	if !secret.Expires.IsZero() {
+		assert.True(s, secret.Expires.After(time.Now()), "%s: expired when it came", ref)
+	}
+	return secret, err
+}
 
 // vaguely is class, or ErrRefused for a store that does not say why it refuses.
 func (s *suite) vaguely(class hush.Class) hush.Class {
