@@ -1,0 +1,156 @@
+package faultproxy_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/agent"
+	"github.com/hush-secrets/hush/direct"
+	"github.com/hush-secrets/hush/direct/awsdirect"
+	"github.com/hush-secrets/hush/direct/directtest"
+	"github.com/hush-secrets/hush/extension"
+	"github.com/hush-secrets/hush/internal/faultproxy"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+const (
+	held  = "db/held"  // a secret that the fallback store has, too
+	other = "db/other" // one that it has not
+
+	value = "canary-value-91c3"
+	token = "canary-token-77d0"
+)
+
+// hidden is what no error and no log may quote.
+var hidden = []string{value, token, faultproxy.Canary, directtest.SecretAccessKey}
+
+// A backend is a kind of store and its client: one more row of the matrix.
+type backend struct {
+	name string
+	// start starts a store that has held and other until the test ends.
+	start func(t *testing.T) (target string)
+	// open returns a Provider that knows the store as endpoint, and gives up after
+	// limit.
+	open func(endpoint string, limit time.Duration) hush.Provider
+}
+
+var backends = []backend{
+	{"extension as the agent", startAgent, openExtension(extension.DialectAgent)},
+	{"extension as Lambda's", startLambda, openExtension(extension.DialectLambda)},
+	{"direct", startSecretsManager, openDirect},
+	{"awsdirect", startSecretsManager, func(endpoint string, limit time.Duration) hush.Provider {
+		return awsdirect.New(&awsdirect.Options{Endpoint: endpoint, Timeout: limit})
+	}},
+}
+
+func startAgent(t *testing.T) string {
+	t.Helper()
+	return startHTTP(t, agent.Handler(hush.Static(map[string]string{held: value, other: value}), token, nil))
+}
+
+// startLambda starts what speaks as the Lambda extension does to those who ask for
+// what it has.
+func startLambda(t *testing.T) string {
+	t.Helper()
+	return startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Aws-Parameters-Secrets-Token") != token {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, "bad session token or header key")
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"Name": r.URL.Query().Get("secretId"), "SecretString": value, "SecretBinary": nil, "VersionId": "v1",
+			"CreatedDate": "2022-11-16T08:22:40.499Z", "ResultMetadata": map[string]any{},
+		})
+	}))
+}
+
+func startHTTP(t *testing.T, h http.Handler) (target string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
+func startSecretsManager(t *testing.T) string {
+	t.Helper()
+	return strings.TrimPrefix(secretsManager(t).URL(), "http://")
+}
+
+func secretsManager(t *testing.T) *directtest.Server {
+	t.Helper()
+	server, err := directtest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Put(held, []byte(value))
+	server.Put(other, []byte(value))
+	return server
+}
+
+func openExtension(dialect extension.Dialect) func(string, time.Duration) hush.Provider {
+	return func(endpoint string, limit time.Duration) hush.Provider {
+		return extension.New(&extension.Options{
+			Endpoint: endpoint, Dialect: dialect, Timeout: limit,
+			Token: func(context.Context) (string, error) { return token, nil },
+		})
+	}
+}
+
+func openDirect(endpoint string, limit time.Duration) hush.Provider {
+	return direct.New(sdk(endpoint), &direct.Options{Timeout: limit})
+}
+
+// sdk is directtest's client, and so the SDK's own defaults, for another endpoint.
+func sdk(endpoint string, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
+	move := func(o *secretsmanager.Options) { o.BaseEndpoint = aws.String(endpoint) }
+	return new(directtest.Server).Client(append(opts, func(o *secretsmanager.Options) { o.Region = "eu-west-1" }, move)...)
+}
+
+// configureAWS gives awsdirect credentials, and nothing of this machine's.
+func configureAWS(t *testing.T) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if key, _, _ := strings.Cut(pair, "="); strings.HasPrefix(key, "AWS_") {
+			t.Setenv(key, "") // so that it is restored
+			require.NoError(t, os.Unsetenv(key))
+		}
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	for key, text := range map[string]string{
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_REGION": "eu-west-1",
+		"AWS_ACCESS_KEY_ID": directtest.AccessKeyID, "AWS_SECRET_ACCESS_KEY": directtest.SecretAccessKey,
+		"AWS_EC2_METADATA_DISABLED": "true",
+	} {
+		t.Setenv(key, text)
+	}
+}
+
+// start returns a proxy before target, which is closed when the test ends.
+func start(t *testing.T, target string) *faultproxy.Proxy {
+	t.Helper()
+	proxy, err := faultproxy.New(target, &faultproxy.Options{DripEvery: 50 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(proxy.Close)
+	return proxy
+}
+
+// clean checks that err quotes nothing.
+func clean(t *testing.T, err error) {
+	t.Helper()
+	for _, leak := range providertest.Leaks(err, hidden...) {
+		t.Errorf("an error quotes what it must not: %s", leak)
+	}
+}

@@ -1,0 +1,100 @@
+package faultproxy_test
+
+import (
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/direct"
+	"github.com/hush-secrets/hush/internal/faultproxy"
+)
+
+// unretried is direct with a client that retries nothing by itself.
+var unretried = backend{"direct without retries", startSecretsManager, func(endpoint string, limit time.Duration) hush.Provider {
+	return direct.New(sdk(endpoint, once), &direct.Options{Timeout: limit})
+}}
+
+func once(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }
+
+// TestThaw: a connection that died while everything stood still is found dead by
+// the next call, which asks once more on a new one.
+func TestThaw(t *testing.T) {
+	configureAWS(t)
+	for _, b := range append(slices.Clip(backends), unretried) {
+		t.Run(b.name, func(t *testing.T) {
+			proxy := start(t, b.start(t))
+			provider := b.open(proxy.URL(), margin)
+			_, err := provider.Get(t.Context(), hush.Name(held))
+			require.NoError(t, err)
+			require.Equal(t, 1, proxy.Counts().Accepted)
+			proxy.Set(faultproxy.DeadKept)
+			for thaw := 1; thaw <= 3; thaw++ {
+				secret, err := provider.Get(t.Context(), hush.Name(held))
+				require.NoError(t, err)
+				assert.Equal(t, value, secret.Value.Reveal())
+				counts := proxy.Counts()
+				assert.Equal(t, thaw, counts.Struck, "requests on a dead connection")
+				assert.Equal(t, 1+thaw, counts.Accepted, "new connections")
+			}
+		})
+	}
+}
+
+// TestThawOfMany: several kept connections have died, and a client without retries
+// does not fail for any of them.
+func TestThawOfMany(t *testing.T) {
+	const many = 5
+	server := secretsManager(t)
+	proxy := start(t, strings.TrimPrefix(server.URL(), "http://"))
+	provider := unretried.open(proxy.URL(), margin)
+	restore := server.Hang()
+	var group, sent sync.WaitGroup
+	sent.Add(many)
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Done() },
+	})
+	for range many {
+		group.Go(func() {
+			_, err := provider.Get(ctx, hush.Name(held))
+			assert.NoError(t, err)
+		})
+	}
+	sent.Wait() // or the SDK would not keep them all
+	restore()
+	group.Wait()
+	require.Equal(t, many, proxy.Counts().Open)
+
+	proxy.Set(faultproxy.DeadKept)
+	_, err := provider.Get(t.Context(), hush.Name(held))
+	require.NoError(t, err)
+	want := faultproxy.Counts{Accepted: many + 1, Open: 1, Struck: many}
+	assert.Eventually(t, func() bool { return proxy.Counts() == want }, margin, time.Millisecond, "%+v", proxy.Counts())
+}
+
+// TestHugeAnswers: what comes without an end is read up to a bound, and not for as
+// long as the call may take.
+func TestHugeAnswers(t *testing.T) {
+	configureAWS(t)
+	for _, b := range append(slices.Clip(backends), unretried) {
+		if b.name == "direct" {
+			continue // after a 500 the SDK waits for seconds
+		}
+		proxy := start(t, b.start(t))
+		provider := b.open(proxy.URL(), margin)
+		for _, f := range []faultproxy.Fault{faultproxy.HugeBody, faultproxy.HugeChunks, faultproxy.HugeRefusal} {
+			proxy.Set(f)
+			_, err := provider.Get(t.Context(), hush.Name(held))
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+			assert.ErrorContains(t, err, "larger than", "%s: %s", b.name, f)
+			clean(t, err)
+		}
+	}
+}
