@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,6 +58,9 @@ func exitCode(err error) int {
 		return exitUsage
 	}
 	if _, ok := errors.AsType[storeError](err); !ok {
+		if errors.Is(err, context.Canceled) {
+			return classCodes[hush.ErrCanceled]
+		}
 		return exitFailure
 	}
 	if code, ok := classCodes[hush.ClassOf(err)]; ok {

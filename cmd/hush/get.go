@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,6 +57,9 @@ func getCommand(stdout, stderr io.Writer) *cobra.Command {
 }
 
 func get(ctx context.Context, text string, o *getOptions, stdout, stderr io.Writer) error {
+	if o.timeout <= 0 {
+		return usageError{errors.New("--timeout takes a positive duration")}
+	}
 	ref, err := hush.ParseRef(text)
 	if err != nil {
 		return storeError{err}

@@ -145,6 +145,7 @@ func TestExitStatusInLambda(t *testing.T) {
 }
 
 func TestExitStatusOnALaptop(t *testing.T) {
+	require.NoFileExists(t, "/var/run/awssmatoken", "this machine has an agent of AWS's: it is no laptop")
 	vars := []string{"DB_PROD=hunter2"}
 	assert.Equal(t, result{stdout: "hunter2"}, hush(t, vars, "get", "db/prod"))
 	missing := hush(t, vars, "get", "db/test")
@@ -157,11 +158,17 @@ func TestExitStatusOnALaptop(t *testing.T) {
 }
 
 func TestALaptopIsAnsweredAtOnce(t *testing.T) {
-	// Five to twelve seconds is what asking the metadata service would take.
-	start := time.Now()
-	hush(t, []string{"DB_PROD=hunter2"}, "get", "db/prod")
-	hush(t, nil, "get", "db/prod")
-	assert.Less(t, time.Since(start), 3*time.Second)
+	// Five to twelve seconds is what asking the metadata service would take. One of
+	// several is quick even on a busy machine.
+	for _, vars := range [][]string{{"DB_PROD=hunter2"}, nil} {
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			hush(t, vars, "get", "db/prod")
+			best = min(best, time.Since(start))
+		}
+		assert.Less(t, best, 500*time.Millisecond)
+	}
 }
 
 func TestGetGivesUpInTime(t *testing.T) {
@@ -179,6 +186,7 @@ func TestUsage(t *testing.T) {
 		{"get", "--nope", "x"},
 		{"demo", "x"},
 		{"get", "--timeout", "3", "x"},
+		{"get", "--timeout", "0s", "x"},
 		{"get", "--provider", "nope:", "x"},
 		{"get", "--provider", "env:?prefx=A", "x"},
 		{"get", "--provider", "extension:?endpoint=http://example.com:80", "x"},

@@ -20,7 +20,7 @@ func TestAStepThatFailsFailsTheDemo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	require.Error(t, Run(ctx, &out, Options{}))
+	require.ErrorIs(t, Run(ctx, &out, Options{}), context.Canceled)
 	assert.NotContains(t, out.String(), "Every step did what it says")
 }
 

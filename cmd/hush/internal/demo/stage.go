@@ -3,9 +3,12 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,10 +137,20 @@ func (s *stage) inLambda() *program {
 		chain.Link{Name: "direct", Provider: s.direct})
 }
 
-// onLaptop is the same program where there is no extension and no AWS account.
-func onLaptop() *program {
-	return newProgram(zapcore.DebugLevel, chain.Link{Name: "extension", Provider: extension.New(nil), Front: true},
-		chain.Link{Name: "direct", Provider: awsdirect.New(nil)})
+// agentToken is where the AWS agent's token is: a machine that has one has an
+// extension, and is no laptop.
+const agentToken = "/var/run/awssmatoken"
+
+// onLaptop is the same program where there is no extension and no AWS account. On
+// a machine with an agent of AWS's it has no link to it: the demo asks its own
+// stores alone.
+func onLaptop() (p *program, linked bool) {
+	links := []chain.Link{{Name: "direct", Provider: awsdirect.New(nil)}}
+	if _, err := os.Stat(agentToken); errors.Is(err, fs.ErrNotExist) {
+		links = slices.Insert(links, 0, chain.Link{Name: "extension", Provider: extension.New(nil), Front: true})
+		linked = true
+	}
+	return newProgram(zapcore.DebugLevel, links...), linked
 }
 
 func newProgram(level zapcore.Level, links ...chain.Link) *program {
