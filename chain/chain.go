@@ -106,8 +106,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// A Chain is a Provider that asks its links in order. It starts no goroutine and
-// has nothing to close.
+// A Chain is a Provider that asks its links in order. A Get starts no goroutine, and
+// the chain has nothing to close.
 type Chain struct {
 	links  []link
 	log    *zap.Logger

@@ -80,6 +80,10 @@ type Options struct {
 	// Timeout limits a Get, the loading of the configuration and the finding of
 	// credentials included. Zero: 3 s. Negative: none but the caller's.
 	Timeout time.Duration
+
+	// Batch lets GetBatch use Secrets Manager's BatchGetSecretValue, as in
+	// [direct.Options].
+	Batch bool
 }
 
 // A Provider reads from Secrets Manager with AWS configuration that it loads on
@@ -94,7 +98,7 @@ type Provider struct {
 	current *loading
 }
 
-var _ hush.Provider = (*Provider)(nil)
+var _ hush.BatchProvider = (*Provider)(nil)
 
 // New returns a Provider. A nil opts is the default. New does not fail: an option
 // that cannot work is the answer of every Get, as ErrUnavailable.
@@ -117,23 +121,52 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
-	}
-	if p.fault != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrUnavailable, p.fault)
-	}
-	l := p.load(ctx)
-	select {
-	case <-l.done:
-		return l.get(ctx, ref, p.opts.Timeout)
-	default:
-	}
-	start := p.now()
-	if class, err := p.wait(ctx, l); err != nil {
+	d, class, err := p.direct(ctx)
+	if err != nil {
 		return hush.Secret{}, hush.NewError(name, ref, class, err)
 	}
-	return l.get(ctx, ref, p.left(start))
+	return d.Get(ctx, ref)
+}
+
+// GetBatch asks for each of refs as [direct.Provider.GetBatch] does.
+func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
+	d, class, err := p.direct(ctx)
+	if err == nil {
+		return d.GetBatch(ctx, refs)
+	}
+	results := make([]hush.Result, len(refs))
+	for i, ref := range refs {
+		if results[i].Err = ref.Validate(); results[i].Err == nil {
+			results[i].Err = hush.NewError(name, ref, class, err)
+		}
+	}
+	return results
+}
+
+// direct returns the Provider for one call, with what is left of its time, or a
+// class and a cause why there is none.
+func (p *Provider) direct(ctx context.Context) (*direct.Provider, hush.Class, error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, hush.ErrCanceled, ctx.Err()
+	case p.fault != nil:
+		return nil, hush.ErrUnavailable, p.fault
+	}
+	l := p.load(ctx)
+	timeout := p.opts.Timeout
+	select {
+	case <-l.done:
+	default:
+		start := p.now()
+		if class, err := p.wait(ctx, l); err != nil {
+			return nil, class, err
+		}
+		timeout = p.left(start)
+	}
+	if l.err != nil {
+		return nil, l.class, l.err
+	}
+	return direct.New(l.client, &direct.Options{Timeout: timeout, Batch: p.opts.Batch}), 0, nil
 }
 
 // wait returns when l is done, or with a class and a cause why it did not wait for
@@ -167,13 +200,6 @@ type loading struct {
 	err     error
 	expires clock.Instant // if brief: when to try again
 	brief   bool
-}
-
-func (l *loading) get(ctx context.Context, ref hush.Ref, timeout time.Duration) (hush.Secret, error) {
-	if l.err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, l.class, l.err)
-	}
-	return direct.New(l.client, &direct.Options{Timeout: timeout}).Get(ctx, ref)
 }
 
 // load returns the loading that serves now, and starts one if there is none. It is

@@ -15,14 +15,14 @@ import (
 )
 
 // Scheme opens "direct:" with the parameters region, profile, role_arn,
-// external_id, endpoint, timeout (such as 3s) and instance_metadata (true or
+// external_id, endpoint, timeout (such as 3s), instance_metadata and batch (true or
 // false), each as in Options.
 func Scheme() hush.Scheme {
 	return hush.Scheme{Name: name, Open: open}
 }
 
 func open(_ context.Context, u *url.URL) (hush.Provider, error) {
-	values, err := params.Parse(u, "region", "profile", "role_arn", "external_id", "endpoint", "timeout", "instance_metadata")
+	values, err := params.Parse(u, "region", "profile", "role_arn", "external_id", "endpoint", "timeout", "instance_metadata", "batch")
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +31,9 @@ func open(_ context.Context, u *url.URL) (hush.Provider, error) {
 		RoleARN: values["role_arn"], ExternalID: values["external_id"], Endpoint: values["endpoint"],
 	}
 	if opts.Timeout, err = params.Duration(values, "timeout"); err != nil {
+		return nil, err
+	}
+	if opts.Batch, err = params.Bool(values, "batch"); err != nil {
 		return nil, err
 	}
 	if _, told := values["instance_metadata"]; told {

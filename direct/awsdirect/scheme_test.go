@@ -27,7 +27,7 @@ func TestScheme(t *testing.T) {
 	assert.Equal(t, "direct", awsdirect.Scheme().Name)
 	for _, text := range []string{
 		"direct:", "direct:?region=eu-west-1&timeout=5s&instance_metadata=false",
-		"direct:?role_arn=arn:aws:iam::123456789012:role/app&external_id=x", "direct:?instance_metadata=true",
+		"direct:?role_arn=arn:aws:iam::123456789012:role/app&external_id=x", "direct:?instance_metadata=true", "direct:?batch=true",
 	} {
 		t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
 		p, err := open(t, text)

@@ -87,7 +87,7 @@ func Run(ctx context.Context, w io.Writer, o Options) error {
 	out.opening()
 	for _, play := range []func(context.Context, *stage) (Act, error){distances, outage, laptop, rotation} {
 		act, err := play(ctx, s)
-		if err = cmp.Or(ctx.Err(), err); err != nil {
+		if err := cmp.Or(ctx.Err(), err); err != nil {
 			return err
 		}
 		report.Acts = append(report.Acts, act)
