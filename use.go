@@ -52,7 +52,7 @@ type Rotation struct {
 // can still be used; a context that is cancelled ends the wait without one.
 //
 // fn runs once for each secret, told apart by Version, or by Value where there is
-// none. A Stale or Fallback answer is nothing new. An outage does not end the wait;
+// none; one that a stage gave too early may be given once more, when it is current. A Stale or Fallback answer is nothing new. An outage does not end the wait;
 // ErrDenied, ErrNotFound, ErrUnsupported and ErrInvalidRef do. A Ref with a Version
 // is not asked for again, for no other secret has that name. A panic of fn is the
 // caller's.
@@ -66,7 +66,7 @@ func (r Rotation) Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) 
 	if err != nil {
 		return err
 	}
-	u := &use{Rotation: r, p: p, ref: ref, fn: fn}
+	u := &use{Rotation: r, p: p, ref: ref, fn: fn, tried: []Secret{first}}
 	if u.run(first) {
 		return u.err
 	}
@@ -83,7 +83,8 @@ type use struct {
 	ref Ref
 	fn  func(Secret) error
 
-	tried   []Secret // what fn has run with
+	tried   []Secret // what fn has run with, but for
+	early   []Secret // what came from the Stages: once it is current it may serve
 	current Secret   // what p last gave for ref
 	err     error    // what fn last returned
 
@@ -94,7 +95,6 @@ type use struct {
 
 // run runs fn with s, and reports whether that settles the matter.
 func (u *use) run(s Secret) bool {
-	u.tried = append(u.tried, s)
 	u.err = u.fn(s)
 	rejected := errors.Is(u.err, ErrRejected) || u.err != nil && u.Rejected != nil && u.Rejected(u.err)
 	return !rejected
@@ -152,7 +152,7 @@ func (u *use) ask(ctx context.Context) (settled, over bool, reason error) {
 		return false, true, err
 	case err == nil && !secret.Stale && !secret.Fallback:
 		u.current = secret
-		settled = u.offer(secret)
+		settled = u.offer(&u.tried, secret)
 	}
 	if left > 0 {
 		return settled, false, nil
@@ -190,19 +190,21 @@ func (u *use) stages(ctx context.Context) bool {
 	for _, stage := range u.Stages {
 		ref := Ref{Name: u.ref.Name, Stage: stage, Field: u.ref.Field}
 		secret, err := u.p.Get(ctx, ref.Fresh())
-		if err == nil && !secret.Stale && !secret.Fallback && u.offer(secret) {
+		known := slices.ContainsFunc(u.tried, secret.isVersionOf)
+		if err == nil && !secret.Stale && !secret.Fallback && !known && u.offer(&u.early, secret) {
 			return true
 		}
 	}
 	return false
 }
 
-// offer runs fn with s unless it has run with it before, and reports whether that
-// settled the matter.
-func (u *use) offer(s Secret) bool {
-	if slices.ContainsFunc(u.tried, s.isVersionOf) {
+// offer runs fn with s unless it is among those that were tried, and reports
+// whether that settled the matter.
+func (u *use) offer(tried *[]Secret, s Secret) bool {
+	if slices.ContainsFunc(*tried, s.isVersionOf) {
 		return false
 	}
+	*tried = append(*tried, s)
 	return u.run(s)
 }
 
