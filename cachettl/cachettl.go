@@ -19,7 +19,6 @@ package cachettl
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -118,7 +117,7 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 	}
 	var entries []*entry
 	if len(refs) == 0 {
-		entries = slices.Clone(c.table.ring)
+		entries = c.table.entries()
 	}
 	for _, ref := range refs {
 		if ref.Validate() == nil { // else nothing is held for it, nor ever will be

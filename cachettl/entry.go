@@ -1,6 +1,7 @@
 package cachettl
 
 import (
+	"container/list"
 	"maps"
 	"sync/atomic"
 	"time"
@@ -12,9 +13,10 @@ import (
 // An entry is one key's place in the cache. held is read without the lock;
 // everything else is guarded by Cache.mu.
 type entry struct {
-	ref  hush.Ref // Whole
-	held atomic.Pointer[held]
-	used atomic.Bool // read since the evicting hand last came by
+	ref   hush.Ref      // Whole
+	place *list.Element // in the table; nil once it is removed
+	held  atomic.Pointer[held]
+	used  atomic.Bool // read since the evicting hand last came by
 
 	hits atomic.Uint64
 
@@ -95,10 +97,7 @@ func (e *entry) forget() {
 }
 
 // idle reports whether e holds nothing worth its place.
-func (e *entry) idle() bool { return !e.holds() && e.fetch == nil }
-
-// holds reports whether e has a secret, to serve or to compare with.
-func (e *entry) holds() bool { return e.held.Load() != nil || e.last != nil }
+func (e *entry) idle() bool { return e.held.Load() == nil && e.last == nil && e.fetch == nil }
 
 // A held is one answer of the store and its deadlines. It does not change.
 type held struct {

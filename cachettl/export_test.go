@@ -9,5 +9,5 @@ func (o *Options) SetClock(now clock.Func) { o.now = now }
 func (c *Cache) Size() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.table.ring) + len(c.table.forgotten)
+	return c.table.ring.Len() + len(c.table.forgotten)
 }

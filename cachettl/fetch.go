@@ -69,6 +69,7 @@ func (c *Cache) launch(f *fetch) {
 		context.AfterFunc(f.ctx, func() { c.giveUp(f) }),
 	}
 	f.entry.fetch = f
+	c.table.running++
 	c.active.Add(1)
 	go c.run(f)
 }
@@ -198,6 +199,7 @@ func (c *Cache) release(f *fetch) {
 	close(f.done)
 	e := f.entry
 	e.fetch = nil
+	c.table.running--
 	if next := e.queued; next != nil {
 		e.queued = nil
 		c.launch(next)

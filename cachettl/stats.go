@@ -58,7 +58,7 @@ func (c *Cache) Stats() Stats {
 			s.Failures[hush.Class(class)] = count
 		}
 	}
-	for _, e := range c.table.ring {
+	for _, e := range c.table.entries() {
 		s.Hits += e.hits.Load()
 		h := e.held.Load()
 		if h == nil {

@@ -1,6 +1,7 @@
 package cachettl
 
 import (
+	"container/list"
 	"slices"
 	"sync"
 
@@ -11,11 +12,12 @@ import (
 // name alone, with the few versions and stages of a name in a list: hashing four
 // strings costs twice what hashing one does. Changes are guarded by Cache.mu.
 type table struct {
-	names sync.Map // name → []*entry, never changed in place
-	ring  []*entry
-	hand  int
-	most  int
-	gone  func(*entry) // told of each that is removed
+	names   sync.Map      // name → []*entry, never changed in place
+	ring    list.List     // of *entry, in the order in which they came
+	hand    *list.Element // where to evict next; nil is the front
+	most    int           // how many may be held
+	running int           // fetches, whose entries are not counted
+	gone    func(*entry)  // told of each that is removed
 
 	// forgotten has keys whose next fetch is a fresh one and that have no entry, as
 	// many as there may be secrets: they push out nothing that is held.
@@ -24,14 +26,14 @@ type table struct {
 
 // find returns the entry of ref's key, or nil.
 func (t *table) find(ref hush.Ref) *entry {
-	list, ok := t.names.Load(ref.Name)
+	found, ok := t.names.Load(ref.Name)
 	if !ok {
 		return nil
 	}
 	if ref.Version == "" && ref.Stage == hush.CurrentStage {
 		ref.Stage = ""
 	}
-	for _, e := range list.([]*entry) {
+	for _, e := range found.([]*entry) {
 		if e.ref.Version == ref.Version && e.ref.Stage == ref.Stage {
 			return e
 		}
@@ -44,11 +46,14 @@ func (t *table) find(ref hush.Ref) *entry {
 func (t *table) add(whole hush.Ref) *entry {
 	e := &entry{ref: whole, freshFirst: t.forgotten[whole]}
 	delete(t.forgotten, whole)
-	list, _ := t.names.Load(whole.Name)
-	was, _ := list.([]*entry)
+	found, _ := t.names.Load(whole.Name)
+	was, _ := found.([]*entry)
 	t.names.Store(whole.Name, append(slices.Clip(was), e))
-	t.ring = slices.Insert(t.ring, t.hand, e) // the last that the hand will come to
-	t.hand++
+	if t.hand == nil {
+		e.place = t.ring.PushBack(e)
+	} else {
+		e.place = t.ring.InsertBefore(e, t.hand) // the last that the hand will come to
+	}
 	return e
 }
 
@@ -62,7 +67,7 @@ func (t *table) keep(e *entry) (evicted uint64) {
 		}
 		return 0
 	}
-	for t.full() && t.evict(e) {
+	for t.ring.Len() > t.most+t.running && t.evict(e) {
 		evicted++
 	}
 	return evicted
@@ -81,32 +86,20 @@ func (t *table) forget(whole hush.Ref) {
 	t.forgotten[whole] = true
 }
 
-// full reports whether more is held than may be.
-func (t *table) full() bool {
-	if len(t.ring) <= t.most {
-		return false
-	}
-	held := 0
-	for _, e := range t.ring {
-		if e.holds() {
-			held++
-		}
-	}
-	return held > t.most
-}
-
 // evict removes the next entry, in the order in which they came, that was not
 // read since the hand last passed it and whose fetch is not running. It spares
 // one, and reports whether it found any.
 func (t *table) evict(spared *entry) bool {
-	for range 2 * len(t.ring) {
-		t.hand %= len(t.ring)
-		e := t.ring[t.hand]
+	for range 2 * t.ring.Len() {
+		if t.hand == nil {
+			t.hand = t.ring.Front()
+		}
+		e := t.hand.Value.(*entry)
 		if e != spared && e.fetch == nil && !e.used.Swap(false) {
 			t.remove(e)
 			return true
 		}
-		t.hand++
+		t.hand = t.hand.Next()
 	}
 	return false
 }
@@ -114,18 +107,18 @@ func (t *table) evict(spared *entry) bool {
 // remove takes e out, leaving the others in their order. A handle on e finds it
 // empty.
 func (t *table) remove(e *entry) {
-	i := slices.Index(t.ring, e)
-	if i < 0 {
+	if e.place == nil {
 		return
 	}
 	e.held.Store(nil)
 	t.gone(e)
-	t.ring = slices.Delete(t.ring, i, i+1)
-	if i < t.hand {
-		t.hand--
+	if t.hand == e.place {
+		t.hand = t.hand.Next()
 	}
-	list, _ := t.names.Load(e.ref.Name)
-	rest := slices.DeleteFunc(slices.Clone(list.([]*entry)), func(other *entry) bool { return other == e })
+	t.ring.Remove(e.place)
+	e.place = nil
+	found, _ := t.names.Load(e.ref.Name)
+	rest := slices.DeleteFunc(slices.Clone(found.([]*entry)), func(other *entry) bool { return other == e })
 	if len(rest) == 0 {
 		t.names.Delete(e.ref.Name)
 	} else {
@@ -133,11 +126,18 @@ func (t *table) remove(e *entry) {
 	}
 }
 
-func (t *table) clear() {
-	for _, e := range t.ring {
-		e.held.Store(nil)
-		t.gone(e)
+// entries returns all that are there.
+func (t *table) entries() []*entry {
+	all := make([]*entry, 0, t.ring.Len())
+	for place := t.ring.Front(); place != nil; place = place.Next() {
+		all = append(all, place.Value.(*entry))
 	}
-	t.names.Clear()
-	t.ring, t.hand, t.forgotten = nil, 0, nil
+	return all
+}
+
+func (t *table) clear() {
+	for _, e := range t.entries() {
+		t.remove(e)
+	}
+	t.forgotten = nil
 }
