@@ -196,7 +196,6 @@ func (c *Cache) release(f *fetch) {
 		unhook()
 	}
 	f.cancel()
-	close(f.done)
 	e := f.entry
 	e.fetch = nil
 	c.table.running--
@@ -205,6 +204,7 @@ func (c *Cache) release(f *fetch) {
 		c.launch(next)
 	}
 	c.counts.evictions.Add(c.table.keep(e))
+	close(f.done) // last: who waited finds evicted what had to go
 	c.active.Done()
 }
 

@@ -97,7 +97,7 @@ type modelEntry struct {
 	held      *modelHeld
 	last      *hush.Secret  // what the store itself gave last
 	believed  clock.Instant // until when nothing newer is looked for
-	forgotten bool          // so the next fetch is a fresh one
+	forgotten bool          // so the next fetch is a fresh one, until one is answered
 
 	failure hush.Class
 	step    time.Duration
@@ -216,12 +216,12 @@ func (m *model) fetch(name string, e *modelEntry, fresh bool) (plain, fetched ve
 	if v.class == 0 && !fresh && !v.secret.Fallback && e.last != nil && v.secret.Created.Before(e.last.Created) {
 		v = m.confirm(name, v)
 	}
-	plain, fetched = m.settle(e, v, fresh), v
-	if v.class == hush.ErrUnsupported {
-		e.forgotten = false // it cannot be asked for afresh
+	if fresh && !v.secret.Fallback && (v.class == 0 || v.class == hush.ErrNotFound || v.class == hush.ErrDenied || v.class == hush.ErrUnsupported) {
+		e.forgotten = false
 	}
-	if e.held == nil && e.last == nil && !e.forgotten {
-		*e = modelEntry{} // not worth its place
+	plain, fetched = m.settle(e, v, fresh), v
+	if e.held == nil && e.last == nil {
+		*e = modelEntry{forgotten: e.forgotten} // nothing else is worth its place
 	}
 	if forgotten && v.class == hush.ErrUnsupported {
 		return m.fetch(name, e, false)
