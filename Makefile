@@ -20,10 +20,20 @@ fmt:
 	.ci/bin/gofumpt -w .
 
 tidy:
-	for dir in . tools bench; do go -C $$dir mod tidy; done
+	for dir in . tools bench integration; do go -C $$dir mod tidy; done
 
 bench: ## hush beside its peers and floors, with the limits that it set itself
 	go -C bench run ./ratios
+
+.PHONY: fleet stress soak
+fleet: ## what a fleet that starts together asks of Secrets Manager, as tables
+	go test -C bench -count=1 -run TestFleet -v ./fleet
+
+stress: ## everything at once, for half a minute, under the race detector
+	HUSH_STRESS=30s go test -race -count=1 -timeout=5m -run TestStress -v ./internal/stress
+
+soak: ## ten minutes over real sockets with faults: memory, goroutines and files
+	HUSH_SOAK=10m go test -count=1 -timeout=15m -run TestSoak -v ./internal/stress
 
 fuzz: ## each target for a minute
 	FUZZTIME=1m .ci/run fuzz

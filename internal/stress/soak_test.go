@@ -1,0 +1,241 @@
+package stress_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/agent"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/direct"
+	"github.com/hush-secrets/hush/direct/directtest"
+	"github.com/hush-secrets/hush/extension"
+	"github.com/hush-secrets/hush/internal/faultproxy"
+)
+
+const (
+	soakRate    = 2000 // reads a second
+	soakReaders = 8
+	soakKeys    = 50
+
+	// A sample is taken so often, or a dozen in a short run.
+	sampleEvery  = 10 * time.Second
+	leastSamples = 12
+
+	// What the second half of a run may have more of than the first, at the most: a
+	// tenth of the heap and 4 MB, for bodies that are being read; half as many
+	// goroutines and files and 20, for connections that are kept.
+	heapMargin = 4 << 20
+	kept       = 20
+)
+
+// TestSoak reads over real sockets for as long as HUSH_SOAK says, while the store
+// and the way to the extension fail and recover, and sees that memory, goroutines
+// and open files do not grow: `make soak` does so for ten minutes.
+func TestSoak(t *testing.T) {
+	d := lasting(t, "HUSH_SOAK", 2*time.Second)
+	b := newBath(t)
+	ctx, stop := context.WithTimeout(t.Context(), d)
+	defer stop()
+	var group sync.WaitGroup
+	for range soakReaders {
+		group.Go(func() { every(ctx, soakReaders*time.Second/soakRate, b.read) })
+	}
+	var taken []sample
+	interval := min(sampleEvery, d/leastSamples)
+	group.Go(func() { every(ctx, interval/10, b.rotate) })
+	faulty := false
+	every(ctx, interval/2, func() {
+		if faulty {
+			b.mend() // and half the interval for what it has left behind
+		} else {
+			taken = append(taken, takeSample())
+			b.disturb()
+		}
+		faulty = !faulty
+	})
+	group.Wait()
+	report(t, taken)
+	stats := b.cache.Stats()
+	t.Logf("%d reads in %v: %d hits, %d stale, %d failed; %d fetches, %d calls of the store, %d requests met a fault",
+		b.reads.Load(), d, stats.Hits, stats.Stale, b.failed.Load(), stats.Fetches, b.server.Calls(directtest.Call{}), b.proxy.Counts().Struck)
+	compare(t, taken)
+	b.recovers(t)
+}
+
+// A bath is the whole house: a cache, a chain, the extension's client, a proxy that
+// fails, the agent with a cache of its own, and Secrets Manager.
+type bath struct {
+	server *directtest.Server
+	proxy  *faultproxy.Proxy
+	cache  *cachettl.Cache
+
+	restore func() // the fault of the server
+
+	reads, failed, rotations atomic.Uint64
+}
+
+func newBath(t *testing.T) *bath {
+	t.Helper()
+	server, err := directtest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	b := &bath{server: server, restore: func() {}}
+	for i := range soakKeys {
+		server.Put(soakKey(i), []byte(`{"user":"app","password":"of version 0"}`))
+	}
+	store := direct.New(server.Client(func(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }), &direct.Options{Timeout: 250 * time.Millisecond})
+	b.proxy = serve(t, store)
+	b.cache = cachettl.New(chain.New([]chain.Link{
+		{Name: "extension", Provider: extension.New(&extension.Options{
+			Endpoint: b.proxy.URL(), Dialect: extension.DialectAgent, Timeout: 250 * time.Millisecond,
+			Token: func(context.Context) (string, error) { return "a token", nil },
+		}), Front: true},
+		{Name: "direct", Provider: store},
+	}, &chain.Options{Breaker: chain.Breaker{MaxWait: 2 * time.Second}}), time.Second, &cachettl.Options{
+		StaleIfError: time.Minute, RefreshAhead: 100 * time.Millisecond, MaxEntries: soakKeys - 5,
+	})
+	t.Cleanup(func() { assert.NoError(t, b.cache.Close()) })
+	return b
+}
+
+// serve serves store by the agent, behind a proxy.
+func serve(t *testing.T, store hush.Provider) *faultproxy.Proxy {
+	t.Helper()
+	cache := cachettl.New(store, time.Second, nil)
+	t.Cleanup(func() { assert.NoError(t, cache.Close()) })
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- agent.Serve(ctx, listener, agent.Handler(cache, "a token", nil)) }()
+	proxy, err := faultproxy.New(listener.Addr().String(), &faultproxy.Options{DripEvery: 50 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		proxy.Close()
+		stop()
+		assert.NoError(t, <-served)
+	})
+	return proxy
+}
+
+func soakKey(i int) string { return fmt.Sprint("prod/key-", i) }
+
+// read is one of very many. Some are fresh, some give up soon, some forget.
+func (b *bath) read() {
+	ref := hush.Ref{Name: soakKey(rand.N(soakKeys)), Field: "password"}
+	ctx := context.Background()
+	switch rand.N(100) {
+	case 0, 1:
+		ref = ref.Fresh()
+	case 2:
+		b.cache.Forget(ref)
+	case 3, 4:
+		limited, cancel := context.WithTimeout(ctx, rand.N(5*time.Millisecond))
+		defer cancel()
+		ctx = limited
+	}
+	b.reads.Add(1)
+	if _, err := b.cache.Get(ctx, ref); err != nil {
+		b.failed.Add(1)
+	}
+}
+
+// disturb sets a fault of the server, of the way to the extension, or of both.
+func (b *bath) disturb() {
+	switch rand.N(5) {
+	case 0:
+		b.restore = b.server.Fail(directtest.Failure{Code: "ThrottlingException"})
+	case 1:
+		b.restore = b.server.Fail(directtest.Failure{Status: 503})
+	case 2:
+		b.restore = b.server.Hang()
+	case 3:
+		b.restore = b.server.Break()
+	}
+	if rand.N(2) == 0 {
+		faults := faultproxy.Faults()
+		b.proxy.Set(faults[rand.N(len(faults))])
+	}
+}
+
+func (b *bath) mend() {
+	b.restore()
+	b.restore = func() {}
+	b.proxy.Set(faultproxy.None)
+}
+
+func (b *bath) rotate() {
+	n := b.rotations.Add(1)
+	b.server.Rotate(soakKey(rand.N(soakKeys)), fmt.Appendf(nil, `{"user":"app","password":"of version %d"}`, n))()
+}
+
+// recovers lifts the fault and waits until each secret is there.
+func (b *bath) recovers(t *testing.T) {
+	t.Helper()
+	b.mend()
+	for i := range soakKeys {
+		assert.Eventually(t, func() bool {
+			_, err := b.cache.Get(t.Context(), hush.Name(soakKey(i)).Fresh())
+			return err == nil
+		}, busy, 10*time.Millisecond, "%s does not come back", soakKey(i))
+	}
+}
+
+// A sample is what the process holds.
+type sample struct {
+	heap              uint64 // bytes that are in use after a collection
+	goroutines, files int
+}
+
+func takeSample() sample {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	files, _ := os.ReadDir("/proc/self/fd") // none where the system does not say
+	return sample{heap: m.HeapAlloc, goroutines: runtime.NumGoroutine(), files: len(files)}
+}
+
+func report(t *testing.T, taken []sample) {
+	t.Helper()
+	out := t.Output()
+	fmt.Fprintf(out, "%6s %10s %10s %6s\n", "sample", "heap", "goroutines", "files")
+	for i, s := range taken {
+		fmt.Fprintf(out, "%6d %7.2f MB %10d %6d\n", i+1, float64(s.heap)/1e6, s.goroutines, s.files)
+	}
+}
+
+// most returns the greatest of each figure.
+func most(taken []sample) (m sample) {
+	for _, s := range taken {
+		m.heap, m.goroutines, m.files = max(m.heap, s.heap), max(m.goroutines, s.goroutines), max(m.files, s.files)
+	}
+	return m
+}
+
+// compare holds the second half of a run against the first, of which the first
+// third is for warming up.
+func compare(t *testing.T, taken []sample) {
+	t.Helper()
+	require.GreaterOrEqual(t, len(taken), 6, "too few samples to compare")
+	half := len(taken) / 2
+	first, second := most(taken[half/3:half]), most(taken[half:])
+	t.Logf("at most, first half and second: heap %.2f and %.2f MB, goroutines %d and %d, files %d and %d",
+		float64(first.heap)/1e6, float64(second.heap)/1e6, first.goroutines, second.goroutines, first.files, second.files)
+	assert.LessOrEqual(t, second.heap, first.heap+first.heap/10+heapMargin, "the heap grows")
+	assert.LessOrEqual(t, second.goroutines, first.goroutines+first.goroutines/2+kept, "goroutines grow in number")
+	assert.LessOrEqual(t, second.files, first.files+first.files/2+kept, "open files grow in number")
+}
