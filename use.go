@@ -189,13 +189,24 @@ func ends(err error) bool {
 func (u *use) stages(ctx context.Context) bool {
 	for _, stage := range u.Stages {
 		ref := Ref{Name: u.ref.Name, Stage: stage, Field: u.ref.Field}
-		secret, err := u.p.Get(ctx, ref.Fresh())
+		secret, err := u.getWithin(ctx, ref.Fresh())
 		known := slices.ContainsFunc(u.tried, secret.isVersionOf)
 		if err == nil && !secret.Stale && !secret.Fallback && !known && u.offer(&u.early, secret) {
 			return true
 		}
 	}
 	return false
+}
+
+// getWithin asks for ref in the time that is left; without any patience there is
+// only the provider's own limit.
+func (u *use) getWithin(ctx context.Context, ref Ref) (Secret, error) {
+	if u.window <= 0 {
+		return u.p.Get(ctx, ref)
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.left())
+	defer cancel()
+	return u.p.Get(ctx, ref)
 }
 
 // offer runs fn with s unless it is among those that were tried, and reports

@@ -65,14 +65,17 @@ func (c *Cache) fetchTogether(ctx context.Context, refs []hush.Ref) map[hush.Ref
 	b := &batch{next: next.BatchProvider, missing: len(due), done: make(chan struct{})}
 	ctx = context.WithValue(ctx, batchKey{}, b)
 	fetches := make(map[hush.Ref]*fetch, len(due))
+	now := c.now()
 	for _, e := range due {
-		fetches[e.ref] = c.start(ctx, e, false)
+		// What may be served stale is left to Get, which knows how long to wait.
+		if f := c.start(ctx, e, false); e.gone(now) {
+			fetches[e.ref] = f
+		}
 	}
 	return fetches
 }
 
-// due returns the entries for which plain Gets of refs would start fetches and
-// could do nothing but wait for them.
+// due returns the entries for which plain Gets of refs would start fetches.
 func (c *Cache) due(refs []hush.Ref) (due []*entry) {
 	if c.closed {
 		return nil
@@ -82,11 +85,17 @@ func (c *Cache) due(refs []hush.Ref) (due []*entry) {
 		if _, fresh := ref.Freshness(); fresh || ref.Validate() != nil {
 			continue
 		}
-		if e := c.entry(ref.Whole()); e.fetch == nil && e.gone(now) && !slices.Contains(due, e) {
+		if e := c.entry(ref.Whole()); e.fetch == nil && e.past(now) && !slices.Contains(due, e) {
 			due = append(due, e)
 		}
 	}
 	return due
+}
+
+// past reports whether the TTL of what e holds is over and no back-off step is.
+func (e *entry) past(now clock.Instant) bool {
+	h := e.held.Load()
+	return h == nil || now.Reached(h.fresh) && !e.waits(now)
 }
 
 // gone reports whether e holds nothing that may be served, stale or not.

@@ -22,9 +22,10 @@ type entry struct {
 
 	fetch      *fetch        // the one that runs, if any
 	queued     *fetch        // the fresh one that starts when it ends
+	plain      *fetch        // the plain one that starts before that
 	last       *held         // what the store itself last gave, however long ago
 	unchanged  clock.Instant // when a fresh fetch last found nothing new
-	freshFirst bool          // forgotten: the next fetch is a fresh one
+	freshFirst int           // forgotten: so many fetches are fresh ones
 
 	failure   error         // how the last fetch failed; nil once one succeeds
 	step      time.Duration // the last back-off step
@@ -87,10 +88,14 @@ func (e *entry) bound(h *held) clock.Instant {
 // gave before is ours for its TTL and no longer.
 func (e *entry) barred() bool { return hush.ClassOf(e.failure) == hush.ErrUnauthenticated }
 
+// freshTries is how many fetches of a forgotten secret are fresh ones, if none of
+// them brings the store's word.
+const freshTries = 2
+
 // forget drops what e holds on somebody's word.
 func (e *entry) forget() {
 	e.drop()
-	e.freshFirst = true
+	e.freshFirst = freshTries
 	if e.fetch != nil {
 		e.fetch.forgotten = true
 	}
@@ -110,6 +115,7 @@ type held struct {
 	stale  clock.Instant // served while the store cannot be asked until here
 	refuse clock.Instant // or while it refuses and does not say why, until here
 	fields *fields
+	ours   bool // marked Stale by this cache
 }
 
 // fields are the parts that were taken from a secret.
@@ -166,7 +172,7 @@ func (f *fields) add(was *map[string]hush.Secret, name string, part hush.Secret)
 // asStale returns a copy of h that says that the store could not be asked.
 func (h *held) asStale() *held {
 	copied := *h
-	copied.secret.Stale, copied.fields = true, &fields{}
+	copied.secret.Stale, copied.fields, copied.ours = true, &fields{}, true
 	return &copied
 }
 

@@ -28,8 +28,9 @@ type fetch struct {
 	cancel context.CancelFunc
 	unhook []func() bool
 
-	forgotten bool // answers those who wait, and is not kept
-	over      bool // ended or abandoned: what still comes is dropped
+	ttl       time.Duration // of what it brought
+	forgotten bool          // answers those who wait, and is not kept
+	over      bool          // ended or abandoned: what still comes is dropped
 
 	done      chan struct{}
 	abandoned bool  // no results: those who waited look again
@@ -39,7 +40,7 @@ type fetch struct {
 
 // start begins a fetch for e, a fresh one if e was forgotten.
 func (c *Cache) start(ctx context.Context, e *entry, fresh bool) *fetch {
-	f := newFetch(ctx, e, fresh || e.freshFirst)
+	f := newFetch(ctx, e, fresh || e.freshFirst > 0)
 	c.launch(f)
 	return f
 }
@@ -50,6 +51,15 @@ func (c *Cache) queue(ctx context.Context, e *entry) *fetch {
 		e.queued = newFetch(ctx, e, true)
 	}
 	return e.queued
+}
+
+// queuePlain returns the plain fetch that starts when the one that runs has ended,
+// for those whom a fresh one has let down: others may ask afresh for ever.
+func (c *Cache) queuePlain(ctx context.Context, e *entry) *fetch {
+	if e.plain == nil {
+		e.plain = newFetch(ctx, e, false)
+	}
+	return e.plain
 }
 
 // newFetch returns a fetch with the values of ctx; its end does not go with it.
@@ -107,6 +117,9 @@ func (c *Cache) ask(f *fetch, fresh bool) (secret hush.Secret, err error) {
 		ref = ref.Fresh()
 	}
 	secret, err = c.next.Get(f.ctx, ref)
+	if err == nil {
+		f.ttl = c.timeToLive(f.entry.ref, secret)
+	}
 	class := hush.ClassOf(err)
 	if class != hush.ErrCanceled && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return secret, err
@@ -184,6 +197,9 @@ func (c *Cache) froze(f *fetch, now clock.Instant) bool {
 // abandon ends f without results.
 func (c *Cache) abandon(f *fetch) {
 	f.abandoned, f.entry.abandoned = true, true
+	if h := f.entry.good(); h != nil && h.ahead != h.due {
+		f.entry.held.Store(h.notAhead(h.due)) // a refresh that came to nothing is due again
+	}
 	c.counts.abandoned.Add(1)
 	c.release(f)
 }
@@ -199,13 +215,47 @@ func (c *Cache) release(f *fetch) {
 	e := f.entry
 	e.fetch = nil
 	c.table.running--
-	if next := e.queued; next != nil {
-		e.queued = nil
-		c.launch(next)
-	}
+	c.follow(f)
 	c.counts.evictions.Add(c.table.keep(e))
 	close(f.done) // last: who waited finds evicted what had to go
 	c.active.Done()
+}
+
+// follow starts what waits for f to end. A store that could not be asked afresh just
+// now cannot a moment later, and nobody is asked once the cache is closed.
+func (c *Cache) follow(f *fetch) {
+	e := f.entry
+	plain, fresh := e.plain, e.queued
+	e.plain = nil
+	switch {
+	case c.closed:
+		closed := &held{err: hush.NewError(source, e.ref, hush.ErrUnavailable, errClosed)}
+		plain.answer(closed)
+		fresh.answer(closed)
+	case f.fresh && !f.abandoned && hush.ClassOf(f.fetched.err) == hush.ErrUnsupported:
+		fresh.answer(f.fetched)
+		fresh = nil
+	}
+	switch {
+	case c.closed:
+		e.queued = nil
+	case plain != nil:
+		e.queued = fresh
+		c.launch(plain)
+	default:
+		e.queued = nil
+		if fresh != nil {
+			c.launch(fresh)
+		}
+	}
+}
+
+// answer ends a fetch that was not started.
+func (f *fetch) answer(h *held) {
+	if f != nil {
+		f.plain, f.fetched, f.over = h, h, true
+		close(f.done)
+	}
 }
 
 // result returns what f brought for q, or nil if q must look again.
@@ -219,6 +269,7 @@ func (f *fetch) result(q *question) *held {
 	case q.fresh:
 		return f.fetched
 	case f.fresh && hush.ClassOf(f.plain.err) == hush.ErrUnsupported:
+		q.letDown = true
 		return nil // a plain fetch may do better
 	}
 	return f.plain

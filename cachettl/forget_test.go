@@ -49,7 +49,7 @@ func TestAForgottenFetchIsNotKept(t *testing.T) {
 
 func TestAfterForgettingAnOutageDoesNotBringTheOldValueBack(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		for _, failed := range []step{{Err: hush.ErrUnavailable}, fallback("spare")} {
+		for _, failed := range []step{{Err: hush.ErrUnavailable}, {Err: hush.ErrThrottled}, fallback("spare")} {
 			reveal(t, c, db)
 			c.Forget(db)
 			m.Script(failed)

@@ -16,6 +16,8 @@ type question struct {
 	fresh bool         // Fresh or NewerThan
 	asked uint64       // how many fetches had started when it came
 	lost  int          // fetches that were abandoned under it
+
+	letDown bool // it asked plainly, and a fresh fetch was no use to it
 }
 
 // A move is what a question does next.
@@ -47,6 +49,7 @@ func (c *Cache) miss(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		}
 		if answer != nil || err != nil {
 			c.counts.count(m, answer)
+			c.told(m.fetch, answer)
 			return answer.reply(ref, err)
 		}
 	}
@@ -77,6 +80,16 @@ func (c *Cache) await(ctx context.Context, q *question, m move) (*held, error) {
 	return m.fetch.result(q), nil
 }
 
+// told notes that somebody was served the stale answer that f left.
+func (c *Cache) told(f *fetch, answer *held) {
+	if f == nil || answer == nil || !answer.ours {
+		return
+	}
+	c.mu.Lock()
+	defer c.unlock()
+	c.stale(f.entry, answer)
+}
+
 // patience is wait, or half of what ctx leaves: the other half is for the caller.
 func patience(ctx context.Context, wait time.Duration) time.Duration {
 	if deadline, ok := ctx.Deadline(); ok {
@@ -85,15 +98,17 @@ func patience(ctx context.Context, wait time.Duration) time.Duration {
 	return wait
 }
 
-// spare returns what m would serve stale, unless its fetch has ended meanwhile or
-// it was forgotten.
+// spare returns what m would serve stale, unless its fetch has ended meanwhile, it
+// was forgotten, or its time is over: the wait may have been a freeze.
 func (c *Cache) spare(m move) *held {
 	c.mu.Lock()
 	defer c.unlock()
-	if m.fetch.over || m.fetch.entry.held.Load() != m.spare {
+	e, now := m.fetch.entry, c.now()
+	c.abandonLate(e.ref, now)
+	if m.fetch.over || e.held.Load() != m.spare || now.Reached(e.bound(m.spare)) {
 		return nil
 	}
-	return c.stale(m.fetch.entry, m.spare)
+	return c.stale(e, m.spare)
 }
 
 // move decides what q does next, by what is held and which fetch runs.
@@ -122,9 +137,8 @@ func (c *Cache) serve(ctx context.Context, q *question, e *entry, h *held, now c
 	e.touch()
 	switch bound := e.bound(h); {
 	case !now.Reached(h.fresh):
-		if now.Reached(h.ahead) && !e.waits(now) {
+		if now.Reached(h.ahead) && c.refresh(ctx, e, now) {
 			e.held.Store(h.notAhead(h.fresh))
-			c.refresh(ctx, e, now)
 		}
 		return move{answer: h}
 	case !now.Reached(h.lapsed) && !e.barred():
@@ -147,11 +161,13 @@ func (c *Cache) serve(ctx context.Context, q *question, e *entry, h *held, now c
 }
 
 // refresh starts a fetch that nobody waits for, unless one runs or the last one
-// failed just now.
-func (c *Cache) refresh(ctx context.Context, e *entry, now clock.Instant) {
-	if e.fetch == nil && !e.waits(now) {
-		c.start(ctx, e, false)
+// failed just now. It reports whether it did.
+func (c *Cache) refresh(ctx context.Context, e *entry, now clock.Instant) bool {
+	if e.fetch != nil || e.waits(now) {
+		return false
 	}
+	c.start(ctx, e, false)
+	return true
 }
 
 // join makes q wait for a fetch: one that runs, if its answer is new enough for q.
@@ -161,6 +177,8 @@ func (c *Cache) join(ctx context.Context, q *question, e *entry) move {
 		return move{fetch: c.start(ctx, e, q.fresh), join: true}
 	case q.than != nil && f.number <= q.asked:
 		return move{fetch: f} // it may bring something newer
+	case !q.fresh && q.letDown && f.fresh:
+		return move{fetch: c.queuePlain(ctx, e), join: true}
 	case q.fresh && (!f.fresh || f.number <= q.asked), f.forgotten:
 		return move{fetch: c.queue(ctx, e), join: true}
 	default:

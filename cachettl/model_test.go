@@ -168,7 +168,7 @@ func (d *side) do(c command) (fault string) {
 		return d.get(c)
 	case "forget":
 		d.cache.Forget(hush.Name(c.name))
-		d.model.entries[c.name] = &modelEntry{forgotten: true}
+		d.model.entries[c.name] = &modelEntry{forgotten: 2}
 	case "evict":
 		d.evict()
 	case "pass":
@@ -229,9 +229,7 @@ func (d *side) evict() {
 		d.model.fetches++
 	}
 	for name, e := range d.model.entries {
-		if e.held != nil || e.last != nil || !e.forgotten {
-			delete(d.model.entries, name)
-		}
+		d.model.entries[name] = &modelEntry{forgotten: e.forgotten}
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // several goroutines at once; what brought them about waits for them.
 type Options struct {
 	// TTL, if set, gives a secret a time to live of its own. 0 is the cache's;
-	// negative keeps nothing.
+	// negative keeps nothing. It is called once for each answer of the store.
 	TTL func(hush.Ref, hush.Secret) time.Duration
 
 	// Jitter shortens each TTL by a random part of up to this fraction, so that
@@ -40,7 +40,8 @@ type Options struct {
 	// thirds of it.
 	RefreshAhead time.Duration
 
-	// NegativeTTL is for how long ErrNotFound is remembered. 0 is not at all.
+	// NegativeTTL is for how long ErrNotFound is remembered, in the place of a
+	// secret. 0 is not at all.
 	NegativeTTL time.Duration
 
 	// MaxEntries bounds the secrets held. 0 is 1,000. The one to go is about the
@@ -74,6 +75,9 @@ func (o Options) withDefaults() Options {
 		o.Jitter = 0.1
 	}
 	o.Jitter = min(max(o.Jitter, 0), 1)
+	for _, d := range []*time.Duration{&o.StaleIfError, &o.ServeExpired, &o.RefreshAhead, &o.NegativeTTL} {
+		*d = max(*d, 0)
+	}
 	if o.StaleWait == 0 {
 		o.StaleWait = 100 * time.Millisecond
 	}

@@ -97,7 +97,7 @@ type modelEntry struct {
 	held      *modelHeld
 	last      *hush.Secret  // what the store itself gave last
 	believed  clock.Instant // until when nothing newer is looked for
-	forgotten bool          // so the next fetch is a fresh one, until one is answered
+	forgotten int           // so many fetches are fresh ones, until one is answered
 
 	failure hush.Class
 	step    time.Duration
@@ -210,14 +210,18 @@ func (m *model) ask(name string, fresh bool) verdict {
 // plainly, and those who asked afresh.
 func (m *model) fetch(name string, e *modelEntry, fresh bool) (plain, fetched verdict) {
 	m.fetches++
-	forgotten := e.forgotten && !fresh
-	fresh = fresh || e.forgotten
+	forgotten := e.forgotten > 0 && !fresh
+	fresh = fresh || e.forgotten > 0
 	v := m.ask(name, fresh)
 	if v.class == 0 && !fresh && !v.secret.Fallback && e.last != nil && v.secret.Created.Before(e.last.Created) {
 		v = m.confirm(name, v)
 	}
-	if fresh && !v.secret.Fallback && (v.class == 0 || v.class == hush.ErrNotFound || v.class == hush.ErrDenied || v.class == hush.ErrUnsupported) {
-		e.forgotten = false
+	switch {
+	case !fresh:
+	case v.secret.Fallback:
+		e.forgotten = max(e.forgotten-1, 0)
+	case v.class == 0 || v.class == hush.ErrNotFound || v.class == hush.ErrDenied || v.class == hush.ErrUnsupported:
+		e.forgotten = 0
 	}
 	plain, fetched = m.settle(e, v, fresh), v
 	if e.held == nil && e.last == nil {
@@ -266,7 +270,7 @@ func (m *model) settle(e *modelEntry, v verdict, fresh bool) (plain verdict) {
 	case good && !now.Reached(h.fresh):
 		h.asked = false
 		return verdict{secret: h.secret}
-	case good && !now.Reached(e.bound(h)):
+	case good && (!now.Reached(e.bound(h)) || v.class == 0 && !now.Reached(h.lapsed)):
 		return verdict{secret: asStale(h.secret)}
 	case v.class == 0:
 		end := e.backoff

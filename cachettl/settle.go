@@ -18,15 +18,15 @@ const (
 func (c *Cache) settle(f *fetch, secret hush.Secret, err error, now clock.Instant) {
 	h := &held{err: err}
 	if err == nil {
-		h = c.hold(f.entry.ref, secret, f.begun)
+		h = c.hold(secret, f.begun, f.ttl)
 	} else {
 		c.counts.fail(hush.ClassOf(err))
 	}
 	f.plain, f.fetched = h, h
 	f.entry.abandoned = false
 	class := hush.ClassOf(err)
-	if f.fresh && !f.forgotten && final(class) && !secondhand(secret) {
-		f.entry.freshFirst = false
+	if f.fresh && !f.forgotten {
+		f.entry.freshFirst -= spent(class, secondhand(secret), f.entry.freshFirst)
 	}
 	switch {
 	case f.forgotten:
@@ -43,14 +43,21 @@ func (c *Cache) settle(f *fetch, secret hush.Secret, err error, now clock.Instan
 	}
 }
 
-// final reports whether a fresh fetch that ended so has asked the store, or cannot:
-// after anything else a forgotten secret is still to be asked for afresh.
-func final(class hush.Class) bool {
+// spent returns how many of the left fresh fetches of a forgotten secret one that
+// ended so has used up: all, if it has asked the store, or cannot; none, if the
+// store was not there. The answer of a fallback store uses up one: the store before
+// it may be one that cannot be asked afresh at all.
+func spent(class hush.Class, fallback bool, left int) int {
 	switch class {
-	case 0, hush.ErrNotFound, hush.ErrDenied, hush.ErrUnsupported, hush.ErrInvalidRef:
-		return true
+	case 0:
+		if fallback {
+			return min(left, 1)
+		}
+		return left
+	case hush.ErrNotFound, hush.ErrDenied, hush.ErrUnsupported, hush.ErrInvalidRef:
+		return left
 	}
-	return false
+	return 0
 }
 
 // take makes h what the entry holds, unless its time is over already.
@@ -84,10 +91,11 @@ func (c *Cache) borrow(f *fetch, h *held, now clock.Instant) {
 	e := f.entry
 	e.failure = hush.ErrUnavailable
 	e.retry(now)
-	if good := e.good(); good != nil && !now.Reached(good.stale) {
+	if good := e.good(); good != nil && !(now.Reached(good.stale) && now.Reached(good.lapsed)) {
 		c.serveStale(f, good, now)
 		return
 	}
+	e.unchanged = clock.Instant{}
 	h.fresh = earlier(e.backoff, h.fresh)
 	h.due, h.ahead, h.lapsed, h.stale, h.refuse = h.fresh, h.fresh, h.fresh, h.fresh, h.fresh
 	e.held.Store(h)
@@ -113,12 +121,14 @@ func (c *Cache) serveStale(f *fetch, h *held, now clock.Instant) {
 		}
 		return
 	}
-	f.plain = c.stale(f.entry, h)
+	f.plain = h.asStale()
 }
 
 // stale returns h marked Stale, and says so the first time.
 func (c *Cache) stale(e *entry, h *held) *held {
-	h = h.asStale()
+	if !h.ours {
+		h = h.asStale()
+	}
 	if call := c.opt.OnStale; call != nil && !e.stale {
 		why := e.failure
 		c.calls = append(c.calls, func() { call(e.ref, h.secret, why) })
@@ -138,8 +148,7 @@ func (c *Cache) revoke(f *fetch, h *held, class hush.Class) {
 }
 
 // hold gives a secret its deadlines.
-func (c *Cache) hold(ref hush.Ref, secret hush.Secret, begun clock.Instant) *held {
-	ttl := c.timeToLive(ref, secret)
+func (c *Cache) hold(secret hush.Secret, begun clock.Instant, ttl time.Duration) *held {
 	h := &held{secret: secret, fields: &fields{}}
 	h.fresh = begun.Add(ttl)
 	h.ahead = begun.Add(ttl - min(c.opt.RefreshAhead, ttl/2))

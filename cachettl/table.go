@@ -21,7 +21,7 @@ type table struct {
 
 	// forgotten has keys whose next fetch is a fresh one and that have no entry, as
 	// many as there may be secrets: they push out nothing that is held.
-	forgotten map[hush.Ref]bool
+	forgotten map[hush.Ref]int
 }
 
 // find returns the entry of ref's key, or nil.
@@ -62,9 +62,6 @@ func (t *table) add(whole hush.Ref) *entry {
 func (t *table) keep(e *entry) (evicted uint64) {
 	if e.idle() {
 		t.remove(e)
-		if e.freshFirst {
-			t.forget(e.ref)
-		}
 		return 0
 	}
 	for t.ring.Len() > t.most+t.running && t.evict(e) {
@@ -73,9 +70,9 @@ func (t *table) keep(e *entry) (evicted uint64) {
 	return evicted
 }
 
-func (t *table) forget(whole hush.Ref) {
+func (t *table) forget(whole hush.Ref, tries int) {
 	if t.forgotten == nil {
-		t.forgotten = map[hush.Ref]bool{}
+		t.forgotten = map[hush.Ref]int{}
 	}
 	for other := range t.forgotten {
 		if len(t.forgotten) < t.most {
@@ -83,7 +80,7 @@ func (t *table) forget(whole hush.Ref) {
 		}
 		delete(t.forgotten, other)
 	}
-	t.forgotten[whole] = true
+	t.forgotten[whole] = tries
 }
 
 // evict removes the next entry, in the order in which they came, that was not
@@ -117,6 +114,9 @@ func (t *table) remove(e *entry) {
 	}
 	t.ring.Remove(e.place)
 	e.place = nil
+	if e.freshFirst > 0 {
+		t.forget(e.ref, e.freshFirst)
+	}
 	found, _ := t.names.Load(e.ref.Name)
 	rest := slices.DeleteFunc(slices.Clone(found.([]*entry)), func(other *entry) bool { return other == e })
 	if len(rest) == 0 {

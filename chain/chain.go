@@ -80,8 +80,8 @@ type Options struct {
 	Logger *zap.Logger
 
 	// OnCall gets the facts of each call of a link, and of each link that is
-	// skipped, whatever their level, before the next link is asked. It is called by the goroutine that called Get, so by
-	// many at once, and Get waits for it. Nil: nobody is told.
+	// skipped, whatever their level, before the next link is asked. It is called by
+	// many goroutines at once, and Get waits for it. Nil: nobody is told.
 	OnCall func(Call)
 
 	// What the breakers read and how they shorten their waits; tests set them.
@@ -158,11 +158,12 @@ func check(links []Link) {
 // background.
 //
 // An error is a *hush.Error with the class that decided, whose cause is a
-// *Failure with every attempt. If ctx ends before the search has, the error wraps ctx.Err(), and its class is that of the link which was then being
-// asked, if that link reported an outage, else ErrCanceled. If every link is
-// skipped by its breaker the class is ErrUnavailable, and the text says how long
-// until the next probe. What Ref.Validate
-// refuses is ErrInvalidRef and reaches no link. A link's panic is the caller's.
+// *Failure with every attempt. If ctx ends before the search has, the error wraps
+// ctx.Err(), and its class is that of the link which was then being asked, if that
+// link reported an outage, else ErrCanceled. If every link is skipped by its
+// breaker the class is ErrUnavailable, and the text says how long until the next
+// probe. What Ref.Validate refuses is ErrInvalidRef and reaches no link. A link's
+// panic is the caller's.
 func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err

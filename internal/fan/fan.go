@@ -9,7 +9,8 @@ import (
 
 // Each calls do for 0 to n-1, most of them at a time, and returns when all have
 // returned. A panic of do is the caller's, with the same value, and so is a
-// Goexit: what has not begun by then is left out.
+// Goexit: what has not begun by then is left out, unless all may run at once, as
+// calls that wait for each other must.
 func Each(n, most int, do func(i int)) {
 	if n == 1 {
 		do(0) // a panic keeps its stack
@@ -50,7 +51,7 @@ func (f *fan) work() {
 		}
 		f.ended.Store(true)
 	}()
-	for !f.ended.Load() {
+	for first := true; first || !f.ended.Load(); first = false {
 		i := f.next.Add(1) - 1
 		if i >= f.n {
 			break

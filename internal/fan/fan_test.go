@@ -60,3 +60,18 @@ func TestEachPassesAGoexitOn(t *testing.T) {
 		assert.False(t, returned)
 	}
 }
+
+func TestEachBeginsAllThatHaveAWorker(t *testing.T) {
+	for range 100 {
+		var begun atomic.Int32
+		assert.Panics(t, func() {
+			fan.Each(20, 20, func(i int) {
+				begun.Add(1)
+				if i == 0 {
+					panic("at once")
+				}
+			})
+		})
+		assert.EqualValues(t, 20, begun.Load(), "others may wait for them")
+	}
+}
