@@ -40,6 +40,12 @@ const (
 	// goroutines and files and 20, for connections that are kept.
 	heapMargin = 4 << 20
 	kept       = 20
+
+	// A run too short to compare its halves may have no more than this at any time,
+	// which one left behind by each call would pass.
+	shortRun  = time.Minute
+	shortHeap = 64 << 20
+	shortMost = 300
 )
 
 // TestSoak reads over real sockets for as long as HUSH_SOAK says, while the store
@@ -72,7 +78,7 @@ func TestSoak(t *testing.T) {
 	stats := b.cache.Stats()
 	t.Logf("%d reads in %v: %d hits, %d stale, %d failed; %d fetches, %d calls of the store, %d requests met a fault",
 		b.reads.Load(), d, stats.Hits, stats.Stale, b.failed.Load(), stats.Fetches, b.server.Calls(directtest.Call{}), b.proxy.Counts().Struck)
-	compare(t, taken)
+	compare(t, d, taken)
 	b.recovers(t)
 }
 
@@ -227,9 +233,16 @@ func most(taken []sample) (m sample) {
 }
 
 // compare holds the second half of a run against the first, of which the first
-// third is for warming up.
-func compare(t *testing.T, taken []sample) {
+// third is for warming up; a short run against bounds that do not depend on chance.
+func compare(t *testing.T, d time.Duration, taken []sample) {
 	t.Helper()
+	if d < shortRun {
+		all := most(taken)
+		assert.LessOrEqual(t, all.heap, uint64(shortHeap), "heap")
+		assert.LessOrEqual(t, all.goroutines, shortMost, "goroutines")
+		assert.LessOrEqual(t, all.files, shortMost, "open files")
+		return
+	}
 	require.GreaterOrEqual(t, len(taken), 6, "too few samples to compare")
 	half := len(taken) / 2
 	first, second := most(taken[half/3:half]), most(taken[half:])
