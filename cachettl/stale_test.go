@@ -129,9 +129,11 @@ func TestStaleWait(t *testing.T) {
 		m.Script(step{Delay: 4 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
+		start := time.Now()
 		secret, err := c.Get(ctx, db)
 		require.NoError(t, err, "a deadline shorter than the wait is met")
 		assert.True(t, secret.Stale)
+		assert.Equal(t, 100*time.Millisecond, time.Since(start), "and half of it is left to the caller")
 	})
 }
 

@@ -181,3 +181,12 @@ func TestRequest(t *testing.T) {
 		assert.Equal(t, &secretsmanager.GetSecretValueInput{SecretId: aws.String("n"), VersionId: c.version, VersionStage: c.stage}, got)
 	}
 }
+
+func TestAColdReadIsOneCallOfOneOperation(t *testing.T) {
+	server := start(t)
+	server.Put("db/prod", []byte("hunter2"))
+	_, err := direct.New(server.Client(), nil).Get(t.Context(), hush.Name("db/prod"))
+	require.NoError(t, err)
+	assert.Equal(t, 1, server.Calls(directtest.Call{}))
+	assert.Zero(t, server.Calls(directtest.Call{Operation: "DescribeSecret"}), "which would need a permission of its own")
+}
