@@ -91,7 +91,7 @@ func (c *Cache) borrow(f *fetch, h *held, now clock.Instant) {
 	e := f.entry
 	e.failure = hush.ErrUnavailable
 	e.retry(now)
-	if good := e.good(); good != nil && !(now.Reached(good.stale) && now.Reached(good.lapsed)) {
+	if good := e.good(); good != nil && (!now.Reached(good.stale) || !now.Reached(good.lapsed)) {
 		c.serveStale(f, good, now)
 		return
 	}
