@@ -88,6 +88,9 @@ func (c *Cache) told(f *fetch, answer *held) {
 	c.mu.Lock()
 	defer c.unlock()
 	c.stale(f.entry, answer)
+	if f.entry.failure == nil {
+		f.entry.stale = false // the store is back already: its next outage is another
+	}
 }
 
 // patience is wait, or half of what ctx leaves: the other half is for the caller.
