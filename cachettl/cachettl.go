@@ -79,8 +79,11 @@ func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
 	if _, fresh := ref.Freshness(); !fresh {
-		if e := c.table.find(ref); e != nil {
+		if e := c.table.find(&ref); e != nil {
 			if h := c.live(e); h != nil {
+				if ref.Field == "" {
+					return h.secret, h.err
+				}
 				return h.pick(ref)
 			}
 		}

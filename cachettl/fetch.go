@@ -87,7 +87,7 @@ func (c *Cache) launch(f *fetch) {
 // abandonLate abandons the fetch of whole if it can no longer answer: the
 // environment was frozen, or next is deaf to its context.
 func (c *Cache) abandonLate(whole hush.Ref, now clock.Instant) {
-	if e := c.table.find(whole); e != nil && e.fetch != nil && now.Reached(e.fetch.limit) {
+	if e := c.table.find(&whole); e != nil && e.fetch != nil && now.Reached(e.fetch.limit) {
 		c.abandon(e.fetch)
 	}
 }

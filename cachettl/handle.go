@@ -28,6 +28,6 @@ func (h *Handle) Get(ctx context.Context) (hush.Secret, error) {
 		}
 	}
 	secret, err := h.cache.Get(ctx, h.ref)
-	h.entry.Store(h.cache.table.find(h.ref))
+	h.entry.Store(h.cache.table.find(&h.ref))
 	return secret, err
 }

@@ -207,7 +207,7 @@ func (c *Cache) believes(q *question, e *entry, now clock.Instant) bool {
 
 // entry returns the entry of whole, made if there is none.
 func (c *Cache) entry(whole hush.Ref) *entry {
-	if e := c.table.find(whole); e != nil {
+	if e := c.table.find(&whole); e != nil {
 		return e
 	}
 	return c.table.add(whole)

@@ -25,16 +25,17 @@ type table struct {
 }
 
 // find returns the entry of ref's key, or nil.
-func (t *table) find(ref hush.Ref) *entry {
+func (t *table) find(ref *hush.Ref) *entry {
 	found, ok := t.names.Load(ref.Name)
 	if !ok {
 		return nil
 	}
-	if ref.Version == "" && ref.Stage == hush.CurrentStage {
-		ref.Stage = ""
+	stage := ref.Stage
+	if stage == hush.CurrentStage && ref.Version == "" {
+		stage = ""
 	}
 	for _, e := range found.([]*entry) {
-		if e.ref.Version == ref.Version && e.ref.Stage == ref.Stage {
+		if e.ref.Version == ref.Version && e.ref.Stage == stage {
 			return e
 		}
 	}

@@ -13,6 +13,7 @@ import (
 type figure struct {
 	name, beside string
 	ours, floor  string  // benchmarks, by their full names
+	turns        string  // the one that runs both in turns, and whose ratio is the value; may be empty
 	added        bool    // the value is the difference in ns, else the ratio
 	most         float64 // the limit of the value; 0: none, it is for information
 	allocs       int     // the limit of ours in allocations, beyond those of floor if added; -1: none
@@ -30,7 +31,7 @@ var figures = []figure{
 	{name: "cache hit", beside: "sync.Map, time.Now", ours: "BenchmarkHit/hush", floor: "BenchmarkHit/syncmap+clock", allocs: -1},
 	{name: "cache hit, parallel", beside: "otter", ours: "BenchmarkHitParallel/hush", floor: "BenchmarkHitParallel/otter", allocs: -1},
 	{name: "cache hit, parallel", beside: "sync.Map, time.Now", ours: "BenchmarkHitParallel/hush", floor: "BenchmarkHitParallel/syncmap+clock", allocs: -1},
-	{name: "extension", beside: "bare net/http", ours: "BenchmarkGet/extension", floor: "BenchmarkGet/bare", most: 1.15, allocs: -1},
+	{name: "extension", beside: "bare net/http", ours: "BenchmarkGet/extension", floor: "BenchmarkGet/bare", turns: "BenchmarkGet/ratio", most: 1.15, allocs: -1},
 	{name: "chain of one", beside: "its link", ours: "BenchmarkHealthy/links=1", floor: "BenchmarkHealthy/direct", added: true, most: 150},
 	{name: "chain of three", beside: "its first link", ours: "BenchmarkHealthy/links=3", floor: "BenchmarkHealthy/direct", added: true, most: 150},
 	{name: "chain, zap at Info", beside: "its first link", ours: "BenchmarkHealthy/links=3/log=info", floor: "BenchmarkHealthy/direct", added: true, allocs: -1},
@@ -41,6 +42,7 @@ var figures = []figure{
 type sample struct {
 	ns     float64
 	allocs int
+	ratio  float64 // of two that ran in turns; 0: there was one
 }
 
 func (s sample) time() string {
@@ -55,13 +57,21 @@ type results map[string][]sample
 
 var line = regexp.MustCompile(`(?m)^(Benchmark\S+?)(?:-\d+)?\s+\d+\s+([\d.]+) ns/op.*?(\d+) allocs/op$`)
 
+// inTurns is the metric of a benchmark that runs two things in turns.
+var inTurns = regexp.MustCompile(`([\d.]+) ours/bare`)
+
 func (r results) add(text string) {
 	for _, m := range line.FindAllStringSubmatch(text, -1) {
 		ns, nsErr := strconv.ParseFloat(m[2], 64)
 		allocs, allocsErr := strconv.Atoi(m[3])
-		if nsErr == nil && allocsErr == nil {
-			r[m[1]] = append(r[m[1]], sample{ns, allocs})
+		if nsErr != nil || allocsErr != nil {
+			continue
 		}
+		s := sample{ns: ns, allocs: allocs}
+		if ratio := inTurns.FindStringSubmatch(m[0]); ratio != nil {
+			s.ratio, _ = strconv.ParseFloat(ratio[1], 64)
+		}
+		r[m[1]] = append(r[m[1]], s)
 	}
 }
 
@@ -84,6 +94,17 @@ func (r results) compare(f figure) (comparison, error) {
 	values := make([]float64, len(ours))
 	for i := range ours {
 		values[i] = f.value(ours[i].ns, floor[i].ns)
+	}
+	if f.turns != "" {
+		values = values[:0]
+		for _, s := range r[f.turns] {
+			if s.ratio > 0 {
+				values = append(values, s.ratio)
+			}
+		}
+		if len(values) != len(ours) {
+			return comparison{}, fmt.Errorf("%s: %w", f.turns, errNoSample)
+		}
 	}
 	c := comparison{ours: median(ours), floor: median(floor), value: middle(values)}
 	allocs := c.ours.allocs
@@ -137,7 +158,7 @@ func median(samples []sample) sample {
 	for i, s := range samples {
 		ns[i], allocs[i] = s.ns, s.allocs
 	}
-	return sample{middle(ns), slices.Max(allocs)}
+	return sample{ns: middle(ns), allocs: slices.Max(allocs)}
 }
 
 func middle[T cmp.Ordered](values []T) T {

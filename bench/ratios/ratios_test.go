@@ -53,3 +53,16 @@ func TestTableWithoutResult(t *testing.T) {
 	_, err := table(&strings.Builder{}, []figure{{ours: "BenchmarkHit/hush", floor: "BenchmarkGone"}}, results)
 	assert.ErrorIs(t, err, errNoSample)
 }
+
+func TestARatioOfTwoInTurnsIsTheValue(t *testing.T) {
+	f := figure{name: "x", ours: "BenchmarkGet/ours", floor: "BenchmarkGet/bare", turns: "BenchmarkGet/ratio", most: 1.15, allocs: -1}
+	r := results{}
+	r.add("BenchmarkGet/ours-2 \t 10 \t 130.0 ns/op \t 8 B/op \t 1 allocs/op\nBenchmarkGet/bare-2 \t 10 \t 100.0 ns/op \t 8 B/op \t 1 allocs/op\n")
+	_, err := r.compare(f)
+	require.ErrorIs(t, err, errNoSample, "without it the figure is none")
+	r.add("BenchmarkGet/ratio-2 \t 10 \t 230.0 ns/op \t 1.250 ours/bare \t 16 B/op \t 2 allocs/op\n")
+	c, err := r.compare(f)
+	require.NoError(t, err)
+	assert.InDelta(t, 1.25, c.value, 0.001)
+	assert.False(t, c.met)
+}

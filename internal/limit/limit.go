@@ -20,7 +20,17 @@ func Context(ctx context.Context, d time.Duration, whose string) (context.Contex
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= d {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%s took longer than its limit of %v", whose, d))
+	return context.WithTimeoutCause(ctx, d, exceeded{whose, d})
+}
+
+// exceeded is made for each call, and read for few.
+type exceeded struct {
+	whose string
+	limit time.Duration
+}
+
+func (e exceeded) Error() string {
+	return fmt.Sprintf("%s took longer than its limit of %v", e.whose, e.limit)
 }
 
 // Cut returns the class and the cause of a call that failed while caller or
