@@ -91,19 +91,15 @@ func (r results) compare(f figure) (comparison, error) {
 	if len(ours) == 0 || len(ours) != len(floor) {
 		return comparison{}, fmt.Errorf("%s, %s: %w", f.ours, f.floor, errNoSample)
 	}
+	turns := r[f.turns]
+	if f.turns != "" && len(turns) != len(ours) {
+		return comparison{}, fmt.Errorf("%s: %w", f.turns, errNoSample)
+	}
 	values := make([]float64, len(ours))
 	for i := range ours {
 		values[i] = f.value(ours[i].ns, floor[i].ns)
-	}
-	if f.turns != "" {
-		values = values[:0]
-		for _, s := range r[f.turns] {
-			if s.ratio > 0 {
-				values = append(values, s.ratio)
-			}
-		}
-		if len(values) != len(ours) {
-			return comparison{}, fmt.Errorf("%s: %w", f.turns, errNoSample)
+		if f.turns != "" {
+			values[i] = turns[i].ratio
 		}
 	}
 	c := comparison{ours: median(ours), floor: median(floor), value: middle(values)}
