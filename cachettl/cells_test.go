@@ -112,13 +112,20 @@ func TestALeaseIsRenewedThoughAnotherFetchWasInTheWay(t *testing.T) {
 	})
 	h, o := twoClocks()
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		end := h.read().Time().Add(10 * time.Minute)
-		m.Script(step{Answer: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: end}}, step{Delay: time.Second})
-		o.TTL = nil
+		m.Script(step{Answer: &hush.Secret{
+			Value: hush.NewValue([]byte("lease")), Expires: h.read().Time().Add(30 * time.Second),
+		}}, step{Delay: time.Hour})
 		reveal(t, c, db)
-		h.move(40*time.Second, 40*time.Second) // within the TTL, not yet due
-		reveal(t, c, db)
-		assert.Len(t, m.Calls(), 1)
+		h.move(20*time.Second, 20*time.Second)
+		assert.Equal(t, "lease", reveal(t, c, db))
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 2, "a renewal runs behind")
+		h.move(6*time.Second, 0) // and a freeze cuts it off
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		assert.Equal(t, "lease", reveal(t, c, db))
+		synctest.Wait()
+		assert.Len(t, m.Calls(), 3, "it is made again")
 	})
 }
 
