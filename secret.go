@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,10 @@ type Secret struct {
 	Source   string    // who answered: the backend's name, or the link's in a chain
 	Stale    bool      // served past its TTL because the store could not be asked
 	Fallback bool      // a store before this one could not be asked
+
+	// Metadata is what somebody has noted in the store about the secret, and no part
+	// of the Value: Vault's custom metadata. Read-only; nil where the store has none.
+	Metadata map[string]string
 }
 
 // Equal reports whether s and t agree in every member. reflect.DeepEqual and
@@ -29,7 +34,7 @@ type Secret struct {
 func (s Secret) Equal(t Secret) bool {
 	return s.Value.Equal(t.Value) && s.Version == t.Version && slices.Equal(s.Stages, t.Stages) &&
 		s.Created.Equal(t.Created) && s.Expires.Equal(t.Expires) && s.Source == t.Source &&
-		s.Stale == t.Stale && s.Fallback == t.Fallback
+		s.Stale == t.Stale && s.Fallback == t.Fallback && maps.Equal(s.Metadata, t.Metadata)
 }
 
 // Field returns s with a part of its JSON as the Value: the top-level member of

@@ -124,13 +124,13 @@ func TestSecretEqual(t *testing.T) {
 	full := func() hush.Secret {
 		return hush.Secret{
 			Value: hush.NewValue([]byte("x")), Version: "v", Stages: []string{"a", "b"}, Created: time.Unix(1, 0), Expires: time.Unix(2, 0),
-			Source: "s", Stale: true, Fallback: true,
+			Source: "s", Stale: true, Fallback: true, Metadata: map[string]string{"owner": "team"},
 		}
 	}
 	same := full()
 	same.Created, same.Expires = same.Created.UTC(), same.Expires.UTC()
 	assert.True(t, full().Equal(same), "an instant is the same in any zone")
-	assert.True(t, hush.Secret{}.Equal(hush.Secret{Stages: []string{}}))
+	assert.True(t, hush.Secret{}.Equal(hush.Secret{Stages: []string{}, Metadata: map[string]string{}}))
 
 	for what, change := range map[string]func(*hush.Secret){
 		"Value":    func(s *hush.Secret) { s.Value = hush.NewValue([]byte("y")) },
@@ -141,6 +141,7 @@ func TestSecretEqual(t *testing.T) {
 		"Source":   func(s *hush.Secret) { s.Source = "" },
 		"Stale":    func(s *hush.Secret) { s.Stale = false },
 		"Fallback": func(s *hush.Secret) { s.Fallback = false },
+		"Metadata": func(s *hush.Secret) { s.Metadata = map[string]string{"owner": "other"} },
 	} {
 		other := full()
 		change(&other)
