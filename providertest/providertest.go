@@ -51,6 +51,11 @@ type Harness struct {
 	// secret, as in the environment.
 	FoldsNames bool
 
+	// Objects says that the store keeps JSON objects and nothing else, and that a
+	// Value is the object's compact text. Put and Rotate are then given objects: what
+	// the suite stores is the member "value" of one, unless it is an object already.
+	Objects bool
+
 	// Vague says that the store's refusals do not tell missing from denied, as the
 	// Lambda extension's: both are then ErrRefused.
 	Vague bool
@@ -79,7 +84,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		}
 		t.Run(r.name, func(t *testing.T) {
 			t.Logf("rule: %s", r.rule)
-			s := &suite{T: t, Harness: open(t)}
+			s := newSuite(t, open(t))
 			r.run(s)
 			s.checkLogs()
 		})
