@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/fan"
 	"github.com/hush-secrets/hush/internal/limit"
 )
@@ -211,9 +212,8 @@ type answer struct {
 
 // refusal reads an item's error as if a single call had it.
 func refusal(fault types.APIErrorType, out secretsmanager.BatchGetSecretValueOutput) answer {
-	e := &APIError{Code: bare(aws.ToString(fault.ErrorCode))}
-	e.RequestID, _ = middleware.GetRequestIDMetadata(out.ResultMetadata)
-	e.judge(aws.ToString(fault.Message))
+	id, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
+	e := newAPIError(awsfault.NewAnswer(aws.ToString(fault.ErrorCode), 0, id), aws.ToString(fault.Message))
 	return answer{class: e.class, cause: e}
 }
 

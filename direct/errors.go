@@ -1,17 +1,13 @@
 package direct
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/httpbody"
+	"github.com/hush-secrets/hush/internal/awsfault"
 )
 
 // An APIError is what is kept of an answer that is no secret: enough to look it
@@ -27,24 +23,11 @@ type APIError struct {
 
 // Error returns what the answer means, in words of our own, and the facts.
 func (e *APIError) Error() string {
-	if facts := e.facts(); facts != "" {
-		return e.reason + " (" + facts + ")"
+	facts := awsfault.Answer{Code: e.Code, Status: e.Status, RequestID: e.RequestID}
+	if text := facts.String(); text != "" {
+		return e.reason + " (" + text + ")"
 	}
 	return e.reason
-}
-
-func (e *APIError) facts() string {
-	var facts []string
-	if e.Code != "" {
-		facts = append(facts, e.Code)
-	}
-	if e.Status != 0 {
-		facts = append(facts, fmt.Sprintf("status %d", e.Status))
-	}
-	if e.RequestID != "" {
-		facts = append(facts, "request "+e.RequestID)
-	}
-	return strings.Join(facts, ", ")
 }
 
 // lateSignature reports whether the answer is one that signing anew can change.
@@ -62,55 +45,15 @@ func (e *APIError) lateSignature() bool {
 // apiError returns what err keeps of an answer, or nil if err is about a call that
 // had none, or one that was not read to its end.
 func apiError(err error) *APIError {
-	if unsent(err) || errors.Is(err, httpbody.ErrTooLarge) {
+	answer, message := awsfault.Read(err)
+	if answer == nil {
 		return nil
 	}
-	api, coded := errors.AsType[smithy.APIError](err)
-	answer, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	answered = answered && answer.HTTPStatusCode() != 0 // the SDK makes an empty one up
-	if !coded && !answered {
-		return nil
-	}
-	e := &APIError{}
-	if answered {
-		e.Status = answer.HTTPStatusCode()
-		e.Code = headerCode(answer)
-	}
-	var message string
-	if coded && api.ErrorCode() != "UnknownError" { // smithy's word for an answer without a code
-		e.Code, message = bare(api.ErrorCode()), api.ErrorMessage()
-	}
-	if with, ok := errors.AsType[interface {
-		error
-		ServiceRequestID() string
-	}](err); ok {
-		e.RequestID = with.ServiceRequestID()
-	}
-	e.judge(message)
-	return e
+	return newAPIError(answer, message)
 }
 
-// headerCode returns the code that stands beside a body which the SDK could not
-// read.
-func headerCode(answer *smithyhttp.ResponseError) string {
-	if answer.Response == nil || answer.Response.Response == nil {
-		return ""
-	}
-	return bare(answer.Response.Header.Get("X-Amzn-Errortype"))
-}
-
-// bare cuts the namespace and the documentation's address off a code.
-func bare(code string) string {
-	code, _, _ = strings.Cut(code, ":")
-	if _, after, ok := strings.Cut(code, "#"); ok {
-		code = after
-	}
-	return code
-}
-
-// judge sets the class and the reason, and drops what does not look like the fact
-// that it should be: code and request id come from outside, too.
-func (e *APIError) judge(message string) {
+func newAPIError(answer *awsfault.Answer, message string) *APIError {
+	e := &APIError{Code: answer.Code, Status: answer.Status, RequestID: answer.RequestID}
 	e.class, e.reason = meaning(e.Code)
 	if e.class == 0 {
 		e.class, e.reason = meaningOfStatus(e.Status)
@@ -119,17 +62,7 @@ func (e *APIError) judge(message string) {
 	if message = strings.ToLower(message); e.class == hush.ErrDenied && (strings.Contains(message, "access to kms") || strings.Contains(message, "kms:")) {
 		e.reason = "KMS does not allow the use of the secret's key"
 	}
-	if !isCode(e.Code) {
-		e.Code = ""
-	}
-	if strings.Trim(e.RequestID, "0123456789abcdefABCDEF-") != "" || len(e.RequestID) > 64 {
-		e.RequestID = ""
-	}
-}
-
-func isCode(s string) bool {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	return s != "" && len(s) <= 64 && s[0] >= 'A' && s[0] <= 'Z' && strings.Trim(s, letters) == ""
+	return e
 }
 
 // meaning returns what a code means: GetSecretValue's own errors, and those that

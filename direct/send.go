@@ -11,15 +11,12 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
-const (
-	// maxBody has room for twenty secrets of 64 KiB with every byte escaped.
-	maxBody = 10 << 20
-	// maxKept is how many connections to a host the SDK's own client keeps.
-	maxKept = 10
-)
+// maxKept is how many connections to a host the SDK's own client keeps.
+const maxKept = 10
 
 // send makes one attempt, and makes it anew at once as long as it meets a kept
 // connection that has died. The SDK would wait for up to 2 s first, and in Lambda
@@ -36,18 +33,11 @@ func send(ctx context.Context, in middleware.FinalizeInput, next middleware.Fina
 			in.Request = request.Clone() // which the steps to come change
 		}
 		out, metadata, err = next.HandleFinalize(traced, in)
-		if !ok || !kept.Load() || !unsent(err) || ctx.Err() != nil || request.RewindStream() != nil {
+		if !ok || !kept.Load() || !awsfault.Unsent(err) || ctx.Err() != nil || request.RewindStream() != nil {
 			break
 		}
 	}
 	return out, metadata, err
-}
-
-// unsent reports whether err is about the connection, over which no whole answer
-// came.
-func unsent(err error) bool {
-	_, ok := errors.AsType[*smithyhttp.RequestSendError](err)
-	return ok
 }
 
 // exchange reads the answer before the SDK does, which takes what comes for as long
@@ -61,7 +51,7 @@ func exchange(ctx context.Context, in middleware.DeserializeInput, next middlewa
 	if err != nil || !ok {
 		return out, metadata, err
 	}
-	body, err := httpbody.Read(answer.Response, maxBody)
+	body, err := httpbody.Read(answer.Response, awsfault.MaxBody)
 	_ = answer.Body.Close() // read or given up, it is of no more use
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	if err != nil && !errors.Is(err, httpbody.ErrTooLarge) {

@@ -12,7 +12,9 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/netfault"
 )
 
 // slack is how long before a context's deadline a socket's own timer may end a
@@ -119,9 +121,9 @@ func (w *watch) verdict(caller, limited context.Context, err error) (hush.Class,
 		return w.cut(class, cause)
 	}
 	if w.unsigned {
-		return credentialFault(w.credentials, err)
+		return awsfault.Credentials(w.credentials, err)
 	}
-	return hush.ErrUnavailable, networkFault(err)
+	return hush.ErrUnavailable, awsfault.Network(err)
 }
 
 func (w *watch) lastClass() hush.Class {
@@ -136,8 +138,8 @@ func (w *watch) cut(class hush.Class, cause error) (hush.Class, error) {
 	switch {
 	case w.last != nil:
 		return class, fmt.Errorf("%w; before it: %w", cause, w.last)
-	case w.unsigned && class == hush.ErrUnavailable && onlyMetadata(w.credentials):
-		return hush.ErrAbsent, errNoCredentials
+	case w.unsigned && class == hush.ErrUnavailable && awsfault.OnlyMetadata(w.credentials):
+		return hush.ErrAbsent, awsfault.ErrNoCredentials
 	}
 	return class, cause
 }
@@ -145,7 +147,7 @@ func (w *watch) cut(class hush.Class, cause error) (hush.Class, error) {
 // settle waits for the end of ctx if err is a time limit that it must have set.
 func settle(ctx context.Context, err error) {
 	deadline, ok := ctx.Deadline()
-	if ok && timedOut(err) && time.Until(deadline) < slack {
+	if ok && netfault.TimedOut(err) && time.Until(deadline) < slack {
 		<-ctx.Done()
 	}
 }

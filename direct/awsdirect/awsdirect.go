@@ -17,39 +17,36 @@ package awsdirect
 import (
 	"cmp"
 	"context"
-	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/direct"
+	"github.com/hush-secrets/hush/internal/awsconf"
 	"github.com/hush-secrets/hush/internal/clock"
-	"github.com/hush-secrets/hush/internal/limit"
 )
 
 const (
 	name           = "direct"
 	defaultTimeout = 3 * time.Second
-
-	// moment is how long a failure to find credentials is believed: long enough
-	// that a busy program does not look a thousand times a second.
-	moment = time.Second
 )
 
 // Metadata says when the EC2 instance metadata service may be asked for
 // credentials and a region that are configured nowhere else.
-type Metadata uint8
+type Metadata = awsconf.Metadata
 
 // The choices. AWS_EC2_METADATA_DISABLED=true is never, whatever is chosen.
 const (
 	// MetadataAuto: if the machine says that it is an EC2 instance, by what Linux
 	// shows of its firmware. Other systems do not say.
-	MetadataAuto Metadata = iota
+	MetadataAuto = awsconf.MetadataAuto
 	// MetadataOn: always.
-	MetadataOn
+	MetadataOn = awsconf.MetadataOn
 	// MetadataOff: never.
-	MetadataOff
+	MetadataOff = awsconf.MetadataOff
 )
 
 // Options are the settings of a Provider. The zero value is the default.
@@ -89,26 +86,26 @@ type Options struct {
 // A Provider reads from Secrets Manager with AWS configuration that it loads on
 // first use. Its secrets and errors are those of a [direct.Provider].
 type Provider struct {
-	opts  Options
-	fault error // an option that cannot work
-	now   clock.Func
-	sys   string // where Linux shows the machine's firmware
-
-	mu      sync.Mutex
-	current *loading
+	opts   Options
+	fault  error // an option that cannot work
+	now    clock.Func
+	client *awsconf.Lazy[*secretsmanager.Client]
 }
 
 var _ hush.BatchProvider = (*Provider)(nil)
 
 // New returns a Provider. A nil opts is the default. New does not fail: an option
 // that cannot work is the answer of every Get, as ErrUnavailable.
-func New(opts *Options) *Provider {
-	p := &Provider{now: clock.New(), sys: "/sys"}
+func New(opts *Options) *Provider { return newProvider(opts, clock.New()) }
+
+func newProvider(opts *Options, now clock.Func) *Provider {
+	p := &Provider{now: now}
 	if opts != nil {
 		p.opts = *opts
 	}
 	p.opts.Timeout = cmp.Or(p.opts.Timeout, defaultTimeout)
 	p.fault = p.opts.check()
+	p.client = awsconf.NewLazy(p.opts.conf(), now, p.opts.client)
 	return p
 }
 
@@ -152,35 +149,17 @@ func (p *Provider) direct(ctx context.Context) (*direct.Provider, hush.Class, er
 	case p.fault != nil:
 		return nil, hush.ErrUnavailable, p.fault
 	}
-	l := p.load(ctx)
-	timeout := p.opts.Timeout
-	select {
-	case <-l.done:
-	default:
-		start := p.now()
-		if class, err := p.wait(ctx, l); err != nil {
-			return nil, class, err
-		}
+	start, timeout := p.now(), p.opts.Timeout
+	loading := p.client.Load(ctx)
+	ready := loading.Done()
+	client, class, err := loading.Wait(ctx, timeout)
+	if err != nil {
+		return nil, class, err
+	}
+	if !ready {
 		timeout = p.left(start)
 	}
-	if l.err != nil {
-		return nil, l.class, l.err
-	}
-	return direct.New(l.client, &direct.Options{Timeout: timeout, Batch: p.opts.Batch}), 0, nil
-}
-
-// wait returns when l is done, or with a class and a cause why it did not wait for
-// that.
-func (p *Provider) wait(ctx context.Context, l *loading) (hush.Class, error) {
-	limited, cancel := limit.Context(ctx, p.opts.Timeout, "loading the AWS configuration")
-	defer cancel()
-	select {
-	case <-l.done:
-		return 0, nil
-	case <-limited.Done():
-		class, cause, _ := limit.Cut(ctx, limited, 0)
-		return class, cause
-	}
+	return direct.New(client, &direct.Options{Timeout: timeout, Batch: p.opts.Batch}), 0, nil
 }
 
 // left returns what the time since start leaves of the timeout.
@@ -191,47 +170,16 @@ func (p *Provider) left(start clock.Instant) time.Duration {
 	return max(p.opts.Timeout-p.now().Since(start), time.Millisecond)
 }
 
-// A loading is one attempt to load the configuration, and what came of it. Its
-// members below done are set before done is closed.
-type loading struct {
-	done    chan struct{}
-	client  *secretsmanager.Client
-	class   hush.Class // of err
-	err     error
-	expires clock.Instant // if brief: when to try again
-	brief   bool
-}
-
-// load returns the loading that serves now, and starts one if there is none. It is
-// detached from ctx: others wait for it, too.
-func (p *Provider) load(ctx context.Context) *loading {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if l := p.current; l != nil && !p.over(l) {
-		return l
-	}
-	l := &loading{done: make(chan struct{})}
-	p.current = l
-	go p.run(context.WithoutCancel(ctx), l)
-	return l
-}
-
-func (p *Provider) over(l *loading) bool {
-	select {
-	case <-l.done:
-		return l.brief && p.now().Reached(l.expires)
-	default:
-		return false
-	}
-}
-
-// run loads the configuration. What has failed, and what found no region, is
-// worth another look in a moment.
-func (p *Provider) run(ctx context.Context, l *loading) {
-	defer close(l.done)
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
-	l.client, l.class, l.err = p.connect(ctx)
-	l.brief = l.err != nil || l.client.Options().Region == ""
-	l.expires = p.now().Add(moment)
+// client returns a client of cfg with the limits of the package.
+func (o *Options) client(cfg aws.Config) *secretsmanager.Client {
+	return secretsmanager.NewFromConfig(cfg, func(c *secretsmanager.Options) {
+		if o.Endpoint != "" {
+			c.BaseEndpoint = aws.String(o.Endpoint)
+		}
+		if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+			// Frozen, or a defaults mode would set the connect timeout. Without the
+			// sources' timeout: a call has the one of Options.
+			c.HTTPClient = client.WithTimeout(0).Freeze()
+		}
+	})
 }

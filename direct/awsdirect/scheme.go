@@ -3,14 +3,11 @@ package awsdirect
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
-	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/awsconf"
 	"github.com/hush-secrets/hush/internal/params"
 )
 
@@ -52,30 +49,20 @@ func open(_ context.Context, u *url.URL) (hush.Provider, error) {
 	return New(&opts), nil
 }
 
+// conf returns what o says about finding the configuration.
+func (o *Options) conf() awsconf.Options {
+	return awsconf.Options{
+		Region: o.Region, Profile: o.Profile, RoleARN: o.RoleARN, ExternalID: o.ExternalID, Metadata: o.InstanceMetadata,
+	}
+}
+
 // check returns what cannot work in o.
 func (o *Options) check() error {
-	switch {
-	case !isRegion(o.Region):
-		return fmt.Errorf("%q is no AWS region", o.Region)
-	case o.RoleARN != "" && !isRole(o.RoleARN):
-		return fmt.Errorf("%q is no ARN of an IAM role", o.RoleARN)
-	case o.ExternalID != "" && o.RoleARN == "":
-		return errors.New("an external id without the ARN of a role")
-	case o.InstanceMetadata > MetadataOff:
-		return errors.New("an unknown choice of InstanceMetadata")
+	conf := o.conf()
+	if err := conf.Check(); err != nil {
+		return err
 	}
 	return checkEndpoint(o.Endpoint)
-}
-
-// isRegion reports whether text, which becomes part of a host's name, can be a
-// region, or is empty.
-func isRegion(text string) bool {
-	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}
-
-func isRole(text string) bool {
-	a, err := arn.Parse(text)
-	return err == nil && a.Service == "iam" && strings.HasPrefix(a.Resource, "role/")
 }
 
 // checkEndpoint refuses an endpoint that would send secrets in the clear over a

@@ -1,22 +1,14 @@
-package awsdirect
+package awsconf
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
-)
 
-// metadata reports whether the instance metadata service may be asked.
-func (p *Provider) metadata() bool {
-	switch p.opts.InstanceMetadata {
-	case MetadataOn:
-		return true
-	case MetadataOff:
-		return false
-	default:
-		return onEC2(p.sys)
-	}
-}
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+)
 
 // onEC2 reports whether the firmware of this machine says that it is an EC2
 // instance: Nitro ones by their vendor, older ones by their hypervisor's id, as
@@ -33,4 +25,13 @@ func onEC2(sys string) bool {
 		}
 	}
 	return false
+}
+
+// machineRegion returns the region of this EC2 instance, or none.
+func machineRegion(ctx context.Context, cfg aws.Config) string {
+	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
+	if err != nil {
+		return "" // which is then said to be missing
+	}
+	return out.Region
 }

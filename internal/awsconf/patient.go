@@ -1,4 +1,4 @@
-package awsdirect
+package awsconf
 
 import (
 	"context"
