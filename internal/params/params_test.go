@@ -51,6 +51,42 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+func TestParseHost(t *testing.T) {
+	u, err := url.Parse("vault://a:1,b:2/kv/team?kv=2")
+	require.NoError(t, err)
+	values, err := params.ParseHost(u, "kv")
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"kv": "2"}, values)
+	_, err = params.Parse(u, "kv")
+	assert.ErrorContains(t, err, "takes parameters alone")
+}
+
+func TestParseHostRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"vault://user:hunter2@host/":    "user info",
+		"vault://hunter2@host/":         "user info",
+		"vault:hunter2":                 "vault://host:port/path",
+		"vault://host/kv#hunter2":       "vault://host:port/path",
+		"vault://host/kv?token=hunter2": "holds no credential",
+		"vault://host/kv?JWT=hunter2":   "holds no credential",
+		"vault://host/kv?x=hunter2":     `unknown parameter "x"; vault takes kv`,
+	} {
+		u, err := url.Parse(text)
+		require.NoError(t, err, text)
+		_, err = params.ParseHost(u, "kv")
+		require.Error(t, err, text)
+		assert.Contains(t, err.Error(), want, text)
+		assert.NotContains(t, err.Error(), "hunter2", text)
+	}
+}
+
+func TestParseTellsAllAtOnce(t *testing.T) {
+	_, err := parse(t, "env:?prefx=hunter2&token=hunter2&files=&nothing=1")
+	assert.EqualError(t, err, `parameter "files" is empty; unknown parameter "nothing"; env takes prefix, timeout, files; `+
+		`unknown parameter "prefx"; env takes prefix, timeout, files: did you mean "prefix"?; `+
+		`parameter "token": a URL names a store and holds no credential`)
+}
+
 func TestDurationAndBool(t *testing.T) {
 	d, err := params.Duration(map[string]string{"timeout": "1500ms"}, "timeout")
 	require.NoError(t, err)
