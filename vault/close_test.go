@@ -1,0 +1,136 @@
+package vault_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+var other = hush.Name("database/creds/other")
+
+// newRevoking has three leases outstanding, one of which is not held any more, and
+// a fourth that has ended.
+func newRevoking(t *testing.T) leased {
+	t.Helper()
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
+	l.server.Lease("database", "other", &vaulttest.LeaseOptions{TTL: 2 * time.Hour})
+	l.gets(t, creds)
+	l.pass(time.Hour)
+	l.gets(t, creds)
+	l.gets(t, creds.Fresh())
+	_, err := l.Get(t.Context(), other)
+	require.NoError(t, err)
+	require.Len(t, l.server.Leases(), 3)
+	return l
+}
+
+// closes wants Close to fail with class.
+func (l leased) closes(t *testing.T, class hush.Class, says string) {
+	t.Helper()
+	err := l.Close()
+	require.Error(t, err)
+	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
+	assert.ErrorContains(t, err, says)
+	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.Root()))
+}
+
+func TestCloseRevokes(t *testing.T) {
+	l := newRevoking(t)
+	require.NoError(t, l.Close())
+	assert.Empty(t, l.server.Leases())
+	assert.Equal(t, 3, l.calls(vaulttest.RevokeLease))
+	assert.Equal(t, 1, l.server.Counts().Expired)
+	calls := l.server.Calls(vaulttest.Call{})
+	assert.ErrorContains(t, l.fails(t, creds, hush.ErrUnavailable), "the reader is closed")
+	assert.ErrorContains(t, l.fails(t, creds.Fresh(), hush.ErrUnavailable), "the reader is closed")
+	require.NoError(t, l.Close())
+	assert.Equal(t, calls, l.server.Calls(vaulttest.Call{}))
+}
+
+func TestCloseRevokesNothingUnlessToldTo(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	l.gets(t, creds.Fresh())
+	require.NoError(t, l.Close())
+	assert.True(t, l.lives(first))
+	assert.Len(t, l.server.Leases(), 2)
+	l.fails(t, creds, hush.ErrUnavailable)
+}
+
+func TestCloseOfAReaderThatHoldsNothing(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{NoLease: true}, vault.ReaderOptions{RevokeOnClose: true})
+	_, err := l.Get(t.Context(), creds)
+	require.NoError(t, err)
+	calls := l.server.Calls(vaulttest.Call{})
+	require.NoError(t, l.Close())
+	assert.Equal(t, calls, l.server.Calls(vaulttest.Call{}))
+	unable := vault.NewReader(l.server.Client(), &vault.ReaderOptions{Mounts: []string{"sys"}, RevokeOnClose: true})
+	require.NoError(t, unable.Close())
+}
+
+// What is being asked for when the Reader is closed is revoked, too.
+func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
+	l.server.Lease("database", "other", nil)
+	release := l.server.Hang(vaulttest.Read)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := l.Get(t.Context(), creds)
+		assert.NoError(t, err)
+	})
+	l.reaches(t, vaulttest.Read, 1)
+	wg.Go(func() { assert.NoError(t, l.Close()) })
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err := l.Get(ctx, other)
+		return hush.ClassOf(err) == hush.ErrUnavailable
+	}, 10*time.Second, time.Millisecond, "it is closed for everybody else")
+	release()
+	wg.Wait()
+	assert.Empty(t, l.server.Leases())
+	assert.Positive(t, l.server.Counts().Revoked)
+}
+
+func TestCloseThatCannotRevoke(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault func(*vaulttest.Server)
+		class hush.Class
+		says  string
+	}{
+		"down":    {func(s *vaulttest.Server) { s.Break() }, hush.ErrUnavailable, "3 of 3 leases are not revoked: dial"},
+		"sealed":  {func(s *vaulttest.Server) { s.Seal() }, hush.ErrUnavailable, "3 of 3 leases are not revoked: Vault is sealed"},
+		"refused": {failRevoke(403, 0), hush.ErrDenied, "3 of 3 leases are not revoked: no policy"},
+		"once":    {failRevoke(500, 1), hush.ErrUnavailable, "1 of 3 leases are not revoked: Vault failed"},
+		"hang":    {func(s *vaulttest.Server) { s.Hang(vaulttest.RevokeLease) }, hush.ErrUnavailable, "Vault took longer than its limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newRevoking(t)
+			if name == "hang" {
+				l.Reader = vault.NewReader(l.server.Client(), &vault.ReaderOptions{
+					Mounts: []string{"database"}, Timeout: time.Second, RevokeOnClose: true,
+				})
+				l.SetClock(l.read)
+				l.gets(t, creds)
+			}
+			c.fault(l.server)
+			l.closes(t, c.class, c.says)
+			require.NoError(t, l.Close())
+		})
+	}
+}
+
+func failRevoke(status, times int) func(*vaulttest.Server) {
+	return func(s *vaulttest.Server) {
+		s.Fail(vaulttest.Failure{Kind: vaulttest.RevokeLease, Status: status, Times: times, Errors: []string{leaseCanary}})
+	}
+}

@@ -1,0 +1,198 @@
+package vault_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// readers are both kinds of Provider over a server, with one secret each.
+func readers(t *testing.T, server *vaulttest.Server, client *api.Client, timeout time.Duration) map[hush.Ref]hush.Provider {
+	t.Helper()
+	server.Mount("kv", vaulttest.KV1)
+	for _, mount := range []string{"secret", "kv"} {
+		server.Put(mount, app, map[string]any{"password": kvCanary})
+	}
+	return map[hush.Ref]hush.Provider{
+		hush.Name(app):         vault.New(client, &vault.Options{KV: 2, Timeout: timeout}),
+		hush.Name("kv/" + app): vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"kv"}, Timeout: timeout}),
+	}
+}
+
+func failing(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class) error {
+	t.Helper()
+	_, err := p.Get(t.Context(), ref)
+	require.Error(t, err)
+	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
+	assert.Empty(t, providertest.Leaks(err, kvCanary))
+	assert.NotErrorIs(t, err, context.DeadlineExceeded)
+	assert.NotErrorIs(t, err, context.Canceled)
+	return err
+}
+
+func TestClassesOfAnswers(t *testing.T) {
+	server := startVault(t)
+	both := readers(t, server, server.Client(), 0)
+	for status, want := range map[int]struct {
+		class hush.Class
+		says  string
+	}{
+		400: {hush.ErrRefused, "does not take the request"},
+		401: {hush.ErrUnauthenticated, "the token is not accepted"},
+		403: {hush.ErrDenied, "no policy of the token allows it"},
+		404: {hush.ErrNotFound, "no secret of that name"},
+		405: {hush.ErrRefused, "nothing at this path can be read"},
+		412: {hush.ErrUnavailable, "has not seen yet"},
+		418: {hush.ErrUnavailable, "says nothing known"},
+		429: {hush.ErrThrottled, "too many calls"},
+		472: {hush.ErrUnavailable, ""},
+		473: {hush.ErrUnavailable, ""},
+		500: {hush.ErrUnavailable, "Vault failed"},
+		502: {hush.ErrUnavailable, "Vault failed"},
+		503: {hush.ErrUnavailable, "Vault is sealed or not ready"},
+		530: {hush.ErrUnavailable, "Vault failed"},
+	} {
+		for ref, p := range both {
+			restore := server.Fail(vaulttest.Failure{
+				Kind: vaulttest.Read, Status: status, Errors: []string{kvCanary}, Header: http.Header{"X-Canary": {kvCanary}},
+			})
+			err := failing(t, p, ref, want.class)
+			assert.ErrorContains(t, err, want.says)
+			assert.ErrorContains(t, err, "(status "+strconv.Itoa(status)+")")
+			restore()
+
+			answer, ok := errors.AsType[*vault.APIError](err)
+			if assert.True(t, ok, "%v", err) {
+				assert.Equal(t, status, answer.Status)
+			}
+			_, raw := errors.AsType[*api.ResponseError](err)
+			assert.False(t, raw, "the client's own error quotes the answer")
+			_, err = p.Get(t.Context(), ref)
+			assert.NoError(t, err)
+		}
+	}
+}
+
+// What is no answer of Vault's at all.
+func TestNoAnswer(t *testing.T) {
+	server := startVault(t)
+	for ref, p := range readers(t, server, server.Client(), 0) {
+		server.Seal()
+		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "sealed")
+		server.Unseal()
+		restore := server.Answer(http.StatusServiceUnavailable, []byte("<html>"+kvCanary), 1)
+		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "status 503")
+		restore()
+		restore = server.Fail(vaulttest.Failure{Drop: true})
+		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "closed before an answer came")
+		restore()
+		restore = server.Break()
+		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "connection refused")
+		restore()
+		_, err := p.Get(t.Context(), ref)
+		assert.NoError(t, err)
+	}
+}
+
+func TestALimitOfOurs(t *testing.T) {
+	server := startVault(t)
+	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} { // the latter is what begins with a client's token
+		for ref, p := range readers(t, server, server.Client(), 100*time.Millisecond) {
+			release := server.Hang(kind)
+			assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "Vault took longer than its limit of 100ms")
+			release()
+		}
+	}
+}
+
+func TestALimitOfTheCallers(t *testing.T) {
+	server := startVault(t)
+	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} {
+		for ref, p := range readers(t, server, server.Client(), 0) {
+			release := server.Hang(kind)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			_, err := p.Get(ctx, ref)
+			assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			cancel()
+			_, err = p.Get(ctx, ref)
+			assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
+			assert.ErrorIs(t, err, ctx.Err())
+			release()
+		}
+	}
+}
+
+// A call that is cut off between tries has the class of the last answer.
+func TestALimitAfterAnAnswer(t *testing.T) {
+	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} {
+		server := startVault(t)
+		client := server.Client()
+		client.SetMaxRetries(5)
+		client.SetMinRetryWait(time.Hour)
+		client.SetMaxRetryWait(time.Hour)
+		for ref, p := range readers(t, server, client, 300*time.Millisecond) {
+			if _, ok := p.(*vault.Reader); ok && kind == vaulttest.Lookup {
+				continue // which is two steps away
+			}
+			restore := server.Fail(vaulttest.Failure{Kind: kind, Status: 429, Errors: []string{kvCanary}})
+			err := failing(t, p, ref, hush.ErrThrottled)
+			assert.ErrorContains(t, err, "limit of 300ms", "%s", kind)
+
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			_, err = p.Get(ctx, ref)
+			assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "%s: %v", kind, err)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			cancel()
+			restore()
+		}
+	}
+}
+
+// A wait that an answer asks for is not waited for if it takes too long.
+func TestRetryAfter(t *testing.T) {
+	server := startVault(t)
+	client := server.Client()
+	client.SetMaxRetries(5)
+	for ref, p := range readers(t, server, client, 0) {
+		server.Throttle(time.Hour, 1)
+		failing(t, p, ref, hush.ErrThrottled)
+	}
+}
+
+// TestAHangAfterA403: that a token was refused, which a new login may change, is
+// not the last word on the secret; a cache would drop what it holds.
+func TestAHangAfterA403(t *testing.T) {
+	for _, kind := range []vaulttest.Kind{vaulttest.Login, vaulttest.Read} {
+		server := startVault(t)
+		server.Put("secret", app, map[string]any{"password": kvCanary})
+		roleID, secretID := server.AppRole("approle", "app", nil)
+		p := vault.New(server.Client(), &vault.Options{
+			KV: 2, Timeout: 300 * time.Millisecond,
+			Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+		})
+		kv{p, server}.reads(t, hush.Name(app))
+		server.RevokeLogins()
+		server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Times: 1})
+		release := func() {}
+		if kind == vaulttest.Login {
+			release = server.Hang(kind)
+		} else {
+			server.Latency(vaulttest.Read, 200*time.Millisecond) // twice is over the limit
+		}
+		failing(t, p, hush.Name(app), hush.ErrUnavailable)
+		release()
+	}
+}

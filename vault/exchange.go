@@ -1,0 +1,102 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/hush-secrets/hush/internal/httpbody"
+)
+
+// maxBody bounds an answer. Vault takes entries of 1 MiB at most, which JSON can
+// inflate.
+const maxBody = 4 << 20
+
+var (
+	// errRedirect matches a *redirectError.
+	errRedirect = errors.New("Vault redirects to where no request may go")
+
+	errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
+)
+
+// A redirectError is about a redirect that is not followed.
+type redirectError struct {
+	to  string // scheme, host and port; empty if the answer has none
+	why string
+}
+
+func (e *redirectError) Error() string {
+	if e.to == "" {
+		return "Vault redirects: " + e.why
+	}
+	return fmt.Sprintf("Vault redirects to %q: %s", e.to, e.why)
+}
+
+// Is makes errRedirect match.
+func (e *redirectError) Is(target error) bool { return target == errRedirect }
+
+// An exchange is what the requests of one call were answered.
+type exchange struct {
+	last atomic.Int32 // the status of the last answer that is no redirect; 0: none
+}
+
+type exchangeKey struct{}
+
+// withExchange returns a ctx whose requests are recorded in the exchange.
+func withExchange(ctx context.Context) (context.Context, *exchange) {
+	x := new(exchange)
+	return context.WithValue(ctx, exchangeKey{}, x), x
+}
+
+// record notes an answer whose body is there.
+func record(ctx context.Context, status int) {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && status/100 != 3 {
+		x.last.Store(int32(status)) //nolint:gosec // three digits
+	}
+}
+
+// A body is that of an answer, read before anybody sees the answer.
+type body struct {
+	bytes.Reader
+	whole []byte
+}
+
+func (b *body) Close() error { return nil }
+
+// hold reads the body of resp to its end, or the rest of it would be in the way on
+// the connection, and puts what it read in its place.
+func hold(resp *http.Response) error {
+	var whole []byte
+	if !bodiless(resp) {
+		var err error
+		whole, err = httpbody.Read(resp, maxBody)
+		_ = resp.Body.Close()
+		if errors.Is(err, httpbody.ErrTooLarge) {
+			return errTooLarge
+		}
+		if err != nil {
+			return err
+		}
+	}
+	b := &body{whole: whole}
+	b.Reset(whole)
+	resp.Body = b
+	return nil
+}
+
+// bodiless reports whether resp has no body whatever its Content-Length is.
+func bodiless(resp *http.Response) bool { return resp.Body == http.NoBody }
+
+// bytesOf returns the body of an answer that came through a router, whole and
+// whatever of it was read. The caller changes nothing in it.
+func bytesOf(resp *http.Response) []byte {
+	if b, ok := resp.Body.(*body); ok {
+		return b.whole
+	}
+	whole, _ := io.ReadAll(resp.Body) // a client's own time limit wraps what is in memory
+	return whole
+}

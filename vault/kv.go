@@ -1,0 +1,162 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/hush-secrets/hush"
+)
+
+var errKV = errors.New("the KV engine's version is 1 or 2, or 0 to be found out")
+
+// A mount is where a KV engine is, and of which version.
+type mount struct {
+	path    string
+	folder  string // below path, and above every name
+	version int
+}
+
+func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	if p.session.fault != nil {
+		return hush.Secret{}, fail(hush.ErrUnavailable, "%w", p.session.fault)
+	}
+	if err := checkName(ref); err != nil {
+		return hush.Secret{}, err
+	}
+	if ref.Stage != "" {
+		return hush.Secret{}, fail(hush.ErrUnsupported, "Vault has no stages")
+	}
+	m, err := p.mount(ctx)
+	if err != nil {
+		return hush.Secret{}, err
+	}
+	if m.version == 1 {
+		return p.readV1(ctx, m, ref)
+	}
+	return p.readV2(ctx, m, ref)
+}
+
+func (p *Provider) readV1(ctx context.Context, m *mount, ref hush.Ref) (hush.Secret, error) {
+	if ref.Version != "" {
+		return hush.Secret{}, fail(hush.ErrUnsupported, "version 1 of the KV engine keeps no versions")
+	}
+	body, err := p.session.get(ctx, join(m.path, m.folder, ref.Name), nil)
+	if err != nil {
+		return hush.Secret{}, missing(body, err, ref)
+	}
+	var answer struct{ Data json.RawMessage }
+	if json.Unmarshal(body, &answer) != nil {
+		return hush.Secret{}, errUnreadable
+	}
+	value, err := object(answer.Data)
+	return hush.Secret{Value: value, Source: name}, err
+}
+
+func (p *Provider) readV2(ctx context.Context, m *mount, ref hush.Ref) (hush.Secret, error) {
+	var query url.Values
+	if ref.Version != "" {
+		// Vault reads a number that begins with a zero as an octal one.
+		if _, err := strconv.ParseUint(ref.Version, 10, 31); err != nil || ref.Version[0] == '0' {
+			return hush.Secret{}, fail(hush.ErrNotFound, "versions of the KV engine are numbers from 1")
+		}
+		query = url.Values{"version": {ref.Version}}
+	}
+	body, err := p.session.get(ctx, join(m.path, "data", m.folder, ref.Name), query)
+	if err != nil {
+		return hush.Secret{}, missing(body, err, ref)
+	}
+	var answer v2Answer
+	if json.Unmarshal(body, &answer) != nil || answer.Data.Metadata.Version < 1 {
+		return hush.Secret{}, errUnreadable
+	}
+	secret, err := answer.secret()
+	if err == nil && ref.Version != "" && ref.Version != secret.Version {
+		return hush.Secret{}, fail(hush.ErrUnavailable, "Vault answered with version %s instead", secret.Version)
+	}
+	return secret, err
+}
+
+// A v2Answer is the answer of KV v2, to a version that is deleted, too.
+type v2Answer struct {
+	Data struct {
+		Data     json.RawMessage
+		Metadata struct {
+			CreatedTime    string            `json:"created_time"`
+			CustomMetadata map[string]string `json:"custom_metadata"`
+			DeletionTime   string            `json:"deletion_time"`
+			Destroyed      bool
+			Version        int64
+		}
+	}
+	Warnings []string
+}
+
+func (a *v2Answer) secret() (hush.Secret, error) {
+	meta := &a.Data.Metadata
+	value, err := object(a.Data.Data)
+	return hush.Secret{
+		Value:    value,
+		Version:  strconv.FormatInt(meta.Version, 10),
+		Created:  parseTime(meta.CreatedTime),
+		Expires:  parseTime(meta.DeletionTime),
+		Metadata: meta.CustomMetadata,
+		Source:   name,
+	}, err
+}
+
+// parseTime returns the time in text, or none: a date that cannot be read must not
+// lose the secret.
+func parseTime(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// missing says which kind of nothing a 404 is, for which Vault has a body.
+func missing(body []byte, err error, ref hush.Ref) error {
+	answer, ok := errors.AsType[*api.ResponseError](err)
+	if !ok || answer.StatusCode != http.StatusNotFound {
+		return err
+	}
+	var a v2Answer
+	if json.Unmarshal(body, &a) != nil {
+		return err
+	}
+	meta := &a.Data.Metadata
+	reason := "no secret of that name"
+	switch {
+	case meta.Destroyed:
+		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is destroyed"
+	case meta.DeletionTime != "":
+		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is deleted"
+	case len(a.Warnings) > 0:
+		reason = "no secret of that name; Vault warns that the path may not be one of this engine: is Options.KV right?"
+	case ref.Version != "":
+		reason = "no secret of that name, or version " + ref.Version + " of it was never written"
+	}
+	return &failure{hush.ErrNotFound, &APIError{Status: answer.StatusCode, reason: reason}}
+}
+
+func join(parts ...string) string {
+	var b strings.Builder
+	for _, part := range parts {
+		if part == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('/')
+		}
+		b.WriteString(part)
+	}
+	return b.String()
+}

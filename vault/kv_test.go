@@ -1,0 +1,224 @@
+package vault_test
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// app is the secret of these tests, and what must be in no error is in it.
+const app, kvCanary = "db/app", "canary-kv"
+
+// A kv is a Provider of the mount "secret" of a server, of a version that it was
+// told.
+type kv struct {
+	*vault.Provider
+	server *vaulttest.Server
+}
+
+func newKV(t *testing.T, version int) kv {
+	t.Helper()
+	server := startVault(t)
+	if version == 1 {
+		server.Mount("secret", vaulttest.KV1)
+	}
+	server.Put("secret", app, map[string]any{"password": kvCanary})
+	return kv{vault.New(server.Client(), &vault.Options{KV: version}), server}
+}
+
+func (k kv) reads(t *testing.T, ref hush.Ref) hush.Secret {
+	t.Helper()
+	secret, err := k.Get(t.Context(), ref)
+	require.NoError(t, err, "%s", ref)
+	assert.Equal(t, "vault", secret.Source)
+	return secret
+}
+
+// fails wants an error of class that says what, and quotes nothing.
+func (k kv) fails(t *testing.T, ref hush.Ref, class hush.Class, what string) {
+	t.Helper()
+	_, err := k.Get(t.Context(), ref)
+	require.Error(t, err, "%s", ref)
+	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
+	assert.ErrorContains(t, err, what)
+	assert.Empty(t, providertest.Leaks(err, kvCanary, k.server.Root()))
+}
+
+func (k kv) calls() int { return k.server.Calls(vaulttest.Call{}) }
+
+func TestASecretOfKV2(t *testing.T) {
+	k := newKV(t, 2)
+	before := time.Now().Add(-time.Minute)
+	k.server.PutJSON("secret", app, `{"user":"app","password":"two"}`)
+	k.server.Annotate("secret", app, map[string]string{"owner": "team-a"})
+	secret := k.reads(t, hush.Name(app))
+	assert.Equal(t, `{"password":"two","user":"app"}`, secret.Value.Reveal(), "the keys are sorted")
+	assert.Equal(t, "2", secret.Version)
+	assert.Equal(t, map[string]string{"owner": "team-a"}, secret.Metadata)
+	assert.True(t, secret.Created.After(before) && !secret.Created.After(time.Now()), "%v", secret.Created)
+	assert.True(t, secret.Expires.IsZero(), "it never expires")
+	assert.Empty(t, secret.Stages)
+
+	part := k.reads(t, hush.Ref{Name: app, Field: "user"})
+	assert.Equal(t, "app", part.Value.Reveal())
+	assert.Equal(t, "2", part.Version)
+	k.fails(t, hush.Ref{Name: app, Field: "none"}, hush.ErrNotFound, "")
+}
+
+func TestASecretOfKV1(t *testing.T) {
+	k := newKV(t, 1)
+	k.server.PutJSON("secret", app, `{"user":"app","ttl":"60s","password":"two"}`)
+	secret := k.reads(t, hush.Name(app))
+	assert.Equal(t, `{"password":"two","ttl":"60s","user":"app"}`, secret.Value.Reveal())
+	secret.Value, secret.Source = hush.Value{}, ""
+	assert.True(t, secret.Equal(hush.Secret{}), "there is no more, and the engine's ttl is not an end: %+v", secret)
+}
+
+func TestVersionsOfKV2(t *testing.T) {
+	k := newKV(t, 2)
+	for _, text := range []string{`{"n":2}`, `{"n":3}`, `{"n":4}`} {
+		k.server.PutJSON("secret", app, text)
+	}
+	k.server.Delete("secret", app, 2)
+	k.server.Destroy("secret", app, 3)
+	version := func(v string) hush.Ref { return hush.Ref{Name: app, Version: v} }
+
+	assert.Equal(t, `{"n":4}`, k.reads(t, hush.Name(app)).Value.Reveal())
+	assert.Equal(t, `{"n":4}`, k.reads(t, hush.Ref{Name: app, Stage: hush.CurrentStage}).Value.Reveal())
+	one := k.reads(t, version("1"))
+	assert.Equal(t, `{"password":"canary-kv"}`, one.Value.Reveal())
+	assert.Equal(t, "1", one.Version)
+	k.fails(t, version("2"), hush.ErrNotFound, "version 2 is deleted (status 404)")
+	k.fails(t, version("3"), hush.ErrNotFound, "version 3 is destroyed (status 404)")
+	k.fails(t, version("5"), hush.ErrNotFound, "version 5 of it was never written (status 404)")
+	k.fails(t, hush.Name("db/none"), hush.ErrNotFound, "no secret of that name (status 404)")
+
+	k.server.Undelete("secret", app, 2)
+	assert.Equal(t, `{"n":2}`, k.reads(t, version("2")).Value.Reveal())
+	k.server.Delete("secret", app)
+	k.fails(t, hush.Name(app), hush.ErrNotFound, "version 4 is deleted")
+	k.server.Destroy("secret", app)
+	k.fails(t, hush.Name(app), hush.ErrNotFound, "version 4 is destroyed")
+	k.server.PutJSON("secret", app, `{"n":5}`)
+	assert.Equal(t, "5", k.reads(t, hush.Name(app)).Version)
+}
+
+// What is no version of this engine is not asked for: Vault reads 0 and -1 as the
+// last one, and 010 as 8.
+func TestWhatIsNoVersion(t *testing.T) {
+	k := newKV(t, 2)
+	for _, v := range []string{"0", "-1", "+1", "x", "010", "01", "1.0", "1e0", " 1", "1_0", "0x1", "99999999999", "1&list=true"} {
+		k.fails(t, hush.Ref{Name: app, Version: v}, hush.ErrNotFound, "numbers from 1")
+	}
+	assert.Zero(t, k.calls())
+}
+
+func TestWhatVaultHasNot(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		k := newKV(t, version)
+		k.fails(t, hush.Ref{Name: app, Stage: "AWSPREVIOUS"}, hush.ErrUnsupported, "no stages")
+		k.fails(t, hush.Ref{Name: app, Version: "1", Stage: hush.CurrentStage}, hush.ErrUnsupported, "no stages")
+		if version == 1 {
+			k.fails(t, hush.Ref{Name: app, Version: "1"}, hush.ErrUnsupported, "no versions")
+		}
+		assert.Zero(t, k.calls())
+	}
+}
+
+func TestAVersionThatWillBeDeletedExpires(t *testing.T) {
+	k := newKV(t, 2)
+	at := time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC()
+	k.server.DeleteAt("secret", app, at)
+	assert.True(t, at.Equal(k.reads(t, hush.Name(app)).Expires))
+	k.server.DeleteAt("secret", app, time.Now().Add(-time.Second))
+	k.fails(t, hush.Name(app), hush.ErrNotFound, "is deleted")
+}
+
+func TestTheDataIsKeptAsItIs(t *testing.T) {
+	for _, version := range []int{1, 2} {
+		k := newKV(t, version)
+		for text, want := range map[string]string{
+			`{}`: `{}`,
+			`{"z":1e400,"y":12345678901234567890,"x":0.10,"w":-0,"v":1E+2}`: `{"v":1E+2,"w":-0,"x":0.10,"y":12345678901234567890,"z":1e400}`,
+			`{"html":"<a&b>'","ünï":"🔑\u00e9","esc":"\u0001\n\"\\\/"}`:      `{"esc":"\u0001\n\"\\/","html":"<a&b>'","ünï":"🔑é"}`,
+			`{ "b" : { "d" : [ 1, null, true ], "c" : "" }, "a" : [] }`:     `{"a":[],"b":{"c":"","d":[1,null,true]}}`,
+			`{"":"empty key","a.b":"x","a/b":"y"}`:                          `{"":"empty key","a.b":"x","a/b":"y"}`,
+			`{"data":{"data":1},"metadata":{"version":9}}`:                  `{"data":{"data":1},"metadata":{"version":9}}`,
+			`{"long":"` + strings.Repeat("x", 1<<20) + `"}`:                 `{"long":"` + strings.Repeat("x", 1<<20) + `"}`,
+		} {
+			k.server.PutJSON("secret", app, text)
+			assert.Equal(t, want, k.reads(t, hush.Name(app)).Value.Reveal(), "version %d", version)
+		}
+	}
+}
+
+func TestAnswersThatCannotBeRead(t *testing.T) {
+	const meta = `"metadata":{"created_time":"2026-01-01T00:00:00Z","version":1}`
+	for version, bodies := range map[int][]string{
+		1: {`{"data":null}`, `{}`, `{"data":"canary-kv"}`, `{"data":["canary-kv"]}`, `{"data":1}`, `{"wrap_info":{"token":"canary-kv"}}`},
+		2: {
+			`{"data":null}`, `{"data":{"data":null,` + meta + `}}`, `{"data":{` + meta + `}}`, `{"data":{"data":"canary-kv",` + meta + `}}`,
+			`{"data":{"data":["canary-kv"],` + meta + `}}`, `{"data":"canary-kv"}`, `{"data":{"data":{"a":"canary-kv"}}}`,
+			`{"data":{"data":{"a":"canary-kv"},"metadata":{"version":0}}}`, `{"data":{"data":{"a":1},"metadata":{"version":"canary-kv"}}}`,
+			`{"data":{"data":{"a":1},"metadata":{"version":1,"custom_metadata":"canary-kv"}}}`,
+		},
+	} {
+		k := newKV(t, version)
+		for _, body := range append(bodies, ``, `canary-kv`, `<html>canary-kv</html>`, `{"data":{"password":"canary-kv`, `null`, `[]`, `"canary-kv"`, "\xff") {
+			restore := k.server.Answer(http.StatusOK, []byte(body), 0)
+			k.fails(t, hush.Name(app), hush.ErrUnavailable, "")
+			restore()
+		}
+		k.server.Answer(http.StatusNoContent, nil, 1)
+		k.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
+		k.server.Answer(http.StatusOK, bytes.Repeat([]byte("canary-kv"), 1<<19), 1)
+		k.fails(t, hush.Name(app), hush.ErrUnavailable, "larger than 4 MiB")
+		k.reads(t, hush.Name(app))
+	}
+}
+
+// A date that cannot be read must not lose the secret.
+func TestOddDates(t *testing.T) {
+	k := newKV(t, 2)
+	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7,"created_time":"canary","deletion_time":"canary"}}}`), 1)
+	secret := k.reads(t, hush.Name(app))
+	assert.Equal(t, "7", secret.Version)
+	assert.True(t, secret.Created.IsZero() && secret.Expires.IsZero())
+}
+
+func TestAnotherVersionThanWasAskedFor(t *testing.T) {
+	k := newKV(t, 2)
+	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7}}}`), 1)
+	k.fails(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "with version 7 instead")
+}
+
+// What a 404 has for a body does not change what it is.
+func TestOddBodiesOfA404(t *testing.T) {
+	k := newKV(t, 2)
+	for _, body := range []string{``, `canary-kv`, `{"data":"canary-kv"}`, `{"errors":["canary-kv"]}`, `null`, `{"warnings":["canary-kv"]}`} {
+		k.server.Answer(http.StatusNotFound, []byte(body), 1)
+		k.fails(t, hush.Name(app), hush.ErrNotFound, "(status 404)")
+	}
+}
+
+func TestToldTheWrongVersion(t *testing.T) {
+	server := newKV(t, 2).server
+	two := kv{vault.New(server.Client(), &vault.Options{KV: 1}), server}
+	two.fails(t, hush.Name(app), hush.ErrNotFound, "is Options.KV right?")
+
+	server = newKV(t, 1).server
+	one := kv{vault.New(server.Client(), &vault.Options{KV: 2}), server}
+	one.fails(t, hush.Name(app), hush.ErrNotFound, "no secret of that name")
+	server.PutJSON("secret", "data/"+app, `{"data":{"password":"canary-kv"}}`)
+	one.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
+}

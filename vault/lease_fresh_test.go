@@ -1,0 +1,163 @@
+package vault_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+func TestOneLeaseForOneNeed(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	l.server.Latency(vaulttest.Read, 20*time.Millisecond)
+	last := l.getMany(t, creds)
+	for i := range 5 {
+		next := l.getMany(t, creds.NewerThan(last))
+		assert.NotEqual(t, last.Version, next.Version)
+		assert.Equal(t, i+2, l.server.Counts().Issued)
+		last = next
+	}
+	l.pass(time.Hour)
+	l.getMany(t, creds)
+	assert.Equal(t, 7, l.server.Counts().Issued)
+}
+
+func TestAFreshLease(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	one := l.gets(t, creds)
+	two := l.gets(t, creds.Fresh())
+	assert.NotEqual(t, one.Version, two.Version)
+	assert.Equal(t, two.Version, l.gets(t, creds).Version)
+	assert.Equal(t, two.Version, l.gets(t, creds.NewerThan(one)).Version, "another is held by now")
+	assert.Equal(t, 2, l.server.Counts().Issued)
+	assert.True(t, l.lives(one), "others may use it still")
+
+	field := creds
+	field.Field = "n"
+	part := l.gets(t, field)
+	assert.Equal(t, "3", l.gets(t, field.NewerThan(part)).Value.Reveal(), "the part is of what is held")
+	nameless := part
+	nameless.Version = ""
+	assert.Equal(t, "3", l.gets(t, field.NewerThan(nameless)).Value.Reveal(), "by value, it differs")
+	nameless.Value = hush.NewValue([]byte("3"))
+	assert.Equal(t, "4", l.gets(t, field.NewerThan(nameless)).Value.Reveal())
+
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 500, Times: 1})
+	l.fails(t, creds.Fresh(), hush.ErrUnavailable)
+	l.gets(t, creds)
+	assert.Equal(t, 4, l.server.Counts().Issued, "what is held is not lost by that")
+}
+
+// A watched context tells when somebody waits for its end.
+type watched struct {
+	context.Context
+	once    *sync.Once
+	waiting chan struct{}
+}
+
+func watch(ctx context.Context) watched { return watched{ctx, &sync.Once{}, make(chan struct{})} }
+
+func (w watched) Done() <-chan struct{} {
+	w.once.Do(func() { close(w.waiting) })
+	return w.Context.Done()
+}
+
+// A fresh read that finds a renewal going on is not content with what that brings.
+func TestAFreshLeaseDuringARenewal(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
+	first := l.gets(t, creds)
+	l.pass(41 * time.Minute)
+	release := l.server.Hang(vaulttest.RenewLease)
+	var wg sync.WaitGroup
+	wg.Go(func() { l.gets(t, creds) })
+	l.reaches(t, vaulttest.RenewLease, 1)
+	for _, ref := range []hush.Ref{creds.Fresh(), creds.NewerThan(first)} {
+		ctx := watch(t.Context())
+		wg.Go(func() {
+			secret, err := l.Get(ctx, ref)
+			assert.NoError(t, err)
+			assert.NotEqual(t, first.Version, secret.Version)
+		})
+		<-ctx.waiting
+	}
+	release()
+	wg.Wait()
+	assert.Equal(t, 1, l.server.Counts().Renewed)
+	assert.LessOrEqual(t, l.server.Counts().Issued, 3)
+}
+
+func TestWhatIsNotLeasedIsNotHeld(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{NoLease: true}, vault.ReaderOptions{Timeout: -1})
+	for i, ref := range []hush.Ref{creds, creds, creds.Fresh(), creds.NewerThan(hush.Secret{})} {
+		secret, err := l.Get(t.Context(), ref)
+		require.NoError(t, err)
+		assert.Contains(t, secret.Value.Reveal(), `"n":`+string(rune('1'+i)))
+		assert.True(t, secret.Expires.IsZero() && secret.Created.IsZero() && secret.Version == "", "%+v", secret)
+	}
+
+	release := l.server.Hang(vaulttest.Read)
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = l.Get(t.Context(), creds) })
+	l.reaches(t, vaulttest.Read, 5)
+	ctx := watch(t.Context())
+	wg.Go(func() {
+		secret, err := l.Get(ctx, creds.Fresh())
+		assert.NoError(t, err)
+		assert.Contains(t, secret.Value.Reveal(), `"n":6`, "not what was asked for before")
+	})
+	<-ctx.waiting
+	release()
+	wg.Wait()
+	l.server.Answer(http.StatusOK, []byte(`{"lease_id":"database/creds/app/x","lease_duration":0,"data":{"n":"odd"}}`), 1)
+	secret, err := l.Get(t.Context(), creds)
+	require.NoError(t, err)
+	assert.True(t, secret.Expires.IsZero())
+	l.pass(time.Second)
+	secret, err = l.Get(t.Context(), creds)
+	require.NoError(t, err)
+	assert.Contains(t, secret.Value.Reveal(), `"n":7`)
+}
+
+// A role that leases no more, and whose lease is gone.
+func TestALeaseThatIsNoneAnyMore(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	l.gets(t, creds)
+	l.server.RevokeLease(l.server.Leases()[0].ID)
+	l.server.Lease("database", "app", &vaulttest.LeaseOptions{NoLease: true})
+	l.pass(41 * time.Minute)
+	for range 3 {
+		secret, err := l.Get(t.Context(), creds)
+		require.NoError(t, err)
+		assert.Empty(t, secret.Version)
+	}
+	assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
+}
+
+// A work that was under way when the program froze hangs on a dead connection.
+func TestALeaseThatAFreezeCutOff(t *testing.T) {
+	for kind, passed := range map[vaulttest.Kind]time.Duration{vaulttest.Read: 0, vaulttest.RenewLease: 41 * time.Minute} {
+		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+		if passed > 0 {
+			l.gets(t, creds)
+			l.pass(passed)
+		}
+		release := l.server.Hang(kind)
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = l.Get(t.Context(), creds) })
+		l.reaches(t, kind, 1)
+		l.move(10*time.Minute, 0)
+		wg.Go(func() { l.gets(t, creds) })
+		l.reaches(t, kind, 2)
+		release()
+		wg.Wait()
+		assert.Equal(t, 1, l.server.Counts().Issued)
+	}
+}

@@ -1,0 +1,308 @@
+package vault_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+var creds = hush.Name("database/creds/app")
+
+const leaseCanary = "canary-lease"
+
+// A leased is a Reader of the mount "database" of a server, and their clocks.
+type leased struct {
+	*vault.Reader
+	*hands
+	server *vaulttest.Server
+}
+
+// newLeased has a role app of those settings. The answers are numbered.
+func newLeased(t *testing.T, role vaulttest.LeaseOptions, opts vault.ReaderOptions) leased {
+	t.Helper()
+	h := newHands()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Mount("database", vaulttest.Database)
+	role.Data = func(n int) map[string]any { return map[string]any{"n": n, "password": leaseCanary} }
+	server.Lease("database", "app", &role)
+	if opts.Timeout == 0 {
+		opts.Timeout = 20 * time.Second
+	}
+	opts.Mounts = []string{"database"}
+	l := leased{vault.NewReader(server.Client(), &opts), h, server}
+	l.SetClock(h.read)
+	return l
+}
+
+// logsIn gives l a login by AppRole, whose tokens have these settings.
+func (l leased) logsIn(opts *vaulttest.TokenOptions) leased {
+	roleID, secretID := l.server.AppRole("approle", "app", opts)
+	l.Reader = vault.NewReader(l.server.Client(), &vault.ReaderOptions{
+		Mounts: []string{"database"}, Timeout: 20 * time.Second,
+		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+	})
+	l.SetClock(l.read)
+	return l
+}
+
+// gets returns an answer to ref, which must be one that the server holds to.
+func (l leased) gets(t *testing.T, ref hush.Ref) hush.Secret {
+	t.Helper()
+	secret, err := l.Get(t.Context(), ref)
+	require.NoError(t, err)
+	assert.True(t, l.lives(secret), "version %s has ended", secret.Version)
+	return secret
+}
+
+func (l leased) lives(secret hush.Secret) bool {
+	for _, held := range l.server.Leases() {
+		if held.ID == creds.Name+"/"+secret.Version {
+			return true
+		}
+	}
+	return false
+}
+
+func (l leased) fails(t *testing.T, ref hush.Ref, class hush.Class) error {
+	t.Helper()
+	_, err := l.Get(t.Context(), ref)
+	require.Error(t, err)
+	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
+	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.Root()))
+	return err
+}
+
+func (l leased) calls(kind vaulttest.Kind) int { return l.server.Calls(vaulttest.Call{Kind: kind}) }
+
+// reaches waits until so many calls of a kind are with the server.
+func (l leased) reaches(t *testing.T, kind vaulttest.Kind, calls int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return l.calls(kind) >= calls }, 10*time.Second, time.Millisecond)
+}
+
+// getMany gets ref with 64 goroutines at once, and returns what all of them got.
+func (l leased) getMany(t *testing.T, ref hush.Ref) hush.Secret {
+	t.Helper()
+	var wg sync.WaitGroup
+	var secrets [64]hush.Secret
+	for i := range secrets {
+		wg.Go(func() {
+			secret, err := l.Get(t.Context(), ref)
+			assert.NoError(t, err)
+			secrets[i] = secret
+		})
+	}
+	wg.Wait()
+	for _, secret := range secrets {
+		assert.True(t, secrets[0].Equal(secret), "%+v and %+v", secrets[0], secret)
+	}
+	return secrets[0]
+}
+
+func TestALeaseIsHeld(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "NewReader contacts nobody")
+	first := l.gets(t, creds)
+	assert.Equal(t, `{"n":1,"password":"canary-lease"}`, first.Value.Reveal())
+	assert.Equal(t, l.time(), first.Created)
+	assert.Equal(t, l.time().Add(time.Hour), first.Expires)
+	assert.Equal(t, "vault", first.Source)
+	for range 39 {
+		l.pass(time.Minute)
+		assert.True(t, first.Equal(l.gets(t, creds)))
+	}
+	field := creds
+	field.Field = "password"
+	part := l.gets(t, field)
+	assert.Equal(t, leaseCanary, part.Value.Reveal())
+	assert.Equal(t, first.Expires, part.Expires)
+	assert.Equal(t, 1, l.calls(vaulttest.Read))
+	assert.Zero(t, l.calls(vaulttest.RenewLease))
+}
+
+func TestALeaseIsRenewedOnUse(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	for i := range 10 {
+		l.pass(41 * time.Minute)
+		l.gets(t, creds)
+		again := l.getMany(t, creds)
+		assert.Equal(t, first.Version, again.Version)
+		assert.True(t, first.Value.Equal(again.Value))
+		assert.Equal(t, first.Created, again.Created)
+		assert.Equal(t, l.time().Add(time.Hour), again.Expires)
+		assert.Equal(t, i+1, l.server.Counts().Renewed)
+	}
+	assert.Equal(t, 1, l.server.Counts().Issued)
+}
+
+func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute}, vault.ReaderOptions{})
+	for range 50 {
+		l.gets(t, creds)
+		l.pass(2 * time.Minute)
+	}
+	assert.Equal(t, 2, l.server.Counts().Issued, "one before 90 minutes are over")
+	assert.LessOrEqual(t, l.calls(vaulttest.RenewLease), 4)
+}
+
+func TestALeaseThatCannotBeRenewedIsReplaced(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, NotRenewable: true}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	l.pass(59 * time.Minute)
+	assert.True(t, first.Equal(l.gets(t, creds)))
+	l.pass(31 * time.Second)
+	next := l.gets(t, creds)
+	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
+	assert.True(t, l.lives(first), "what others use ends by itself")
+	assert.Zero(t, l.calls(vaulttest.RenewLease))
+}
+
+func TestARenewalOfALeaseThatIsRefused(t *testing.T) {
+	for name, refuse := range map[string]func(leased){
+		"400":     func(l leased) { l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: 400}) },
+		"403":     func(l leased) { l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: 403}) },
+		"revoked": func(l leased) { l.server.RevokeLease(l.server.Leases()[0].ID) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+			first := l.gets(t, creds)
+			refuse(l)
+			l.pass(41 * time.Minute)
+			next := l.gets(t, creds)
+			assert.NotEqual(t, first.Version, next.Version)
+			assert.Equal(t, 2, l.server.Counts().Issued)
+			assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
+		})
+	}
+}
+
+// TestARenewalOfALeaseWithoutAnAnswer has the lease served to its very end, and
+// the renewal tried again every second.
+func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
+	for name, failure := range map[string]vaulttest.Failure{
+		"500":     {Status: 500, Errors: []string{leaseCanary}},
+		"429":     {Status: 429},
+		"garbage": {Status: 200, Body: []byte(leaseCanary)},
+		"no time": {Status: 200, Body: []byte(`{"lease_id":"x"}`)},
+		"nothing": {Status: 204, Body: []byte{}},
+		"dropped": {Drop: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+			first := l.gets(t, creds)
+			l.pass(41 * time.Minute)
+			failure.Kind = vaulttest.RenewLease
+			restore := l.server.Fail(failure)
+			l.gets(t, creds)
+			once := l.calls(vaulttest.RenewLease) // net/http asks twice where the answer is dropped
+			for range 5 {
+				assert.True(t, first.Equal(l.gets(t, creds)), "with the same end")
+			}
+			assert.Equal(t, once, l.calls(vaulttest.RenewLease), "not by every read")
+			l.pass(time.Second)
+			assert.True(t, first.Equal(l.gets(t, creds)))
+			assert.Greater(t, l.calls(vaulttest.RenewLease), once)
+			restore()
+			l.pass(time.Second)
+			assert.Equal(t, l.time().Add(time.Hour), l.gets(t, creds).Expires)
+			assert.Equal(t, 1, l.server.Counts().Issued)
+		})
+	}
+}
+
+func TestALeaseDuringAnOutage(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	restore := l.server.Break()
+	for range 59 {
+		l.pass(time.Minute)
+		assert.True(t, first.Equal(l.gets(t, creds)))
+	}
+	l.pass(59 * time.Second)
+	assert.True(t, first.Equal(l.gets(t, creds)), "to the last second")
+	l.pass(time.Second)
+	l.fails(t, creds, hush.ErrUnavailable)
+	restore()
+	assert.NotEqual(t, first.Version, l.gets(t, creds).Version)
+}
+
+// One waits for a renewal, for a moment, and the others do not.
+func TestARenewalOfALeaseThatHangs(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	l.pass(41 * time.Minute)
+	release := l.server.Hang(vaulttest.RenewLease)
+	defer release()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		secret, err := l.Get(t.Context(), creds)
+		assert.NoError(t, err)
+		assert.True(t, first.Equal(secret))
+	})
+	l.reaches(t, vaulttest.RenewLease, 1)
+	assert.True(t, first.Equal(l.getMany(t, creds)))
+	wg.Wait()
+	assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
+	release()
+	require.Eventually(t, func() bool { return l.gets(t, creds).Expires.After(first.Expires) }, 10*time.Second, time.Millisecond)
+}
+
+// A caller with little time gets what is held while there is time to use it.
+func TestARenewalOfALeaseThatHangsForACallerWithADeadline(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	l.pass(41 * time.Minute)
+	defer l.server.Hang(vaulttest.RenewLease)()
+	ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
+	defer cancel()
+	secret, err := l.Get(ctx, creds)
+	require.NoError(t, err)
+	assert.True(t, first.Equal(secret))
+}
+
+func TestALeaseEndsByEitherClock(t *testing.T) {
+	const ttl = time.Hour
+	for name, move := range map[string]struct{ wall, mono time.Duration }{
+		"time":                                  {ttl, ttl},
+		"frozen: the monotonic one stood still": {ttl, 0},
+		"the wall clock was set back":           {-ttl, ttl},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLeased(t, vaulttest.LeaseOptions{TTL: ttl}, vault.ReaderOptions{})
+			first := l.gets(t, creds)
+			restore := l.server.Break()
+			l.move(move.wall, move.mono)
+			l.fails(t, creds, hush.ErrUnavailable)
+			restore()
+			next, err := l.Get(t.Context(), creds)
+			require.NoError(t, err)
+			assert.NotEqual(t, first.Version, next.Version)
+			assert.Zero(t, l.server.Counts().Renewed)
+		})
+	}
+}
+
+// What a cache reckons from Expires is the time that is left, whatever was done to
+// the wall clock.
+func TestExpiresOfALeaseAfterTheWallClockWasSet(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
+	first := l.gets(t, creds)
+	l.move(20*time.Minute+time.Millisecond, 20*time.Minute)
+	assert.Equal(t, first.Expires, l.gets(t, creds).Expires, "clocks are never quite as one")
+	l.move(-3*time.Hour, 0)
+	assert.Equal(t, l.time().Add(40*time.Minute), l.gets(t, creds).Expires)
+	l.move(3*time.Hour+10*time.Minute, 0)
+	assert.Equal(t, first.Expires, l.gets(t, creds).Expires, "the sooner one counts")
+}

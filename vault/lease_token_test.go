@@ -1,0 +1,110 @@
+package vault_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// A lease ends with the token that it was given to.
+func TestALeaseEndsWithItsToken(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
+		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute, NotRenewable: true})
+	first := l.gets(t, creds)
+	end := l.time().Add(30 * time.Minute)
+	assert.Equal(t, end, first.Expires)
+	l.pass(29 * time.Minute)
+	assert.True(t, first.Equal(l.gets(t, creds)))
+	l.pass(31 * time.Second)
+	next := l.gets(t, creds)
+	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
+	assert.Equal(t, l.time().Add(30*time.Minute), next.Expires)
+	assert.Equal(t, 2, l.server.Counts().Logins)
+	assert.Zero(t, l.server.Counts().Revoked, "none was in use")
+}
+
+func TestALeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
+		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute})
+	l.gets(t, creds)
+	restore := l.server.Break()
+	l.pass(30*time.Minute - time.Second)
+	l.gets(t, creds)
+	l.pass(time.Second)
+	l.fails(t, creds, hush.ErrUnavailable)
+	restore()
+	l.gets(t, creds)
+}
+
+// A program that reads nothing but what it holds asks Vault for nothing, and its
+// token is renewed all the same.
+func TestATokenIsRenewedWhileItsLeasesAreHeld(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
+		logsIn(&vaulttest.TokenOptions{Period: time.Hour})
+	first := l.gets(t, creds)
+	assert.Equal(t, l.time().Add(time.Hour), first.Expires)
+	for i := range 10 {
+		l.pass(41 * time.Minute)
+		l.gets(t, creds)
+		require.Eventually(t, func() bool { return l.server.Counts().TokensRenewed == i+1 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return l.gets(t, creds).Expires.Equal(l.time().Add(time.Hour)) }, 10*time.Second, time.Millisecond)
+	}
+	assert.Equal(t, first.Version, l.gets(t, creds).Version)
+	assert.Equal(t, 1, l.server.Counts().Logins)
+	assert.Equal(t, 1, l.calls(vaulttest.Read))
+}
+
+// What a dead token was given is not given out, once that is known.
+func TestLeasesOfADeadToken(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
+	l.server.Lease("database", "other", nil)
+	first := l.gets(t, creds)
+	l.server.RevokeLogins()
+	assert.False(t, l.lives(first))
+	_, err := l.Get(t.Context(), hush.Name("database/creds/other"))
+	require.NoError(t, err)
+	next := l.gets(t, creds)
+	assert.NotEqual(t, first.Version, next.Version)
+	assert.Equal(t, 2, l.server.Counts().Logins)
+	assert.Equal(t, 3, l.server.Counts().Issued)
+
+	// The lease's own renewal tells, too.
+	l.server.RevokeLogins()
+	l.pass(41 * time.Minute)
+	assert.NotEqual(t, next.Version, l.gets(t, creds).Version)
+	assert.Equal(t, 3, l.server.Counts().Logins)
+}
+
+// So does the renewal of the token.
+func TestLeasesOfATokenWhoseRenewalSaysThatItIsDead(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
+		logsIn(&vaulttest.TokenOptions{TTL: time.Hour})
+	first := l.gets(t, creds)
+	l.server.RevokeLogins()
+	l.pass(41 * time.Minute)
+	require.Eventually(t, func() bool {
+		secret, err := l.Get(t.Context(), creds)
+		return err == nil && secret.Version != first.Version && l.lives(secret)
+	}, 10*time.Second, time.Millisecond)
+}
+
+// A lease outlives the login that it belongs to no longer than its token, and is
+// renewed by whoever is logged in.
+func TestALeaseIsRenewedByTheNextLogin(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Minute}, vault.ReaderOptions{}).
+		logsIn(&vaulttest.TokenOptions{TTL: 10 * time.Hour})
+	l.server.Deny("database", "denied")
+	first := l.gets(t, creds)
+	l.fails(t, hush.Name("database/creds/denied"), hush.ErrDenied)
+	assert.Equal(t, 2, l.server.Counts().Logins, "for the denial")
+	l.pass(70 * time.Minute)
+	again := l.gets(t, creds)
+	assert.Equal(t, first.Version, again.Version)
+	assert.Equal(t, l.time().Add(100*time.Minute), again.Expires)
+}

@@ -1,0 +1,67 @@
+package vault_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// A deployment hands out the secret id of a role wrapped, in a file. Whoever is
+// first can unwrap it, and nobody after that.
+func ExampleAppRole() {
+	server, err := vaulttest.Start(nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	server.Put("secret", "db/prod", map[string]any{"user": "app", "password": "hunter2"})
+	roleID, _ := server.AppRole("approle", "app", nil)
+	file, remove := mounted(server.WrapSecretID("approle", "app", 0, 0))
+	defer remove()
+
+	login := vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretIDFile: file, Wrapped: true})
+	provider := vault.New(server.Client(), &vault.Options{Auth: login})
+	secret, err := hush.Get(context.Background(), provider, "db/prod#user")
+	fmt.Println(secret.Value.Reveal(), err)
+	// Output: app <nil>
+}
+
+// A pod logs in with the token of its service account, which the kubelet replaces
+// now and then. In a pod it is found without options.
+func ExampleKubernetes() {
+	server, err := vaulttest.Start(nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	server.Put("secret", "db/prod", map[string]any{"user": "app", "password": "hunter2"})
+	server.Kubernetes("kubernetes", "app", nil, "the pod's token")
+	file, remove := mounted("the pod's token\n")
+	defer remove()
+
+	login := vault.Kubernetes("app", &vault.JWTOptions{JWTFile: file})
+	provider := vault.New(server.Client(), &vault.Options{Auth: login})
+	secret, err := hush.Get(context.Background(), provider, "db/prod#user")
+	fmt.Println(secret.Value.Reveal(), err)
+	// Output: app <nil>
+}
+
+// mounted writes a credential into a file, as a platform does.
+func mounted(credential string) (file string, remove func()) {
+	dir, err := os.MkdirTemp("", "mounted")
+	if err != nil {
+		panic(err)
+	}
+	file = filepath.Join(dir, "credential")
+	if err := os.WriteFile(file, []byte(credential), 0o600); err != nil {
+		panic(err)
+	}
+	return file, func() { _ = os.RemoveAll(dir) }
+}

@@ -1,0 +1,186 @@
+package vault_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+func preflights(s *vaulttest.Server) int {
+	return s.Calls(vaulttest.Call{Kind: vaulttest.Preflight})
+}
+
+func TestTheEngineIsAskedForOnce(t *testing.T) {
+	for range 20 { // who comes as the answer does is a matter of luck
+		server := startVault(t)
+		server.Put("secret", app, map[string]any{"n": 1})
+		p := vault.New(server.Client(), nil)
+		assert.Zero(t, server.Calls(vaulttest.Call{}), "New contacts nobody")
+		var wg sync.WaitGroup
+		for range 64 {
+			wg.Go(func() {
+				secret, err := p.Get(t.Context(), hush.Name(app))
+				assert.NoError(t, err)
+				assert.Equal(t, `{"n":1}`, secret.Value.Reveal())
+			})
+		}
+		wg.Wait()
+		assert.Equal(t, 1, preflights(server))
+		assert.Equal(t, 64, server.Calls(vaulttest.Call{Kind: vaulttest.Read}))
+		server.Close()
+	}
+}
+
+// A preflight goes on for the others when the caller who began it has gone.
+func TestAPreflightOutlivesItsCaller(t *testing.T) {
+	server := startVault(t)
+	server.Put("secret", app, map[string]any{"n": 1})
+	p := vault.New(server.Client(), &vault.Options{Timeout: 20 * time.Second})
+	release := server.Hang(vaulttest.Preflight)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := p.Get(ctx, hush.Name(app))
+		assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	require.Eventually(t, func() bool { return preflights(server) == 1 }, 10*time.Second, time.Millisecond)
+	wg.Go(func() {
+		_, err := p.Get(t.Context(), hush.Name(app))
+		assert.NoError(t, err)
+	})
+	cancel()
+	release()
+	wg.Wait()
+	assert.Equal(t, 1, preflights(server))
+}
+
+// A failure of the preflight is one of the call, and is not remembered.
+func TestAPreflightThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		failure vaulttest.Failure
+		class   hush.Class
+		says    string
+	}{
+		"sealed":        {vaulttest.Failure{Status: 503}, hush.ErrUnavailable, "sealed"},
+		"throttled":     {vaulttest.Failure{Status: 429}, hush.ErrThrottled, "too many calls"},
+		"too old":       {vaulttest.Failure{Status: 404}, hush.ErrUnavailable, `does not say what is mounted at "secret" (status 404): set Options.KV`},
+		"bad request":   {vaulttest.Failure{Status: 400}, hush.ErrRefused, "does not take the request"},
+		"garbage":       {vaulttest.Failure{Status: 200, Body: []byte("canary-kv")}, hush.ErrUnavailable, "cannot be read"},
+		"nothing":       {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv"}}`)}, hush.ErrUnavailable, "cannot be read"},
+		"another mount": {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv","path":"secretly/"}}`)}, hush.ErrUnavailable, "cannot be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := startVault(t)
+			server.Put("secret", app, map[string]any{"n": 1})
+			k := kv{vault.New(server.Client(), nil), server}
+			c.failure.Kind, c.failure.Times, c.failure.Errors = vaulttest.Preflight, 1, []string{"canary-kv"}
+			server.Fail(c.failure)
+			k.fails(t, hush.Name(app), c.class, c.says)
+			assert.Zero(t, server.Calls(vaulttest.Call{Kind: vaulttest.Read}))
+			k.reads(t, hush.Name(app))
+			k.reads(t, hush.Name(app))
+			assert.Equal(t, 2, preflights(server))
+		})
+	}
+}
+
+func TestAMountThatMayNotBeAskedFor(t *testing.T) {
+	server := startVault(t)
+	server.Put("secret", app, map[string]any{"n": 1})
+	server.DenyPath("sys/internal/ui/mounts/secret")
+	client := server.Client()
+	client.SetToken(server.Token(nil))
+	kv{vault.New(client, nil), server}.fails(t, hush.Name(app), hush.ErrDenied, "set Options.KV")
+	asked := preflights(server)
+	kv{vault.New(client, &vault.Options{KV: 2}), server}.reads(t, hush.Name(app))
+	assert.Equal(t, asked, preflights(server), "it was told")
+
+	server.DenyPath("secret/*")
+	kv{vault.New(client, &vault.Options{KV: 2}), server}.fails(t, hush.Name(app), hush.ErrDenied, "no policy of the token")
+}
+
+func TestMounts(t *testing.T) {
+	for _, c := range []struct {
+		engine       vaulttest.Engine
+		mount, given string
+		name, path   string // of the secret below the mount, and of the call
+	}{
+		{vaulttest.KV2, "secret", "", "db/app", "secret/data/db/app"},
+		{vaulttest.KV1, "secret", "/secret/", "db/app", "secret/db/app"},
+		{vaulttest.KV2, "team/a/kv", "team/a/kv", "db/app", "team/a/kv/data/db/app"},
+		{vaulttest.KV2, "team/a/kv", "/team/a/kv/prod/eu/", "prod/eu/db/app", "team/a/kv/data/prod/eu/db/app"},
+		{vaulttest.KV1, "team/a/kv", "team/a/kv/prod", "prod/db/app", "team/a/kv/prod/db/app"},
+		{vaulttest.KV2, "a b%2f?", "a b%2f?", "db/app", "a b%2f?/data/db/app"},
+	} {
+		server := startVault(t)
+		server.Mount(c.mount, c.engine)
+		server.Put(c.mount, c.name, map[string]any{"n": 1})
+		k := kv{vault.New(server.Client(), &vault.Options{Mount: c.given}), server}
+		assert.Equal(t, `{"n":1}`, k.reads(t, hush.Name("db/app")).Value.Reveal())
+		recent := server.Recent()
+		assert.Equal(t, c.path, recent[len(recent)-1].Path)
+	}
+}
+
+func TestAMountThatIsNoKV(t *testing.T) {
+	server := startVault(t)
+	server.Mount("database", vaulttest.Database)
+	k := kv{vault.New(server.Client(), &vault.Options{Mount: "database"}), server}
+	k.fails(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is no KV engine: see NewReader`)
+	missing := kv{vault.New(server.Client(), &vault.Options{Mount: "none"}), server}
+	missing.fails(t, hush.Name(app), hush.ErrDenied, "or there is none")
+	told := kv{vault.New(server.Client(), &vault.Options{Mount: "none", KV: 2}), server}
+	told.fails(t, hush.Name(app), hush.ErrNotFound, "status 404")
+}
+
+// New does not fail: what cannot work is the answer of every Get, without a call.
+func TestOptionsThatCannotWork(t *testing.T) {
+	server := startVault(t)
+	for _, opts := range []vault.Options{
+		{KV: 3},
+		{KV: -1},
+		{Mount: "/"},
+		{Mount: "a//b"},
+		{Mount: "//secret"},
+		{Mount: "secret/../sys"},
+		{Mount: "secret/."},
+		{Mount: "a\nb"},
+		{Mount: "sys"},
+		{Mount: "/auth/"},
+		{Mount: "Identity"},
+		{Mount: "cubbyhole/x"},
+		{Mount: "team/sys/internal"},
+		{Mount: " sys"},
+		{Mount: "ſys"},
+	} {
+		k := kv{vault.New(server.Client(), &opts), server}
+		k.fails(t, hush.Name(app), hush.ErrUnavailable, "")
+		_, err := vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"ok", opts.Mount}}).Get(t.Context(), hush.Name("ok/x"))
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%q", opts.Mount)
+	}
+	assert.Zero(t, server.Calls(vaulttest.Call{}))
+	assert.Panics(t, func() { vault.New(nil, nil) })
+	assert.Panics(t, func() { vault.NewReader(nil, nil) })
+}
+
+// What a Provider does is not seen on the client that it was given.
+func TestTheClientIsLeftAlone(t *testing.T) {
+	server := startVault(t)
+	server.Put("secret", app, map[string]any{"n": 1})
+	client := server.Client()
+	headers, transport := client.Headers(), client.CloneConfig().HttpClient.Transport
+	kv{vault.New(client, nil), server}.reads(t, hush.Name(app))
+	assert.Equal(t, server.Root(), client.Token())
+	assert.Equal(t, headers, client.Headers())
+	assert.Same(t, transport.(*http.Transport), client.CloneConfig().HttpClient.Transport.(*http.Transport))
+}

@@ -1,0 +1,120 @@
+package vault_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault"
+)
+
+const nodeToken = "hvs.canary-of-the-client"
+
+// A heard is a request as a node got it.
+type heard struct{ method, path, host, token, body string }
+
+// A node is a server of one address that remembers what it was asked.
+type node struct {
+	*httptest.Server
+	mu    sync.Mutex
+	heard []heard
+}
+
+func newNode(t *testing.T, answer http.HandlerFunc) *node {
+	t.Helper()
+	n := &node{}
+	n.Server = httptest.NewServer(n.hears(answer))
+	t.Cleanup(n.Close)
+	return n
+}
+
+func newTLSNode(t *testing.T, answer http.HandlerFunc) *node {
+	t.Helper()
+	n := &node{}
+	n.Server = httptest.NewTLSServer(n.hears(answer))
+	n.Config.ErrorLog = quiet
+	t.Cleanup(n.Close)
+	return n
+}
+
+func (n *node) hears(answer http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		n.mu.Lock()
+		n.heard = append(n.heard, heard{r.Method, r.URL.EscapedPath(), r.Host, r.Header.Get("X-Vault-Token"), string(body)})
+		n.mu.Unlock()
+		answer(w, r)
+	})
+}
+
+func (n *node) requests() []heard {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.heard
+}
+
+// host is the node's address without the scheme.
+func (n *node) host() string { return n.Listener.Addr().String() }
+
+// serves answers as a KV engine of version 1 that has every secret.
+func serves(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, `{"data":{"password":"hunter2","ttl":3600}}`)
+}
+
+// redirects answers as a standby whose active node is at address.
+func redirects(address func() string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		// As Vault does: the path decoded, and so without its escapes.
+		w.Header().Set("Location", address()+r.URL.Path)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}
+}
+
+func says(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
+// nobody returns an address on which nobody listens.
+func nobody(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	return "http://" + l.Addr().String()
+}
+
+// noVault unsets the VAULT_ variables until the test ends.
+func noVault(t *testing.T) {
+	t.Helper()
+	for _, pair := range os.Environ() {
+		if key, _, _ := strings.Cut(pair, "="); strings.HasPrefix(key, "VAULT_") {
+			t.Setenv(key, "") // so that it is restored
+			require.NoError(t, os.Unsetenv(key))
+		}
+	}
+}
+
+// connect returns a client of these addresses, in an environment that says nothing.
+func connect(t *testing.T, addresses ...string) *api.Client {
+	t.Helper()
+	noVault(t)
+	return made(t, &vault.ClientOptions{Addresses: addresses, Token: hush.NewValue([]byte(nodeToken))})
+}
+
+// made returns a client whose connections end with the test.
+func made(t *testing.T, opts *vault.ClientOptions) *api.Client {
+	t.Helper()
+	client, err := vault.NewClient(opts)
+	require.NoError(t, err)
+	t.Cleanup(client.CloneConfig().HttpClient.CloseIdleConnections)
+	return client
+}

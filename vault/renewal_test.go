@@ -1,0 +1,198 @@
+package vault_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+func TestATokenIsReplacedBeforeItsEndByEitherClock(t *testing.T) {
+	const ttl = time.Hour
+	for name, move := range map[string]struct{ wall, mono time.Duration }{
+		"time":                                  {ttl, ttl},
+		"frozen: the monotonic one stood still": {ttl, 0},
+		"the wall clock was set back":           {-time.Hour, ttl},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := logIn(t, &vaulttest.TokenOptions{TTL: ttl, NotRenewable: true})
+			l.reads(t)
+			const little = time.Minute // more than 30 s, which is what is kept off the end
+			l.move(max(move.wall-little, 0), max(move.mono-little, 0))
+			l.reads(t)
+			assert.Equal(t, 1, l.logins())
+			l.move(move.wall-max(move.wall-little, 0)-29*time.Second, move.mono-max(move.mono-little, 0)-29*time.Second)
+			before := l.calls(vaulttest.Lookup)
+			l.reads(t)
+			assert.Equal(t, 2, l.logins())
+			assert.Equal(t, before, l.calls(vaulttest.Lookup), "no 403 had to say so")
+		})
+	}
+}
+
+func TestATokenIsRenewedWhenAThirdIsLeft(t *testing.T) {
+	for name, opts := range map[string]*vaulttest.TokenOptions{
+		"renewable": {TTL: time.Hour, MaxTTL: 1000 * time.Hour}, "periodic": {Period: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := logIn(t, opts)
+			l.reads(t)
+			l.pass(39 * time.Minute)
+			l.reads(t)
+			assert.Zero(t, l.server.Counts().TokensRenewed)
+			l.pass(2 * time.Minute)
+			for i := range 10 {
+				l.readMany(t, 2)
+				assert.Equal(t, i+1, l.server.Counts().TokensRenewed)
+				l.pass(41 * time.Minute)
+			}
+			assert.Equal(t, 1, l.logins())
+		})
+	}
+}
+
+func TestATokenAtItsLongestLifeIsReplaced(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute})
+	l.reads(t)
+	for range 50 {
+		l.pass(2 * time.Minute)
+		l.reads(t)
+	}
+	assert.Equal(t, 2, l.logins(), "one before 90 minutes are over")
+	assert.LessOrEqual(t, l.server.Counts().TokensRenewed, 5)
+}
+
+// One waits for the renewal of a token that serves, and the others do not.
+func TestARenewalHoldsUpNobodyElse(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
+	l.reads(t)
+	l.pass(45 * time.Minute)
+	release := l.server.Hang(vaulttest.Renew)
+	var wg sync.WaitGroup
+	wg.Go(func() { l.reads(t) })
+	require.Eventually(t, func() bool { return l.calls(vaulttest.Renew) == 1 }, 10*time.Second, time.Millisecond)
+	l.readMany(t, 2)
+	release()
+	wg.Wait()
+	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
+}
+
+func TestARenewalThatFailsIsTriedAgainLater(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
+	l.reads(t)
+	l.pass(45 * time.Minute)
+	restore := l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 500, Errors: []string{"canary-session"}})
+	for range 5 {
+		l.reads(t)
+	}
+	assert.Equal(t, 1, l.calls(vaulttest.Renew), "not by every read")
+	l.pass(time.Second)
+	l.reads(t)
+	assert.Equal(t, 2, l.calls(vaulttest.Renew))
+	l.pass(time.Second)
+	l.reads(t)
+	assert.Equal(t, 2, l.calls(vaulttest.Renew), "and ever less often")
+	restore()
+	l.pass(time.Second)
+	l.reads(t)
+	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
+	assert.Equal(t, 1, l.logins())
+}
+
+func TestARenewalThatIsRefusedIsALogin(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
+	l.reads(t)
+	l.pass(45 * time.Minute)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 400})
+	l.reads(t)
+	assert.Equal(t, 2, l.logins())
+}
+
+func TestARenewalThatGrantsNothingIsTheLast(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
+	l.reads(t)
+	l.pass(45 * time.Minute)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 200, Body: []byte(`{"auth":{"client_token":"x","lease_duration":0,"renewable":true}}`)})
+	for range 3 {
+		l.reads(t)
+	}
+	assert.Equal(t, 1, l.calls(vaulttest.Renew))
+	l.pass(15 * time.Minute)
+	l.reads(t)
+	assert.Equal(t, 2, l.logins(), "and the token still has its end")
+}
+
+func TestAnOutageEndsTheWordOfARefusal(t *testing.T) {
+	l := logIn(t, nil)
+	for _, status := range []int{400, 400, 400, 503} {
+		l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: status, Times: 1})
+		_, _ = l.Get(t.Context(), dbProd)
+		l.pass(4 * time.Second)
+	}
+	restore := l.server.Break()
+	l.fails(t, dbProd.Name, hush.ErrUnavailable)
+	restore()
+	l.reads(t)
+}
+
+// What is superseded is not the last word: a login that hangs after a 403 is an
+// outage, in which a cache may go on, and no denial.
+func TestAHangAfterADenialIsAnOutage(t *testing.T) {
+	l := logIn(t, nil)
+	l.reads(t)
+	l.server.RevokeLogins()
+	release := l.server.Hang(vaulttest.Login)
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := l.Get(ctx, dbProd)
+	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
+}
+
+// A login that is throttled and tried again is throttled for those who wait for it.
+func TestWhoWaitsForALoginHasItsLastAnswer(t *testing.T) {
+	l := logIn(t, nil)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 429, Times: 1})
+	client := l.server.Client()
+	client.SetMaxRetries(1)
+	client.SetMinRetryWait(time.Minute)
+	client.SetMaxRetryWait(time.Minute)
+	p := vault.New(client, &vault.Options{KV: 2, Timeout: 300 * time.Millisecond, Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: "x"})})
+	_, err := p.Get(t.Context(), dbProd)
+	assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "%v", err)
+}
+
+func TestARefusedLoginIsNotRepeatedByEveryRead(t *testing.T) {
+	l := logIn(t, nil)
+	restore := l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 400, Errors: []string{"canary-session"}})
+	wait := time.Second
+	for i := range 7 {
+		for range 3 {
+			err := l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+			assert.ErrorContains(t, err, "Vault refuses the login (status 400)")
+		}
+		assert.Equal(t, i+1, l.calls(vaulttest.Login))
+		l.pass(wait)
+		wait = min(2*wait, 30*time.Second)
+	}
+	restore()
+	l.reads(t)
+	assert.Zero(t, l.calls(vaulttest.Lookup))
+}
+
+func TestAnOutageDuringTheNewLoginIsUnavailable(t *testing.T) {
+	l := logIn(t, nil)
+	l.reads(t)
+	l.server.RevokeLogins()
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 503, Times: 1})
+	l.fails(t, dbProd.Name, hush.ErrUnavailable)
+	l.reads(t)
+	assert.Equal(t, 2, l.logins())
+}

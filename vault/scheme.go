@@ -1,0 +1,212 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/params"
+)
+
+// defaultPort is Vault's own. A URL of the scheme vault has it, as one of https does
+// not.
+const defaultPort = "8200"
+
+// parameters are those of every URL; the auth methods have theirs.
+var parameters = []string{
+	"auth", "ca_file", "ca_path", "client_cert_file", "client_key_file", "kv", "mounts", "namespace",
+	"revoke", "server_name", "timeout", "tls",
+}
+
+// Scheme returns the scheme "vault", whose URLs are
+//
+//	vault://host:8200,other:8200/mount?key=value
+//
+// The hosts are the nodes of one cluster, spoken to over https; a port that is left
+// out is 8200, but where there are several, the last needs one. Without a host the
+// address is that of VAULT_ADDR, and without that every Get is ErrAbsent. The mount
+// is the path of a KV engine, by default "secret". The VAULT_ variables serve as
+// [ClientOptions] says.
+//
+// These parameters go with every URL:
+//
+//	kv                 1 or 2; left out, it is found out
+//	mounts             such as database,aws: read leased and other secrets below
+//	                   these mounts by full paths, and no KV engine
+//	revoke             true: revoke the leases when the provider is closed
+//	namespace          of Vault Enterprise
+//	timeout            of a Get, such as 3s
+//	ca_file, ca_path, client_cert_file, client_key_file, server_name
+//	tls                false: http, which is for loopback
+//	auth               how to log in, with the parameters below
+//
+// The auth methods and their parameters:
+//
+//	token              token_env, a variable's name; left out, it is VAULT_TOKEN
+//	token_file         token_file
+//	approle            role_id; secret_id_file or secret_id_env; wrapped (true or
+//	                   false); auth_mount
+//	kubernetes         role, jwt_file, auth_mount
+//	jwt                role; jwt_file or jwt_env; auth_mount
+//
+// Without auth it is token_file if there is that parameter, else token. methods are
+// further ones; one with the name of these replaces it.
+//
+// A parameter that the chosen method does not use is an error, and so is a
+// credential anywhere in the URL. The provider that Open returns has a Close.
+func Scheme(methods ...Method) hush.Scheme {
+	s := schemer{methods: append(slices.Clone(methods), builtin()...)}
+	return hush.Scheme{Name: name, Open: s.open}
+}
+
+// A Method is an auth method of a URL.
+type Method struct {
+	// Name is what the parameter auth chooses it by.
+	Name string
+
+	// Params are the parameters that it takes. Their names must not be those of
+	// credentials, which are refused.
+	Params []string
+
+	// Open returns the method for those of Params that the URL has. It contacts
+	// nobody.
+	Open func(params map[string]string) (api.AuthMethod, error)
+}
+
+// A schemer opens URLs with its methods.
+type schemer struct{ methods []Method }
+
+func (s schemer) open(_ context.Context, u *url.URL) (hush.Provider, error) {
+	values, err := params.ParseHost(u, s.known()...)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPlan(u, values)
+	if err != nil {
+		return nil, err
+	}
+	if p.auth, err = s.auth(values); err != nil {
+		return nil, err
+	}
+	client, err := newClient(p.client, inURL)
+	switch {
+	case hush.ClassOf(err) == hush.ErrAbsent:
+		return absent(err), nil
+	case err != nil:
+		return nil, err
+	}
+	return p.provider(client)
+}
+
+// known returns every parameter that there is.
+func (s schemer) known() []string {
+	known := slices.Clone(parameters)
+	for _, m := range s.methods {
+		known = append(known, m.Params...)
+	}
+	slices.Sort(known)
+	return slices.Compact(known)
+}
+
+// A plan is what a URL asks for.
+type plan struct {
+	client  *ClientOptions
+	auth    api.AuthMethod
+	timeout time.Duration
+	mount   string
+	kv      int
+	mounts  []string // not nil: a Reader of these
+	revoke  bool
+}
+
+func newPlan(u *url.URL, values map[string]string) (p plan, err error) {
+	if p.timeout, err = params.Duration(values, "timeout"); err != nil {
+		return p, err
+	}
+	if p.revoke, err = params.Bool(values, "revoke"); err != nil {
+		return p, err
+	}
+	if list, ok := values["mounts"]; ok {
+		p.mounts = strings.Split(list, ",")
+	}
+	switch values["kv"] {
+	case "":
+	case "1", "2":
+		p.kv = int(values["kv"][0] - '0')
+	default:
+		return p, errors.New(`parameter "kv" is 1 or 2`)
+	}
+	p.mount = u.Path
+	if err := p.check(); err != nil {
+		return p, err
+	}
+	p.client, err = clientOptions(u, values)
+	return p, err
+}
+
+// check returns what does not go together in p, or is no mount.
+func (p *plan) check() error {
+	if p.mount == "/" {
+		p.mount = ""
+	}
+	switch {
+	case p.mounts == nil && p.revoke:
+		return errors.New(`parameter "revoke" is about leases: it goes with mounts`)
+	case p.mounts != nil && p.kv != 0:
+		return errors.New(`parameter "kv" is about a KV engine: it does not go with mounts`)
+	case p.mounts != nil && p.mount != "":
+		return errors.New(`a path in the URL is the mount of a KV engine: it does not go with the parameter "mounts"`)
+	}
+	for _, mount := range append(slices.Clone(p.mounts), cmp.Or(p.mount, defaultMount)) {
+		if _, err := checkMount(mount); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// provider returns the provider over client, or why none of its calls could work.
+func (p *plan) provider(client *api.Client) (hush.Provider, error) {
+	idle := client.CloneConfig().HttpClient.CloseIdleConnections
+	if p.mounts != nil {
+		reader := NewReader(client, &ReaderOptions{Mounts: p.mounts, Auth: p.auth, Timeout: p.timeout, RevokeOnClose: p.revoke})
+		if reader.session.fault != nil {
+			return nil, reader.session.fault
+		}
+		return &openedReader{reader, idle}, nil
+	}
+	kv := New(client, &Options{Mount: p.mount, KV: p.kv, Auth: p.auth, Timeout: p.timeout})
+	if kv.session.fault != nil {
+		return nil, kv.session.fault
+	}
+	return &openedKV{kv, idle}, nil
+}
+
+// openedKV and openedReader have a client of their own, and so its connections to
+// close.
+type openedKV struct {
+	*Provider
+	idle func()
+}
+
+func (o *openedKV) Close() error {
+	o.idle()
+	return nil
+}
+
+type openedReader struct {
+	*Reader
+	idle func()
+}
+
+func (o *openedReader) Close() error {
+	defer o.idle()
+	return o.Reader.Close()
+}

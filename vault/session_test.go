@@ -1,0 +1,275 @@
+package vault_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// hands are the clocks of the program, which a test sets apart, and the wall clock
+// of the server.
+type hands struct {
+	mu  sync.Mutex
+	now clock.Instant
+}
+
+func newHands() *hands {
+	return &hands{now: clock.Instant{Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Mono: 1}}
+}
+
+func (h *hands) read() clock.Instant {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now
+}
+
+func (h *hands) time() time.Time { return h.read().Time() }
+
+// pass lets time go by on both clocks.
+func (h *hands) pass(d time.Duration) { h.move(d, d) }
+
+func (h *hands) move(wall, mono time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now.Wall += int64(wall)
+	h.now.Mono += int64(mono)
+}
+
+var dbProd = hush.Name("db/prod")
+
+// A loggedIn is a Provider that logs in to a server by AppRole, and their clocks.
+type loggedIn struct {
+	*vault.Provider
+	*hands
+	server *vaulttest.Server
+}
+
+// logIn gives each login a token of opts.
+func logIn(t *testing.T, opts *vaulttest.TokenOptions) loggedIn {
+	t.Helper()
+	h := newHands()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
+	roleID, secretID := server.AppRole("approle", "app", opts)
+	p := vault.New(server.Client(), &vault.Options{
+		KV: 2, Timeout: 20 * time.Second,
+		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+	})
+	p.SetClock(h.read)
+	return loggedIn{p, h, server}
+}
+
+func (l loggedIn) reads(t *testing.T) {
+	t.Helper()
+	secret, err := l.Get(t.Context(), dbProd)
+	require.NoError(t, err)
+	assert.Equal(t, `{"password":"canary-session"}`, secret.Value.Reveal())
+}
+
+// fails reads name and wants class.
+func (l loggedIn) fails(t *testing.T, name string, class hush.Class) error {
+	t.Helper()
+	_, err := l.Get(t.Context(), hush.Name(name))
+	require.Error(t, err)
+	assert.Equal(t, class, hush.ClassOf(err), "class of: %v", err)
+	assert.Empty(t, providertest.Leaks(err, "canary-session", l.server.Root()))
+	return err
+}
+
+// readMany reads with 64 goroutines at once, all of which succeed.
+func (l loggedIn) readMany(t *testing.T, times int) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range times {
+				_, err := l.Get(t.Context(), dbProd)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (l loggedIn) logins() int { return l.server.Counts().Logins }
+
+func (l loggedIn) calls(kind vaulttest.Kind) int { return l.server.Calls(vaulttest.Call{Kind: kind}) }
+
+func TestOneLoginForAllWhoWait(t *testing.T) {
+	l := logIn(t, nil)
+	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "New contacts nobody")
+	l.server.Latency(vaulttest.Login, 20*time.Millisecond)
+	l.readMany(t, 4)
+	assert.Equal(t, 1, l.logins())
+	assert.Zero(t, l.calls(vaulttest.Preflight), "the version of KV was told")
+}
+
+func TestALoginOutlivesTheCallerWhoBeganIt(t *testing.T) {
+	l := logIn(t, nil)
+	release := l.server.Hang(vaulttest.Login)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_, err := l.Get(ctx, dbProd)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
+	})
+	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 1 }, 10*time.Second, time.Millisecond)
+	wg.Go(func() { l.reads(t) })
+	cancel()
+	release()
+	wg.Wait()
+	assert.Equal(t, 1, l.logins())
+}
+
+func TestOneNewLoginForARevokedToken(t *testing.T) {
+	l := logIn(t, nil)
+	l.readMany(t, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() { l.readMany(t, 20) })
+	l.server.RevokeLogins()
+	wg.Wait()
+	l.readMany(t, 1)
+	assert.Equal(t, 2, l.logins())
+
+	// A minute is no limit where Vault says that the token is dead.
+	l.server.RevokeLogins()
+	l.readMany(t, 1)
+	assert.Equal(t, 3, l.logins())
+}
+
+func TestOneNewLoginForADenial(t *testing.T) {
+	l := logIn(t, nil)
+	l.server.Deny("secret", "db/denied")
+	l.reads(t)
+	for range 5 {
+		l.fails(t, "db/denied", hush.ErrDenied)
+	}
+	assert.Equal(t, 2, l.logins(), "the second changed nothing")
+	l.reads(t)
+	l.pass(59 * time.Second)
+	l.fails(t, "db/denied", hush.ErrDenied)
+	assert.Equal(t, 2, l.logins())
+	l.pass(2 * time.Second)
+	l.fails(t, "db/denied", hush.ErrDenied)
+	assert.Equal(t, 3, l.logins(), "a login in a minute: its policies may have changed")
+}
+
+func TestATokenThatMayNotLookItselfUpIsNoReasonForLogins(t *testing.T) {
+	l := logIn(t, nil)
+	l.server.DenyPath("auth/token/lookup-self")
+	l.server.Deny("secret", "db/denied")
+	for range 5 {
+		l.fails(t, "db/denied", hush.ErrDenied)
+	}
+	assert.Equal(t, 2, l.logins())
+	l.server.RevokeLogins()
+	l.fails(t, dbProd.Name, hush.ErrDenied) // which is all that can be known
+	l.pass(time.Minute)
+	l.reads(t)
+	assert.Equal(t, 3, l.logins())
+}
+
+func TestClassesOfALoginThatFails(t *testing.T) {
+	for status, class := range map[int]hush.Class{
+		400: hush.ErrUnauthenticated, 401: hush.ErrUnauthenticated, 403: hush.ErrUnauthenticated, 404: hush.ErrUnauthenticated,
+		412: hush.ErrUnavailable, 429: hush.ErrThrottled, 500: hush.ErrUnavailable, 503: hush.ErrUnavailable, 473: hush.ErrUnauthenticated,
+	} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			l := logIn(t, nil)
+			l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: status, Times: 1})
+			l.fails(t, dbProd.Name, class)
+			l.pass(time.Second)
+			l.reads(t)
+		})
+	}
+}
+
+// A login that was under way when the program froze hangs on a dead connection.
+func TestALoginThatAFreezeOutlivedIsAbandoned(t *testing.T) {
+	l := logIn(t, nil)
+	release := l.server.Hang(vaulttest.Login)
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = l.Get(t.Context(), dbProd) })
+	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 1 }, 10*time.Second, time.Millisecond)
+	l.move(10*time.Minute, 0)
+	wg.Go(func() { l.reads(t) })
+	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 2 }, 10*time.Second, time.Millisecond)
+	release()
+	wg.Wait()
+}
+
+func TestAGivenToken(t *testing.T) {
+	h := newHands()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
+	client := server.Client()
+	client.SetToken(server.Token(&vaulttest.TokenOptions{Period: time.Hour}))
+	p := vault.New(client, nil)
+	p.SetClock(h.read)
+	l := loggedIn{p, h, server}
+
+	for range 5 {
+		l.reads(t)
+		l.pass(41 * time.Minute)
+	}
+	assert.Equal(t, 4, server.Counts().TokensRenewed, "as one that was got by a login")
+
+	server.Revoke(client.Token())
+	err = l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	assert.ErrorContains(t, err, "expired, revoked or unknown")
+	calls := server.Calls(vaulttest.Call{})
+	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	assert.Equal(t, calls, server.Calls(vaulttest.Call{}), "Vault is not asked again at once")
+
+	client.SetToken(server.Token(nil))
+	l.reads(t)
+	client.ClearToken()
+	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+}
+
+// A method of a third party, whose errors nobody knows.
+type method func(context.Context, *api.Client) (*api.Secret, error)
+
+func (m method) Login(ctx context.Context, c *api.Client) (*api.Secret, error) { return m(ctx, c) }
+
+func TestAMethodOfAThirdParty(t *testing.T) {
+	server := startVault(t)
+	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
+	token := server.Token(nil)
+	answer := func() (*api.Secret, error) { return nil, fmt.Errorf("secret id canary-session") }
+	client := server.Client()
+	l := loggedIn{hands: newHands(), server: server, Provider: vault.New(client, &vault.Options{
+		Auth: method(func(_ context.Context, c *api.Client) (*api.Secret, error) {
+			c.SetToken("canary-session-2") // which is nobody's business but its own
+			return answer()
+		}),
+	})}
+	l.SetClock(l.read)
+	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	for _, empty := range []*api.Secret{nil, {}, {Auth: &api.SecretAuth{}}} {
+		answer = func() (*api.Secret, error) { return empty, nil }
+		l.pass(time.Minute)
+		l.fails(t, dbProd.Name, hush.ErrUnavailable)
+	}
+	answer = func() (*api.Secret, error) { return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil }
+	l.pass(time.Minute)
+	l.reads(t)
+	assert.Equal(t, server.Root(), client.Token(), "the program's client is as it was")
+}

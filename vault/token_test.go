@@ -1,0 +1,128 @@
+package vault_test
+
+import (
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault"
+)
+
+func TestTokenAsksForItsLife(t *testing.T) {
+	for name, c := range map[string]struct {
+		data      string
+		ttl       int
+		renewable bool
+	}{
+		"renewable":      {`{"ttl":3600,"renewable":true,"id":"canary-hunter2"}`, 3600, true},
+		"periodic":       {`{"ttl":86399,"period":86400,"renewable":true}`, 86399, true},
+		"batch":          {`{"ttl":60,"renewable":false,"type":"batch"}`, 60, false},
+		"root":           {`{"ttl":0}`, 0, false},
+		"longer than us": {`{"ttl":9000000000}`, math.MaxInt32, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newLoginServer(t)
+			s.answer("auth/token/lookup-self", answering(http.StatusOK, `{"data":`+c.data+`}`))
+			secret, err := vault.Token(canaryValue("\n")).Login(t.Context(), s.client)
+			require.NoError(t, err)
+			want := &api.Secret{Auth: &api.SecretAuth{ClientToken: loginCanary, LeaseDuration: c.ttl, Renewable: c.renewable}}
+			assert.Equal(t, want, secret)
+			require.Len(t, s.asked(""), 1)
+			assert.Equal(t, loginCanary, s.asked("")[0].token, "it asks with itself")
+			assert.Equal(t, "an-old-token-of-the-client", s.client.Token(), "which is left alone")
+		})
+	}
+}
+
+func TestTokenThatMayNotLookItselfUp(t *testing.T) {
+	s := newLoginServer(t)
+	s.answer("auth/token/lookup-self", answering(http.StatusForbidden, `{"errors":["permission denied"]}`))
+	secret, err := vault.Token(canaryValue("")).Login(t.Context(), s.client)
+	require.NoError(t, err)
+	assert.Equal(t, &api.Secret{Auth: &api.SecretAuth{ClientToken: loginCanary}}, secret)
+}
+
+func TestTokenLookUpIsGarbage(t *testing.T) {
+	for _, body := range []string{
+		`{}`, ``, `{"data":{}}`, `{"data":{"ttl":"canary-hunter2"}}`, `{"data":{"ttl":-1}}`, `{"data":{"ttl":1.5}}`,
+		`{"data":{"ttl":99999999999999999999}}`, `{"data":{"ttl":null}}`, `{"auth":{"client_token":"canary-hunter2"}}`,
+	} {
+		s := newLoginServer(t)
+		s.answer("auth/token/lookup-self", answering(http.StatusOK, body))
+		s.refuses(t, vault.Token(canaryValue("")), hush.ErrUnavailable, "Vault answered the token's look-up with")
+	}
+}
+
+// What Vault answers is for the session to judge, and so is handed up as it is.
+func TestTokenLookUpFails(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		s := newLoginServer(t)
+		s.answer("auth/token/lookup-self", answering(status, `{"errors":["canary-hunter2"]}`))
+		_, err := vault.Token(canaryValue("")).Login(t.Context(), s.client)
+		var answer *api.ResponseError
+		require.ErrorAs(t, err, &answer)
+		assert.Equal(t, status, answer.StatusCode)
+	}
+}
+
+func TestBadTokens(t *testing.T) {
+	for text, says := range map[string]string{
+		"":                          "the token is empty",
+		" \r\n":                     "the token is empty",
+		loginCanary + "\nX-Evil: 1": "more than one line",
+		loginCanary + "\x00":        "more than one line",
+		loginCanary + "\xff":        "more than one line",
+		loginCanary + " " + "two":   "a character that no token has",
+		loginCanary + "é":           "a character that no token has",
+		`{"token":"canary-hunter2","ttl":60,"creation_path":"sys/wrapping/wrap"}`: "JSON and not the token alone",
+		strings.Repeat(loginCanary, 10_000):                                       "over the limit of 65536 bytes",
+	} {
+		s := newLoginServer(t)
+		s.refuses(t, vault.Token(hush.NewValue([]byte(text))), hush.ErrUnauthenticated, says)
+		assert.Empty(t, s.asked(""), "%.30q", text)
+	}
+}
+
+func TestTokenEnvIsReadForEachLogin(t *testing.T) {
+	s := newLoginServer(t)
+	method := vault.TokenEnv("HUSHTEST_TOKEN")
+	for _, token := range []string{"first-" + loginCanary, " second-" + loginCanary + "\n"} {
+		t.Setenv("HUSHTEST_TOKEN", token)
+		assert.Equal(t, strings.TrimSpace(token), s.logsIn(t, method))
+	}
+	t.Setenv("HUSHTEST_TOKEN", "")
+	s.refuses(t, method, hush.ErrUnauthenticated, `the environment variable "HUSHTEST_TOKEN" with the token is empty`)
+	s.refuses(t, vault.TokenEnv("HUSHTEST_NOT_SET"), hush.ErrUnauthenticated, `"HUSHTEST_NOT_SET" with the token is not set`)
+	s.refuses(t, vault.TokenEnv(""), hush.ErrUnauthenticated, "has no name")
+	_, err := vault.TokenEnv(loginCanary).Login(t.Context(), s.client)
+	assert.EqualError(t, err, "vault: unauthenticated: the environment variable with the token is not set", "a token in the place of its variable")
+	assert.Len(t, s.asked(""), 2)
+}
+
+func TestNoAnswerIsWrapped(t *testing.T) {
+	t.Setenv("VAULT_WRAP_TTL", "5m")
+	s := newLoginServer(t)
+	s.logsIn(t, vault.Token(canaryValue("")))
+	s.logsIn(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "role"}))
+	s.logsIn(t, vault.JWT("", &vault.JWTOptions{JWT: canaryValue("")}))
+	require.Len(t, s.asked(""), 3)
+	for _, call := range s.asked("") {
+		assert.Empty(t, call.header.Get("X-Vault-Wrap-TTL"), call.path)
+	}
+}
+
+func TestNamespaceGoesWithTheLogin(t *testing.T) {
+	s := newLoginServer(t)
+	s.client.SetNamespace("team")
+	s.logsIn(t, vault.Token(canaryValue("")))
+	s.logsIn(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "role"}))
+	for _, call := range s.asked("") {
+		assert.Equal(t, "team", call.header.Get("X-Vault-Namespace"), call.path)
+	}
+}

@@ -1,0 +1,96 @@
+package vault_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+func writeFile(t *testing.T, path, text string) string {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func newFile(t *testing.T, text string) string {
+	t.Helper()
+	return writeFile(t, filepath.Join(t.TempDir(), "credential"), text)
+}
+
+func TestTokenFileIsReadForEachLogin(t *testing.T) {
+	s := newLoginServer(t)
+	path := filepath.Join(t.TempDir(), "sink")
+	method := vault.TokenFile(path)
+	s.refuses(t, method, hush.ErrUnauthenticated, "does not exist")
+	for _, text := range []string{"first-" + loginCanary, "second-" + loginCanary + "\r\n"} {
+		writeFile(t, path+".tmp", text)
+		require.NoError(t, os.Rename(path+".tmp", path))
+		secret, err := method.Login(t.Context(), s.client)
+		require.NoError(t, err)
+		want := &api.Secret{Auth: &api.SecretAuth{ClientToken: strings.TrimSpace(text)}}
+		assert.Equal(t, want, secret, "of a life that is the agent's business")
+	}
+	assert.Empty(t, s.asked(""))
+}
+
+// faultyFiles are files without a credential, and what is said of them.
+func faultyFiles(t *testing.T) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	// A link without an end.
+	loop := filepath.Join(dir, "loop")
+	require.NoError(t, os.Symlink(loop, loop))
+	return map[string]string{
+		filepath.Join(dir, "missing"):            "does not exist",
+		filepath.Join(newFile(t, ""), "below"):   "cannot be read: ",
+		loop:                                     "cannot be read: ",
+		dir:                                      "is a directory",
+		os.DevNull:                               "a device",
+		"\x00":                                   "cannot be read: ",
+		newFile(t, ""):                           "is empty",
+		newFile(t, " \r\n"):                      "is empty",
+		newFile(t, loginCanary+"\n"+loginCanary): "more than one line",
+		newFile(t, loginCanary+"\xff\xfe"):       "more than one line",
+		newFile(t, strings.Repeat(loginCanary, 1+65536/14)):        "over the limit of 65536 bytes",
+		newFile(t, strings.Repeat("\n", 65536)+loginCanary+"\n\n"): "over the limit of 65536 bytes",
+	}
+}
+
+func TestFaultyFiles(t *testing.T) {
+	s := newLoginServer(t)
+	for path, says := range faultyFiles(t) {
+		s.refuses(t, vault.TokenFile(path), hush.ErrUnauthenticated, says)
+		s.refuses(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDFile: path}), hush.ErrUnauthenticated, says)
+		s.refuses(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDFile: path, Wrapped: true}), hush.ErrUnauthenticated, says)
+		s.refuses(t, vault.Kubernetes("r", &vault.JWTOptions{JWTFile: path}), hush.ErrUnauthenticated, says)
+		s.refuses(t, vault.JWT("r", &vault.JWTOptions{JWTFile: path}), hush.ErrUnauthenticated, says)
+	}
+	assert.Empty(t, s.asked(""))
+}
+
+func TestSinkThatIsWrapped(t *testing.T) {
+	s := newLoginServer(t)
+	path := newFile(t, `{"token":"canary-hunter2","accessor":"","ttl":300,"creation_path":"sys/wrapping/wrap"}`)
+	s.refuses(t, vault.TokenFile(path), hush.ErrUnauthenticated, "a sink with wrap_ttl or dh_type")
+	s.refuses(t, vault.TokenFile(""), hush.ErrUnauthenticated, "the token file has no path")
+}
+
+// A credential in the place of its path shows in no error, a path does.
+func TestPathsInErrors(t *testing.T) {
+	s := newLoginServer(t)
+	_, err := vault.TokenFile(loginCanary).Login(t.Context(), s.client)
+	assert.EqualError(t, err, "vault: unauthenticated: the file with the token does not exist")
+	assert.Empty(t, providertest.Leaks(err, loginCanary))
+	path := filepath.Join(t.TempDir(), "missing")
+	_, err = vault.TokenFile(path).Login(t.Context(), s.client)
+	assert.ErrorContains(t, err, path)
+}
