@@ -1,0 +1,42 @@
+package awsauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/vault/api"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/awsauth"
+)
+
+// A Lambda function reads from Vault as the role that it runs with.
+func Example() {
+	client, err := api.NewClient(nil) // VAULT_ADDR and its kind
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	provider := vault.New(client, &vault.Options{
+		Auth: awsauth.New(&awsauth.Options{Role: "orders", ServerID: "vault.example.com"}),
+	})
+	password, err := hush.Get(context.Background(), provider, "db/orders#password")
+	switch {
+	case errors.Is(err, hush.ErrAbsent):
+		fmt.Println("nobody configured AWS here")
+	case err != nil:
+		fmt.Println(err)
+	default:
+		fmt.Println(password) // a mask
+	}
+}
+
+// An option that cannot work is the answer of every login, and nobody is asked.
+func ExampleNew() {
+	method := awsauth.New(&awsauth.Options{Mount: "auth/aws"})
+	_, err := method.Login(context.Background(), nil)
+	fmt.Println(err)
+	// Output: vault: unauthenticated: "auth/aws" is no path of an auth method
+}

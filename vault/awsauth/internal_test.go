@@ -1,0 +1,88 @@
+package awsauth
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/internal/clock"
+)
+
+// hand is a clock that a test moves.
+type hand struct{ at atomic.Int64 }
+
+func (h *hand) now() clock.Instant   { return clock.Instant{Wall: h.at.Load(), Mono: 0} }
+func (h *hand) move(d time.Duration) { h.at.Add(int64(d)) }
+
+// TestFreeze: a refusal that comes after the signature's lifetime, by the wall clock
+// alone, is one that signing anew can change, once.
+func TestFreeze(t *testing.T) {
+	for frozen, want := range map[time.Duration]int64{time.Minute: 1, lifetime: 2} {
+		var h hand
+		var calls atomic.Int64
+		vault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			calls.Add(1)
+			h.move(frozen)
+			w.WriteHeader(http.StatusBadRequest)
+		}))
+		t.Cleanup(vault.Close)
+		client, err := api.NewClient(&api.Config{Address: vault.URL, HttpClient: vault.Client()})
+		require.NoError(t, err)
+		var dates []string
+		keys := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			dates = append(dates, h.now().Time().UTC().String())
+			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
+		})
+		_, err = newMethod(&Options{Credentials: keys}, h.now).Login(t.Context(), client)
+		require.Error(t, err)
+		assert.Equal(t, want, calls.Load())
+		assert.Len(t, dates, int(want), "with the keys as they are then")
+	}
+}
+
+// TestTimeOfTheSignature: each is of its own time.
+func TestTimeOfTheSignature(t *testing.T) {
+	e, err := endpointOf("")
+	require.NoError(t, err)
+	keys := aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}
+	seen := map[any]bool{}
+	for second := range 3 {
+		body, err := e.payload(t.Context(), keys, "", time.Unix(int64(second), 0))
+		require.NoError(t, err)
+		seen[body["iam_request_headers"]] = true
+	}
+	assert.Len(t, seen, 3)
+}
+
+var stsHost = regexp.MustCompile(`^sts(-fips)?\.[a-z0-9.-]+\.[a-z.]+$`)
+
+// FuzzRegion: whatever is called a region, the request is for an STS in it.
+func FuzzRegion(f *testing.F) {
+	for _, seed := range []string{"", "eu-west-1", "us-east-1-fips", "cn-north-1", "aws-global", "-fips", "a.b", "x@y", "us-iso-east-1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, region string) {
+		opts := Options{Region: region}
+		if opts.check() != nil {
+			return
+		}
+		e, err := endpointOf(region)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(e.url)
+		if err != nil || u.Scheme != "https" || !stsHost.MatchString(u.Host) || u.Path != "" || e.region == "" {
+			t.Errorf("%q: %q, signed for %q", region, e.url, e.region)
+		}
+	})
+}
