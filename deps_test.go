@@ -31,8 +31,16 @@ type linkRule struct {
 const awsConfig = "github.com/aws/aws-sdk-go-v2/config/..."
 
 var (
-	awsLinks   = []string{"github.com/aws/aws-sdk-go-v2/...", "github.com/aws/smithy-go/..."}
-	zapLinks   = []string{"go.uber.org/zap/...", "go.uber.org/multierr"}
+	awsLinks = []string{"github.com/aws/aws-sdk-go-v2/...", "github.com/aws/smithy-go/..."}
+	zapLinks = []string{"go.uber.org/zap/...", "go.uber.org/multierr"}
+	// vaultLinks are the client, without the auth methods beside it, and what it links.
+	vaultLinks = []string{
+		"github.com/hashicorp/vault/api", "github.com/hashicorp/errwrap", "github.com/hashicorp/go-cleanhttp", "github.com/hashicorp/go-multierror",
+		"github.com/hashicorp/go-retryablehttp", "github.com/hashicorp/go-rootcerts", "github.com/hashicorp/go-secure-stdlib/...",
+		"github.com/hashicorp/go-sockaddr", "github.com/hashicorp/hcl/...", "github.com/cenkalti/backoff/...", "github.com/go-jose/...",
+		"github.com/mitchellh/mapstructure", "github.com/ryanuber/go-glob", "golang.org/x/net/...", "golang.org/x/text/...", "golang.org/x/time/...",
+	}
+	yamlLinks  = []string{"go.yaml.in/yaml/..."}
 	testsLinks = []string{"github.com/stretchr/testify/...", "go.yaml.in/yaml/..."}
 )
 
@@ -50,14 +58,22 @@ var linkRules = []linkRule{
 	{pkg: "internal/params"},
 	{pkg: "internal/netfault"},
 	{pkg: "internal/secretfile"},
+	{pkg: "internal/nearest"},
 	{pkg: "chain", links: zapLinks},
+	{pkg: "config", links: slices.Concat([]string{"cachettl", "chain"}, zapLinks, yamlLinks)},
+	{pkg: "config/all", links: slices.Concat([]string{"direct/...", "env", "extension", "vault/..."}, awsLinks, vaultLinks)},
 	{pkg: "direct", links: awsLinks, never: awsConfig},
 	{pkg: "direct/awsdirect", links: append([]string{"direct"}, awsLinks...)},
 	{pkg: "direct/directtest", links: awsLinks, never: awsConfig},
 	{pkg: "internal/awsconf", links: awsLinks},
 	{pkg: "internal/awsfault", links: awsLinks, never: awsConfig},
+	{pkg: "vault", links: vaultLinks},
+	{pkg: "vault/awsauth", links: slices.Concat([]string{"vault"}, vaultLinks, awsLinks)},
+	{pkg: "internal/vaulttest", links: vaultLinks},
 	{pkg: "providertest", links: testsLinks, testing: true},
-	{pkg: "cmd/...", links: slices.Concat([]string{"...", "github.com/spf13/...", "golang.org/x/sys/...", "golang.org/x/term"}, awsLinks, zapLinks)},
+	{pkg: "cmd/...", links: slices.Concat([]string{"...", "github.com/spf13/...", "golang.org/x/sys/...", "golang.org/x/term"}, awsLinks, vaultLinks, yamlLinks, zapLinks)},
+	{pkg: "examples/lean", links: slices.Concat([]string{"cachettl", "chain", "config", "env", "extension"}, zapLinks, yamlLinks)},
+	{pkg: "examples/sign", links: slices.Concat([]string{"cachettl", "chain", "config/...", "direct/...", "env", "extension", "vault/..."}, zapLinks, yamlLinks, awsLinks, vaultLinks)},
 	{pkg: "examples/..."},
 	{pkg: "internal/canary"},
 	{pkg: "internal/faultproxy"},
@@ -66,6 +82,8 @@ var linkRules = []linkRule{
 	{pkg: "internal/stress"},
 	{pkg: "internal/size/floor", links: zapLinks},
 	{pkg: "internal/size/hush", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, zapLinks)},
+	{pkg: "internal/size/vault", links: slices.Concat([]string{"cachettl", "chain", "env", "extension", "vault"}, vaultLinks, zapLinks)},
+	{pkg: "internal/size/vaultfloor", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, vaultLinks, zapLinks)},
 }
 
 // TestImports holds the import graph: what a program pays for a backend is that
@@ -115,6 +133,12 @@ func TestLinkRules(t *testing.T) {
 		{"direct", "github.com/aws/aws-sdk-go-v2/service/secretsmanager", true},
 		{"direct", "github.com/aws/aws-sdk-go-v2/config", false},
 		{"direct/awsdirect", "github.com/aws/aws-sdk-go-v2/config", true},
+		{"vault", "github.com/hashicorp/vault/api", true},
+		{"vault", "github.com/hashicorp/vault/api/auth/aws", false},
+		{"vault", "github.com/hashicorp/vault/sdk/logical", false},
+		{"vault", "github.com/aws/aws-sdk-go-v2/aws", false},
+		{"vault", "go.uber.org/zap", false},
+		{"vault/awsauth", "github.com/aws/aws-sdk-go/aws", false},
 		{"providertest", "testing", true},
 		{"cmd/hush", module + "/chain", true},
 		{"cmd/hush", "testing", false},

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hush-secrets/hush"
+)
+
+// check returns what is wrong with c, whatever form it came in. Which schemes there
+// are it does not ask. The problems have keys and no places.
+func (c *Config) check() problems {
+	var ps problems
+	for _, s := range settings() {
+		ps.add(place{}, s.key, s.check(c))
+	}
+	ps.add(place{}, "breaker.max_wait", c.checkMaxWait())
+	links := c.checkLinks(&ps)
+	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
+		c.checkName(&ps, name)
+	}
+	checkTwice(&ps, links, c.Names)
+	return ps
+}
+
+// checkMaxWait reports a longest wait that is shorter than the first.
+func (c *Config) checkMaxWait() error {
+	wait := time.Second
+	if c.Breaker.Wait != nil {
+		wait = *c.Breaker.Wait
+	}
+	if longest := c.Breaker.MaxWait; longest != nil && *longest > 0 && *longest < wait {
+		return fmt.Errorf("is less than breaker.wait, which is %s", formatDuration(wait))
+	}
+	return nil
+}
+
+// checkLinks returns the links with their names, those that are wrong left out.
+func (c *Config) checkLinks(ps *problems) []resolved {
+	links := make([]resolved, 0, len(c.Providers))
+	for i, l := range c.Providers {
+		r, err := l.resolve()
+		if err != nil {
+			ps.add(place{}, linkKey(i), err)
+			continue
+		}
+		r.place = i
+		links = append(links, r)
+	}
+	return links
+}
+
+// linkKey is the key of the link of that index, for people, who count from 1.
+func linkKey(i int) string { return fmt.Sprintf("provider %d", i+1) }
+
+// checkTwice reports links that nothing tells apart.
+func checkTwice(ps *problems, links []resolved, names map[string]map[string]string) {
+	for i, l := range links {
+		for _, other := range links[:i] {
+			err := apart(l, other, names)
+			ps.add(place{}, linkKey(l.place), err)
+			if err != nil {
+				break
+			}
+		}
+	}
+}
+
+// apart returns why l cannot be there beside other, which is before it.
+func apart(l, other resolved, names map[string]map[string]string) error {
+	same := l.store == other.store && l.Prefix == other.Prefix
+	switch {
+	case l.Name == other.Name && same:
+		return fmt.Errorf("%s is listed twice: it is provider %d, too", l.Name, other.place+1)
+	case l.Name == other.Name:
+		return fmt.Errorf("provider %d is called %s, too: give one of them another name, as in %s:?%s=other",
+			other.place+1, l.Name, l.url.Scheme, nameParameter)
+	case same && !hasNames(names, l.Name) && !hasNames(names, other.Name):
+		return fmt.Errorf("%s is listed twice: it is provider %d, too, called %s", l.Name, other.place+1, other.Name)
+	}
+	return nil
+}
+
+// hasNames reports whether a link has names of its own.
+func hasNames(names map[string]map[string]string, link string) bool {
+	for _, byLink := range names {
+		if _, ok := byLink[link]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Config) checkName(ps *problems, name string) {
+	key := "names." + name
+	if err := hush.Name(name).Validate(); err != nil {
+		ps.add(place{}, "names", err)
+		return
+	}
+	if len(c.Names[name]) == 0 {
+		ps.add(place{}, key, errors.New("says no link's name for it"))
+	}
+	for _, link := range slices.Sorted(maps.Keys(c.Names[name])) {
+		if !linkName.MatchString(link) {
+			ps.add(place{}, key, fmt.Errorf("%s is no name that a link can have", quote(link)))
+			continue
+		}
+		_, err := parseAlias(c.Names[name][link])
+		ps.add(place{}, key+"."+link, err)
+	}
+}
+
+// parseAlias reads what a store calls one of the program's names.
+func parseAlias(text string) (hush.Ref, error) {
+	ref, err := hush.ParseRef(text)
+	if err != nil {
+		return ref, err
+	}
+	if ref.Version != "" || ref.Stage != "" {
+		return ref, errors.New("a version or a stage: that is for the program to ask for")
+	}
+	return ref, nil
+}

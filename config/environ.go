@@ -1,0 +1,160 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Variables that are no setting.
+const (
+	fileVariable      = "HUSH_CONFIG"
+	providersVariable = "HUSH_PROVIDERS"
+	namesVariable     = "HUSH_NAMES"
+)
+
+// FromEnv reads the variables that begin with HUSH_:
+//
+//	HUSH_CONFIG      the path of a file, as Load reads it
+//	HUSH_PROVIDERS   the URLs of the providers, separated by spaces
+//	HUSH_NAMES       the names as a mapping: {db: {direct: prod/db, env: ORDERS_DB}}
+//	HUSH_CACHE_TTL   cache.ttl, and so on for each key of a file
+//
+// A variable replaces what the file says of its key: the whole list of providers, all
+// names, one setting. The names of links that are only in the file's list go with
+// that list. A variable that is empty is one that is not set, and with none set the
+// Config is the zero one.
+//
+// A variable that begins with HUSH_ and is none of these is an error, except for
+// those that Kubernetes sets for a service whose name begins with hush. All that is
+// wrong with the file and the variables is told at once.
+func FromEnv() (*Config, error) { return fromEnviron(os.Environ()).done() }
+
+func fromEnviron(environ []string) *draft {
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "HUSH_") && value != "" {
+			values[name] = value
+		}
+	}
+	d := &draft{}
+	if path := take(values, fileVariable); path != "" {
+		d = load(path)
+	}
+	d.setProviders(take(values, providersVariable))
+	d.setNames(take(values, namesVariable))
+	for _, s := range settings() {
+		name := variable(s.key)
+		if text := take(values, name); text != "" {
+			d.found(s.key, place{source: name})
+			d.problems.add(place{source: name}, s.key, s.parse(&d.Config, text))
+		}
+	}
+	for name := range values {
+		if !ofKubernetes.MatchString(name) {
+			d.problems.add(place{source: name}, "", unknown("variable", name, Variables()))
+		}
+	}
+	return d
+}
+
+// take returns a value and removes it.
+func take(values map[string]string, name string) string {
+	defer delete(values, name)
+	return values[name]
+}
+
+// ofKubernetes are the variables that a Pod has for each service in its namespace.
+var ofKubernetes = regexp.MustCompile(
+	`^HUSH_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// Variables returns the names of all variables that FromEnv reads.
+func Variables() []string {
+	names := []string{fileVariable, providersVariable, namesVariable}
+	for _, s := range settings() {
+		names = append(names, variable(s.key))
+	}
+	return names
+}
+
+func (d *draft) setProviders(text string) {
+	if text == "" {
+		return
+	}
+	before := d.Providers
+	d.Providers = nil
+	for i, field := range strings.Fields(text) {
+		d.found(linkKey(i), place{source: providersVariable})
+		link, err := ParseLink(field)
+		if err != nil {
+			link = Link{URL: field}
+		}
+		d.Providers = append(d.Providers, link)
+	}
+	d.dropNames(before)
+}
+
+// dropNames removes the names for links that were there before and are no longer.
+func (d *draft) dropNames(before []Link) {
+	for _, l := range before {
+		gone, err := l.resolve()
+		if err != nil || slices.ContainsFunc(d.Providers, func(l Link) bool {
+			r, err := l.resolve()
+			return err == nil && r.Name == gone.Name
+		}) {
+			continue
+		}
+		for name, byLink := range d.Names {
+			if _, ok := byLink[gone.Name]; ok && len(byLink) == 1 {
+				delete(d.Names, name)
+			}
+			delete(byLink, gone.Name)
+		}
+	}
+}
+
+func (d *draft) setNames(text string) {
+	if text == "" {
+		return
+	}
+	d.Names = nil
+	r := &reader{draft: d, source: namesVariable}
+	if root := r.parse([]byte(text)); root != nil {
+		r.names(root)
+	}
+}
+
+// Environ returns the variables, each as NAME=value, that FromEnv reads back as c. A
+// Config that could not be read back is an error.
+func (c Config) Environ() ([]string, error) {
+	if err := c.check().err(); err != nil {
+		return nil, err
+	}
+	var environ []string
+	add := func(name, value string) { environ = append(environ, name+"="+value) }
+	if len(c.Providers) > 0 {
+		texts := make([]string, len(c.Providers))
+		for i, l := range c.Providers {
+			texts[i] = l.String()
+		}
+		add(providersVariable, strings.Join(texts, " "))
+	}
+	if len(c.Names) > 0 {
+		text, err := json.Marshal(c.Names)
+		if err != nil {
+			return nil, errors.New("config: the names are no JSON")
+		}
+		add(namesVariable, string(text))
+	}
+	for _, s := range settings() {
+		if v := s.get(&c); v != nil {
+			add(variable(s.key), fmt.Sprint(v))
+		}
+	}
+	return environ, nil
+}

@@ -1,0 +1,123 @@
+package config_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/config"
+)
+
+// clearEnv takes every HUSH_ variable away, until the test ends.
+func clearEnv(t *testing.T) {
+	t.Helper()
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "HUSH_") {
+			t.Setenv(name, "")
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+}
+
+func TestNoVariables(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("HUSH_CACHE_TTL", "")
+	t.Setenv("HUSH_NO_SUCH", "")
+	c, err := config.FromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, &config.Config{}, c)
+}
+
+func TestVariablesOverTheFile(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("HUSH_CONFIG", write(t, `
+providers: [extension, "direct:?region=eu-west-1&link_name=ireland", env]
+names: {db: {ireland: prod/db, env: DB}, key: {ireland: prod/key}}
+cache: {ttl: 5m, jitter: 0.5}
+policy: outages
+`))
+	t.Setenv("HUSH_CACHE_TTL", "1m")
+	t.Setenv("HUSH_PROVIDERS", "vault env:")
+	c, err := config.FromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, &config.Config{
+		Providers: []config.Link{{URL: "vault"}, {URL: "env"}},
+		Names:     map[string]map[string]string{"db": {"env": "DB"}},
+		Cache:     config.Cache{TTL: new(time.Minute), Jitter: new(0.5)},
+		Policy:    config.PolicyOutages,
+	}, c, "names of links that are no longer there go with the list")
+
+	t.Setenv("HUSH_NAMES", "{a: {vault: b}}")
+	c, err = config.FromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, map[string]map[string]string{"a": {"vault": "b"}}, c.Names)
+}
+
+func TestVariablesRefused(t *testing.T) {
+	for entry, want := range map[string]string{
+		"HUSH_CACHE_TLL=5m":                    `HUSH_CACHE_TLL: unknown variable "HUSH_CACHE_TLL"; known: HUSH_CONFIG, HUSH_PROVIDERS, HUSH_NAMES, HUSH_CACHE_TTL, `,
+		"HUSH_TOKEN=hunter2":                   "HUSH_TOKEN: unknown variable",
+		"HUSH_CACHE_TTL=300":                   "HUSH_CACHE_TTL: has no unit",
+		"HUSH_CACHE_TTL=-300s":                 "HUSH_CACHE_TTL: is negative",
+		"HUSH_CACHE_TTL=hunter2":               "HUSH_CACHE_TTL: is no duration",
+		"HUSH_CACHE_MAX_ENTRIES=many":          "HUSH_CACHE_MAX_ENTRIES: is no whole number",
+		"HUSH_VERIFY=1":                        "HUSH_VERIFY: is true or false",
+		"HUSH_POLICY=hunter2":                  "HUSH_POLICY: is any or outages",
+		"HUSH_LOG_LEVEL=wran":                  `HUSH_LOG_LEVEL: is off, debug, info, warn or error: did you mean "warn"?`,
+		"HUSH_CONFIG=/no/such/hush.yaml":       "/no/such/hush.yaml: the file does not exist",
+		"HUSH_PROVIDERS=env env:":              "HUSH_PROVIDERS: provider 2: env is listed twice",
+		"HUSH_PROVIDERS=extension,direct":      "HUSH_PROVIDERS: provider 1: this is no URL of a provider; in a list they are separated by spaces",
+		"HUSH_PROVIDERS=vault://a:hunter2@b/c": "HUSH_PROVIDERS: provider 1: user info in the URL",
+		"HUSH_NAMES={db: {direct: }}":          "HUSH_NAMES:1:15: names.db.direct: has no value",
+		"HUSH_NAMES={db: {direct: '#'}}":       "HUSH_NAMES:1:15: names.db.direct: invalid reference",
+		"HUSH_NAMES=hunter2":                   "HUSH_NAMES:1:1: is a single value and no mapping",
+		"HUSH_NAMES={":                         "HUSH_NAMES:1: did not find",
+		"HUSH_NAMES=\xff":                      "HUSH_NAMES:1: ",
+	} {
+		t.Run(entry, func(t *testing.T) {
+			clearEnv(t)
+			name, value, _ := strings.Cut(entry, "=")
+			t.Setenv(name, value)
+			_, err := config.FromEnv()
+			require.Error(t, err)
+			assert.True(t, strings.HasPrefix(err.Error(), want), "%s\nand not\n%s", err, want)
+			assert.NotContains(t, err.Error(), "hunter2")
+			assert.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestFileAndVariablesTellAllAtOnce(t *testing.T) {
+	clearEnv(t)
+	path := write(t, "policy: x\n")
+	t.Setenv("HUSH_CONFIG", path)
+	t.Setenv("HUSH_CACHE_TTL", "5")
+	t.Setenv("HUSH_PROVIDRES", "env")
+	_, err := config.FromEnv()
+	require.Error(t, err)
+	assert.ElementsMatch(t, []string{
+		path + ":1:9: policy: is any or outages",
+		"HUSH_CACHE_TTL: has no unit: write 300s or 5m, and not 300",
+		`HUSH_PROVIDRES: unknown variable "HUSH_PROVIDRES"; known: ` + strings.Join(config.Variables(), ", ") + `: did you mean "HUSH_PROVIDERS"?`,
+	}, strings.Split(err.Error(), "\n"))
+}
+
+// A Service called hush, or hush-agent, in a Pod's namespace sets these.
+func TestVariablesOfKubernetes(t *testing.T) {
+	clearEnv(t)
+	for _, name := range []string{
+		"HUSH_SERVICE_HOST", "HUSH_SERVICE_PORT", "HUSH_SERVICE_PORT_HTTP", "HUSH_PORT", "HUSH_PORT_2773_TCP", "HUSH_PORT_2773_TCP_PROTO",
+		"HUSH_PORT_2773_TCP_PORT", "HUSH_PORT_2773_TCP_ADDR", "HUSH_AGENT_SERVICE_HOST", "HUSH_AGENT_PORT_2773_UDP",
+	} {
+		t.Setenv(name, "tcp://10.0.0.1:2773")
+	}
+	_, err := config.FromEnv()
+	require.NoError(t, err)
+	t.Setenv("HUSH_SERVICE", "x")
+	_, err = config.FromEnv()
+	assert.Error(t, err)
+}

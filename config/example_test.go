@@ -1,0 +1,82 @@
+package config_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/env"
+	"github.com/hush-secrets/hush/extension"
+)
+
+// A program that reads from the Lambda extension or from the environment, whichever
+// it is told. It links neither the SDK of AWS nor that of Vault.
+func ExampleOpenEnv() {
+	os.Setenv("HUSH_PROVIDERS", "extension env:?prefix=APP_")
+	os.Setenv("APP_ORDERS_DB", `{"username":"app","password":"hunter2"}`)
+	defer os.Unsetenv("HUSH_PROVIDERS")
+
+	ctx := context.Background()
+	secrets, err := config.OpenEnv(ctx, extension.Scheme(), env.Scheme())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer secrets.Close()
+	secret, err := hush.Get(ctx, secrets, "orders/db#username")
+	fmt.Println(secret.Value.Reveal(), secret.Source, err)
+	// Output: app env <nil>
+}
+
+// The same in code.
+func ExampleOpen() {
+	os.Setenv("ORDERS_DB", "hunter2")
+	ctx := context.Background()
+	secrets, err := config.Open(ctx, &config.Config{
+		Providers: []config.Link{{URL: "extension", Timeout: time.Second}, {URL: "env"}},
+		Names:     map[string]map[string]string{"db": {"env": "ORDERS_DB"}},
+		Cache:     config.Cache{TTL: new(time.Minute)},
+	}, extension.Scheme(), env.Scheme())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer secrets.Close()
+	secret, err := secrets.Get(ctx, hush.Name("db"))
+	fmt.Println(secret.Value, secret.Source, err)
+	// Output: [redacted hush.Value: call Reveal] env <nil>
+}
+
+// A scheme of one's own is a name and a func.
+func ExampleOpen_scheme() {
+	memory := hush.Scheme{Name: "memory", Open: func(_ context.Context, u *url.URL) (hush.Provider, error) {
+		return hush.Static(map[string]string{"db": u.Query().Get("db")}), nil
+	}}
+	ctx := context.Background()
+	secrets, err := config.Open(ctx, &config.Config{Providers: []config.Link{{URL: "memory:?db=for-tests"}}}, memory, env.Scheme())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer secrets.Close()
+	secret, err := secrets.Get(ctx, hush.Name("db"))
+	fmt.Println(secret.Value.Reveal(), secret.Source, err)
+	// Output: for-tests memory <nil>
+}
+
+// All that is wrong is told at once, with what was likely meant.
+func ExampleOpen_mistakes() {
+	_, err := config.Open(context.Background(), &config.Config{
+		Providers: []config.Link{{URL: "evn"}, {URL: "extension:?endpont=http://127.0.0.1:2773"}},
+		Cache:     config.Cache{TTL: new(-time.Minute)},
+	}, extension.Scheme(), env.Scheme())
+	fmt.Println(err)
+	// Output:
+	// config: cache.ttl: is negative
+	// config: provider 1: unknown scheme "evn"; known: extension, env: did you mean "env"?
+	// config: provider 2: extension: unknown parameter "endpont"; extension takes endpoint, timeout, ready_wait, dialect: did you mean "endpoint"?
+}

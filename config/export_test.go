@@ -1,0 +1,30 @@
+package config
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/chain"
+)
+
+// Read reads the text of a file, and ReadEnviron variables.
+func Read(data []byte) (*Config, error) {
+	d := &draft{}
+	d.read("hush.yaml", data)
+	return d.done()
+}
+
+func ReadEnviron(environ []string) (*Config, error) { return fromEnviron(environ).done() }
+
+// Keys are the keys of all settings.
+func Keys() []string {
+	keys := []string{"providers", "names"}
+	for _, s := range settings() {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+func (c *Config) CacheOptions() *cachettl.Options { return c.cacheOptions(zap.NewNop()) }
+
+func (b Breaker) Options() chain.Breaker { return b.options() }

@@ -1,0 +1,92 @@
+package config_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/config"
+)
+
+// FuzzParseLink: what parses prints back to what was parsed, and no credential parses.
+func FuzzParseLink(f *testing.F) {
+	for _, seed := range []string{
+		"env", "direct:?region=eu-west-1&link_name=a&link_timeout=1m0s&link_policy=any&link_prefix=a%2Fb", "vault://h:1,i/p?tls=false#f",
+		"x:?&&link_name=a&", "x:?link_name=a#?", "%6b:", "x:y?a=b", "x::", "vault://u:p@h", "x:?token=1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		link, err := config.ParseLink(text)
+		if err != nil {
+			return
+		}
+		printed := link.String()
+		back, err := config.ParseLink(printed)
+		require.NoError(t, err, "%q is printed as %q", text, printed)
+		assert.Equal(t, link, back, "%q is printed as %q", text, printed)
+		assert.NotContains(t, printed, " ")
+		roundTrip(t, &config.Config{Providers: []config.Link{link}})
+	})
+}
+
+// FuzzLoad: no text panics or hangs, and what parses prints back, in every form, to
+// what was parsed.
+func FuzzLoad(f *testing.F) {
+	for _, seed := range []string{
+		everythingYAML, everythingJSON, "", "---\n", "{", "a: &a [*a]", "names: {a: {b: '#'}}", "{\"names\":{\"\\ud800\":{\"b\":\"c\"}}}",
+		"providers: [x:?link_name=a, {url: x}]", "cache: {ttl: 0, jitter: 1e-7}", "? x\n: y", "policy: !!binary YW55", "\ufeffverify: true",
+		"- - - -", "names: {\"\\u2028\": {a: \"\\ufeff\"}}", "log: {level: \"off\"}", "names:\n  ? |\n   a\n  : {b: c}\n",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if c, err := config.Read([]byte(text)); err == nil {
+			roundTrip(t, c)
+		} else {
+			assert.True(t, strings.HasPrefix(err.Error(), "hush.yaml") || strings.HasPrefix(err.Error(), "config: "), err)
+		}
+	})
+}
+
+// FuzzFromEnv: the same of variables.
+func FuzzFromEnv(f *testing.F) {
+	f.Add("extension direct:?link_name=a", "{db: {a: b}}", "HUSH_CACHE_TTL", "5m")
+	f.Add("env", "{\"a\":{\"env\":\"b#c\"}}", "HUSH_CACHE_JITTER", "0x1p-2")
+	f.Add("", "", "HUSH_VERIFY", "false")
+	f.Fuzz(func(t *testing.T, providers, names, name, value string) {
+		if name == "HUSH_CONFIG" {
+			return
+		}
+		environ := []string{"HUSH_PROVIDERS=" + providers, "HUSH_NAMES=" + names, name + "=" + value}
+		if c, err := config.ReadEnviron(environ); err == nil {
+			roundTrip(t, c)
+		}
+	})
+}
+
+// TestEveryFieldHasAKey goes through the structs: a field that no key reaches would be
+// one that files and variables cannot set.
+func TestEveryFieldHasAKey(t *testing.T) {
+	code := []string{"Logger", "OnCall", "OnRotate", "OnStale"}
+	var walk func(v reflect.Value, path string)
+	walk = func(v reflect.Value, path string) {
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			if path == "" && slices.Contains(code, field.Name) {
+				continue
+			}
+			if f := v.Field(i); f.Kind() == reflect.Struct {
+				walk(f, path+field.Name+".")
+			} else {
+				assert.False(t, f.IsZero(), "%s%s is not in everything: no test sees its forms", path, field.Name)
+			}
+		}
+	}
+	walk(reflect.ValueOf(*everything()), "")
+	walk(reflect.ValueOf(everything().Providers[1]), "Link.")
+}

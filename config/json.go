@@ -1,0 +1,72 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// A jsonReader makes nodes of JSON, which is YAML but for some escapes in strings.
+type jsonReader struct {
+	*json.Decoder
+	data []byte
+
+	seen, line, column int // data[:seen] ends before that line and column
+}
+
+// parseJSON returns the root of data, and ok false if data is no JSON object.
+func parseJSON(data []byte) (root *yaml.Node, ok bool) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) || !json.Valid(data) {
+		return nil, false
+	}
+	j := &jsonReader{Decoder: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1, column: 1}
+	j.UseNumber()
+	return j.node(), true
+}
+
+// node reads the next value. It cannot fail: the data is valid.
+func (j *jsonReader) node() *yaml.Node {
+	n := &yaml.Node{Kind: yaml.ScalarNode}
+	n.Line, n.Column = j.place()
+	token, _ := j.Token()
+	switch v := token.(type) {
+	case json.Delim:
+		n.Kind = yaml.SequenceNode
+		if v == '{' {
+			n.Kind = yaml.MappingNode
+		}
+		for j.More() {
+			n.Content = append(n.Content, j.node())
+		}
+		_, _ = j.Token() // its end
+	case string:
+		n.Value, n.Style = v, yaml.DoubleQuotedStyle
+	case json.Number:
+		n.Value = v.String()
+	case bool:
+		n.Value = strconv.FormatBool(v)
+	default:
+		n.Tag = nullTag
+	}
+	return n
+}
+
+// place returns where the next value begins.
+func (j *jsonReader) place() (line, column int) {
+	next := int(j.InputOffset())
+	for strings.IndexByte(" \t\r\n,:", j.data[next]) >= 0 {
+		next++
+	}
+	for _, r := range string(j.data[j.seen:next]) {
+		j.column++
+		if r == '\n' {
+			j.line, j.column = j.line+1, 1
+		}
+	}
+	j.seen = next
+	return j.line, j.column
+}

@@ -1,0 +1,296 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/config"
+)
+
+// everything is a Config in which all is given, in its forms.
+const (
+	everythingYAML = `
+providers:
+  - extension
+  - {url: "direct:?region=eu-west-1", name: ireland, timeout: 1500ms, policy: outages, prefix: prod/}
+  - direct:?region=us-east-1&link_name=virginia&link_timeout=90s
+  - env:?prefix=APP_
+names:
+  db: {ireland: "orders/db#password", env: ORDERS_DB}
+  "a b": {env: X}
+cache:
+  ttl: 5m
+  stale_if_error: 1h30m
+  stale_wait: 0s
+  serve_expired: 1m30s
+  refresh_ahead: 10s
+  negative_ttl: 0
+  jitter: 0.25
+  max_entries: 50
+  fetch_timeout: 2s
+  min_refresh: 250ms
+breaker: {failures: 0, wait: 2s, max_wait: 24h}
+policy: any
+log: {level: off}
+verify: true
+`
+	everythingJSON = `{
+	"providers": ["extension", {"url": "direct:?region=eu-west-1", "name": "ireland", "timeout": "1.5s", "policy": "outages", "prefix": "prod/"},
+		"direct:?region=us-east-1&link_name=virginia&link_timeout=90s", "env:?prefix=APP_"],
+	"names": {"db": {"ireland": "orders\/db#password", "env": "ORDERS_DB"}, "a b": {"env": "\u0058"}},
+	"cache": {"ttl": "300s", "stale_if_error": "90m", "stale_wait": "0", "serve_expired": "90s", "refresh_ahead": "10s", "negative_ttl": "0s",
+		"jitter": 2.5e-1, "max_entries": 50, "fetch_timeout": "2s", "min_refresh": "250ms"},
+	"breaker": {"failures": 0, "wait": "2s", "max_wait": "24h"},
+	"policy": "any", "log": {"level": "off"}, "verify": true
+}`
+)
+
+var everythingEnv = map[string]string{
+	"HUSH_PROVIDERS": "extension \t direct:?link_name=ireland&region=eu-west-1&link_timeout=1500ms&link_policy=outages&link_prefix=prod%2F\n" +
+		"direct:?region=us-east-1&link_name=virginia&link_timeout=90s env:?prefix=APP_",
+	"HUSH_NAMES":     `{db: {ireland: "orders/db#password", env: ORDERS_DB}, a b: {env: X}}`,
+	"HUSH_CACHE_TTL": "5m", "HUSH_CACHE_STALE_IF_ERROR": "90m", "HUSH_CACHE_STALE_WAIT": "0", "HUSH_CACHE_SERVE_EXPIRED": "90s",
+	"HUSH_CACHE_REFRESH_AHEAD": "10s", "HUSH_CACHE_NEGATIVE_TTL": "0s", "HUSH_CACHE_JITTER": ".25", "HUSH_CACHE_MAX_ENTRIES": "50",
+	"HUSH_CACHE_FETCH_TIMEOUT": "2s", "HUSH_CACHE_MIN_REFRESH": "250ms",
+	"HUSH_BREAKER_FAILURES": "0", "HUSH_BREAKER_WAIT": "2s", "HUSH_BREAKER_MAX_WAIT": "24h",
+	"HUSH_POLICY": "any", "HUSH_LOG_LEVEL": "off", "HUSH_VERIFY": "true",
+}
+
+func everything() *config.Config {
+	return &config.Config{
+		Providers: []config.Link{
+			{URL: "extension"},
+			{URL: "direct:?region=eu-west-1", Name: "ireland", Timeout: 1500 * time.Millisecond, Policy: config.PolicyOutages, Prefix: "prod/"},
+			{URL: "direct:?region=us-east-1", Name: "virginia", Timeout: 90 * time.Second},
+			{URL: "env:?prefix=APP_"},
+		},
+		Names: map[string]map[string]string{"db": {"ireland": "orders/db#password", "env": "ORDERS_DB"}, "a b": {"env": "X"}},
+		Cache: config.Cache{
+			TTL: new(5 * time.Minute), StaleIfError: new(90 * time.Minute), StaleWait: new(time.Duration(0)),
+			ServeExpired: new(90 * time.Second), RefreshAhead: new(10 * time.Second), NegativeTTL: new(time.Duration(0)),
+			Jitter: new(0.25), MaxEntries: new(50), FetchTimeout: new(2 * time.Second), MinRefresh: new(250 * time.Millisecond),
+		},
+		Breaker: config.Breaker{Failures: new(0), Wait: new(2 * time.Second), MaxWait: new(24 * time.Hour)},
+		Policy:  config.PolicyAny, Log: config.Log{Level: config.LevelOff}, Verify: true,
+	}
+}
+
+// write returns the path of a new file hush.yaml.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "hush.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestFormsMeanTheSame(t *testing.T) {
+	for form, text := range map[string]string{"YAML": everythingYAML, "JSON": everythingJSON, "a BOM": "\ufeff" + everythingYAML} {
+		got, err := config.Load(write(t, text))
+		require.NoError(t, err, form)
+		assert.Equal(t, everything(), got, form)
+	}
+	clearEnv(t)
+	for name, value := range everythingEnv {
+		t.Setenv(name, value)
+	}
+	got, err := config.FromEnv()
+	require.NoError(t, err)
+	assert.Equal(t, everything(), got, "variables")
+}
+
+func TestNothingIsTheZeroConfig(t *testing.T) {
+	for _, text := range []string{"", "\n# nothing\n", "---\n", "{}", "{}\n", "providers: []\nnames: {}\n", "verify: false"} {
+		got, err := config.Load(write(t, text))
+		require.NoError(t, err, text)
+		assert.Equal(t, &config.Config{}, got, text)
+	}
+}
+
+// TestLoadRefuses has one fault in each file, with where it is and what is said.
+func TestLoadRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"cach: {}":                                    `:1:1: unknown key "cach"; known: providers, names, cache, breaker, policy, log, verify: did you mean "cache"?`,
+		"cache: {ttl: 5m, tll: 5m}":                   `:1:18: cache: unknown key "tll"; known: ttl, stale_if_error, stale_wait, serve_expired, refresh_ahead, negative_ttl, jitter, max_entries, fetch_timeout, min_refresh: did you mean "ttl"?`,
+		"cache:\n  staleIfError: 5m":                  `:2:3: cache: unknown key "staleIfError"`,
+		"log: {hunter2: 1}":                           `:1:7: log: unknown key "hunter2"; known: level`,
+		"cache:\n  ttl: 300":                          ":2:8: cache.ttl: has no unit: write 300s or 5m, and not 300",
+		"cache:\n  ttl: -5m":                          ":2:8: cache.ttl: is negative",
+		"cache: {ttl: soon}":                          ":1:14: cache.ttl: is no duration, such as 500ms, 30s, 5m or 1h",
+		"cache: {ttl: }":                              ":1:14: cache.ttl: has no value: leave it out for its default",
+		"cache: {ttl: ~}":                             ":1:14: cache.ttl: has no value",
+		"cache: {ttl: [5m]}":                          ":1:14: cache.ttl: is a list and no value",
+		"cache: {jitter: 2}":                          ":1:17: cache.jitter: is no number from 0 to 1",
+		"cache: {jitter: .nan}":                       ":1:17: cache.jitter: is no number from 0 to 1",
+		"cache: {jitter: NaN}":                        ":1:17: cache.jitter: is no number from 0 to 1",
+		"cache: {max_entries: 0}":                     ":1:22: cache.max_entries: is not more than 0",
+		"cache: {max_entries: 1e3}":                   ":1:22: cache.max_entries: is no whole number",
+		"cache: {max_entries: 99999999999}":           ":1:22: cache.max_entries: is no whole number up to 2147483647",
+		"cache: {fetch_timeout: 0}":                   ":1:24: cache.fetch_timeout: is not more than 0",
+		"breaker: {failures: -1}":                     ":1:21: breaker.failures: is negative",
+		"breaker: {wait: 0s}":                         ":1:17: breaker.wait: is not more than 0",
+		"breaker: {max_wait: 500ms}":                  ":1:21: breaker.max_wait: is less than breaker.wait, which is 1s",
+		"breaker: {wait: 1m, max_wait: 30s}":          ":1:31: breaker.max_wait: is less than breaker.wait, which is 1m",
+		"policy: outage":                              `:1:9: policy: is any or outages: did you mean "outages"?`,
+		"policy: ''":                                  ":1:9: policy: is empty",
+		"log: {level: loud}":                          ":1:14: log.level: is off, debug, info, warn or error",
+		"log: off":                                    ":1:6: log: is a single value and no mapping of keys to values",
+		"verify: yes":                                 ":1:9: verify: is true or false",
+		"cache:":                                      ":1:7: cache: is empty and no mapping",
+		"[]":                                          ":1:1: is a list and no mapping",
+		"hunter2":                                     ":1:1: is a single value and no mapping",
+		"providers: extension":                        ":1:12: providers: is a single value and no list: write each provider on a line of its own after a dash",
+		"providers:\n- []":                            ":2:3: provider 1: is a list and no value",
+		"providers:\n- ''":                            ":2:3: provider 1: the URL is empty",
+		"providers:\n- url:":                          ":2:7: provider 1: has no value",
+		"providers:\n- {a b: }":                       ":2:3: provider 1: the URL of a provider is UTF-8 without spaces",
+		"providers:\n- env: {}":                       `:2:3: provider 1: unknown key "env"`,
+		"providers:\n- {name: a}":                     ":2:3: provider 1: the URL is empty",
+		"providers:\n- {url: env, timeut: 1s}":        `:2:14: provider 1: unknown key "timeut"; known: url, name, timeout, policy, prefix: did you mean "timeout"?`,
+		"providers:\n- {url: env, timeout: 1}":        ":2:23: provider 1: the timeout has no unit",
+		"providers:\n- {url: env, timeout: 0}":        ":2:23: provider 1: the timeout is 0: leave it out for the provider's own limit",
+		"providers:\n- {url: env, name: ''}":          ":2:20: provider 1: the name is empty",
+		"providers:\n- {url: env, policy: all}":       ":2:3: provider 1: the policy is any or outages",
+		"providers:\n- env\n- env":                    ":3:3: provider 2: env is listed twice: it is provider 1, too",
+		"providers:\n- env\n- 'ENV:?'":                ":3:3: provider 2: env is listed twice: it is provider 1, too",
+		"providers:\n- a:?x=1&y=2\n- a:?y=2&x=1":      ":3:3: provider 2: a is listed twice: it is provider 1, too",
+		"providers:\n- env\n- env:?link_name=e":       ":3:3: provider 2: e is listed twice: it is provider 1, too, called env",
+		"providers:\n- env\n- env:?prefix=A_":         ":3:3: provider 2: provider 1 is called env, too: give one of them another name, as in env:?link_name=other",
+		"names: {db: prod/db}":                        ":1:13: names.db: is a single value and no mapping",
+		"names: {db: {}}":                             ":1:13: names.db: says no link's name for it",
+		"names: {db: {direct: }}":                     ":1:22: names.db.direct: has no value",
+		"names: {db: {direct: ''}}":                   ":1:22: names.db.direct: invalid reference",
+		"names: {db: {direct: 'a#'}}":                 ":1:22: names.db.direct: invalid reference",
+		"names: {db: {direct: 'a?stage=AWSPENDING'}}": ":1:22: names.db.direct: a version or a stage",
+		"names: {db: {a b: x}}":                       `:1:13: names.db: "a b" is no name that a link can have`,
+		"names: {'': {env: x}}":                       "config: names: invalid reference: the name is empty",
+		"names: [db]":                                 ":1:8: names: is a list and no mapping",
+		"policy: any\npolicy: any":                    `:2:1: has the key "policy" twice: it is in line 1, too`,
+		"cache: {ttl: 5m, ttl: 5m}":                   `:1:18: cache: has the key "ttl" twice: it is in line 1, too`,
+		`{"verify": true, "verify": true}`:            `:1:18: has the key "verify" twice`,
+		"names: {db: {env: A}, db: {env: B}}":         `:1:23: names: has the key "db" twice`,
+		"cache: &hunter2 {ttl: 5m}":                   ":1:8: an anchor or an alias: write out what it stands for",
+		"cache: *hunter2":                             ":1: an alias; anchors and aliases are not for configuration",
+		"policy: !!str any":                           ":1:9: a tag: write the plain value",
+		"? {a: b}\n: c":                               ":1:3: has a key that is a mapping",
+		"policy: any\n---\npolicy: any":               ":2:1: a second document: a file has one",
+		"policy: any\n---\n[":                         ":3: did not find expected node content",
+		"cache: {ttl: 5m":                             ":1: did not find expected ',' or '}'",
+		"policy: any\n\tverify: true":                 ":2: found",
+		"cache: \x00":                                 ":1: control characters are not allowed",
+		"policy: any\nlog: \xff":                      ":2: not UTF-8",
+	} {
+		_, err := config.Load(write(t, text))
+		require.Error(t, err, text)
+		said := err.Error()
+		if i := strings.Index(said, "hush.yaml"); i >= 0 {
+			said = said[i+len("hush.yaml"):]
+		}
+		assert.True(t, strings.HasPrefix(said, want), "%q says\n%s\nand not\n%s", text, said, want)
+		assert.NotContains(t, said, "\n", "%q has one fault", text)
+	}
+}
+
+// To YAML a line "- env:" is a mapping, and to a person a store.
+func TestBareSchemes(t *testing.T) {
+	for _, item := range []string{"env", "env:", "'env:'", "env:?", "{url: env}", "{url: 'env:'}", "{env: }"} {
+		c, err := config.Load(write(t, "providers:\n  - "+item+"\n"))
+		require.NoError(t, err, item)
+		assert.Equal(t, []config.Link{{URL: "env"}}, c.Providers, item)
+	}
+}
+
+// The same store under two names is two stores, if something tells them apart.
+func TestTheSameStoreTwice(t *testing.T) {
+	for _, text := range []string{
+		"providers: [env, 'env:?link_name=shared&link_prefix=shared/']",
+		"providers: [env, 'env:?link_name=old']\nnames: {db: {old: OLD_DB}}",
+		"providers: ['env:?link_name=old', env]\nnames: {db: {old: OLD_DB}}",
+		"providers: [env, 'env:?link_name=old&prefix=OLD_']",
+	} {
+		_, err := config.Load(write(t, text))
+		assert.NoError(t, err, text)
+	}
+}
+
+func TestLoadTellsAllAtOnce(t *testing.T) {
+	path := write(t, "verify: perhaps\nproviders:\n  - env\n  - 'env:?token=hunter2'\n  - {url: direct, timeout: 3}\ncach: {}\ncache:\n  ttl: 300\n  jitter: 7\nnames: {db: {env: '#'}}\n")
+	_, err := config.Load(path)
+	require.Error(t, err)
+	lines := strings.Split(err.Error(), "\n")
+	require.Len(t, lines, 7)
+	for i, want := range []string{
+		":1:9: verify", ":4:5: provider 2", ":5:28: provider 3", ":6:1: unknown key", ":8:8: cache.ttl", ":9:11: cache.jitter", ":10:19: names.db.env",
+	} {
+		assert.Contains(t, lines[i], "hush.yaml"+want)
+	}
+	assert.NotContains(t, err.Error(), "hunter2")
+}
+
+func TestLoadAnchorsThatExplode(t *testing.T) {
+	text := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'z'; c++ {
+		text += string(c) + ": &" + string(c) + " [" + strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 9), ",") + "]\n"
+	}
+	_, err := config.Load(write(t, text))
+	assert.ErrorContains(t, err, "hush.yaml:1:4: an anchor or an alias")
+}
+
+func TestLoadFiles(t *testing.T) {
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large")
+	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat("#", 1<<20)+"\n"), 0o600))
+	for path, want := range map[string]string{
+		"":                           "config: the path of the file is empty",
+		filepath.Join(dir, "nosuch"): "nosuch: the file does not exist",
+		dir:                          "the file is a directory, a pipe or a device",
+		os.DevNull:                   "the file is a directory, a pipe or a device",
+		large:                        "large: the file is over the limit of 1048576 bytes",
+	} {
+		_, err := config.Load(path)
+		assert.ErrorContains(t, err, want)
+	}
+	exact := filepath.Join(dir, "exact")
+	require.NoError(t, os.WriteFile(exact, []byte(strings.Repeat("#", 1<<20)), 0o600))
+	_, err := config.Load(exact)
+	require.NoError(t, err)
+	linked := filepath.Join(dir, "linked")
+	require.NoError(t, os.Symlink("exact", linked))
+	_, err = config.Load(linked)
+	assert.NoError(t, err, "Kubernetes mounts files as links")
+}
+
+func TestErrorsAreOneByOne(t *testing.T) {
+	_, err := config.Load(write(t, "verify: 1\npolicy: x\n"))
+	var joined interface{ Unwrap() []error }
+	require.ErrorAs(t, err, &joined)
+	assert.Len(t, joined.Unwrap(), 2)
+	assert.NotErrorIs(t, err, syscall.ENOENT)
+	assert.Error(t, errors.Unwrap(joined.Unwrap()[0]))
+}
+
+func TestLoadJSONAsItIs(t *testing.T) {
+	c, err := config.Load(write(t, `{"names": {"\ud83d\ude00\/": {"env": "A\u2028"}}, "cache": {"jitter": 1E-1}}`))
+	require.NoError(t, err)
+	assert.Equal(t, &config.Config{
+		Names: map[string]map[string]string{"\U0001F600/": {"env": "A\u2028"}}, Cache: config.Cache{Jitter: new(0.1)},
+	}, c)
+	for text, want := range map[string]string{
+		"{\n\t\"é\": {}}":                         `:2:2: unknown key "é"`,
+		"{\"names\": {\"é\":\n {\"env\": null}}}": ":2:10: names.é.env: has no value",
+		`{"names": {"é": {"env": []}}}`:           ":1:25: names.é.env: is a list and no value",
+		`{"cache" : {"ttl" : 300}}`:               ":1:21: cache.ttl: has no unit",
+		`{"cache": {"ttl": true}}`:                ":1:19: cache.ttl: is no duration",
+		`{"policy": "any", "policy": "any"}`:      `:1:19: has the key "policy" twice`,
+	} {
+		_, err := config.Load(write(t, text))
+		assert.ErrorContains(t, err, "hush.yaml"+want)
+	}
+}

@@ -1,0 +1,122 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+// standardError returns what is written there while do runs.
+func standardError(t *testing.T, do func()) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	before := os.Stderr
+	os.Stderr = w
+	defer func() { os.Stderr = before }()
+	do()
+	require.NoError(t, w.Close())
+	text, err := io.ReadAll(r)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestLogOnStandardError(t *testing.T) {
+	down, here := says("down", hush.ErrUnavailable), says("here", 0)
+	for level, want := range map[config.Level][]string{
+		"": nil, config.LevelOff: nil, config.LevelError: {"error"}, config.LevelWarn: {"warn", "warn", "error"},
+		config.LevelInfo: {"warn", "info", "warn", "error"}, config.LevelDebug: {"warn", "info", "warn", "error"},
+	} {
+		text := standardError(t, func() {
+			_, err := open(t, &config.Config{Log: config.Log{Level: level}}, down, here).Get(t.Context(), hush.Name("db"))
+			require.NoError(t, err)
+			_, err = open(t, &config.Config{Log: config.Log{Level: level}}, down).Get(t.Context(), hush.Name("db"))
+			require.Error(t, err)
+		})
+		var levels []string
+		for line := range strings.Lines(text) {
+			var entry struct{ Level, TS, Msg, Secret, Provider string }
+			require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
+			levels = append(levels, entry.Level)
+			assert.Equal(t, map[bool]string{false: "secret call", true: "secret not resolved"}[entry.Level == "error"], entry.Msg)
+			assert.Equal(t, "db", entry.Secret)
+			_, err := time.Parse(time.RFC3339Nano, entry.TS)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, want, levels, "level %q", level)
+		assert.NotContains(t, text, "from here")
+	}
+}
+
+func TestLogger(t *testing.T) {
+	for _, c := range []struct {
+		own  zapcore.Level
+		also config.Level
+		want int
+	}{
+		{zap.DebugLevel, "", 2},
+		{zap.DebugLevel, config.LevelWarn, 1},
+		{zap.DebugLevel, config.LevelOff, 0},
+		{zap.WarnLevel, "", 1},
+		{zap.WarnLevel, config.LevelDebug, 1},
+		{zap.DebugLevel, config.LevelError, 0},
+	} {
+		core, logs := observer.New(c.own)
+		said := standardError(t, func() {
+			p := open(t, &config.Config{Logger: zap.New(core), Log: config.Log{Level: c.also}}, says("down", hush.ErrUnavailable), says("here", 0))
+			_, err := p.Get(t.Context(), hush.Name("db"))
+			require.NoError(t, err)
+		})
+		assert.Equal(t, c.want, logs.Len(), "%v", c)
+		assert.Empty(t, said)
+	}
+}
+
+func TestCacheIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.InfoLevel)
+		var rotated, stale atomic.Int64
+		store := &providertest.Map{}
+		p := open(t, &config.Config{
+			Logger: zap.New(core), OnRotate: func(hush.Ref, hush.Secret, hush.Secret) { rotated.Add(1) },
+			OnStale: func(hush.Ref, hush.Secret, error) { stale.Add(1) },
+		}, opens("memory", store))
+		get := func() {
+			_, err := p.Get(t.Context(), hush.Name("db"))
+			require.NoError(t, err)
+			time.Sleep(6 * time.Minute)
+		}
+		for _, value := range []string{"hunter2", "hunter3"} {
+			store.Put("db", []byte(value))
+			get()
+		}
+		store.Always(providertest.Step{Err: hush.ErrUnavailable})
+		get()
+		assert.EqualValues(t, 1, rotated.Load())
+		assert.EqualValues(t, 1, stale.Load())
+		entries := map[string]map[string]any{}
+		for _, e := range logs.All() {
+			entries[e.Level.String()+" "+e.Message] = e.ContextMap()
+		}
+		assert.Equal(t, map[string]any{"provider": "memory", "secret": "db", "version": "v2", "before": "v1"}, entries["info secret rotated"])
+		assert.Equal(t, "v2", entries["warn secret served stale"]["version"])
+		assert.Contains(t, entries["warn secret served stale"]["error"], "unavailable")
+		assert.NotContains(t, fmt.Sprint(entries), "hunter")
+	})
+}

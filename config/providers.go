@@ -1,0 +1,105 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// providers reads the list of links.
+func (r *reader) providers(n *yaml.Node) {
+	if n.Kind == yaml.AliasNode { // reported
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.problem(n, "providers", "is %s and no list: write each provider on a line of its own after a dash", kind(n))
+		return
+	}
+	for i, item := range n.Content {
+		key := linkKey(i)
+		r.found(key, r.at(item))
+		raw := r.link(item, key)
+		link, _, err := raw.split()
+		if err == nil {
+			raw = link
+		}
+		r.Providers = append(r.Providers, raw)
+	}
+}
+
+func (r *reader) link(n *yaml.Node, key string) (l Link) {
+	switch {
+	case n.Kind != yaml.MappingNode:
+		l.URL, _ = r.text(n, key)
+	case len(n.Content) == 2 && isNull(n.Content[1]) && !slices.Contains(linkKeys, n.Content[0].Value):
+		l.URL = n.Content[0].Value + ":" // what YAML makes of a line "- env:"
+	default:
+		l = r.linkMapping(n, key)
+	}
+	return l
+}
+
+var linkKeys = []string{"url", "name", "timeout", "policy", "prefix"}
+
+func (r *reader) linkMapping(n *yaml.Node, key string) (l Link) {
+	r.each(n, key, linkKeys, func(name string, value *yaml.Node) {
+		text, ok := r.text(value, key)
+		if !ok {
+			return
+		}
+		if text == "" {
+			r.problem(value, key, "the %s is empty", name)
+			return
+		}
+		switch name {
+		case "url":
+			l.URL = text
+		case "name":
+			l.Name = text
+		case "policy":
+			l.Policy = Policy(text)
+		case "prefix":
+			l.Prefix = text
+		case "timeout":
+			var err error
+			if l.Timeout, err = parseTimeout(text); err != nil {
+				r.problem(value, key, "the timeout %w", err)
+			}
+		}
+	})
+	return l
+}
+
+// parseTimeout reads the timeout of a link, which is more than 0.
+func parseTimeout(text string) (time.Duration, error) {
+	d, err := parseDuration(text)
+	switch {
+	case err != nil:
+		return 0, err
+	case d < 0:
+		return 0, errors.New("is negative")
+	case d == 0:
+		return 0, errors.New("is 0: leave it out for the provider's own limit")
+	}
+	return d, nil
+}
+
+// names reads what stores call the program's names.
+func (r *reader) names(n *yaml.Node) {
+	r.each(n, "names", nil, func(name string, byLink *yaml.Node) {
+		key := "names." + name
+		r.found(key, r.at(byLink))
+		refs := map[string]string{}
+		r.each(byLink, key, nil, func(link string, value *yaml.Node) {
+			r.found(fmt.Sprintf("%s.%s", key, link), r.at(value))
+			refs[link], _ = r.text(value, key+"."+link)
+		})
+		if r.Names == nil {
+			r.Names = map[string]map[string]string{}
+		}
+		r.Names[name] = refs
+	})
+}

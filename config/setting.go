@@ -1,0 +1,135 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A setting is one value of a Config that has a key in a file and a variable. Its
+// text is the same in all forms. Errors read on after the key, and quote no value.
+type setting struct {
+	key   string
+	parse func(c *Config, text string) error
+	get   func(c *Config) any   // for printing; nil: not given
+	check func(c *Config) error // of what was given
+}
+
+// settings are all but the providers and their names.
+func settings() []setting {
+	return []setting{
+		duration("cache.ttl", notNegative, func(c *Config) **time.Duration { return &c.Cache.TTL }),
+		duration("cache.stale_if_error", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleIfError }),
+		duration("cache.stale_wait", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWait }),
+		duration("cache.serve_expired", notNegative, func(c *Config) **time.Duration { return &c.Cache.ServeExpired }),
+		duration("cache.refresh_ahead", notNegative, func(c *Config) **time.Duration { return &c.Cache.RefreshAhead }),
+		duration("cache.negative_ttl", notNegative, func(c *Config) **time.Duration { return &c.Cache.NegativeTTL }),
+		pointer("cache.jitter", parseFraction, isFraction, func(c *Config) **float64 { return &c.Cache.Jitter }),
+		pointer("cache.max_entries", parseCount, isPositive, func(c *Config) **int { return &c.Cache.MaxEntries }),
+		duration("cache.fetch_timeout", isPositive, func(c *Config) **time.Duration { return &c.Cache.FetchTimeout }),
+		duration("cache.min_refresh", notNegative, func(c *Config) **time.Duration { return &c.Cache.MinRefresh }),
+		pointer("breaker.failures", parseCount, notNegative, func(c *Config) **int { return &c.Breaker.Failures }),
+		duration("breaker.wait", isPositive, func(c *Config) **time.Duration { return &c.Breaker.Wait }),
+		duration("breaker.max_wait", isPositive, func(c *Config) **time.Duration { return &c.Breaker.MaxWait }),
+		word("policy", func(c *Config) *Policy { return &c.Policy }, PolicyAny, PolicyOutages),
+		word("log.level", func(c *Config) *Level { return &c.Log.Level }, LevelOff, LevelDebug, LevelInfo, LevelWarn, LevelError),
+		verify(),
+	}
+}
+
+// variable returns the environment variable of a key.
+func variable(key string) string {
+	return "HUSH_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func pointer[T any](key string, parse func(string) (T, error), check func(T) error, field func(*Config) **T) setting {
+	return setting{
+		key: key,
+		parse: func(c *Config, text string) error {
+			v, err := parse(text)
+			if err == nil {
+				*field(c) = &v
+			}
+			return err
+		},
+		get: func(c *Config) any {
+			if v := *field(c); v != nil {
+				return *v
+			}
+			return nil
+		},
+		check: func(c *Config) error {
+			if v := *field(c); v != nil {
+				return check(*v)
+			}
+			return nil
+		},
+	}
+}
+
+func duration(key string, check func(time.Duration) error, field func(*Config) **time.Duration) setting {
+	s := pointer(key, parseDuration, check, field)
+	get := s.get
+	s.get = func(c *Config) any {
+		if d, ok := get(c).(time.Duration); ok {
+			return formatDuration(d)
+		}
+		return nil
+	}
+	return s
+}
+
+// word is a setting whose value is one of a few; empty is not given.
+func word[T ~string](key string, field func(*Config) *T, known ...T) setting {
+	return setting{
+		key: key,
+		parse: func(c *Config, text string) error {
+			if text == "" {
+				return errors.New("is empty: leave it out for its default")
+			}
+			*field(c) = T(text)
+			return nil
+		},
+		get: func(c *Config) any {
+			if text := *field(c); text != "" {
+				return string(text)
+			}
+			return nil
+		},
+		check: func(c *Config) error { return oneOf(*field(c), known...) },
+	}
+}
+
+func verify() setting {
+	return setting{
+		key: "verify",
+		parse: func(c *Config, text string) error {
+			if text != "true" && text != "false" {
+				return errors.New("is true or false")
+			}
+			c.Verify = text == "true"
+			return nil
+		},
+		get: func(c *Config) any {
+			if c.Verify {
+				return true
+			}
+			return nil
+		},
+		check: func(*Config) error { return nil },
+	}
+}
+
+// oneOf returns an error unless v is one of known, or empty.
+func oneOf[T ~string](v T, known ...T) error {
+	if v == "" || slices.Contains(known, v) {
+		return nil
+	}
+	texts := make([]string, len(known))
+	for i, k := range known {
+		texts[i] = string(k)
+	}
+	last := len(texts) - 1
+	return errors.New("is " + strings.Join(texts[:last], ", ") + " or " + texts[last] + likely(string(v), texts))
+}

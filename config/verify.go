@@ -1,0 +1,57 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/limit"
+)
+
+// verifyName is a name that Verify asks for; no store needs to have it.
+const verifyName = "hush/verify"
+
+const verifyTimeout = 10 * time.Second
+
+// verifyAll asks each link once, all at the same time.
+func verifyAll(ctx context.Context, links []OpenLink) error {
+	errs := make([]error, len(links))
+	absent := map[string]bool{}
+	fan.Each(len(links), len(links), func(i int) { errs[i] = verifyLink(ctx, links[i]) })
+	for i, l := range links {
+		absent[l.Name] = hush.ClassOf(errs[i]) == hush.ErrAbsent
+	}
+	var failures, absences []error
+	for i, l := range links {
+		store := l.Front
+		switch class := hush.ClassOf(errs[i]); {
+		case class == hush.ErrAbsent:
+			absences = append(absences, fmt.Errorf("config: link %q: %w", l.Name, errs[i]))
+		case store != "" && !absent[store]:
+		case class == hush.ErrUnavailable, class == hush.ErrUnauthenticated, class == hush.ErrCanceled:
+			failures = append(failures, fmt.Errorf("config: link %q: %w", l.Name, errs[i]))
+		}
+	}
+	if len(absences) == len(links) {
+		return errors.Join(absences...)
+	}
+	return errors.Join(failures...)
+}
+
+// verifyLink asks one link, whose own limit looks like nobody else's.
+func verifyLink(ctx context.Context, l OpenLink) error {
+	d := l.Timeout
+	if d == 0 {
+		d = verifyTimeout
+	}
+	limited, cancel := limit.Context(ctx, d, l.Name)
+	defer cancel()
+	_, err := l.Provider.Get(limited, hush.Name(verifyName))
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return hush.NewError(l.Name, hush.Name(verifyName), hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
+	}
+	return err
+}

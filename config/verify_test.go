@@ -1,0 +1,95 @@
+package config_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/providertest"
+)
+
+func TestVerify(t *testing.T) {
+	for text, want := range map[string]hush.Class{
+		"found": 0, "not found": 0, "denied": 0, "throttled": 0, "refused": 0, "unsupported": 0,
+		"unavailable": hush.ErrUnavailable, "unauthenticated": hush.ErrUnauthenticated, "absent": hush.ErrAbsent,
+		"absent, not found": 0, "unavailable, not found": hush.ErrUnavailable, "not found, unauthenticated": hush.ErrUnauthenticated,
+		"absent, absent": hush.ErrAbsent, "absent, unavailable": hush.ErrUnavailable,
+		"unauthenticated, unavailable": hush.ErrUnauthenticated,
+		"front unavailable, not found": 0, "front unavailable, unavailable": hush.ErrUnavailable,
+		"front unavailable, absent": hush.ErrUnavailable, "front not found, absent": 0, "front absent, not found": 0,
+		"front absent, absent": hush.ErrAbsent,
+	} {
+		var schemes []hush.Scheme
+		for i, word := range strings.Split(text, ", ") {
+			word, isFront := strings.CutPrefix(word, "front ")
+			s := says(string(rune('a'+i)), classNamed(word))
+			if isFront {
+				s = front(s, "b")
+			}
+			schemes = append(schemes, s)
+		}
+		p, err := config.Open(t.Context(), &config.Config{Providers: links(schemes...), Verify: true}, schemes...)
+		assert.Equal(t, want, hush.ClassOf(err), text)
+		if err == nil {
+			assert.NoError(t, p.Close())
+		}
+	}
+}
+
+func classNamed(text string) hush.Class {
+	for c := hush.ErrNotFound; c <= hush.ErrCanceled; c++ {
+		if c.Error() == text {
+			return c
+		}
+	}
+	return 0
+}
+
+func TestVerifyAsksEachLinkOnceAndClosesOnFailure(t *testing.T) {
+	var log []string
+	store := &providertest.Map{}
+	a := opens("a", closing{store, "a", &log, nil})
+	c := &config.Config{Providers: []config.Link{{URL: "a", Prefix: "team/"}}, Verify: true}
+	p, err := config.Open(t.Context(), c, a)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"team/hush/verify"}, asked(store))
+	require.NoError(t, p.Close())
+
+	log = nil
+	c.Providers = append(c.Providers, config.Link{URL: "down"})
+	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
+	assert.EqualError(t, err, `config: link "down": down: "hush/verify": unavailable`)
+	assert.Equal(t, []string{"a"}, log)
+
+	c.Verify = false
+	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
+	require.NoError(t, err, "a store that is down is not a failure to start")
+	assert.Len(t, store.Calls(), 2, "opening contacts nobody")
+}
+
+func TestVerifyHasALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := opens("hang", hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+			<-ctx.Done()
+			return hush.Secret{}, hush.NewError("hang", ref, hush.ErrCanceled, ctx.Err())
+		}))
+		for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
+			start := time.Now()
+			_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: "hang", Timeout: timeout}}, Verify: true}, hang)
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+			assert.NotErrorIs(t, err, context.DeadlineExceeded, "that would be the caller's")
+			assert.Equal(t, want, time.Since(start))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := config.Open(ctx, &config.Config{Providers: links(hang), Verify: true}, hang)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}
