@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/hush-secrets/hush"
@@ -31,10 +32,19 @@ import (
 
 const (
 	queryPath     = "/secretsmanager/get"
-	rawPrefix     = "/v1/"
 	parameterPath = "/systemsmanager/"
 	pingPath      = "/ping"
 )
+
+// DefaultPrefix is what Options.Prefix is if it is empty, as in AWS's agent.
+const DefaultPrefix = "/v1/"
+
+// DefaultMaxRequests is what Options.MaxRequests is if it is 0, as in AWS's agent.
+const DefaultMaxRequests = 800
+
+// pingReserve is how many requests for /ping are answered beyond the limit, so that
+// an agent with much to do is not taken for a dead one. AWS's agent has as many.
+const pingReserve = 2
 
 // Options are what a Handler can be told. The zero value, like nil, is the
 // documented default of each.
@@ -44,6 +54,29 @@ type Options struct {
 	// an ARN needs a pattern of its own. A malformed pattern refuses every secret.
 	// Nil: every name. Empty but not nil: none.
 	Allow []string
+
+	// Prefix is what stands before a secret's name in a path, /v1/ in
+	// /v1/db/prod. It begins with a slash and should end with one; a prefix that
+	// does not begin with one matches no path. The other paths go before it. Empty:
+	// DefaultPrefix.
+	Prefix string
+
+	// MaxRequests is how many requests are answered at the same time; one more is
+	// status 429, and two more are if they are for /ping. AWS's agent counts
+	// connections, and answers one that came over the limit with 429 for as long as
+	// it lasts; here it is the request that counts, and the next one on the same
+	// connection has its own luck. 0: DefaultMaxRequests. Negative: no limit.
+	MaxRequests int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.MaxRequests == 0 {
+		o.MaxRequests = DefaultMaxRequests
+	}
+	return o
 }
 
 // Handler returns a handler that answers from p whoever sends token in the header
@@ -53,11 +86,15 @@ type Options struct {
 //
 // Put it on loopback only, as Serve does. An empty token refuses every request.
 func Handler(p hush.Provider, token string, options *Options) http.Handler {
-	h := &handler{provider: p, closed: token == "", digest: sha256.Sum256([]byte(token))}
+	var o Options
 	if options != nil {
-		h.limited, h.allow = options.Allow != nil, options.Allow
+		o = *options
 	}
-	return h
+	o = o.withDefaults()
+	return &handler{
+		provider: p, closed: token == "", digest: sha256.Sum256([]byte(token)),
+		limited: o.Allow != nil, allow: slices.Clone(o.Allow), prefix: o.Prefix, places: places{limit: int64(o.MaxRequests)},
+	}
 }
 
 type handler struct {
@@ -66,11 +103,22 @@ type handler struct {
 	digest   [sha256.Size]byte // of the token
 	limited  bool
 	allow    []string
+	prefix   string
+	places   places
 }
 
 // ServeHTTP makes the agent's checks in the agent's order.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route := rawPath(r.URL)
+	reserve := 0
+	if route == pingPath {
+		reserve = pingReserve
+	}
+	if !h.places.take(reserve) {
+		plain(http.StatusTooManyRequests, "Connection limit exceeded").write(w)
+		return
+	}
+	defer h.places.leave()
 	_, forwarded := r.Header["X-Forwarded-For"]
 	switch {
 	case h.closed:
@@ -121,13 +169,13 @@ func (h *handler) route(r *http.Request, route string) answer {
 		if fault == "" && q.id == "" {
 			fault = "missing parameter secretId"
 		}
-	case strings.HasPrefix(route, rawPrefix):
-		q, fault = parseQuery(r.URL.RawQuery, false)
-		if q.id = strings.TrimPrefix(route, rawPrefix); q.id == "" {
-			fault = "missing secret ID"
-		}
 	case strings.HasPrefix(route, parameterPath):
 		return plain(http.StatusNotFound, "Not found: Parameter Store is not served here, only "+queryPath)
+	case strings.HasPrefix(route, h.prefix):
+		q, fault = parseQuery(r.URL.RawQuery, false)
+		if q.id = strings.TrimPrefix(route, h.prefix); q.id == "" {
+			fault = "missing secret ID"
+		}
 	default:
 		return plain(http.StatusNotFound, "Not found")
 	}

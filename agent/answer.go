@@ -21,9 +21,14 @@ type answer struct {
 
 func plain(status int, text string) answer { return answer{status: status, body: []byte(text)} }
 
+// reading is how long a client may take to read an answer: one that stands still
+// would keep its place for ever.
+const reading = 30 * time.Second
+
 // write sends a without a Content-Type, as the agent does; net/http would guess
 // one from the secret.
 func (a answer) write(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reading)) // which a test's writer may not have
 	w.Header()["Content-Type"] = nil
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
