@@ -20,12 +20,12 @@ fmt:
 	.ci/bin/gofumpt -w .
 
 tidy:
-	for dir in . tools bench integration; do go -C $$dir mod tidy; done
+	for dir in . tools bench adapters integration; do go -C $$dir mod tidy; done
 
 bench: ## hush beside its peers and floors, with the limits that it set itself
 	go -C bench run ./ratios
 
-.PHONY: fleet stress soak
+.PHONY: fleet stress soak agent-load
 fleet: ## what a fleet that starts together asks of Secrets Manager, as tables
 	go test -C bench -count=1 -run TestFleet -v ./fleet
 
@@ -34,6 +34,9 @@ stress: ## everything at once, for half a minute, under the race detector
 
 soak: ## ten minutes over real sockets with faults: memory, goroutines and files
 	HUSH_SOAK=10m go test -count=1 -timeout=15m -run TestSoak -v ./internal/stress
+
+agent-load: ## 200 clients of the agent for ten seconds, beside bare net/http
+	LOAD=10s go test -count=1 -timeout=5m -run TestAgentLoad -v ./cmd/hush
 
 fuzz: ## each target for a minute
 	FUZZTIME=1m .ci/run fuzz

@@ -10,10 +10,13 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// The exit statuses. Those of the classes are part of the command's contract.
+// The exit statuses. Those of the classes are part of the command's contract; the
+// last two are what shells, env and nohup say of a command.
 const (
-	exitFailure = 1
-	exitUsage   = 2
+	exitFailure       = 1
+	exitUsage         = 2
+	exitNotExecutable = 126
+	exitNoCommand     = 127
 )
 
 var classCodes = map[hush.Class]int{
@@ -29,10 +32,7 @@ var classCodes = map[hush.Class]int{
 	hush.ErrCanceled:        130,
 }
 
-const exitHelp = `Exit status:
-    0  the secret was printed
-    1  it could not be written
-    2  the command line or the reference is wrong
+const classHelp = `    2  the command line, the configuration or the reference is wrong
     3  not found: every store that is there says that it has no such secret
     4  denied
     5  unauthenticated: our own credential is missing, wrong or expired
@@ -41,19 +41,55 @@ const exitHelp = `Exit status:
     8  refused: a store refused and does not say why
     9  absent: no store is there
    10  unsupported: no store can honour a part of the reference
-  130  interrupted, or the time limit was over`
+  130  interrupted, or the time limit was over
 
-// A storeError is a failure to get a secret, and not of the command itself.
-type storeError struct{ error }
+Of several failures the first outage decides (6 to 9), else the first that is not 3.`
+
+// A storeError is a failure to get secrets, and not of the command itself.
+type storeError struct {
+	error
+	each []error // of several; nil: it is one
+}
 
 func (e storeError) Unwrap() error { return e.error }
+
+// failures returns all failures there are as one, nil if there is none.
+func failures(results []hush.Result) error {
+	all := hush.Errors(results)
+	if all == nil {
+		return nil
+	}
+	var each []error
+	seen := map[string]bool{}
+	for _, r := range results {
+		if r.Err != nil && !seen[r.Err.Error()] {
+			seen[r.Err.Error()] = true
+			each = append(each, r.Err)
+		}
+	}
+	return storeError{all, each}
+}
 
 // A usageError is a command line that means nothing.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// errQuiet is for a failure that has been told.
+var errQuiet = errors.New("told")
+
+// A codeError has an exit status of its own.
+type codeError struct {
+	error
+	code int
+}
+
+func (e codeError) Unwrap() error { return e.error }
+
 func exitCode(err error) int {
+	if e, ok := errors.AsType[codeError](err); ok {
+		return e.code
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -69,9 +105,21 @@ func exitCode(err error) int {
 	return exitFailure
 }
 
-// explain returns err as text, with a line for each store where a chain asked
-// several.
+// explain returns err as text for people: what each failure is, with a line for each
+// store where a chain asked several.
 func explain(err error) string {
+	several, ok := errors.AsType[storeError](err)
+	if !ok || len(several.each) == 0 {
+		return explainOne(err)
+	}
+	texts := make([]string, len(several.each))
+	for i, one := range several.each {
+		texts[i] = explainOne(one)
+	}
+	return strings.Join(texts, "\n")
+}
+
+func explainOne(err error) string {
 	failure, ok := errors.AsType[*chain.Failure](err)
 	if !ok {
 		return err.Error()

@@ -5,85 +5,153 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/chain"
-	"github.com/hush-secrets/hush/direct/awsdirect"
-	"github.com/hush-secrets/hush/env"
-	"github.com/hush-secrets/hush/extension"
 )
 
-const getHelp = `Prints the secret that REF names on the standard output, byte for byte, and
-nothing else there; a newline is added only on a terminal.
+const getHelp = `Prints secrets on the standard output, and nothing else there.
 
-REF is name[?version=ID&stage=LABEL][#field], or an ARN. A field is a top-level
-member of a JSON secret, or an RFC 6901 pointer that begins with a slash. In a
-name write ?, # and % as %3F, %23 and %25.
+REF is name[?version=ID&stage=LABEL][#field], or an ARN; see 'hush help reference'.
+All the secrets that there are not are named at once, and then nothing is printed.
 
-The stores are asked in order until one has the secret:
-  extension:[?endpoint=URL&timeout=D]     AWS's Lambda extension or agent
-  direct:[?region=R&role_arn=ARN]         AWS Secrets Manager
-  env:[?prefix=P&files=true]              environment variables
+With --format raw there is one REF, and its bytes are printed as they are; a line
+break is added only on a terminal, and a warning that it is one. The other formats
+print one line for each secret, and take NAME=REF for REF:
 
-` + exitHelp
+    json   one object of strings; a name that is not given is the REF as written
+    shell  export NAME='value', for eval "$(hush get --format shell ...)"
+    env    NAME=value, in quotes if it has to be, for the shell's . command; docker's
+           --env-file takes quotes for a part of the value, so use hush exec there
+
+For shell and env a secret that is a JSON object, and that no NAME is given for, is
+its members, each a variable called like the member; another without a NAME is called
+like the REF in capitals: db/prod#user is DB_PROD_USER. They quote for every POSIX
+shell, take for names only letters, digits and underscores, and refuse those that
+'hush help exec' lists, zero bytes and, for env, line breaks.
+
+` + sourceHelp + `
+
+A store that takes back on close what it has given out (revoke=true) does not do so
+after a get or an exec that succeeds: what it gave is in use, and ends by itself.
+
+Exit status:
+    0  the secrets were printed
+    1  they could not be written, or are nothing that the format can hold
+` + classHelp
+
+const getExample = `  hush get db/prod#password
+  hush get --provider direct:?region=eu-west-1 --stage AWSPREVIOUS db/prod
+  eval "$(hush get --format shell DB_PASSWORD=db/prod#password API_KEY=api)"`
 
 type getOptions struct {
-	providers []string
-	timeout   time.Duration
-	verbose   bool
+	asking
+	format, field, version, stage string
 }
 
 func getCommand(stdout, stderr io.Writer) *cobra.Command {
 	var o getOptions
 	cmd := &cobra.Command{
-		Use:     "get REF",
-		Short:   "Print a secret",
-		Long:    getHelp,
-		Example: "  hush get db/prod#password\n  hush get --provider direct:?region=eu-west-1 db/prod",
-		Args:    cobra.ExactArgs(1),
+		Use:               "get REF...",
+		Short:             "Print secrets",
+		Long:              getHelp,
+		Example:           getExample,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return get(cmd.Context(), args[0], &o, stdout, stderr)
+			return o.run(cmd.Context(), args, stdout, stderr)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&o.providers, "provider", []string{"extension", "direct", "env"}, "a store to ask, as a URL; repeat it for several")
-	flags.DurationVar(&o.timeout, "timeout", 10*time.Second, "give up after this long")
-	flags.BoolVarP(&o.verbose, "verbose", "v", false, "log each call of a store on the standard error")
+	o.flags(flags)
+	flags.StringVar(&o.format, "format", formatRaw, "raw, json, env or shell")
+	flags.StringVar(&o.field, "field", "", "print this member of each secret, which is JSON")
+	flags.StringVar(&o.version, "version", "", "print this version of each secret")
+	flags.StringVar(&o.stage, "stage", "", "print the version of each secret that has this label")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // there is that flag
 	return cmd
 }
 
-func get(ctx context.Context, text string, o *getOptions, stdout, stderr io.Writer) error {
-	if o.timeout <= 0 {
-		return usageError{errors.New("--timeout takes a positive duration")}
-	}
-	ref, err := hush.ParseRef(text)
+func (o *getOptions) run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	questions, err := o.questions(args)
 	if err != nil {
-		return storeError{err}
+		return err
 	}
-	links, err := openLinks(ctx, o.providers, []hush.Scheme{extension.Scheme(), awsdirect.Scheme(), env.Scheme()})
+	refs := make([]hush.Ref, len(questions))
+	for i, q := range questions {
+		refs[i] = q.ref
+	}
+	secrets, _, err := o.secrets(ctx, refs)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
-	var options chain.Options
-	if o.verbose {
-		options.OnCall = chain.SlogCalls(slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	out := secrets[0].Value.RevealBytes()
+	if o.format != formatRaw {
+		if out, err = render(o.format, questions, secrets); err != nil {
+			return err
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.timeout)
-	defer cancel()
-	secret, err := chain.New(links, &options).Get(ctx, ref)
-	if err != nil {
-		return storeError{err}
-	}
-	text = secret.Value.Reveal()
 	if terminal(stdout) {
-		text += "\n"
+		if o.format == formatRaw {
+			out = append(out, '\n')
+		}
+		_, _ = fmt.Fprintln(stderr, "hush: this terminal shows a secret now, and may keep it")
 	}
-	if _, err := io.WriteString(stdout, text); err != nil {
-		return fmt.Errorf("write the secret: %w", err)
+	if _, err := stdout.Write(out); err != nil {
+		return fmt.Errorf("write the secrets: %w", err)
+	}
+	return nil
+}
+
+// questions reads the arguments. All that is wrong with them is told at once.
+func (o *getOptions) questions(args []string) ([]question, error) {
+	switch {
+	case !slices.Contains(formats, o.format):
+		return nil, usageError{fmt.Errorf("--format is %s", strings.Join(formats, ", "))}
+	case o.format == formatRaw && len(args) > 1:
+		return nil, usageError{errors.New("several secrets in one stream of bytes could not be told apart: choose --format json, env or shell")}
+	}
+	questions := make([]question, len(args))
+	results := make([]hush.Result, len(args))
+	var clashes []error
+	for i, text := range args {
+		q := question{text: text}
+		if o.format != formatRaw {
+			q.name, text, _ = cutName(text)
+		}
+		q.ref, results[i].Err = parseRef(text)
+		questions[i] = q
+		if err := o.narrow(&questions[i].ref); err != nil {
+			clashes = append(clashes, fmt.Errorf("%q: %w", q.text, err))
+		}
+	}
+	if err := failures(results); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(clashes...); err != nil {
+		return nil, usageError{err}
+	}
+	return questions, nil
+}
+
+// narrow adds to a reference what the flags say of all of them.
+func (o *getOptions) narrow(ref *hush.Ref) error {
+	for _, f := range []struct {
+		flag, value string
+		part        *string
+	}{{"field", o.field, &ref.Field}, {"version", o.version, &ref.Version}, {"stage", o.stage, &ref.Stage}} {
+		switch {
+		case !o.set.Changed(f.flag):
+		case f.value == "":
+			return fmt.Errorf("--%s is empty", f.flag)
+		case *f.part != "":
+			return fmt.Errorf("it has a %s of its own, and there is --%s", f.flag, f.flag)
+		default:
+			*f.part = f.value
+		}
 	}
 	return nil
 }

@@ -1,54 +1,81 @@
-// Command hush reads secrets from the stores that package hush has, and shows
-// what they cost.
+// Command hush reads secrets from the stores that package hush has, runs programs
+// with them, serves them to others, and says how the stores are.
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
+const rootHelp = `hush reads secrets from AWS's Lambda extension, Secrets Manager, Vault and the
+environment: from whichever is there, as configuration says.`
+
 func main() {
+	undo := keepPrivate()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, func() { stop(); undo() })
 	stop()
 	os.Exit(code)
 }
 
-// run executes the command line and returns the exit status.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := &cobra.Command{
-		Use:   "hush",
-		Short: "Secrets from whichever store is there",
-		Long: "hush reads secrets from AWS's Lambda extension, Secrets Manager and the environment.\n\n" +
-			"hush get prints one; hush demo shows, on this machine alone, what each store costs\n" +
-			"and what happens when one fails.",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-	}
+// run executes the command line and returns the exit status. asFound undoes what
+// this process has changed about itself.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, asFound func()) int {
+	root := rootCommand(stdout, stderr, asFound)
 	// A command line that cobra refuses reaches no PersistentPreRun.
 	understood := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(getCommand(stdout, stderr), demoCommand(stdout))
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	switch {
+	case err == nil:
 		return 0
-	}
-	if !understood {
-		_, _ = fmt.Fprintf(stderr, "hush: %v\nRun 'hush --help' for usage.\n", err)
+	case !understood:
+		complain(stderr, err.Error()+"\nRun 'hush --help' for usage.")
 		return exitUsage
+	case !errors.Is(err, errQuiet):
+		complain(stderr, explain(err))
 	}
-	_, _ = fmt.Fprintf(stderr, "hush: %s\n", explain(err))
 	return exitCode(err)
+}
+
+func rootCommand(stdout, stderr io.Writer, asFound func()) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "hush",
+		Short:         "Secrets from whichever store is there",
+		Long:          rootHelp,
+		Version:       thisBuild().String(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.AddCommand(
+		getCommand(stdout, stderr), execCommand(asFound), agentCommand(stdout, stderr), doctorCommand(stdout),
+		demoCommand(stdout), versionCommand(stdout), configurationTopic(), referenceTopic(),
+	)
+	return root
+}
+
+// complain writes text for people, a mistake a line; what belongs to the line above
+// begins with a space.
+func complain(stderr io.Writer, text string) {
+	for line := range strings.SplitSeq(text, "\n") {
+		if !strings.HasPrefix(line, " ") {
+			line = "hush: " + line
+		}
+		_, _ = fmt.Fprintln(stderr, line)
+	}
 }
 
 // terminal reports whether w is a terminal.

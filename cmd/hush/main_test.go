@@ -29,7 +29,12 @@ import (
 // binary is the command, built once for all tests.
 var binary string
 
-func TestMain(m *testing.M) { os.Exit(build(m)) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(helperVariable); what != "" {
+		os.Exit(help(what, os.Args[1:]))
+	}
+	os.Exit(build(m))
+}
 
 func build(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "hush")
@@ -37,6 +42,9 @@ func build(m *testing.M) int {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.Chmod(dir, 0o755); err != nil { // some tests run it as another user
+		panic(err)
+	}
 	binary = filepath.Join(dir, "hush")
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
@@ -58,9 +66,21 @@ func hush(t *testing.T, vars []string, args ...string) result {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = append([]string{
-		"HOME=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "TMPDIR=" + t.TempDir(),
+	cmd.Env = surroundings(t, vars...)
+	return finish(t, cmd)
+}
+
+// surroundings are an environment that holds vars, and nothing of AWS's or ours.
+func surroundings(t *testing.T, vars ...string) []string {
+	t.Helper()
+	return append([]string{
+		"HOME=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "TMPDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
 	}, vars...)
+}
+
+// finish runs a command to its end.
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
@@ -181,7 +201,7 @@ func TestGetGivesUpInTime(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"get"},
-		{"get", "a", "b"},
+		{"get", "a", "b"}, // which raw could not tell apart
 		{"nope"},
 		{"get", "--nope", "x"},
 		{"demo", "x"},
@@ -210,9 +230,9 @@ func TestUsage(t *testing.T) {
 }
 
 func TestVerboseLogsEachCall(t *testing.T) {
-	got := hush(t, []string{"DB_PROD=canary"}, "get", "-v", "db/prod")
+	got := hush(t, []string{"DB_PROD=canary", "HUSH_LOG_LEVEL=off"}, "get", "-v", "db/prod")
 	assert.Equal(t, "canary", got.stdout)
-	for _, word := range []string{"provider=extension", "provider=direct", "provider=env", "outcome=absent", "outcome=ok"} {
+	for _, word := range []string{`"provider":"extension"`, `"provider":"direct"`, `"provider":"env"`, `"outcome":"absent"`, `"outcome":"ok"`} {
 		assert.Contains(t, got.stderr, word)
 	}
 	assert.NotContains(t, got.stderr, "canary")

@@ -1,0 +1,100 @@
+package main_test
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/direct/directtest"
+)
+
+// The rows about what the agent keeps.
+
+func TestAgentCache(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("db", []byte("one"))
+	a := startAgent(t, vars)
+	read := func(query string) any {
+		t.Helper()
+		got := a.ask(t, "GET", getPath+"db"+query)
+		require.Equal(t, 200, got.status, got.body)
+		return members(t, got)["SecretString"]
+	}
+	assert.Equal(t, "one", read(""))
+	store.Rotate("db", []byte("two"))()
+	assert.Equal(t, "one", read(""))
+	assert.Equal(t, "one", read("&versionStage=AWSCURRENT"), "which is the same as none")
+	assert.Equal(t, 1, store.Calls(directtest.Call{}))
+	assert.Equal(t, "two", read("&refreshNow=true"))
+	assert.Equal(t, "two", read(""), "what was read afresh is kept")
+	assert.Equal(t, 2, store.Calls(directtest.Call{}))
+	assert.Zero(t, store.Calls(directtest.Call{Operation: "DescribeSecret"}))
+}
+
+func TestAgentTTL(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("db", []byte("one"))
+	none := startAgent(t, vars, "--ttl", "0s")
+	for i := range 3 {
+		assert.Equal(t, 200, none.ask(t, "GET", getPath+"db").status)
+		assert.Equal(t, i+1, store.Calls(directtest.Call{}))
+	}
+
+	short := startAgent(t, vars, "--ttl", "50ms")
+	assert.Contains(t, short.ask(t, "GET", getPath+"db").body, "one")
+	store.Rotate("db", []byte("two"))()
+	eventually(t, "two", func() bool { return members(t, short.ask(t, "GET", getPath+"db"))["SecretString"] == "two" })
+
+	// What cannot be asked anew is served for longer, and throttling is no reason not to.
+	for _, fault := range []func() func(){
+		store.Break, func() func() { return store.Fail(directtest.Failure{Code: "ThrottlingException"}) },
+	} {
+		restore := fault()
+		stale := func() bool { return members(t, short.ask(t, "GET", getPath+"db"))["Stale"] != nil }
+		eventually(t, "stale", stale)
+		restore()
+		eventually(t, "fresh", func() bool { return !stale() })
+	}
+}
+
+func TestAgentCacheSize(t *testing.T) {
+	store, vars := startStore(t)
+	for i := range 3 {
+		store.Put(strconv.Itoa(i), []byte("x"))
+	}
+	a := startAgent(t, vars, "--cache-size", "1")
+	for range 2 {
+		for i := range 3 {
+			assert.Equal(t, 200, a.ask(t, "GET", getPath+strconv.Itoa(i)).status)
+		}
+	}
+	assert.Equal(t, 6, store.Calls(directtest.Call{}))
+}
+
+func TestAgentAsksOnceForMany(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("db", []byte("x"))
+	a := startAgent(t, vars)
+	release := store.Hang()
+	defer release()
+	var answers []<-chan exchange
+	for range 20 {
+		answers = append(answers, a.begin(t, getPath+"db"))
+	}
+	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > 0 })
+	release()
+	for _, answer := range answers {
+		assert.Equal(t, 200, (<-answer).status)
+	}
+	assert.Equal(t, 1, store.Calls(directtest.Call{}))
+}
+
+func TestAgentPathPrefix(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("db", []byte("x"))
+	a := startAgent(t, vars, "--path-prefix", "/secrets/")
+	assert.Equal(t, 200, a.ask(t, "GET", "/secrets/db").status)
+	assert.Equal(t, 404, a.ask(t, "GET", "/v1/db").status)
+}

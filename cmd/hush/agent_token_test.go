@@ -1,0 +1,110 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// write writes a file that its owner alone may read, and returns its path.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func TestAgentTokenIsTheFirstThatIsSet(t *testing.T) {
+	inFile := write(t, " \n of-a-file \n")
+	vars := []string{"APP_DB=x"}
+	all := []string{"AWS_TOKEN=first", "AWS_SESSION_TOKEN=second", "AWS_CONTAINER_AUTHORIZATION_TOKEN=third"}
+	for _, c := range []struct {
+		vars []string
+		args []string
+		want string
+	}{
+		{all, nil, "first"},
+		{append([]string{"AWS_TOKEN="}, all[1:]...), nil, "second"},
+		{[]string{"AWS_TOKEN=", all[2]}, nil, "third"},
+		{[]string{"AWS_TOKEN=file://" + inFile, all[1]}, nil, "of-a-file"},
+		{[]string{"AWS_TOKEN=", "AWS_SESSION_TOKEN=file://" + inFile}, nil, "of-a-file"},
+		{all, []string{"--token-file", inFile}, "of-a-file"},
+	} {
+		a := startAgent(t, append(vars, c.vars...), append([]string{"--provider", "env:?prefix=APP_"}, c.args...)...)
+		a.token = c.want
+		assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status, c.want)
+		for _, other := range []string{"first", "second", "third", "of-a-file", "file://" + inFile} {
+			if a.token = other; other != c.want {
+				assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "%s for %s", other, c.want)
+			}
+		}
+	}
+}
+
+func TestAgentReadsItsTokenOnce(t *testing.T) {
+	path := write(t, "before")
+	a := startAgent(t, []string{"AWS_TOKEN=file://" + path, "APP_DB=x"}, "--provider", "env:?prefix=APP_")
+	require.NoError(t, os.WriteFile(path, []byte("after"), 0o600))
+	a.token = "before"
+	assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status)
+	a.token = "after"
+	assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status)
+}
+
+func TestAgentMakesAToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	args := []string{"--provider", "env:?prefix=APP_", "--token-file", path}
+	a := startAgent(t, []string{"APP_DB=x"}, args...)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	made := strings.TrimSpace(string(text))
+	assert.GreaterOrEqual(t, len(made), 26, "128 bits at least")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		assert.Equal(t, os.FileMode(0o600), info.Mode())
+	}
+	a.says(t, "a new token is in")
+	assert.NotContains(t, a.stderr.String(), made)
+	assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "the variable's")
+
+	again := startAgent(t, []string{"APP_DB=x"}, args...)
+	for _, r := range []*running{a, again} {
+		r.token = made
+		assert.Equal(t, 200, r.ask(t, "GET", "/v1/db").status)
+	}
+	assert.NotContains(t, again.stderr.String(), "a new token")
+}
+
+func TestAgentTokenThatCannotBe(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "canary")
+	for _, c := range []struct {
+		vars []string
+		args []string
+		want string
+	}{
+		{nil, nil, "--token-file FILE, which makes one"},
+		{[]string{"AWS_TOKEN="}, nil, "no token"},
+		{[]string{"AWS_TOKEN=file://" + missing}, nil, "AWS_TOKEN: the file does not exist"},
+		{[]string{"AWS_TOKEN=file://canary"}, nil, "AWS_TOKEN: the file's path is not absolute"},
+		{[]string{"AWS_TOKEN=file://" + t.TempDir()}, nil, "AWS_TOKEN: the file is a directory"},
+		{[]string{"AWS_TOKEN=file://" + write(t, " \n")}, nil, "AWS_TOKEN: the token is empty"},
+		{[]string{"AWS_TOKEN= canary"}, nil, "space around it"},
+		{[]string{"AWS_SESSION_TOKEN=can\nary"}, nil, "AWS_SESSION_TOKEN: the token has a control character"},
+		{[]string{"AWS_TOKEN=" + strings.Repeat("canary", 4<<10)}, nil, "more than 16384 bytes"},
+		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, "")}, "--token-file: the token is empty"},
+		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, strings.Repeat("canary", 4<<10))}, "over the limit"},
+		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", filepath.Join(missing, "token")}, "--token-file: it cannot be made"},
+	} {
+		got := hush(t, c.vars, append([]string{"agent", "--addr", "127.0.0.1:0", "--provider", "env:?prefix=APP_"}, c.args...)...)
+		assert.Equal(t, 2, got.code, c.want)
+		assert.Contains(t, got.stderr, c.want)
+		assert.NotContains(t, got.stderr, "canary")
+		assert.Empty(t, got.stdout)
+	}
+}

@@ -1,0 +1,198 @@
+package main_test
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	hushpkg "github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/agent"
+	"github.com/hush-secrets/hush/direct/directtest"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+)
+
+// An illness is a real fault of a store, and what the doctor is to say of it.
+type illness struct {
+	provider string
+	vars     []string
+	ref      string
+	answer   string
+	reached  string
+	signedIn string
+	advice   string
+}
+
+// ask checks what the doctor says of the first store.
+func (i illness) ask(t *testing.T) {
+	t.Helper()
+	var args []string
+	if i.ref != "" {
+		args = []string{i.ref}
+	}
+	report, got := doctor(t, i.vars, i.provider, args...)
+	l := report.Links[0]
+	assert.Equal(t, i.answer, l.Answer, "%s %q: %s", i.provider, i.vars, l.Error)
+	assert.Equal(t, i.reached+" "+i.signedIn, l.Reached+" "+l.Authenticated, "%s: %s", i.provider, l.Error)
+	assert.Contains(t, l.Advice, i.advice, i.provider)
+	assert.NotContains(t, got.stdout, "canary")
+	if i.ref == "" && i.answer == "denied" {
+		assert.True(t, l.OK, "what a policy does not allow is no illness")
+	}
+}
+
+// deadPort returns a port that nobody listens on.
+func deadPort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return port
+}
+
+func serve(t *testing.T, h http.Handler) (port string) {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	require.NoError(t, err)
+	return port
+}
+
+// says answers everybody with a status and a text.
+func says(status int, text string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, status) })
+}
+
+func TestDoctorOnTheExtension(t *testing.T) {
+	lambda := []string{"AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001", "AWS_SESSION_TOKEN=canary"}
+	outside := []string{"AWS_TOKEN=canary"}
+	at := func(port string, vars []string) []string {
+		return append([]string{"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port}, vars...)
+	}
+	secrets := hushpkg.Static(map[string]string{"db": "x"})
+	dead := deadPort(t)
+	allowing := serve(t, agent.Handler(secrets, "canary", &agent.Options{Allow: []string{"other"}}))
+	generic := serve(t, says(400, "an unexpected error occurred while executing request"))
+	full := serve(t, says(429, "Connection limit exceeded"))
+	strict := serve(t, agent.Handler(secrets, "another", nil))
+	lambdas := serve(t, says(400, "bad session token or header key"))
+	for _, i := range []illness{
+		{vars: nil, answer: "absent", reached: "no", signedIn: "unknown", advice: "nothing, if no extension or agent"},
+		{vars: at(dead, outside), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "start the agent ('hush agent'"},
+		{vars: at(dead, lambda), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "attach the layer"},
+		{vars: at(strict, outside), answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "give AWS_TOKEN the token"},
+		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "leave AWS_SESSION_TOKEN"},
+		{vars: at(full, outside), answer: "throttled", reached: "yes", signedIn: "unknown", advice: "--max-conn"},
+		{vars: at(generic, lambda), answer: "refused", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
+		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", signedIn: "yes", advice: "see what direct answers"},
+		{vars: at(allowing, outside), answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
+		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
+		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
+	} {
+		if i.provider = "extension"; i.answer != "" {
+			i.ask(t)
+			continue
+		}
+		assert.Equal(t, 2, hush(t, i.vars, "doctor", "--provider", "extension").code, "it cannot be opened")
+	}
+}
+
+func TestDoctorOnSecretsManager(t *testing.T) {
+	store, vars := startStore(t)
+	store.Deny("denied")
+	absent := func(advice string, vars ...string) illness {
+		return illness{vars: vars, answer: "absent", reached: "no", signedIn: "unknown", advice: advice}
+	}
+	for _, i := range []illness{
+		absent("'aws sso login'"),
+		absent("task role", "ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/canary"),
+		absent("service account a role", "KUBERNETES_SERVICE_HOST=10.0.0.1"),
+		absent("by OIDC", "CI=true"),
+		{vars: vars, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "the whole ARN"},
+		{vars: vars, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "kms:Decrypt"},
+	} {
+		i.provider = "direct"
+		i.ask(t)
+	}
+	for code, i := range map[string]illness{
+		"ExpiredTokenException": {answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "renew the credentials"},
+		"ThrottlingException":   {answer: "throttled", reached: "yes", signedIn: "unknown", advice: "ask less often"},
+		"InternalServiceError":  {answer: "unavailable", reached: "no", signedIn: "unknown", advice: "a VPC without a NAT"},
+		"AccessDeniedException": {answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
+	} {
+		status := 400
+		if code == "InternalServiceError" {
+			status = 500
+		}
+		restore := store.Fail(directtest.Failure{Code: code, Status: status, Message: "canary"})
+		i.provider, i.vars = "direct", vars
+		i.ask(t)
+		restore()
+	}
+	defer store.Break()()
+	illness{
+		provider: "direct", vars: vars, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "needs an endpoint for it",
+	}.ask(t)
+}
+
+func TestDoctorOnVault(t *testing.T) {
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Put("secret", "db", map[string]any{"a": "canary"})
+	server.Deny("secret", "denied")
+	roleID, _ := server.AppRole("approle", "app", nil)
+	url := "vault://" + server.Addr() + "/secret?tls=false"
+	valid := []string{"VAULT_TOKEN=" + server.Token(nil)}
+	for _, i := range []illness{
+		{provider: "vault", answer: "absent", reached: "no", signedIn: "unknown", advice: "set VAULT_ADDR"},
+		{provider: url, vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
+		{provider: url, vars: valid, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "check the mount"},
+		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "read on the path"},
+		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "without auth, VAULT_TOKEN"},
+		{
+			provider: url + "&auth=approle&role_id=" + roleID + "&secret_id_env=ID", vars: []string{"ID=canary"},
+			answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "the parameter auth",
+		},
+		{provider: "vault://" + server.Addr() + "?tls=false&mounts=secret", vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
+	} {
+		i.ask(t)
+	}
+	throttled := server.Throttle(0, 0)
+	illness{provider: url, vars: valid, answer: "throttled", reached: "yes", signedIn: "unknown", advice: "quota"}.ask(t)
+	throttled()
+	restore := server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 405, Errors: []string{"canary"}})
+	illness{provider: url, vars: valid, answer: "refused", reached: "yes", signedIn: "yes", advice: "does not take the request"}.ask(t)
+	restore()
+	restore = server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Errors: []string{"canary"}})
+	illness{provider: url, vars: valid, answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"}.ask(t)
+	restore()
+	server.Seal()
+	illness{provider: url, vars: valid, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "whether it is sealed"}.ask(t)
+	server.Unseal()
+	defer server.Break()()
+	illness{provider: url, vars: valid, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "check the address"}.ask(t)
+}
+
+func TestDoctorOnTheEnvironment(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "missing")
+	require.NoFileExists(t, missing)
+	for _, i := range []illness{
+		{ref: "db", answer: "not found", reached: "yes", signedIn: "none", advice: "set the variable"},
+		{ref: "db?version=1", answer: "unsupported", reached: "unknown", signedIn: "unknown", advice: "no versions"},
+		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "a regular file that is there"},
+		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "set one of"},
+	} {
+		i.provider = "env:?files=true"
+		i.ask(t)
+	}
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/internal/limit"
+)
+
+// enough is when a store that takes its time is not asked again.
+const enough = 2 * time.Second
+
+// A probe is what one link said.
+type probe struct {
+	link   config.OpenLink
+	ref    hush.Ref
+	given  bool // the ref is the user's
+	secret hush.Secret
+	err    error // nil: secret is the answer
+	class  hush.Class
+	took   []time.Duration
+	failed int // of them
+}
+
+func newProbe(l config.OpenLink, ref hush.Ref, given bool) *probe {
+	p := &probe{link: l, ref: ref, given: given}
+	// What reads leased secrets asks nobody about a name below none of its mounts.
+	mount, _, _ := strings.Cut(parameter(l.URL, "mounts"), ",")
+	if !given && l.Scheme == "vault" && mount != "" && l.Prefix == "" {
+		p.ref = hush.Name(strings.Trim(mount, "/") + "/" + harmless)
+	}
+	return p
+}
+
+// ask asks up to tries times. A failure that is none of the others' is the answer,
+// whatever came after it.
+func (p *probe) ask(ctx context.Context, tries int, timeout time.Duration) {
+	began := time.Now()
+	for range tries {
+		start := time.Now()
+		secret, err := p.once(ctx, cmp.Or(p.link.Timeout, timeout))
+		p.took = append(p.took, time.Since(start))
+		p.note(secret, err)
+		if ctx.Err() != nil || time.Since(began) > enough || p.class == hush.ErrThrottled {
+			return
+		}
+	}
+}
+
+func (p *probe) note(secret hush.Secret, err error) {
+	var class hush.Class
+	if err != nil {
+		class = hush.ClassOf(err)
+	}
+	if isFailure(class) {
+		p.failed++
+	}
+	if !isFailure(p.class) {
+		p.secret, p.err, p.class = secret, err, class
+	}
+}
+
+func (p *probe) once(ctx context.Context, timeout time.Duration) (hush.Secret, error) {
+	limited, cancel := limit.Context(ctx, timeout, "an answer")
+	defer cancel()
+	secret, err := p.link.Provider.Get(limited, p.ref)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = hush.NewError(p.link.Name, p.ref, hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
+	}
+	return secret, err
+}
+
+// isFailure reports whether class is that of a store or a credential that does not
+// work, and not the answer of one that does.
+func isFailure(class hush.Class) bool {
+	switch class {
+	case hush.ErrUnavailable, hush.ErrThrottled, hush.ErrUnauthenticated, hush.ErrCanceled:
+		return true
+	}
+	return false
+}
+
+// ill reports whether something is to be done about the link.
+func (p *probe) ill() bool {
+	return isFailure(p.class) || p.given && p.class == hush.ErrDenied
+}
+
+// median returns the median of the times that answers took, and worst the longest.
+func (p *probe) median() time.Duration {
+	sorted := slices.Sorted(slices.Values(p.took))
+	return sorted[(len(sorted)-1)/2]
+}
+
+func (p *probe) worst() time.Duration { return slices.Max(p.took) }
+
+// What is known of something that an answer can show.
+const (
+	yes     = "yes"
+	no      = "no"
+	unknown = "unknown"
+	none    = "none" // there is nothing to know
+)
+
+// reached says whether the store was there to answer.
+func (p *probe) reached() string {
+	switch p.class {
+	case hush.ErrUnavailable, hush.ErrAbsent:
+		return no
+	case hush.ErrUnauthenticated, hush.ErrUnsupported: // for which nobody needs to be asked
+		return unknown
+	}
+	return yes
+}
+
+// authenticated says whether the store took our credential.
+func (p *probe) authenticated() string {
+	switch p.class {
+	case hush.ErrUnauthenticated:
+		return no
+	case hush.ErrUnavailable, hush.ErrAbsent, hush.ErrUnsupported, hush.ErrThrottled:
+		return unknown
+	}
+	if p.link.Scheme == "env" {
+		return none
+	}
+	return yes
+}
+
+// answer says what the store answered.
+func (p *probe) answer() string {
+	if p.class == 0 {
+		return "a secret"
+	}
+	return p.class.Error()
+}
+
+// detail is the failure in words, of which none is a secret.
+func (p *probe) detail() string {
+	if p.err == nil {
+		return ""
+	}
+	e, ok := errors.AsType[*hush.Error](p.err)
+	if !ok {
+		return p.class.Error() // another's error may say anything
+	}
+	return hush.NewError(p.link.Name, hush.Ref{}, e.Class, e.Err).Error()
+}

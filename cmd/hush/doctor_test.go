@@ -1,0 +1,221 @@
+package main_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/direct/directtest"
+)
+
+type doctorLink struct {
+	Link, URL, Reached, Authenticated, Answer, Chain, Error, Advice string
+	FrontFor                                                        string `json:"front_for"`
+	Tries, Failed                                                   int
+	P50                                                             int64 `json:"p50_ns"`
+	Worst                                                           int64 `json:"worst_ns"`
+	OK                                                              bool
+}
+
+type doctorReport struct {
+	OK           bool
+	Exit         int
+	Reference    string
+	Given        bool
+	Surroundings []struct {
+		Name    string
+		Because []string
+	}
+	Links    []doctorLink
+	Answer   string
+	By       string
+	Fallback bool
+}
+
+// doctor runs it with these providers, and args after them.
+func doctor(t *testing.T, vars []string, providers string, args ...string) (doctorReport, result) {
+	t.Helper()
+	all := []string{"doctor", "--json", "--tries", "3"}
+	for provider := range strings.FieldsSeq(providers) {
+		all = append(all, "--provider", provider)
+	}
+	got := hush(t, vars, append(all, args...)...)
+	var report doctorReport
+	require.NoError(t, json.Unmarshal([]byte(got.stdout), &report), "%s%s", got.stdout, got.stderr)
+	assert.Equal(t, got.code, report.Exit)
+	assert.Equal(t, got.code == 0, report.OK)
+	for _, secret := range []string{"canary", directtest.SecretAccessKey} {
+		assert.NotContains(t, got.stdout+got.stderr, secret)
+	}
+	return report, got
+}
+
+func TestDoctorOfHealthyStores(t *testing.T) {
+	store, vars := startStore(t)
+	vars = append(vars, "DB_PROD=canary")
+	report, got := doctor(t, vars, "extension direct:?link_name=sm env")
+	assert.Zero(t, got.code, got.stderr)
+	assert.Empty(t, got.stderr)
+	assert.Equal(t, "hush/doctor", report.Reference)
+	assert.False(t, report.Given)
+	assert.Equal(t, "not found", report.Answer)
+	require.Len(t, report.Links, 3)
+	extension, direct, env := report.Links[0], report.Links[1], report.Links[2]
+	assert.Equal(t, []string{"absent", "front", "sm"}, []string{extension.Answer, extension.Chain, extension.FrontFor})
+	assert.Equal(t, []string{"yes", "yes", "not found", "next"}, []string{direct.Reached, direct.Authenticated, direct.Answer, direct.Chain})
+	assert.Equal(t, []string{"yes", "none", "not found", "next"}, []string{env.Reached, env.Authenticated, env.Answer, env.Chain})
+	assert.Equal(t, 3, direct.Tries)
+	assert.Positive(t, direct.P50)
+	assert.GreaterOrEqual(t, direct.Worst, direct.P50)
+	assert.Empty(t, direct.Advice)
+	assert.Equal(t, 3, store.Calls(directtest.Call{Name: "hush/doctor"}))
+
+	report, got = doctor(t, vars, "direct env", "hush://db/prod")
+	assert.Zero(t, got.code, got.stderr)
+	assert.Equal(t, "a secret", report.Answer)
+	assert.Equal(t, "env", report.By)
+	assert.False(t, report.Fallback)
+	assert.Equal(t, "answer", report.Links[1].Chain)
+}
+
+func TestDoctorTable(t *testing.T) {
+	store, vars := startStore(t)
+	restore := store.Break()
+	defer restore()
+	got := hush(t, append(vars, "DB_PROD=canary"), "doctor", "--provider", "direct", "--provider", "env", "db/prod")
+	assert.Equal(t, 1, got.code)
+	for _, words := range []string{
+		"asked for \"db/prod\"\n", "STORE", "SIGNED IN", "direct: unavailable: ", "what to do: check the region",
+		"all together: env has it, as a fallback for a store that cannot be asked",
+	} {
+		assert.Contains(t, got.stdout, words)
+	}
+	assert.Regexp(t, `(?m)^direct +no +unknown +\S+ +\S+ +unavailable +fallback$`, got.stdout)
+	assert.Regexp(t, `(?m)^env +yes +none +\S+ +\S+ +a secret +answer$`, got.stdout)
+	assert.Contains(t, got.stderr, "a failure in 1 of 2 stores, without which the others do")
+	assert.NotContains(t, got.stdout+got.stderr, "canary")
+}
+
+func TestDoctorExitStatus(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("here", []byte("canary"))
+	store.Deny("denied")
+	for _, c := range []struct {
+		providers, ref string
+		fault          func() func()
+		code           int
+	}{
+		{"direct", "here", nil, 0},
+		{"direct", "", nil, 0},
+		{"direct", "missing", nil, 3},
+		{"direct", "denied", nil, 4},
+		{"direct", "here", func() func() { return store.Fail(directtest.Failure{Code: "ExpiredTokenException"}) }, 5},
+		{"direct", "", func() func() { return store.Fail(directtest.Failure{Code: "ThrottlingException"}) }, 6},
+		{"direct", "", store.Break, 7},
+		{"direct env", "", store.Break, 7},
+		{"extension", "", nil, 9},
+		{"env", "here?version=1", nil, 10},
+		{"direct env", "denied", nil, 4},
+	} {
+		restore := func() {}
+		if c.fault != nil {
+			restore = c.fault()
+		}
+		var args []string
+		if c.ref != "" {
+			args = []string{c.ref}
+		}
+		_, got := doctor(t, vars, c.providers, args...)
+		assert.Equal(t, c.code, got.code, "%s %s: %s", c.providers, c.ref, got.stderr)
+		restore()
+	}
+	for _, args := range [][]string{
+		{"a", "b"},
+		{"a\nb"},
+		{"--tries", "0"},
+		{"--tries", "101"},
+		{"--timeout", "0s"},
+		{"--provider", "nope"},
+		{"--provider", "vault://u:canary@host"},
+	} {
+		got := hush(t, vars, append([]string{"doctor"}, args...)...)
+		assert.Equal(t, 2, got.code, "%q: %s", args, got.stderr)
+		assert.NotContains(t, got.stderr, "canary")
+	}
+}
+
+// TestDoctorVerifies nothing by opening: which store fails it is to say itself.
+func TestDoctorVerifies(t *testing.T) {
+	store, vars := startStore(t)
+	defer store.Break()()
+	report, got := doctor(t, append(vars, "HUSH_VERIFY=true", "APP_X=1"), "direct env")
+	assert.Equal(t, 7, got.code)
+	assert.Equal(t, "unavailable", report.Links[0].Answer)
+}
+
+func TestDoctorOfASlowStore(t *testing.T) {
+	store, vars := startStore(t)
+	defer store.Hang()()
+	report, _ := doctor(t, vars, "direct", "--timeout", "100ms")
+	assert.Equal(t, "unavailable", report.Links[0].Answer)
+	assert.Contains(t, report.Links[0].Error, "100ms")
+	report, _ = doctor(t, vars, "direct:?link_timeout=80ms")
+	assert.Contains(t, report.Links[0].Error, "80ms", "a link's own limit counts")
+}
+
+func TestDoctorOfAFlakyStore(t *testing.T) {
+	store, vars := startStore(t)
+	store.Fail(directtest.Failure{Code: "ExpiredTokenException", Times: 1})
+	report, got := doctor(t, vars, "direct")
+	assert.Equal(t, 5, got.code)
+	assert.Equal(t, "unauthenticated", report.Links[0].Answer)
+	assert.Less(t, report.Links[0].Failed, report.Links[0].Tries)
+}
+
+func TestDoctorPolicies(t *testing.T) {
+	store, vars := startStore(t)
+	for policy, want := range map[string]string{"any": "next", "outages": "stop"} {
+		report, _ := doctor(t, append(vars, "HUSH_POLICY="+policy), "direct env")
+		assert.Equal(t, want, report.Links[0].Chain, policy)
+		report, _ = doctor(t, vars, "direct:?link_policy="+policy+" env")
+		assert.Equal(t, want, report.Links[0].Chain, policy)
+	}
+	defer store.Break()()
+	report, _ := doctor(t, append(vars, "HUSH_POLICY=outages"), "direct env")
+	assert.Equal(t, "fallback", report.Links[0].Chain)
+}
+
+func TestDoctorSaysWhereItIs(t *testing.T) {
+	for variable, name := range map[string]string{
+		"AWS_LAMBDA_RUNTIME_API": "Lambda", "GITHUB_ACTIONS": "CI",
+		"ECS_CONTAINER_METADATA_URI_V4": "a container of ECS", "KUBERNETES_SERVICE_HOST": "a pod of Kubernetes",
+	} {
+		report, _ := doctor(t, []string{variable + "=canary"}, "env")
+		require.NotEmpty(t, report.Surroundings)
+		assert.Equal(t, name, report.Surroundings[0].Name)
+		assert.Contains(t, report.Surroundings[0].Because, variable)
+		got := hush(t, []string{variable + "=canary"}, "doctor", "--provider", "env")
+		assert.Contains(t, got.stdout, "here is "+name+": "+variable)
+		assert.NotContains(t, got.stdout, "canary")
+	}
+}
+
+// TestDoctorOfADeadFront has Secrets Manager's word count, and the front is ill.
+func TestDoctorOfADeadFront(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("here", []byte("canary"))
+	vars = append(vars, "AWS_TOKEN=x", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="+deadPort(t))
+	report, got := doctor(t, vars, "extension direct")
+	assert.Equal(t, 1, got.code)
+	assert.Equal(t, []string{"unavailable", "front"}, []string{report.Links[0].Answer, report.Links[0].Chain})
+	assert.False(t, report.Links[0].OK)
+	assert.Equal(t, "not found", report.Answer)
+
+	report, got = doctor(t, vars, "extension direct", "here")
+	assert.Equal(t, 1, got.code)
+	assert.Equal(t, "direct", report.By)
+	assert.False(t, report.Fallback)
+}

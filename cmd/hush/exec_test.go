@@ -1,0 +1,271 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// self is the path of the test binary.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	require.NoError(t, err)
+	return path
+}
+
+// helped returns vars with those by which the test binary is the helper.
+func helped(what string, vars ...string) []string { return append(vars, helperVariable+"="+what) }
+
+// looked is what a command sees that hush runs with flags and args.
+func looked(t *testing.T, vars, flags []string, args ...string) seen {
+	t.Helper()
+	got := hush(t, helped("look", vars...), append(append([]string{"exec", "--provider", "env"}, flags...), append([]string{"--", self(t)}, args...)...)...)
+	require.Zero(t, got.code, got.stderr)
+	assert.Empty(t, got.stderr)
+	return parseSeen(t, got.stdout)
+}
+
+func parseSeen(t *testing.T, text string) (s seen) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal([]byte(text), &s), text)
+	return s
+}
+
+func TestExecSetsVariables(t *testing.T) {
+	vars := []string{"DB_PROD=" + `{"user":"app","port":5432}`, "API=k=\"1\" 'x'\n\ttwo\n", "EMPTY=", "LEFT=hush://api", "USER_NAME=old"}
+	file := filepath.Join(t.TempDir(), "secrets.env")
+	require.NoError(t, os.WriteFile(file, []byte("# what the server needs\r\n\nPORT=hush://db/prod#port\r\nNOTHING=empty\n"), 0o600))
+	s := looked(t, vars, []string{"--env", "USER_NAME=db/prod#user", "--env=KEY=api", "--env-file", file})
+	for name, want := range map[string]string{
+		"USER_NAME": "app", "KEY": "k=\"1\" 'x'\n\ttwo\n", "PORT": "5432", "NOTHING": "", "LEFT": "hush://api", "API": "k=\"1\" 'x'\n\ttwo\n",
+	} {
+		got, ok := s.value(name)
+		assert.True(t, ok, name)
+		assert.Equal(t, want, got, name)
+	}
+	set := 0
+	for _, entry := range s.Env {
+		if strings.HasPrefix(entry, "USER_NAME=") {
+			set++
+		}
+	}
+	assert.Equal(t, 1, set, "a variable that was there is replaced")
+}
+
+func TestExecPassesArguments(t *testing.T) {
+	args := []string{
+		"", " ", "two words", `"double" 'single' \back\\slash`, "line\nbreak\r\n\ttab", "--env", "--", "-v", "$HOME `id` $(id) *", "é漢\u202e", "\x01\x7f",
+		strings.Repeat("long ", 10_000),
+	}
+	if runtime.GOOS != "windows" {
+		args = append(args, "\xff\xfe not UTF-8")
+	}
+	got := hush(t, helped("look"), append([]string{"exec", "--", self(t)}, args...)...)
+	require.Zero(t, got.code, got.stderr)
+	s := parseSeen(t, got.stdout)
+	for i, want := range args {
+		if strings.Contains(want, "\xff") {
+			want = strings.ToValidUTF8(want, "\ufffd\ufffd") // as JSON has it
+		}
+		assert.Equal(t, want, s.Args[i])
+	}
+	assert.Len(t, s.Args, len(args))
+	// Without the dashes, too, what follows the command is the command's.
+	s = looked(t, nil, nil, "-v", "--timeout", "x")
+	assert.Equal(t, []string{"-v", "--timeout", "x"}, s.Args)
+	got = hush(t, helped("look"), "exec", self(t), "--timeout", "x")
+	assert.Equal(t, []string{"--timeout", "x"}, parseSeen(t, got.stdout).Args)
+}
+
+func TestExecResolvesOnlyWhenTold(t *testing.T) {
+	vars := []string{"DB=canary", "PASSWORD=hush://db", "PLAIN=db", "OTHER=hush://db"}
+	s := looked(t, vars, nil)
+	got, _ := s.value("PASSWORD")
+	assert.Equal(t, "hush://db", got)
+	s = looked(t, vars, []string{"--resolve-env", "--env", "OTHER=plain"})
+	for name, want := range map[string]string{"PASSWORD": "canary", "PLAIN": "db", "OTHER": "db"} {
+		got, _ := s.value(name)
+		assert.Equal(t, want, got, name)
+	}
+	for _, bad := range []string{"LD_PRELOAD=hush://db", "GODEBUG=hush://db", "X=hush://", "X=hush://db?vresion=1"} {
+		refused := hush(t, append(vars, bad), "exec", "--provider", "env", "--resolve-env", "--", self(t))
+		assert.Equal(t, 2, refused.code, bad)
+		assert.Contains(t, refused.stderr, "--resolve-env: the variable", bad)
+		assert.NotContains(t, refused.stderr, "canary")
+	}
+}
+
+func TestExecDrops(t *testing.T) {
+	vars := []string{"HUSH_PROVIDERS=env", "HUSH_CACHE_TTL=1m", "HUSHED=1", "VAULT_TOKEN=t", "VAULT_TOKEN_2=t", "AWS_X=1", "DB=secret", "AWS_=1"}
+	s := looked(t, vars, []string{"--drop", "HUSH_,VAULT_TOKEN,DB", "--drop=AWS_", "--env", "DB_COPY=db", "--env", "AWS_Y=db"})
+	for name, want := range map[string]bool{
+		"HUSH_PROVIDERS": false, "HUSH_CACHE_TTL": false, "HUSHED": true, "VAULT_TOKEN": false, "VAULT_TOKEN_2": true,
+		"AWS_X": false, "AWS_": false, "AWS_Y": true, "DB": false, "DB_COPY": true,
+	} {
+		_, ok := s.value(name)
+		assert.Equal(t, want, ok, name)
+	}
+	// It is for the command, and takes nothing from what hush itself does.
+	got := hush(t, helped("look", vars...), "exec", "--drop", "HUSH_,PATH", "--env", "X=db", "--", self(t))
+	require.Zero(t, got.code, got.stderr)
+	_, ok := parseSeen(t, got.stdout).value("PATH")
+	assert.False(t, ok)
+}
+
+// A command of which no secret may be there leaves its mark if it is started.
+func TestExecStartsNothingWithoutItsSecrets(t *testing.T) {
+	vars := helped("look", "HERE=canary", "ZERO=x")
+	got := hush(t, vars, "exec", "--provider", "env", "--env", "A=missing/one", "--env", "B=here", "--env", "C=missing/two", "--env", "D=missing/one",
+		"--env", "E=here#user", "--", self(t))
+	assert.Equal(t, 3, got.code)
+	assert.Empty(t, got.stdout, "it was started")
+	for _, name := range []string{`"missing/one"`, `"missing/two"`, `"here#user"`} {
+		assert.Equal(t, 1, strings.Count(got.stderr, name), got.stderr)
+	}
+	assert.NotContains(t, got.stderr, "canary")
+}
+
+func TestExecRefuses(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.env")
+	require.NoError(t, os.WriteFile(bad, []byte("A=a\nexport B=b\nA=canary\n C=c\nD=\nE=\"e\"\nPATH=p\nF=f \nG\n"), 0o600))
+	large := filepath.Join(dir, "large.env")
+	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat("#\n", 1<<19)+"#"), 0o600))
+	for _, c := range []struct {
+		flags []string
+		says  []string
+	}{
+		{[]string{"--env", "A=x", "--env", "A=y"}, []string{"A is to be set twice"}},
+		{[]string{"--env", "A"}, []string{"--env 1: no NAME=REF"}},
+		{[]string{"--env", "A=x", "--env", "=x", "--env", "A-B=x", "--env", "1A=x"}, []string{"--env 2:", "--env 3:", "--env 4:"}},
+		{[]string{"--env", "A="}, []string{"--env 1: not a reference: the name is empty"}},
+		{[]string{"--env", "PATH=x", "--env", "LD_AUDIT=x"}, []string{"PATH is refused", "LD_AUDIT is refused"}},
+		{[]string{"--drop", "A-B"}, []string{"--drop", "A-B"}},
+		{[]string{"--drop", "HUSH_*"}, []string{"--drop"}},
+		{[]string{"--env-file", bad}, []string{
+			bad + ":2: no NAME=REF", bad + ":3: A is there twice: it is in line 1, too", bad + ":4: ", bad + ":5: not a reference",
+			bad + ":6: a quote before", bad + ":7: PATH is refused", bad + ":8: a space", bad + ":9: no NAME=REF",
+		}},
+		{[]string{"--env-file", dir}, []string{"not a regular file"}},
+		{[]string{"--env-file", filepath.Join(dir, "nope")}, []string{"does not exist"}},
+		{[]string{"--env-file", large}, []string{"over the limit"}},
+		{[]string{"--env", "X=x", "--timeout", "0s"}, []string{"--timeout"}},
+	} {
+		got := hush(t, helped("look"), append(append([]string{"exec", "--provider", "env"}, c.flags...), "--", self(t))...)
+		assert.Equal(t, 2, got.code, c.flags)
+		assert.Empty(t, got.stdout, c.flags)
+		for _, words := range c.says {
+			assert.Contains(t, got.stderr, words)
+		}
+		assert.NotContains(t, got.stderr, "canary")
+	}
+	got := hush(t, nil, "exec")
+	assert.Equal(t, 2, got.code)
+	// One name from two places.
+	require.NoError(t, os.WriteFile(bad, []byte("A=x"), 0o600))
+	got = hush(t, helped("look"), "exec", "--env", "A=y", "--env-file", bad, "--", self(t))
+	assert.Equal(t, 2, got.code)
+	assert.Contains(t, got.stderr, "A is to be set twice")
+}
+
+func TestExecRefusesAZeroByte(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(file, []byte("can\x00ary"), 0o600))
+	got := hush(t, helped("look", "DB_FILE="+file), "exec", "--provider", "env:?files=true", "--env", "X=db", "--env", "Y=db", "--", self(t))
+	assert.Equal(t, 1, got.code)
+	assert.Empty(t, got.stdout)
+	for _, name := range []string{"X", "Y"} {
+		assert.Contains(t, got.stderr, name+": the secret has a zero byte, which no variable can hold")
+	}
+	assert.NotContains(t, got.stderr, "ary\n")
+}
+
+// counting is a store that counts who asks it and has nothing.
+func counting(t *testing.T) (vars []string, provider string, asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(server.Close)
+	return []string{"AWS_TOKEN=t"}, "extension:?ready_wait=1ms&endpoint=" + server.URL, asked
+}
+
+func TestExecFindsTheCommandFirst(t *testing.T) {
+	vars, provider, asked := counting(t)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "data"), []byte("no program"), 0o600))
+	for command, code := range map[string]int{"no-such-command": 127, filepath.Join(dir, "nope"): 127, "": 127, dir: 126, filepath.Join(dir, "data"): 126, "data": 126} {
+		if runtime.GOOS == "windows" {
+			code = 127 // where a file is a program by its name
+		}
+		got := hush(t, append(vars, "PATH="+dir), "exec", "--provider", provider, "--env", "X=db", "--", command)
+		assert.Equal(t, code, got.code, "%s: %s", command, got.stderr)
+		assert.Empty(t, got.stdout)
+	}
+	assert.Zero(t, asked.Load(), "a secret for nothing")
+	got := hush(t, vars, "exec", "--provider", provider, "--env", "X=db", "--", self(t))
+	assert.Equal(t, 7, got.code, got.stderr)
+	assert.NotZero(t, asked.Load())
+}
+
+func TestExecPassesALargeEnvironment(t *testing.T) {
+	var vars []string
+	for i := range 16 {
+		vars = append(vars, fmt.Sprintf("BIG_%d=%s", i, strings.Repeat(string(rune('a'+i)), 64<<10-16)))
+	}
+	if runtime.GOOS == "windows" {
+		vars = vars[:0] // where 32 KiB is all there is
+	}
+	s := looked(t, vars, []string{"--env", "X=home"})
+	for _, entry := range vars {
+		name, want, _ := strings.Cut(entry, "=")
+		got, _ := s.value(name)
+		assert.Len(t, got, len(want), name)
+		assert.True(t, want == got, name)
+	}
+}
+
+// BenchmarkExec prints what hush costs over env, which does the rest of the same.
+func BenchmarkExec(b *testing.B) {
+	path, err := exec.LookPath("true")
+	if err != nil {
+		path, err = os.Executable()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	spawn := func(name string, args ...string) time.Duration {
+		cmd := exec.CommandContext(context.Background(), name, args...)
+		cmd.Env = helped("exit", "DB=secret", "HOME=/", "PATH="+os.Getenv("PATH"), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"))
+		start := time.Now()
+		if err := cmd.Run(); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(start)
+	}
+	var ours, plain time.Duration
+	for b.Loop() {
+		plain += spawn("env", "X=secret", path, "0")
+		ours += spawn(binary, "exec", "--provider", "env", "--env", "X=db", "--", path, "0")
+	}
+	b.ReportMetric(float64(ours.Microseconds())/float64(b.N), "µs/hush-exec")
+	b.ReportMetric(float64(plain.Microseconds())/float64(b.N), "µs/env")
+	b.ReportMetric(float64(ours)/float64(plain), "x-env")
+	b.ReportMetric(0, "ns/op")
+}

@@ -1,0 +1,70 @@
+package main_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The command that the tests have hush run is the test binary itself, which does
+// what this variable says and no test.
+const helperVariable = "TEST_HELPER"
+
+// A seen is what a command sees of how it was started.
+type seen struct {
+	Args, Env []string
+	Dir       string
+	Stdin     string
+	Files     []int
+	Ignored   []string // signals
+}
+
+// help is the helper's main.
+func help(what string, args []string) int {
+	switch what {
+	case "look":
+		return look(args)
+	case "exit":
+		code, _ := strconv.Atoi(args[0])
+		return code
+	case "signals":
+		return waitForSignals()
+	case "sleep":
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
+		return 0
+	}
+	_, _ = fmt.Fprintf(os.Stderr, "there is no helper %q", what)
+	return 99
+}
+
+// look prints what it sees.
+func look(args []string) int {
+	s := seen{Args: args, Files: openFiles(), Ignored: ignoredSignals()}
+	for _, entry := range os.Environ() {
+		if !strings.HasPrefix(entry, helperVariable+"=") {
+			s.Env = append(s.Env, entry)
+		}
+	}
+	slices.Sort(s.Env)
+	s.Dir, _ = os.Getwd()
+	input, err := io.ReadAll(os.Stdin)
+	s.Stdin = fmt.Sprintf("%q %v", input, err)
+	if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
+		return 98
+	}
+	return 0
+}
+
+// value returns the value of a variable, if it is set.
+func (s seen) value(name string) (string, bool) {
+	for _, entry := range s.Env {
+		if n, value, _ := strings.Cut(entry, "="); n == name {
+			return value, true
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,90 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The same name from the source that has it: flags over variables over files.
+func TestSourcePrecedence(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	named := write("named.yaml", "providers: ['env:?prefix=NAMED_']\nlog: {level: debug}\n")
+	other := write("other.yaml", "providers: ['env:?prefix=OTHER_']\n")
+	settings := write("settings.yaml", "log: {level: debug}\n")
+	values := []string{"DB=default", "FOUND_DB=found", "NAMED_DB=named", "OTHER_DB=other", "VAR_DB=variable", "FLAG_DB=flag", "FLAG2_X=x"}
+	inDir := func(vars []string, flags ...string) result {
+		cmd := exec.CommandContext(t.Context(), binary, append(append([]string{"get"}, flags...), "db")...)
+		cmd.Env, cmd.Dir = surroundings(t, append(vars, values...)...), dir
+		return finish(t, cmd)
+	}
+	check := func(want string, vars []string, flags ...string) (stderr string) {
+		t.Helper()
+		got := inDir(vars, flags...)
+		assert.Equal(t, want, got.stdout, got.stderr)
+		assert.Zero(t, got.code)
+		return got.stderr
+	}
+	check("default", nil)
+	assert.Contains(t, check("default", nil, "--config", settings), `"msg"`, "a file without providers")
+	write("hush.yaml", "providers: ['env:?prefix=FOUND_']\nlog: {level: debug}\n")
+	assert.Contains(t, check("found", nil), `"msg"`)
+	check("found", []string{"HUSH_LOG_LEVEL=off", "HUSH_CONFIG="})
+	check("other", []string{"HUSH_CONFIG=" + other})
+	assert.Contains(t, check("named", []string{"HUSH_CONFIG=" + other}, "--config", named), `"msg"`)
+	check("variable", []string{"HUSH_PROVIDERS=env:?prefix=VAR_"})
+	assert.Contains(t, check("variable", []string{"HUSH_PROVIDERS=env:?prefix=VAR_"}, "--config", named), `"msg"`, "the rest of the file counts")
+	assert.Empty(t, check("flag", []string{"HUSH_PROVIDERS=env:?prefix=VAR_"}, "--provider", "env:?prefix=FLAG_"))
+	assert.Contains(t, check("flag", nil, "--provider", "env:?prefix=FLAG2_", "--provider", "env:?prefix=FLAG_&link_name=two", "--config", named), `"msg"`)
+	check("flag", []string{"HUSH_CONFIG=" + filepath.Join(dir, "hush.yaml"), "HUSH_PROVIDERS=nope:"}, "--provider", "env:?prefix=FLAG_")
+}
+
+func TestSourceTellsWhatIsWrong(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "hush.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("providers:\n  - evn\n  - env:?prefx=canary\ncache: {tll: 5m}\n"), 0o600))
+	for _, c := range []struct {
+		vars, flags []string
+		says        []string
+	}{
+		// All at once, where the text is.
+		{nil, []string{"--config", path}, []string{
+			path + `:2:5: provider 1: unknown scheme "evn"`, path + `:3:5: provider 2: env: unknown parameter "prefx"`, path + `:4:9: cache: unknown key "tll"`,
+		}},
+		{[]string{"HUSH_PROVIDERS=evn"}, nil, []string{`HUSH_PROVIDERS: provider 1: unknown scheme "evn"`, `did you mean "env"?`}},
+		{nil, []string{"--provider", "env", "--provider", "evn"}, []string{`provider 2: unknown scheme "evn"`}},
+		{nil, []string{"--provider", "env extension"}, []string{"--provider 1: "}},
+		{nil, []string{"--provider", ""}, []string{"--provider 1: "}},
+		{nil, []string{"--config", ""}, []string{"--config: the path of the file is empty"}},
+		{nil, []string{"--config", filepath.Join(dir, "nope.yaml")}, []string{"does not exist"}},
+		{[]string{"HUSH_CACHE_TLL=5m"}, nil, []string{`unknown variable "HUSH_CACHE_TLL"`}},
+	} {
+		got := hush(t, c.vars, append(append([]string{"get"}, c.flags...), "db")...)
+		assert.Equal(t, 2, got.code, c.flags)
+		assert.Empty(t, got.stdout)
+		for _, words := range c.says {
+			assert.Contains(t, got.stderr, words)
+		}
+		assert.NotContains(t, got.stderr, "canary")
+	}
+	// A flag is not blamed on the variable that it stands for.
+	assert.NotContains(t, hush(t, nil, "get", "--provider", "evn", "db").stderr, "HUSH_PROVIDERS")
+}
+
+// With verify a store that is away is known at once, and that is no mistake of the
+// command line's.
+func TestSourceVerifies(t *testing.T) {
+	vars, provider, asked := counting(t)
+	got := hush(t, append(vars, "HUSH_VERIFY=true", "HUSH_PROVIDERS="+provider), "get", "db")
+	assert.Equal(t, 7, got.code, got.stderr)
+	assert.NotZero(t, asked.Load())
+}
