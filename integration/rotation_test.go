@@ -15,9 +15,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/hush-secrets/hush/integration/internal/pg"
+	"github.com/hush-secrets/hush/integration/internal/vaultserver"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, vaultserver.Leftovers()...) }
 
 const (
 	rotations = 20

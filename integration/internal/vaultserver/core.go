@@ -1,0 +1,106 @@
+package vaultserver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	jwtauth "github.com/hashicorp/vault-plugin-auth-jwt"
+	kv "github.com/hashicorp/vault-plugin-secrets-kv"
+	"github.com/hashicorp/vault/builtin/credential/approle"
+	awsauth "github.com/hashicorp/vault/builtin/credential/aws"
+	"github.com/hashicorp/vault/builtin/logical/database"
+	vaulthttp "github.com/hashicorp/vault/http"
+	"github.com/hashicorp/vault/internalshared/configutil"
+	"github.com/hashicorp/vault/plugins/database/postgresql"
+	"github.com/hashicorp/vault/sdk/helper/consts"
+	"github.com/hashicorp/vault/sdk/logical"
+	"github.com/hashicorp/vault/sdk/physical"
+	"github.com/hashicorp/vault/vault"
+)
+
+// postgresPlugin is the name under which Vault has its PostgreSQL plugin.
+const postgresPlugin = "postgresql-database-plugin"
+
+var (
+	engines = map[string]logical.Factory{"kv": kv.Factory, "database": database.Factory}
+	methods = map[string]logical.Factory{"approle": approle.Factory, "aws": awsauth.Factory, "jwt": jwtauth.Factory}
+)
+
+// newCore returns a Vault over storage, sealed.
+func newCore(storage physical.Backend) (*vault.Core, error) {
+	core, err := vault.NewCore(&vault.CoreConfig{
+		Physical:           storage,
+		DisableMlock:       true,
+		Logger:             hclog.NewNullLogger(),
+		LogicalBackends:    engines,
+		CredentialBackends: methods,
+		BuiltinRegistry:    builtins{},
+		// What it does on the side is not what is tested.
+		RollbackPeriod:     time.Hour,
+		NumRollbackWorkers: 1,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("vaultserver: %w", err)
+	}
+	return core, nil
+}
+
+// initialize makes storage a Vault's, and returns what opens it.
+func initialize(ctx context.Context, core *vault.Core) (key []byte, root string, err error) {
+	seal := &vault.SealConfig{SecretShares: 1, SecretThreshold: 1, StoredShares: 1}
+	made, err := core.Initialize(ctx, &vault.InitParams{BarrierConfig: seal, RecoveryConfig: &vault.SealConfig{}})
+	if err != nil {
+		return nil, "", fmt.Errorf("vaultserver: %w", err)
+	}
+	return made.SecretShares[0], made.RootToken, nil
+}
+
+func handlerOf(core *vault.Core) http.Handler {
+	return vaulthttp.Handler.Handler(&vault.HandlerProperties{Core: core, ListenerConfig: &configutil.Listener{}})
+}
+
+// builtins are the plugins that Vault finds in its own binary. Vault asks for one
+// at each mount, also for what its configuration names.
+type builtins struct{}
+
+func (builtins) Get(name string, kind consts.PluginType) (func() (any, error), bool) {
+	if kind == consts.PluginTypeDatabase && name == postgresPlugin {
+		return postgresql.New, true
+	}
+	factory, ok := factories(kind)[name]
+	return func() (any, error) { return factory, nil }, ok
+}
+
+func (b builtins) Contains(name string, kind consts.PluginType) bool {
+	_, ok := b.Get(name, kind)
+	return ok
+}
+
+func (builtins) Keys(kind consts.PluginType) []string {
+	if kind == consts.PluginTypeDatabase {
+		return []string{postgresPlugin}
+	}
+	return slices.Sorted(maps.Keys(factories(kind)))
+}
+
+func (b builtins) DeprecationStatus(name string, kind consts.PluginType) (consts.DeprecationStatus, bool) {
+	return consts.Supported, b.Contains(name, kind)
+}
+
+func (builtins) IsBuiltinEntPlugin(string, consts.PluginType) bool { return false }
+
+func factories(kind consts.PluginType) map[string]logical.Factory {
+	switch kind {
+	case consts.PluginTypeSecrets:
+		return engines
+	case consts.PluginTypeCredential:
+		return methods
+	default:
+		return nil
+	}
+}
