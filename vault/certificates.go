@@ -146,7 +146,10 @@ func clientPair(opts *ClientOptions, e environment) (*keyPair, error) {
 		return nil, fmt.Errorf("the key of a client certificate without that: set %s or %s", e.called("ClientCertFile"), api.EnvVaultClientCert)
 	}
 	p := &keyPair{cert: cert, key: key}
-	return p, p.load()
+	if err := p.load(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // get returns the certificate as it is now, or as it was, if the files are being

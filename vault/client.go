@@ -201,7 +201,7 @@ func warnUnverified(logger *slog.Logger, to where) {
 	for _, at := range to.origins {
 		if at.scheme == "https" {
 			logger.Warn("vault: the certificate of this address is not verified: whoever intercepts a connection gets the token and the secrets",
-				"address", at.String())
+				slog.String("address", at.String()))
 		}
 	}
 }

@@ -18,16 +18,19 @@ import (
 var other = hush.Name("database/creds/other")
 
 // newRevoking has three leases outstanding, one of which is not held any more, and
-// a fourth that has ended.
+// two that have ended.
 func newRevoking(t *testing.T) leased {
 	t.Helper()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
 	l.server.Lease("database", "other", &vaulttest.LeaseOptions{TTL: 2 * time.Hour})
+	l.server.Lease("database", "short", &vaulttest.LeaseOptions{TTL: time.Minute})
+	_, err := l.Get(t.Context(), hush.Name("database/creds/short"))
+	require.NoError(t, err)
 	l.gets(t, creds)
 	l.pass(time.Hour)
 	l.gets(t, creds)
 	l.gets(t, creds.Fresh())
-	_, err := l.Get(t.Context(), other)
+	_, err = l.Get(t.Context(), other)
 	require.NoError(t, err)
 	require.Len(t, l.server.Leases(), 3)
 	return l
@@ -48,7 +51,7 @@ func TestCloseRevokes(t *testing.T) {
 	require.NoError(t, l.Close())
 	assert.Empty(t, l.server.Leases())
 	assert.Equal(t, 3, l.calls(vaulttest.RevokeLease))
-	assert.Equal(t, 1, l.server.Counts().Expired)
+	assert.Equal(t, 2, l.server.Counts().Expired)
 	calls := l.server.Calls(vaulttest.Call{})
 	assert.ErrorContains(t, l.fails(t, creds, hush.ErrUnavailable), "the reader is closed")
 	assert.ErrorContains(t, l.fails(t, creds.Fresh(), hush.ErrUnavailable), "the reader is closed")
@@ -102,6 +105,7 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 }
 
 func TestCloseThatCannotRevoke(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault func(*vaulttest.Server)
 		class hush.Class

@@ -33,7 +33,7 @@ func newAPIClient(cfg *api.Config) (*api.Client, error) {
 		return client, nil
 	}
 	set := slices.DeleteFunc(slices.Clone(variables), func(v string) bool { return os.Getenv(v) == "" })
-	return nil, fmt.Errorf("Vault's own client cannot read one of these variables, of which it makes sure even where they have no say: %s",
+	return nil, fmt.Errorf("the official client cannot read one of these variables, of which it makes sure even where they have no say: %s",
 		strings.Join(set, ", "))
 }
 

@@ -57,10 +57,10 @@ func judge(caller, limited context.Context, x *exchange, err error) *failure {
 		}
 		return &failure{class, cause}
 	}
-	switch {
-	case errors.Is(err, errRedirect):
-		return fail(hush.ErrUnavailable, "%w", errRedirect)
-	case errors.Is(err, errTooLarge):
+	if astray, ok := errors.AsType[*redirectError](err); ok {
+		return &failure{hush.ErrUnavailable, astray}
+	}
+	if errors.Is(err, errTooLarge) {
 		return fail(hush.ErrUnavailable, "%w", errTooLarge)
 	}
 	return &failure{hush.ErrUnavailable, netfault.Reason(err)}

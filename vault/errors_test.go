@@ -137,6 +137,7 @@ func TestALimitOfTheCallers(t *testing.T) {
 
 // A call that is cut off between tries has the class of the last answer.
 func TestALimitAfterAnAnswer(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} {
 		server := startVault(t)
 		client := server.Client()
@@ -149,7 +150,7 @@ func TestALimitAfterAnAnswer(t *testing.T) {
 			}
 			restore := server.Fail(vaulttest.Failure{Kind: kind, Status: 429, Errors: []string{kvCanary}})
 			err := failing(t, p, ref, hush.ErrThrottled)
-			assert.ErrorContains(t, err, "limit of 300ms", "%s", kind)
+			assert.ErrorContains(t, err, "limit of 300ms; before it: too many calls", "%s", kind)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			_, err = p.Get(ctx, ref)
@@ -175,6 +176,7 @@ func TestRetryAfter(t *testing.T) {
 // TestAHangAfterA403: that a token was refused, which a new login may change, is
 // not the last word on the secret; a cache would drop what it holds.
 func TestAHangAfterA403(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []vaulttest.Kind{vaulttest.Login, vaulttest.Read} {
 		server := startVault(t)
 		server.Put("secret", app, map[string]any{"password": kvCanary})

@@ -17,8 +17,8 @@ import (
 const maxBody = 4 << 20
 
 var (
-	// errRedirect matches a *redirectError.
-	errRedirect = errors.New("Vault redirects to where no request may go")
+	// errRedirect matches any *redirectError.
+	errRedirect = errors.New("a redirect to where no request may go")
 
 	errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
 )
@@ -55,7 +55,7 @@ func withExchange(ctx context.Context) (context.Context, *exchange) {
 // record notes an answer whose body is there.
 func record(ctx context.Context, status int) {
 	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok && status/100 != 3 {
-		x.last.Store(int32(status)) //nolint:gosec // three digits
+		x.last.Store(int32(status))
 	}
 }
 

@@ -174,10 +174,10 @@ func TestOneAddressIsBlamed(t *testing.T) {
 	}
 	for range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
+		t.Cleanup(cancel)
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://a/v1/x", nil)
 		require.NoError(t, err)
-		_, err = r.RoundTrip(request) //nolint:bodyclose // there is none
+		_, err = r.RoundTrip(request)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}
 	assert.Equal(t, []string{"a", "b"}, asked)
@@ -194,7 +194,7 @@ func TestGuardWaitsNoLongerThanTheCaller(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
+		t.Cleanup(cancel)
 		_, err := guarded(t, users(t, s.URL)).Logical().ReadWithContext(ctx, "secret/app")
 		require.Error(t, err)
 		assert.NoError(t, ctx.Err())

@@ -158,6 +158,26 @@ func TestALeaseThatAFreezeCutOff(t *testing.T) {
 		l.reaches(t, kind, 2)
 		release()
 		wg.Wait()
-		assert.Equal(t, 1, l.server.Counts().Issued)
+		l.gets(t, creds)
+		assert.Equal(t, 1, l.server.Counts().Issued, "what came of the second is held")
 	}
+}
+
+// That a renewal was refused is not what a read of another lease ends with.
+func TestAFreshLeaseThatHangsAfterARefusedRenewal(t *testing.T) {
+	t.Parallel()
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: 2 * time.Second})
+	first := l.gets(t, creds)
+	l.pass(41 * time.Minute)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: http.StatusForbidden})
+	defer l.server.Hang(vaulttest.Read)()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		secret, err := l.Get(t.Context(), creds)
+		assert.NoError(t, err)
+		assert.True(t, first.Equal(secret))
+	})
+	l.reaches(t, vaulttest.Read, 2)
+	l.fails(t, creds.NewerThan(first), hush.ErrUnavailable)
+	wg.Wait()
 }

@@ -138,7 +138,7 @@ func (s *session) force(ctx context.Context, used *login) (*login, error) {
 	l, err := s.login(ctx)
 	switch {
 	case alive && (err != nil || l.token == used.token):
-		return used, nil
+		return used, nil //nolint:nilerr // the 403 stands, and the token goes on
 	case err == nil && l.token == used.token:
 		err = fail(hush.ErrUnauthenticated, "the token is expired, revoked or unknown to Vault, and there is no other")
 	}

@@ -108,6 +108,7 @@ func TestAReaderInsideUse(t *testing.T) {
 // TestACacheServesNoLeasePastItsEnd, however long its TTL is and whatever it may
 // serve stale.
 func TestACacheServesNoLeasePastItsEnd(t *testing.T) {
+	t.Parallel()
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
 	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Second, NotRenewable: true})

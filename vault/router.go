@@ -63,7 +63,7 @@ func (r *router) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		switch {
 		case err == nil && !isAway(resp.StatusCode):
-			r.good.Store(int32(t.at)) //nolint:gosec // an index
+			r.good.Store(int32(t.at))
 			return resp, nil
 		case !t.pass(resp, err):
 			return t.resp, t.err
@@ -230,7 +230,7 @@ func (t *trip) pass(resp *http.Response, err error) bool {
 		return false // which says nothing about the address
 	}
 	to := t.unpassed()
-	t.good.CompareAndSwap(int32(t.at), int32(to)) //nolint:gosec // indices
+	t.good.CompareAndSwap(int32(t.at), int32(to))
 	t.at = to
 	return ended == nil && !t.passed[to] && (unsent || resp != nil || errors.Is(err, errRedirect))
 }

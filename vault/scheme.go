@@ -50,7 +50,7 @@ var parameters = []string{
 // The auth methods and their parameters:
 //
 //	token              token_env, a variable's name; left out, it is VAULT_TOKEN
-//	token_file         token_file
+//	token_file         the parameter of that name
 //	approle            role_id; secret_id_file or secret_id_env; wrapped (true or
 //	                   false); auth_mount
 //	kubernetes         role, jwt_file, auth_mount

@@ -32,9 +32,9 @@ type Lazy[T any] struct {
 	current *Loading[T]
 }
 
-// NewLazy returns a Lazy of what make makes of the configuration.
-func NewLazy[T any](opts Options, now clock.Func, make func(aws.Config) T) *Lazy[T] {
-	return &Lazy[T]{opts: opts, now: now, make: make, sys: "/sys"}
+// NewLazy returns a Lazy of what of makes of the configuration.
+func NewLazy[T any](opts Options, now clock.Func, of func(aws.Config) T) *Lazy[T] {
+	return &Lazy[T]{opts: opts, now: now, make: of, sys: "/sys"}
 }
 
 // A Loading is one attempt to load the configuration, and what came of it. Its

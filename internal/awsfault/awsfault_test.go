@@ -57,7 +57,7 @@ func TestRead(t *testing.T) {
 	assert.Equal(t, canary, message)
 	for _, err := range []error{
 		errors.New("x"), nil,
-		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: 200}}, Err: httpbody.ErrTooLarge},
+		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, Err: httpbody.ErrTooLarge},
 		&smithyhttp.RequestSendError{Err: answer("AccessDenied", 403, id)},
 		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{}}, Err: io.EOF},
 	} {
@@ -67,7 +67,7 @@ func TestRead(t *testing.T) {
 }
 
 func TestHeaderCode(t *testing.T) {
-	response := &http.Response{StatusCode: 400, Header: http.Header{"X-Amzn-Errortype": {"AccessDenied:http://x/"}}}
+	response := &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{"X-Amzn-Errortype": {"AccessDenied:http://x/"}}}
 	got, _ := awsfault.Read(&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: response}, Err: errors.New(canary)})
 	assert.Equal(t, &awsfault.Answer{Code: "AccessDenied", Status: 400}, got)
 }

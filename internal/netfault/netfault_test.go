@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"syscall"
@@ -30,7 +29,6 @@ func TestReason(t *testing.T) {
 		"no answer in time":                                                       within(context.DeadlineExceeded),
 		"the connection was closed before an answer came":                         within(fmt.Errorf("%s: %w", canary, io.ErrUnexpectedEOF)),
 		"no usable answer (*errors.errorString)":                                  within(errors.New(canary)),
-		"no usable answer (*http.ProtocolError)":                                  within(&http.ProtocolError{ErrorString: canary}), //nolint:staticcheck // an error type of net/http that quotes
 	} {
 		got := netfault.Reason(err)
 		assert.EqualError(t, got, want)

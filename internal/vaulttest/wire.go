@@ -117,7 +117,7 @@ func misdirected(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.RawQuery != "" {
 			clean += "?" + r.URL.RawQuery
 		}
-		http.Redirect(w, r, clean, http.StatusTemporaryRedirect)
+		http.Redirect(w, r, clean, http.StatusTemporaryRedirect) //nolint:gosec // a path of this server, made clean
 	case !strings.HasPrefix(asked, "/v1/"):
 		http.NotFound(w, r)
 	default:

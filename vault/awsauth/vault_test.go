@@ -25,7 +25,7 @@ import (
 
 const (
 	accessKey = "AKIDEXAMPLE"
-	secretKey = "canary-secret-9c41-e0" //nolint:gosec // a test's
+	secretKey = "canary-secret-9c41-e0"
 )
 
 // A server is a Vault with an AWS auth method, as far as a login sees it: it takes

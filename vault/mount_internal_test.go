@@ -1,0 +1,24 @@
+package vault
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/internal/vaulttest"
+)
+
+// A caller who saw no engine yet may come to ask when another has found it.
+func TestAPreflightThatSucceededIsNotMadeAgain(t *testing.T) {
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	p := New(server.Client(), nil)
+	found, err := p.mount(t.Context())
+	require.NoError(t, err)
+	again, err := p.asked(t.Context()).wait(t.Context())
+	require.NoError(t, err)
+	assert.Same(t, found, again)
+	assert.Equal(t, 1, server.Calls(vaulttest.Call{Kind: vaulttest.Preflight}))
+}
