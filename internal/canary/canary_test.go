@@ -72,7 +72,8 @@ func failures() map[string]directtest.Failure {
 // A program is a chain behind a cache, and all that it and its libraries log.
 type program struct {
 	*cachettl.Cache
-	logs *lockedBuffer
+	logs   *lockedBuffer
+	hidden func() []string // what no error and no line may have
 }
 
 type lockedBuffer struct {
@@ -97,15 +98,20 @@ func (b *lockedBuffer) take() string {
 
 func start(t *testing.T, front *extension.Provider, store *directtest.Server) *program {
 	t.Helper()
+	return startChain(t, []chain.Link{
+		{Name: "extension", Provider: front, Front: true},
+		{Name: "direct", Provider: direct.New(store.Client(), &direct.Options{MaxAttempts: 1, Timeout: 5 * time.Second})},
+		{Name: "env", Provider: env.New(&env.Options{Prefix: "HUSH_CANARY_"})},
+	}, func() []string { return hidden })
+}
+
+func startChain(t *testing.T, links []chain.Link, hidden func() []string) *program {
+	t.Helper()
 	logs := &lockedBuffer{}
 	log.SetOutput(logs) // net/http's and the SDK's
 	encoder := zapcore.NewJSONEncoder(zap.NewDevelopmentEncoderConfig())
 	slogged := chain.SlogCalls(slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	c := chain.New([]chain.Link{
-		{Name: "extension", Provider: front, Front: true},
-		{Name: "direct", Provider: direct.New(store.Client(), &direct.Options{MaxAttempts: 1, Timeout: 5 * time.Second})},
-		{Name: "env", Provider: env.New(&env.Options{Prefix: "HUSH_CANARY_"})},
-	}, &chain.Options{
+	c := chain.New(links, &chain.Options{
 		Logger:  zap.New(zapcore.NewCore(encoder, logs, zapcore.DebugLevel)),
 		Breaker: chain.Breaker{Failures: -1}, // each failure is to reach each store
 		OnCall: func(call chain.Call) {
@@ -113,7 +119,7 @@ func start(t *testing.T, front *extension.Provider, store *directtest.Server) *p
 			_, _ = fmt.Fprintf(logs, "%+v\n%#v\n", call, call)
 		},
 	})
-	p := &program{Cache: cachettl.New(c, time.Nanosecond, nil), logs: logs}
+	p := &program{Cache: cachettl.New(c, time.Nanosecond, nil), logs: logs, hidden: hidden}
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
 	return p
 }
@@ -135,13 +141,19 @@ func (p *program) fails(t *testing.T, why string) {
 		if err == nil {
 			continue
 		}
-		assert.Empty(t, providertest.Leaks(err, hidden...), "%s: %s", why, ref)
+		p.clean(t, err, "%s: %s", why, ref)
 	}
 	lines := p.logs.take()
 	assert.NotEmpty(t, lines)
-	for _, text := range hidden {
+	for _, text := range p.hidden() {
 		assert.NotContains(t, lines, text, "%s: a log line", why)
 	}
+}
+
+// clean checks what an error says.
+func (p *program) clean(t *testing.T, err error, why string, args ...any) {
+	t.Helper()
+	assert.Empty(t, providertest.Leaks(err, p.hidden()...), append([]any{why}, args...)...)
 }
 
 func TestNoSecretInAnyErrorOrLog(t *testing.T) {

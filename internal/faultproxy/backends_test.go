@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
@@ -23,7 +24,9 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 	"github.com/hush-secrets/hush/extension"
 	"github.com/hush-secrets/hush/internal/faultproxy"
+	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
 )
 
 const (
@@ -53,6 +56,13 @@ var backends = []backend{
 	{"direct", startSecretsManager, openDirect},
 	{"awsdirect", startSecretsManager, func(endpoint string, limit time.Duration) hush.Provider {
 		return awsdirect.New(&awsdirect.Options{Endpoint: endpoint, Timeout: limit})
+	}},
+	{"vault", startVault, func(endpoint string, limit time.Duration) hush.Provider {
+		client, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{endpoint}, IgnoreEnvironment: true})
+		if err != nil {
+			panic(err) // of an address that is a proxy's
+		}
+		return openVault(client, limit)
 	}},
 }
 
@@ -98,6 +108,34 @@ func secretsManager(t *testing.T) *directtest.Server {
 	server.Put(held, []byte(value))
 	server.Put(other, []byte(value))
 	return server
+}
+
+func startVault(t *testing.T) string {
+	t.Helper()
+	return vaultServer(t).Addr()
+}
+
+// vaultServer lets who has the token log in.
+func vaultServer(t *testing.T) *vaulttest.Server {
+	t.Helper()
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	for _, name := range []string{held, other} {
+		server.Put("secret", name, map[string]any{"value": value})
+	}
+	server.JWT("jwt", "app", nil, token)
+	return server
+}
+
+// openVault answers with the one field that the store's secrets have.
+func openVault(client *api.Client, limit time.Duration) hush.Provider {
+	method := vault.JWT("app", &vault.JWTOptions{JWT: hush.NewValue([]byte(token))})
+	provider := vault.New(client, &vault.Options{Auth: method, Timeout: limit})
+	return hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+		ref.Field = "value"
+		return provider.Get(ctx, ref)
+	})
 }
 
 func openExtension(dialect extension.Dialect) func(string, time.Duration) hush.Provider {

@@ -1,6 +1,7 @@
 package faultproxy_test
 
 import (
+	"net/http"
 	"net/http/httptrace"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -24,11 +26,25 @@ var unretried = backend{"direct without retries", startSecretsManager, func(endp
 
 func once(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }
 
+// official is vault with the client that a program may have made for itself, here
+// without retries.
+var official = backend{"vault by the official client", startVault, func(endpoint string, limit time.Duration) hush.Provider {
+	return openVault(apiClient(endpoint), limit)
+}}
+
+func apiClient(endpoint string) *api.Client {
+	client, err := api.NewClient(&api.Config{Address: endpoint, HttpClient: &http.Client{Transport: &http.Transport{}}})
+	if err != nil {
+		panic(err) // of an address that is a proxy's
+	}
+	return client
+}
+
 // TestThaw: a connection that died while everything stood still is found dead by
 // the next call, which asks once more on a new one.
 func TestThaw(t *testing.T) {
 	configureAWS(t)
-	for _, b := range append(slices.Clip(backends), unretried) {
+	for _, b := range append(slices.Clip(backends), unretried, official) {
 		t.Run(b.name, func(t *testing.T) {
 			proxy := start(t, b.start(t))
 			provider := b.open(proxy.URL(), margin)
@@ -46,6 +62,22 @@ func TestThaw(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestThawOfALogin: a token that was revoked meanwhile is replaced over connections
+// each of which has died, too, though a login is no request to be sent twice lightly.
+func TestThawOfALogin(t *testing.T) {
+	server := vaultServer(t)
+	proxy := start(t, server.Addr())
+	provider := official.open(proxy.URL(), margin)
+	for range 3 {
+		_, err := provider.Get(t.Context(), hush.Name(held))
+		require.NoError(t, err)
+		proxy.Set(faultproxy.DeadKept)
+		require.Equal(t, 1, server.RevokeLogins())
+	}
+	assert.Greater(t, proxy.Counts().Struck, 5)
+	assert.Equal(t, 3, server.Counts().Logins)
 }
 
 // TestThawOfMany: several kept connections have died, and a client without retries
@@ -83,7 +115,7 @@ func TestThawOfMany(t *testing.T) {
 // long as the call may take.
 func TestHugeAnswers(t *testing.T) {
 	configureAWS(t)
-	for _, b := range append(slices.Clip(backends), unretried) {
+	for _, b := range append(slices.Clip(backends), unretried, official) {
 		if b.name == "direct" {
 			continue // after a 500 the SDK waits for seconds
 		}

@@ -1,0 +1,128 @@
+package canary
+
+import (
+	"fmt"
+	"log"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// vaultFailures are of Vault, each with something to hide in it.
+func vaultFailures() map[string]vaulttest.Failure {
+	all := map[string]vaulttest.Failure{"dropped": {Drop: true}}
+	for _, status := range []int{400, 403, 404, 412, 429, 500, 503} {
+		all[fmt.Sprint(status)] = vaulttest.Failure{Status: status, Errors: []string{message, value}}
+		all[fmt.Sprint(status, " as text")] = vaulttest.Failure{Status: status, Body: []byte(message + value)}
+	}
+	for _, body := range []string{
+		message + value, `{"data":{"` + value, `{"data":"` + value + `"}`, `{"data":{"data":"` + value + `","metadata":{"version":1}}}`,
+		`{"data":{"data":{"a":1},"metadata":{"version":"` + value + `"}}}`, `{"data":{"ttl":"` + value + `"}}`, `{"data":{"type":"` + message + `"}}`,
+		`{"auth":{"client_token":1,"x":"` + value + `"}}`, `{"auth":null,"warnings":["` + message + `"]}`, `{"wrap_info":{"token":"` + value + `"}}`,
+		`{"data":{"creation_path":"` + message + `"}}`, `{"data":{"type":"kv","path":"` + message + `"}}`, `{"data":{"secret_id":["` + value + `"]}}`, `[` + value,
+	} {
+		all["200 "+body] = vaulttest.Failure{Status: http.StatusOK, Body: []byte(body)}
+	}
+	for _, status := range []int{301, 307} {
+		for name, to := range map[string]string{"host": "http://127.0.0.1:1/" + message, "path": "/" + message, "user": "http://" + message + ":" + value + "@127.0.0.1:1/", "none": ""} {
+			all[fmt.Sprint(status, name)] = vaulttest.Failure{Status: status, Header: http.Header{"Location": {to}, "X-Canary": {message}}, Body: []byte(value)}
+		}
+	}
+	all["odd Retry-After"] = vaulttest.Failure{Status: 429, Header: http.Header{"Retry-After": {message}}}
+	return all
+}
+
+// An eavesdropper is a transport that knows every token that was sent.
+type eavesdropper struct {
+	http.Transport
+	mu     sync.Mutex
+	tokens []string
+}
+
+func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
+	e.mu.Lock()
+	if token := r.Header.Get("X-Vault-Token"); token != "" {
+		e.tokens = append(e.tokens, token)
+	}
+	e.mu.Unlock()
+	return e.Transport.RoundTrip(r)
+}
+
+func (e *eavesdropper) heard() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tokens
+}
+
+// A vaultProgram reads from a Vault in every way, and has logged in to nothing yet.
+type vaultProgram struct {
+	*program
+	reader *vault.Reader
+}
+
+func startVaultProgram(t *testing.T, server *vaulttest.Server) *vaultProgram {
+	t.Helper()
+	spy := &eavesdropper{}
+	t.Cleanup(spy.CloseIdleConnections)
+	client, err := api.NewClient(&api.Config{Address: server.URL(), HttpClient: &http.Client{Transport: spy}})
+	require.NoError(t, err)
+	client.SetToken(server.Token(nil))
+	roleID, secretID := server.AppRole("approle", "app", nil)
+	wrapping := server.WrapSecretID("approle", "app", 0, 0)
+	approle := func(secret string, wrapped bool) api.AuthMethod {
+		return vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secret)), Wrapped: wrapped})
+	}
+	jwt := vault.JWT("app", &vault.JWTOptions{JWT: hush.NewValue([]byte(token))})
+	reader := vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"db"}, Auth: approle(secretID, false), RevokeOnClose: true})
+	p := startChain(t, []chain.Link{
+		{Name: "leases", Provider: reader},
+		{Name: "unwrapping", Provider: vault.New(client, &vault.Options{Auth: approle(wrapping, true)})},
+		{Name: "jwt", Provider: vault.New(client, &vault.Options{KV: 2, Auth: jwt})},
+		{Name: "token", Provider: vault.New(client, nil)},
+	}, func() []string {
+		return slices.Concat(hidden, spy.heard(), []string{secretID, wrapping, client.Token()})
+	})
+	return &vaultProgram{p, reader}
+}
+
+// TestNoSecretInAnyErrorOrLogOfVault meets each kind of call with each failure, all
+// alone and all the time.
+func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
+	defer log.SetOutput(log.Writer())
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	defer server.Close()
+	server.JWT("jwt", "app", nil, token)
+	server.Mount("db", vaulttest.Database)
+	server.Lease("db", "app", &vaulttest.LeaseOptions{Data: func(int) map[string]any { return map[string]any{"password": value} }})
+	server.Put("secret", "db", map[string]any{"password": value})
+	lease := hush.Name("db/creds/app")
+	for _, kind := range []vaulttest.Kind{
+		vaulttest.Read, vaulttest.Preflight, vaulttest.Login, vaulttest.Lookup, vaulttest.LookupWrap, vaulttest.Unwrap, vaulttest.RevokeLease,
+	} {
+		before := server.Calls(vaulttest.Call{Kind: kind})
+		for name, failure := range vaultFailures() {
+			p := startVaultProgram(t, server)
+			_, err := p.reader.Get(t.Context(), lease) // to have one to revoke
+			require.NoError(t, err)
+			failure.Kind = kind
+			restore := server.Fail(failure)
+			p.fails(t, string(kind)+" "+name)
+			_, err = p.reader.Get(t.Context(), lease.Fresh())
+			p.clean(t, err, "%s %s: fresh", kind, name)
+			p.clean(t, p.reader.Close(), "%s %s: close", kind, name)
+			restore()
+		}
+		assert.Greater(t, server.Calls(vaulttest.Call{Kind: kind}), before+len(vaultFailures())-1, "each failure met a call of kind %q", kind)
+	}
+}
