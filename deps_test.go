@@ -52,6 +52,7 @@ var linkRules = []linkRule{
 	{pkg: "cachettl"},
 	{pkg: "env"},
 	{pkg: "extension"},
+	{pkg: "internal/breakable"},
 	{pkg: "internal/clock"},
 	{pkg: "internal/fan"},
 	{pkg: "internal/limit"},

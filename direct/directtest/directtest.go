@@ -19,15 +19,12 @@ package directtest
 
 import (
 	"context"
-	"io"
-	"log"
-	"net"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+
+	"github.com/hush-secrets/hush/internal/breakable"
 )
 
 // Account is the AWS account in the ARNs that a Server makes.
@@ -50,18 +47,11 @@ type Options struct {
 // A Server is a Secrets Manager. Its methods may be called at any time, from any
 // goroutine.
 type Server struct {
-	region  string
-	address string
-	store   store
-	faults  faults
-	calls   calls
-
-	mu       sync.Mutex
-	listener net.Listener
-	http     *http.Server // nil while broken
-	served   sync.WaitGroup
-	broken   int
-	closed   bool
+	region string
+	http   *breakable.Server
+	store  store
+	faults faults
+	calls  calls
 }
 
 // Start listens on a free port of 127.0.0.1 and serves until Close. It fails only
@@ -74,33 +64,17 @@ func Start(opts *Options) (*Server, error) {
 	if s.region == "" {
 		s.region = "eu-west-1"
 	}
-	listener, err := listen("127.0.0.1:0")
+	var err error
+	s.http, err = breakable.Start(http.HandlerFunc(s.handle), nil)
 	if err != nil {
 		return nil, err
 	}
-	s.address = listener.Addr().String()
-	s.serve(listener)
 	return s, nil
-}
-
-func listen(address string) (net.Listener, error) {
-	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-}
-
-// serve answers on listener. The caller holds mu, or is Start.
-func (s *Server) serve(listener net.Listener) {
-	server := &http.Server{
-		Handler:           http.HandlerFunc(s.handle),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // a client that went away is no news
-	}
-	s.listener, s.http = listener, server
-	s.served.Go(func() { _ = server.Serve(listener) })
 }
 
 // URL returns the server's endpoint, such as http://127.0.0.1:40123. It stays the
 // same across Break.
-func (s *Server) URL() string { return "http://" + s.address }
+func (s *Server) URL() string { return s.http.URL() }
 
 // Region returns the region that secrets are put in by a plain name.
 func (s *Server) Region() string { return s.region }
@@ -119,21 +93,4 @@ func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.C
 }
 
 // Close ends every call and stops the server for good. Later calls do nothing.
-func (s *Server) Close() {
-	s.mu.Lock()
-	s.closed = true
-	s.stop()
-	s.mu.Unlock()
-	s.served.Wait()
-}
-
-// stop closes the listener and every connection. The caller holds mu.
-func (s *Server) stop() {
-	if s.http == nil {
-		return
-	}
-	// Both: the server may not have taken the listener up yet.
-	_ = s.listener.Close()
-	_ = s.http.Close()
-	s.http = nil
-}
+func (s *Server) Close() { s.http.Close() }

@@ -2,7 +2,6 @@ package vaulttest
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -122,28 +121,7 @@ func (s *Server) Hang(kind Kind) (restore func()) {
 // Break kills the server: it closes every connection and refuses new ones until
 // restore is called, which listens on the same port again with all that the
 // server knew. It panics if another process has taken the port meanwhile.
-func (s *Server) Break() (restore func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broken++
-	s.stop()
-	return sync.OnceFunc(s.mend)
-}
-
-func (s *Server) mend() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broken--
-	if s.broken > 0 || s.closed {
-		return
-	}
-	s.served.Wait() // the old listener must be gone
-	listener, err := listen(s.address)
-	if err != nil {
-		panic(fmt.Sprintf("vaulttest: cannot listen again: %v", err))
-	}
-	s.serve(listener)
-}
+func (s *Server) Break() (restore func()) { return s.http.Break() }
 
 // wait holds a call up as long as the faults say, or until ctx is done.
 func (f *faults) wait(ctx context.Context, kind Kind) error {

@@ -24,13 +24,11 @@
 package vaulttest
 
 import (
-	"context"
-	"io"
-	"log"
-	"net"
+	"crypto/tls"
 	"net/http"
-	"sync"
 	"time"
+
+	"github.com/hush-secrets/hush/internal/breakable"
 )
 
 // Options are the settings of a Server. The zero value is the default.
@@ -49,18 +47,11 @@ type Options struct {
 
 // A Server is a Vault. Its methods may be called at any time, from any goroutine.
 type Server struct {
-	address string
+	http    *breakable.Server
 	secured *authority // nil without TLS
 	store   *store
 	faults  faults
 	calls   calls
-
-	mu       sync.Mutex
-	listener net.Listener
-	http     *http.Server // nil while broken
-	served   sync.WaitGroup
-	broken   int
-	closed   bool
 }
 
 // Start listens on a free port of 127.0.0.1 and serves, unsealed, until Close. It
@@ -77,63 +68,24 @@ func Start(opts *Options) (*Server, error) {
 		}
 		s.secured = made
 	}
-	listener, err := listen("127.0.0.1:0")
+	var config *tls.Config
+	if s.secured != nil {
+		config = s.secured.server
+	}
+	var err error
+	s.http, err = breakable.Start(http.HandlerFunc(s.handle), config)
 	if err != nil {
 		return nil, err
 	}
-	s.address = listener.Addr().String()
-	s.serve(listener)
 	return s, nil
-}
-
-func listen(address string) (net.Listener, error) {
-	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-}
-
-// serve answers on listener. The caller holds mu, or is Start.
-func (s *Server) serve(listener net.Listener) {
-	server := &http.Server{
-		Handler:           http.HandlerFunc(s.handle),
-		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // a client that went away is no news
-	}
-	s.listener, s.http = listener, server
-	if s.secured == nil {
-		s.served.Go(func() { _ = server.Serve(listener) })
-		return
-	}
-	server.TLSConfig = s.secured.server.Clone()
-	s.served.Go(func() { _ = server.ServeTLS(listener, "", "") })
 }
 
 // URL returns the server's address as VAULT_ADDR has it, such as
 // http://127.0.0.1:40123. It stays the same across Break.
-func (s *Server) URL() string {
-	if s.secured != nil {
-		return "https://" + s.address
-	}
-	return "http://" + s.address
-}
+func (s *Server) URL() string { return s.http.URL() }
 
 // Addr returns the host and port that the server listens on.
-func (s *Server) Addr() string { return s.address }
+func (s *Server) Addr() string { return s.http.Addr() }
 
 // Close ends every call and stops the server for good. Later calls do nothing.
-func (s *Server) Close() {
-	s.mu.Lock()
-	s.closed = true
-	s.stop()
-	s.mu.Unlock()
-	s.served.Wait()
-}
-
-// stop closes the listener and every connection. The caller holds mu.
-func (s *Server) stop() {
-	if s.http == nil {
-		return
-	}
-	// Both: the server may not have taken the listener up yet.
-	_ = s.listener.Close()
-	_ = s.http.Close()
-	s.http = nil
-}
+func (s *Server) Close() { s.http.Close() }
