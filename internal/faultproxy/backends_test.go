@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/require"
@@ -151,10 +152,12 @@ func openDirect(endpoint string, limit time.Duration) hush.Provider {
 	return direct.New(sdk(endpoint), &direct.Options{Timeout: limit})
 }
 
-// sdk is directtest's client, and so the SDK's own defaults, for another endpoint.
+// sdk is a client with the SDK's own defaults for endpoint.
 func sdk(endpoint string, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
-	move := func(o *secretsmanager.Options) { o.BaseEndpoint = aws.String(endpoint) }
-	return new(directtest.Server).Client(append(opts, func(o *secretsmanager.Options) { o.Region = "eu-west-1" }, move)...)
+	return secretsmanager.New(secretsmanager.Options{
+		Region: "eu-west-1", BaseEndpoint: aws.String(endpoint),
+		Credentials: credentials.NewStaticCredentialsProvider(directtest.AccessKeyID, directtest.SecretAccessKey, ""),
+	}, opts...)
 }
 
 // configureAWS gives awsdirect credentials, and nothing of this machine's.
