@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/fan"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
 // Close ends the Reader: every Get from now on is ErrUnavailable. If RevokeOnClose
 // is set it revokes what it has given out and what has not ended, which the token's
 // policy must allow on sys/leases/revoke; what could not be revoked ends by itself,
-// and the error has the class of the first that could not. A second Close does
+// and the error has the class of one that could not. A second Close does
 // nothing.
 func (r *Reader) Close() error {
 	r.mu.Lock()
@@ -52,7 +55,7 @@ func (r *Reader) isClosed() bool {
 
 // outstanding returns the leases that have not ended, each once: what a freeze cut
 // off may have come twice.
-func (r *Reader) outstanding() map[string]*lease {
+func (r *Reader) outstanding() []*lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	live, now := map[string]*lease{}, r.session.now()
@@ -65,24 +68,44 @@ func (r *Reader) outstanding() map[string]*lease {
 		}
 	}
 	maps.DeleteFunc(live, func(_ string, l *lease) bool { return !l.serves(now) })
-	return live
+	return slices.Collect(maps.Values(live))
 }
 
-// revokeAll returns how many of leases it could not revoke, and the first reason.
-func (r *Reader) revokeAll(ctx context.Context, leases map[string]*lease) (failed int, first error) {
-	for id := range leases {
-		by, err := r.session.ready(ctx)
-		if err == nil {
-			err = by.client.Sys().RevokeWithContext(ctx, id)
-		}
-		if err != nil {
+// revokeAll returns how many of leases it could not revoke, and a reason.
+func (r *Reader) revokeAll(ctx context.Context, leases []*lease) (failed int, reason error) {
+	var mu sync.Mutex
+	fan.Each(len(leases), 8, func(i int) {
+		if err := r.revokeOne(ctx, leases[i]); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
 			failed++
-			if first == nil {
-				first = err
-			}
+			reason = err
 		}
+	})
+	return failed, reason
+}
+
+// revokeOne revokes l, with another login after a 403, which may show that l has
+// ended with its token.
+func (r *Reader) revokeOne(ctx context.Context, l *lease) error {
+	by, err := r.session.ready(ctx)
+	if err != nil {
+		return err
 	}
-	return failed, first
+	err = by.client.Sys().RevokeWithContext(ctx, l.id)
+	if !forbidden(err) {
+		return err
+	}
+	next, again := r.session.again(ctx, by)
+	switch {
+	case l.by.dead.Load():
+		return nil
+	case again != nil:
+		return again
+	case next == by:
+		return err
+	}
+	return next.client.Sys().RevokeWithContext(ctx, l.id)
 }
 
 var errClosed = &failure{hush.ErrUnavailable, errors.New("the reader is closed")}

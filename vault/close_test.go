@@ -138,3 +138,33 @@ func failRevoke(status, times int) func(*vaulttest.Server) {
 		s.Fail(vaulttest.Failure{Kind: vaulttest.RevokeLease, Status: status, Times: times, Errors: []string{leaseCanary}})
 	}
 }
+
+// A token that was revoked took its leases with it.
+func TestCloseAfterARevocation(t *testing.T) {
+	server := startVault(t)
+	server.Mount("database", vaulttest.Database)
+	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
+	roleID, secretID := server.AppRole("approle", "app", nil)
+	r := vault.NewReader(server.Client(), &vault.ReaderOptions{
+		Mounts: []string{"database"}, RevokeOnClose: true,
+		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+	})
+	_, err := r.Get(t.Context(), creds)
+	require.NoError(t, err)
+	server.RevokeLogins()
+	require.NoError(t, r.Close())
+}
+
+func TestCloseRevokesSeveralAtOnce(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
+	for range 8 {
+		l.gets(t, creds.Fresh())
+	}
+	release := l.server.Hang(vaulttest.RevokeLease)
+	done := make(chan error)
+	go func() { done <- l.Close() }()
+	require.Eventually(t, func() bool { return l.server.Calls(vaulttest.Call{Kind: vaulttest.RevokeLease}) == 8 }, 10*time.Second, time.Millisecond)
+	release()
+	require.NoError(t, <-done)
+	assert.Empty(t, l.server.Leases())
+}

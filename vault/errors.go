@@ -38,6 +38,8 @@ func fail(class hush.Class, format string, args ...any) *failure {
 // Error returns the cause; nobody outside the package sees a failure.
 func (f *failure) Error() string { return f.cause.Error() }
 
+func (f *failure) Unwrap() error { return f.cause }
+
 // judge returns the class and the cause of a call that ended with err, whose
 // context was caller, limited to limited, and whose requests x saw answered.
 func judge(caller, limited context.Context, x *exchange, err error) *failure {
@@ -52,7 +54,7 @@ func judge(caller, limited context.Context, x *exchange, err error) *failure {
 	}
 	last := int(x.last.Load())
 	if class, cause, ok := limit.Cut(caller, limited, classOf(last)); ok {
-		if last != 0 {
+		if classOf(last) != 0 {
 			cause = fmt.Errorf("%w; before it: %w", cause, answered(last).cause)
 		}
 		return &failure{class, cause}

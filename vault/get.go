@@ -40,6 +40,9 @@ func (s *session) getAs(ctx context.Context, path string, query url.Values) ([]b
 		l = next
 		body, err = l.get(ctx, path, query)
 	}
+	if err == nil && s.read.Load() == nil && !strings.HasPrefix(path, "sys/") {
+		s.read.Store(&path)
+	}
 	return body, l, err
 }
 

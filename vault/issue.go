@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
@@ -103,7 +102,7 @@ func (r *Reader) renew(ctx context.Context, held *lease) (*lease, error) {
 		return nil, err
 	}
 	start := r.session.now()
-	answer, err := by.client.Sys().RenewWithContext(ctx, held.id, int(held.terms.ttl/time.Second))
+	answer, err := by.client.Sys().RenewWithContext(ctx, held.id, 0) // as much as its role gives it
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,12 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
+// errMisplaced is about a 404 with a warning, as KV v2 gives it for a path of KV v1.
+var errMisplaced = &APIError{
+	Status: http.StatusNotFound,
+	reason: "no secret of that name; Vault warns that the path may not be one of this engine: is the version of KV right?",
+}
+
 var errKV = errors.New("the KV engine's version is 1 or 2, or 0 to be found out")
 
 // A mount is where a KV engine is, and of which version.
@@ -38,17 +44,28 @@ func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, error) 
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	if m.version == 1 {
-		return p.readV1(ctx, m, ref)
+	secret, err := m.read(ctx, p.session, ref)
+	if p.ask && errors.Is(err, errMisplaced) {
+		p.found.CompareAndSwap(m, nil) // somebody has enabled versioning since
+		if m, err = p.mount(ctx); err == nil {
+			secret, err = m.read(ctx, p.session, ref)
+		}
 	}
-	return p.readV2(ctx, m, ref)
+	return secret, err
 }
 
-func (p *Provider) readV1(ctx context.Context, m *mount, ref hush.Ref) (hush.Secret, error) {
+func (m *mount) read(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
+	if m.version == 1 {
+		return m.readV1(ctx, s, ref)
+	}
+	return m.readV2(ctx, s, ref)
+}
+
+func (m *mount) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
 	if ref.Version != "" {
 		return hush.Secret{}, fail(hush.ErrUnsupported, "version 1 of the KV engine keeps no versions")
 	}
-	body, err := p.session.get(ctx, join(m.path, m.folder, ref.Name), nil)
+	body, err := s.get(ctx, join(m.path, m.folder, ref.Name), nil)
 	if err != nil {
 		return hush.Secret{}, missing(body, err, ref)
 	}
@@ -60,7 +77,7 @@ func (p *Provider) readV1(ctx context.Context, m *mount, ref hush.Ref) (hush.Sec
 	return hush.Secret{Value: value, Source: name}, err
 }
 
-func (p *Provider) readV2(ctx context.Context, m *mount, ref hush.Ref) (hush.Secret, error) {
+func (m *mount) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
 	var query url.Values
 	if ref.Version != "" {
 		// Vault reads a number that begins with a zero as an octal one.
@@ -69,7 +86,7 @@ func (p *Provider) readV2(ctx context.Context, m *mount, ref hush.Ref) (hush.Sec
 		}
 		query = url.Values{"version": {ref.Version}}
 	}
-	body, err := p.session.get(ctx, join(m.path, "data", m.folder, ref.Name), query)
+	body, err := s.get(ctx, join(m.path, "data", m.folder, ref.Name), query)
 	if err != nil {
 		return hush.Secret{}, missing(body, err, ref)
 	}
@@ -135,12 +152,12 @@ func missing(body []byte, err error, ref hush.Ref) error {
 	meta := &a.Data.Metadata
 	reason := "no secret of that name"
 	switch {
+	case len(a.Warnings) > 0:
+		return &failure{hush.ErrNotFound, errMisplaced}
 	case meta.Destroyed:
 		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is destroyed"
 	case meta.DeletionTime != "":
 		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is deleted"
-	case len(a.Warnings) > 0:
-		reason = "no secret of that name; Vault warns that the path may not be one of this engine: is Options.KV right?"
 	case ref.Version != "":
 		reason = "no secret of that name, or version " + ref.Version + " of it was never written"
 	}

@@ -214,7 +214,7 @@ func TestOddBodiesOfA404(t *testing.T) {
 func TestToldTheWrongVersion(t *testing.T) {
 	server := newKV(t, 2).server
 	two := kv{vault.New(server.Client(), &vault.Options{KV: 1}), server}
-	two.fails(t, hush.Name(app), hush.ErrNotFound, "is Options.KV right?")
+	two.fails(t, hush.Name(app), hush.ErrNotFound, "is the version of KV right?")
 
 	server = newKV(t, 1).server
 	one := kv{vault.New(server.Client(), &vault.Options{KV: 2}), server}

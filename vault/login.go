@@ -46,7 +46,7 @@ func newTerms(seconds int, renewable bool, start clock.Instant) *terms {
 // after returns t, which a renewal of old was granted. One that grants no more time
 // has reached the longest life there is, and is the last.
 func (t *terms) after(old *terms) *terms {
-	if old.end.Until(t.end) < t.ttl/20 {
+	if t.end.Since(old.end) < t.ttl/20 {
 		t.renewable = false
 	}
 	return t
@@ -95,7 +95,7 @@ func loginFault(err error) error {
 // reached its longest life, it is not asked for again.
 func (s *session) renew(ctx context.Context, l *login) error {
 	start, old := s.now(), l.terms.Load()
-	secret, err := l.client.Auth().Token().RenewSelfWithContext(ctx, int(old.ttl/time.Second))
+	secret, err := l.client.Auth().Token().RenewSelfWithContext(ctx, 0) // as much as its role or its making gives it
 	if err != nil {
 		return err
 	}
@@ -122,6 +122,11 @@ func (s *session) isDead(ctx context.Context, l *login) bool {
 // alive reports whether Vault still knows the token of l.
 func (s *session) alive(ctx context.Context, l *login) (bool, error) {
 	_, err := l.client.Auth().Token().LookupSelfWithContext(ctx)
+	if read := s.read.Load(); forbidden(err) && read != nil {
+		// It may not be allowed to look itself up. This takes any right at the mount,
+		// and the session's tokens have one.
+		_, err = l.get(ctx, "sys/internal/ui/mounts/"+*read, nil)
+	}
 	if err == nil || refused(err) {
 		return !forbidden(err), nil
 	}
@@ -138,6 +143,7 @@ func (s *session) force(ctx context.Context, used *login) (*login, error) {
 	l, err := s.login(ctx)
 	switch {
 	case alive && (err != nil || l.token == used.token):
+		s.noteForced(false)
 		return used, nil //nolint:nilerr // the 403 stands, and the token goes on
 	case err == nil && l.token == used.token:
 		err = fail(hush.ErrUnauthenticated, "the token is expired, revoked or unknown to Vault, and there is no other")
@@ -147,7 +153,13 @@ func (s *session) force(ctx context.Context, used *login) (*login, error) {
 		return nil, err
 	}
 	used.dead.Store(!alive)
-	return l, s.noteForced(ctx, l, alive)
+	blind := false
+	if !alive && s.read.Load() == nil {
+		seen, err := s.alive(ctx, l)
+		blind = err == nil && !seen
+	}
+	s.noteForced(blind)
+	return l, nil
 }
 
 // mayForce reports whether a 403 to a token is a reason for a login now.
@@ -157,19 +169,10 @@ func (s *session) mayForce(alive bool) bool {
 	return !alive && !s.blind || s.now().Reached(s.forced)
 }
 
-// noteForced remembers the login that took the place of a token, and, if that
-// looked dead, whether the new one does so, too.
-func (s *session) noteForced(ctx context.Context, l *login, alive bool) error {
-	blind := false
-	if !alive {
-		seen, err := s.alive(ctx, l)
-		if err != nil {
-			return err
-		}
-		blind = !seen
-	}
+// noteForced remembers that a 403 was a reason for a login, and whether tokens are
+// seen to look dead that are not.
+func (s *session) noteForced(blind bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forced, s.blind = s.now().Add(anew), blind
-	return nil
 }

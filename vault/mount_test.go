@@ -184,3 +184,19 @@ func TestTheClientIsLeftAlone(t *testing.T) {
 	assert.Equal(t, headers, client.Headers())
 	assert.Same(t, transport.(*http.Transport), client.CloneConfig().HttpClient.Transport.(*http.Transport))
 }
+
+// KV v1 becomes KV v2 under a program that runs, by vault kv enable-versioning.
+func TestVersioningIsEnabled(t *testing.T) {
+	server := startVault(t)
+	server.Mount("kv", vaulttest.KV1)
+	server.Put("kv", app, map[string]any{"x": 1})
+	p := vault.New(server.Client(), &vault.Options{Mount: "kv"})
+	_, err := p.Get(t.Context(), hush.Name(app))
+	require.NoError(t, err)
+	server.Mount("kv", vaulttest.KV2)
+	server.Put("kv", app, map[string]any{"x": 2})
+	secret, err := p.Get(t.Context(), hush.Name(app))
+	require.NoError(t, err)
+	assert.Equal(t, "1", secret.Version)
+	assert.Equal(t, 2, server.Calls(vaulttest.Call{Kind: vaulttest.Preflight}))
+}

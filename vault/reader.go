@@ -3,6 +3,7 @@ package vault
 import (
 	"cmp"
 	"context"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -123,14 +124,16 @@ func (r *Reader) read(ctx context.Context, whole, ref hush.Ref) (hush.Secret, er
 
 // checkMount refuses a path that is below no mount, or in a part of one that a
 // namespace of that name would have.
-func (r *Reader) checkMount(path string) error {
+func (r *Reader) checkMount(full string) error {
 	for _, mount := range r.mounts {
-		below, ok := strings.CutPrefix(path, mount)
+		below, ok := strings.CutPrefix(full, mount)
 		if !ok {
 			continue
 		}
-		if first, _, _ := strings.Cut(below, "/"); isApart(first) {
-			return fail(hush.ErrDenied, "%q are Vault's own workings if %q is a namespace, and is never read", mount+first, mount)
+		for folder := range strings.SplitSeq(path.Dir(below), "/") {
+			if isApart(folder) {
+				return fail(hush.ErrDenied, "%s/ below %q holds Vault's own workings if that is a namespace, and is never read", folder, mount)
+			}
 		}
 		return nil
 	}

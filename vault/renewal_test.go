@@ -196,3 +196,44 @@ func TestAnOutageDuringTheNewLoginIsUnavailable(t *testing.T) {
 	l.reads(t)
 	assert.Equal(t, 2, l.logins())
 }
+
+// A freeze stops one of the clocks, and a renewal after it is as long as any.
+func TestARenewalAfterAFreezeIsNotTheLast(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{Period: time.Hour})
+	leases := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 1000 * time.Hour}, vault.ReaderOptions{})
+	for range 6 {
+		l.reads(t)
+		l.move(45*time.Minute, time.Millisecond)
+		leases.gets(t, creds)
+		leases.move(45*time.Minute, time.Millisecond)
+	}
+	assert.Equal(t, 1, l.logins())
+	assert.Equal(t, 1, leases.server.Counts().Issued)
+}
+
+// A renewal asks for what the token was made with, not for what was left of it when
+// it was first seen.
+func TestARenewalShortensNoLife(t *testing.T) {
+	l, _ := given(t, &vaulttest.TokenOptions{TTL: 24 * time.Hour, MaxTTL: 700 * time.Hour}, token)
+	l.pass(24*time.Hour - 5*time.Minute)
+	l.reads(t)
+	l.pass(4 * time.Minute)
+	l.reads(t)
+	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
+	l.pass(6 * time.Minute)
+	l.reads(t)
+}
+
+func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
+	l.reads(t)
+	l.pass(45 * time.Minute)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 403})
+	for _, kind := range []vaulttest.Kind{vaulttest.Lookup, vaulttest.Read} {
+		t.Cleanup(l.server.Hang(kind))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	defer cancel()
+	_, err := l.Get(ctx, dbProd)
+	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/vault/api"
@@ -29,6 +30,8 @@ type session struct {
 	timeout time.Duration // of a login
 	fault   error         // why no call can work
 	now     clock.Func
+
+	read atomic.Pointer[string] // a path that was read once; nil: none yet
 
 	mu      sync.Mutex
 	current *login
@@ -58,7 +61,10 @@ func (s *session) ready(ctx context.Context) (*login, error) {
 	moved := changed(s.method) // may look at a file
 	s.mu.Lock()
 	now := s.now()
-	l, usable := s.current, !moved && s.usable(now)
+	if moved {
+		s.current = nil // it is not gone back to, whatever the login ends with
+	}
+	l, usable := s.current, s.usable(now)
 	switch {
 	case usable && (s.pending.pending(now) || !s.due(l, now)):
 		s.mu.Unlock()
@@ -73,6 +79,7 @@ func (s *session) ready(ctx context.Context) (*login, error) {
 	s.mu.Unlock()
 	next, err := w.waitFor(ctx, usable)
 	if err != nil && usable && ctx.Err() == nil {
+		record(ctx, 0) // what the renewal was answered says nothing of the read
 		return l, nil
 	}
 	return next, err

@@ -152,28 +152,6 @@ func TestOneNewLoginForARevokedToken(t *testing.T) {
 	assert.Equal(t, 3, l.logins())
 }
 
-// The token that took the place of a revoked one can be revoked, too, before it is
-// used.
-func TestTwoRevocationsInOneRead(t *testing.T) {
-	l := logIn(t, nil)
-	l.reads(t)
-	l.server.RevokeLogins()
-	release := l.server.Hang(vaulttest.Login)
-	done := make(chan error)
-	go func() {
-		_, err := l.Get(t.Context(), dbProd)
-		done <- err
-	}()
-	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 2 }, 10*time.Second, time.Millisecond)
-	// The second token is there when it is looked up, and gone when it reads.
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 200, Body: []byte(`{"data":{}}`), Times: 1})
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 403, Times: 1})
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Times: 1})
-	release()
-	assert.NoError(t, <-done)
-	assert.Equal(t, 3, l.logins())
-}
-
 func TestOneNewLoginForADenial(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.Deny("secret", "db/denied")

@@ -59,7 +59,8 @@ type Options struct {
 	Mount string
 
 	// KV is the version of the engine, 1 or 2. Zero: Vault is asked for it once,
-	// before the first secret, which a token may do that can read anything there.
+	// before the first secret, which a token may do that can read anything there. Told,
+	// Mount is taken as it is: it must be a mount, and no namespace.
 	KV int
 
 	// Auth logs in. Nil: the client's token, looked at anew for each call; it is

@@ -1,0 +1,168 @@
+package vault_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault"
+)
+
+// given starts a server whose client has a token, and a Provider with the method
+// that of makes of it: none is the client's own.
+func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api.AuthMethod) (loggedIn, *api.Client) {
+	t.Helper()
+	h := newHands()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
+	client := server.Client()
+	client.SetToken(server.Token(opts))
+	o := &vault.Options{KV: 2}
+	if of != nil {
+		o.Auth = of(client.Token())
+	}
+	p := vault.New(client, o)
+	p.SetClock(h.read)
+	return loggedIn{p, h, server}, client
+}
+
+func token(text string) api.AuthMethod { return vault.Token(hush.NewValue([]byte(text))) }
+
+// A token made without the default policy may not look itself up, and is not dead.
+func TestADenialToATokenThatMayNotLookItselfUp(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	for name, of := range map[string]func(string) api.AuthMethod{
+		"the client's": nil, "given": token,
+		"of a file": func(text string) api.AuthMethod {
+			assert.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			return vault.TokenFile(file)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, client := given(t, nil, of)
+			l.server.DenyPath("auth/token/lookup-self")
+			l.server.Deny("secret", "db/denied")
+			l.reads(t)
+			l.fails(t, "db/denied", hush.ErrDenied)
+			l.reads(t)
+			l.server.Revoke(client.Token())
+			l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+		})
+	}
+}
+
+func TestADenialEndsNoTokenThatServes(t *testing.T) {
+	for name, deny := range map[string]string{"may look itself up": "none", "may not": "auth/token/lookup-self"} {
+		t.Run(name, func(t *testing.T) {
+			l := logIn(t, nil)
+			l.server.DenyPath(deny)
+			l.server.Deny("secret", "db/denied")
+			l.reads(t)
+			l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 400}) // its secret id is used up
+			before := l.calls(vaulttest.Login)
+			for range 20 {
+				l.fails(t, "db/denied", hush.ErrDenied)
+				l.reads(t)
+			}
+			assert.Equal(t, 1, l.calls(vaulttest.Login)-before, "one new login, and none for a minute")
+		})
+	}
+}
+
+func TestADenialEndsNoLease(t *testing.T) {
+	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
+	l.server.Lease("database", "other", &vaulttest.LeaseOptions{TTL: time.Hour})
+	l.server.DenyPath("auth/token/lookup-self")
+	l.server.Deny("database", "other")
+	l.gets(t, creds)
+	for range 10 {
+		l.fails(t, hush.Name("database/creds/other"), hush.ErrDenied)
+		l.pass(time.Minute)
+		l.gets(t, creds)
+	}
+	assert.Equal(t, 1, l.server.Counts().Issued)
+}
+
+// The token that took the place of a revoked one can be revoked, too, before it is
+// used.
+func TestTwoRevocationsInOneRead(t *testing.T) {
+	l := logIn(t, nil)
+	l.reads(t)
+	l.server.RevokeLogins()
+	login := l.server.Hang(vaulttest.Login)
+	done := make(chan error)
+	go func() {
+		_, err := l.Get(t.Context(), dbProd)
+		done <- err
+	}()
+	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 2 }, 10*time.Second, time.Millisecond)
+	reads := l.calls(vaulttest.Read)
+	read := l.server.Hang(vaulttest.Read)
+	login()
+	require.Eventually(t, func() bool { return l.calls(vaulttest.Read) > reads }, 10*time.Second, time.Millisecond)
+	l.server.RevokeLogins()
+	read()
+	require.NoError(t, <-done)
+	assert.Equal(t, 3, l.logins())
+}
+
+// A look at a new token that fails says nothing against it.
+func TestALoginOutlivesItsLookUp(t *testing.T) {
+	l := logIn(t, nil)
+	l.server.DenyPath("auth/token/lookup-self")
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Times: 1})
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 403, Times: 1})
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 503, Times: 9})
+	l.reads(t)
+	l.reads(t)
+	assert.Equal(t, 2, l.logins())
+}
+
+// A token that the program took back is not gone back to.
+func TestTheClientsOldTokenIsNotUsedAgain(t *testing.T) {
+	l, client := given(t, nil, nil)
+	l.reads(t)
+	old, next := client.Token(), l.server.Token(nil)
+	client.SetToken(next)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 503, Times: 1})
+	l.fails(t, dbProd.Name, hush.ErrUnavailable)
+	for range 3 {
+		l.pass(time.Minute)
+		l.reads(t)
+	}
+	assert.Equal(t, 1, l.server.Calls(vaulttest.Call{Kind: vaulttest.Read, Token: vaulttest.Fingerprint(old)}))
+	client.ClearToken()
+	for range 3 {
+		l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	}
+}
+
+// What is done for several callers ends, too, when it takes too long.
+func TestALoginHasALimitOfItsOwn(t *testing.T) {
+	ended := make(chan time.Time, 1)
+	server := startVault(t)
+	p := vault.New(server.Client(), &vault.Options{Timeout: 50 * time.Millisecond, Auth: method(func(ctx context.Context, _ *api.Client) (*api.Secret, error) {
+		<-ctx.Done()
+		ended <- time.Now()
+		return nil, ctx.Err()
+	})})
+	start := time.Now()
+	_, err := p.Get(t.Context(), dbProd)
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%v", err)
+	select {
+	case end := <-ended:
+		assert.Less(t, end.Sub(start), slack)
+	case <-time.After(slack):
+		t.Error("the login goes on")
+	}
+}
