@@ -23,6 +23,7 @@ var suites = []suite{
 	{dir: ".", pkg: ".", bench: "^BenchmarkHit"},
 	{dir: "..", pkg: "./extension", bench: "."},
 	{dir: "..", pkg: "./chain", bench: "^BenchmarkHealthy$"},
+	{dir: "..", pkg: "./vault", bench: "^BenchmarkGet$"},
 }
 
 var figures = []figure{
@@ -32,6 +33,8 @@ var figures = []figure{
 	{name: "cache hit, parallel", beside: "otter", ours: "BenchmarkHitParallel/hush", floor: "BenchmarkHitParallel/otter", allocs: -1},
 	{name: "cache hit, parallel", beside: "sync.Map, time.Now", ours: "BenchmarkHitParallel/hush", floor: "BenchmarkHitParallel/syncmap+clock", allocs: -1},
 	{name: "extension", beside: "bare net/http", ours: "BenchmarkGet/extension", floor: "BenchmarkGet/bare", turns: "BenchmarkGet/ratio", most: 1.15, allocs: -1},
+	{name: "vault, KV 1", beside: "its client", ours: "BenchmarkGet/KV_v1/hush", floor: "BenchmarkGet/KV_v1/bare", turns: "BenchmarkGet/KV_v1/in_turns", most: 1.05, allocs: -1},
+	{name: "vault, KV 2", beside: "its client", ours: "BenchmarkGet/KV_v2/hush", floor: "BenchmarkGet/KV_v2/bare", turns: "BenchmarkGet/KV_v2/in_turns", most: 1.05, allocs: -1},
 	{name: "chain of one", beside: "its link", ours: "BenchmarkHealthy/links=1", floor: "BenchmarkHealthy/direct", added: true, most: 150},
 	{name: "chain of three", beside: "its first link", ours: "BenchmarkHealthy/links=3", floor: "BenchmarkHealthy/direct", added: true, most: 150},
 	{name: "chain, zap at Info", beside: "its first link", ours: "BenchmarkHealthy/links=3/log=info", floor: "BenchmarkHealthy/direct", added: true, allocs: -1},
