@@ -1,54 +1,56 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/nearest"
 )
 
 // check returns what is wrong with c, whatever form it came in. Which schemes there
 // are it does not ask. The problems have keys and no places.
-func (c *Config) check() problems {
-	var ps problems
+func (c *Config) check() *problems {
+	ps := &problems{}
 	for _, s := range settings() {
 		ps.add(place{}, s.key, s.check(c))
 	}
 	ps.add(place{}, "breaker.max_wait", c.checkMaxWait())
-	links := c.checkLinks(&ps)
+	links := c.checkLinks(ps)
 	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
-		c.checkName(&ps, name)
+		c.checkName(ps, name)
 	}
-	checkTwice(&ps, links, c.Names)
+	checkTwice(ps, links, c.Names)
 	return ps
 }
 
 // checkMaxWait reports a longest wait that is shorter than the first.
 func (c *Config) checkMaxWait() error {
-	wait := time.Second
-	if c.Breaker.Wait != nil {
-		wait = *c.Breaker.Wait
-	}
+	wait := *c.withDefaults().Breaker.Wait
 	if longest := c.Breaker.MaxWait; longest != nil && *longest > 0 && *longest < wait {
 		return fmt.Errorf("is less than breaker.wait, which is %s", formatDuration(wait))
 	}
 	return nil
 }
 
-// checkLinks returns the links with their names, those that are wrong left out.
+// maxLinks is more than anybody asks one after the other.
+const maxLinks = 64
+
+// checkLinks returns the links whose URLs are good, with their names.
 func (c *Config) checkLinks(ps *problems) []resolved {
-	links := make([]resolved, 0, len(c.Providers))
-	for i, l := range c.Providers {
+	if len(c.Providers) > maxLinks {
+		ps.add(place{}, "providers", fmt.Errorf("more than %d providers", maxLinks))
+	}
+	var links []resolved
+	for i, l := range c.Providers[:min(len(c.Providers), maxLinks)] {
 		r, err := l.resolve()
-		if err != nil {
-			ps.add(place{}, linkKey(i), err)
-			continue
-		}
 		r.place = i
-		links = append(links, r)
+		if ps.add(place{}, linkKey(i), cmp.Or(err, r.fault)); err == nil {
+			links = append(links, r)
+		}
 	}
 	return links
 }
@@ -60,9 +62,8 @@ func linkKey(i int) string { return fmt.Sprintf("provider %d", i+1) }
 func checkTwice(ps *problems, links []resolved, names map[string]map[string]string) {
 	for i, l := range links {
 		for _, other := range links[:i] {
-			err := apart(l, other, names)
-			ps.add(place{}, linkKey(l.place), err)
-			if err != nil {
+			if err := apart(l, other, names); err != nil {
+				ps.add(place{}, linkKey(l.place), err)
 				break
 			}
 		}
@@ -73,11 +74,11 @@ func checkTwice(ps *problems, links []resolved, names map[string]map[string]stri
 func apart(l, other resolved, names map[string]map[string]string) error {
 	same := l.store == other.store && l.Prefix == other.Prefix
 	switch {
+	case l.fault != nil || other.fault != nil: // told, and its name is not its own
 	case l.Name == other.Name && same:
 		return fmt.Errorf("%s is listed twice: it is provider %d, too", l.Name, other.place+1)
 	case l.Name == other.Name:
-		return fmt.Errorf("provider %d is called %s, too: give one of them another name, as in %s:?%s=other",
-			other.place+1, l.Name, l.url.Scheme, nameParameter)
+		return fmt.Errorf("provider %d is called %s, too: add %s=other to its URL", other.place+1, l.Name, nameParameter)
 	case same && !hasNames(names, l.Name) && !hasNames(names, other.Name):
 		return fmt.Errorf("%s is listed twice: it is provider %d, too, called %s", l.Name, other.place+1, other.Name)
 	}
@@ -97,7 +98,7 @@ func hasNames(names map[string]map[string]string, link string) bool {
 func (c *Config) checkName(ps *problems, name string) {
 	key := "names." + name
 	if err := hush.Name(name).Validate(); err != nil {
-		ps.add(place{}, "names", err)
+		ps.add(place{}, key, err)
 		return
 	}
 	if len(c.Names[name]) == 0 {
@@ -105,7 +106,7 @@ func (c *Config) checkName(ps *problems, name string) {
 	}
 	for _, link := range slices.Sorted(maps.Keys(c.Names[name])) {
 		if !linkName.MatchString(link) {
-			ps.add(place{}, key, fmt.Errorf("%s is no name that a link can have", quote(link)))
+			ps.add(place{}, key, fmt.Errorf("no link can have the name %s", nearest.Quote(link, nil)))
 			continue
 		}
 		_, err := parseAlias(c.Names[name][link])

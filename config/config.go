@@ -163,9 +163,3 @@ const (
 	LevelWarn  Level = "warn"
 	LevelError Level = "error"
 )
-
-// The defaults that differ from those of package cachettl.
-const (
-	defaultTTL          = 5 * time.Minute
-	defaultStaleIfError = time.Hour
-)

@@ -52,40 +52,106 @@ func TestTheTableHasEverySetting(t *testing.T) {
 	}
 }
 
-// TestTheTableHasTheDefaults: what the table says is the default, and what 0 does, is
-// what a file may say.
+// TestTheTableHasTheDefaults: what the table says is the default is what Open takes,
+// and what it says of 0 is what a file may say.
 func TestTheTableHasTheDefaults(t *testing.T) {
+	table := rows(documentation(t))
+	for _, s := range config.Settings() {
+		cells := table[[2]string{s.Key, s.Variable}]
+		require.NotEmpty(t, cells, s.Key)
+		assert.Equal(t, s.Default, cells[2], s.Key)
+		section, name, nested := strings.Cut(s.Key, ".")
+		for text, bad := range map[string]bool{s.Default: false, "0": cells[3] == "an error" || cells[3] == "–"} {
+			yaml := section + ": " + text
+			if nested {
+				yaml = section + ": {" + name + ": " + text + "}"
+			}
+			_, err := config.Read([]byte(yaml))
+			assert.Equal(t, bad, err != nil, "%s: %v", yaml, err)
+		}
+	}
+}
+
+// TestTheTableHasTheZeroValues compares with what the options say of themselves.
+func TestTheTableHasTheZeroValues(t *testing.T) {
+	defaults := map[string]string{}
+	for _, s := range config.Settings() {
+		section, name, _ := strings.Cut(s.Key, ".")
+		field := strings.ReplaceAll(strings.ToLower(name), "_", "")
+		defaults[map[string]string{"breaker": "breaker."}[section]+field] = s.Default
+	}
+	compared := 0
 	for row, cells := range rows(documentation(t)) {
-		section, name, nested := strings.Cut(row[0], ".")
-		if !nested || !strings.HasPrefix(row[1], "HUSH_") {
+		field := strings.ToLower(row[0])
+		if field == "the `ttl` of `cachettl.new" {
+			field = "ttl"
+		}
+		otherwise, ok := defaults[field]
+		if !ok || len(cells) != 4 || strings.HasPrefix(row[1], "HUSH_") {
 			continue
 		}
-		if cells[2] != "off" || row[0] == "log.level" {
-			_, err := config.Read([]byte(section + ": {" + name + ": " + cells[2] + "}"))
-			assert.NoError(t, err, row[0])
+		compared++
+		assert.Equal(t, otherwise, cells[2], field)
+		file, name := "../cachettl/options.go", row[0]
+		if rest, ok := strings.CutPrefix(name, "Breaker."); ok {
+			file, name = "../chain/breaker.go", rest
 		}
-		_, err := config.Read([]byte(section + ": {" + name + ": 0}"))
-		assert.Equal(t, cells[3] == "an error" || cells[3] == "–", err != nil, "%s: 0", row[0])
+		if field == "ttl" {
+			name = "TTL"
+		} else {
+			assert.Contains(t, fieldComment(t, file, name), "0 is "+row[1], field)
+		}
+		ofNil := regexp.MustCompile(`Nil(?: and 0)?: ([0-9.,]+(?: m?[smh]\b)?|not at all)`).FindStringSubmatch(fieldComment(t, "config.go", name))
+		require.NotNil(t, ofNil, field)
+		assert.Equal(t, otherwise, strings.NewReplacer("not at all", "0", " ", "", ",", "").Replace(strings.TrimSuffix(ofNil[1], ".")), field)
 	}
+	assert.Equal(t, 13, compared, "all of cache and breaker")
+}
+
+// fieldComment returns what is written above a field of a struct.
+func fieldComment(t *testing.T, file, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	found := regexp.MustCompile(`((?:\t// .*\n)+)\t` + name + ` `).FindSubmatch(text)
+	require.NotNil(t, found, name)
+	return strings.ReplaceAll(string(found[1]), "\n\t//", "")
 }
 
 var knownParameters = regexp.MustCompile(`takes ([a-z_, ]+)`)
 
-func TestTheTableHasEveryParameter(t *testing.T) {
-	for line := range strings.Lines(documentation(t)) {
-		for _, scheme := range []string{"extension", "direct", "env"} {
-			if !strings.HasPrefix(line, "| `"+scheme+"` |") {
-				continue
-			}
-			_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: scheme + ":?no_such=1"}}}, all.Schemes()...)
-			require.Error(t, err)
-			known := knownParameters.FindStringSubmatch(err.Error())
-			require.NotNil(t, known, err)
-			for parameter := range strings.SplitSeq(known[1], ", ") {
-				assert.Contains(t, line, "`"+parameter+"`")
-			}
+// TestTheTablesHaveEveryParameter: each scheme's, and no other.
+func TestTheTablesHaveEveryParameter(t *testing.T) {
+	vault, err := os.ReadFile("../docs/vault.md")
+	require.NoError(t, err)
+	_, inURL, ok := strings.Cut(string(vault), "## As a URL")
+	require.True(t, ok)
+	inURL, _, _ = strings.Cut(inURL, "\n## ")
+	for _, scheme := range all.Schemes() {
+		_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: scheme.Name + ":?no_such=1"}}}, all.Schemes()...)
+		require.Error(t, err)
+		known := knownParameters.FindStringSubmatch(err.Error())
+		require.NotNil(t, known, err)
+		if scheme.Name != "vault" {
+			assert.ElementsMatch(t, strings.Split(known[1], ", "), parametersOf(t, scheme.Name))
+			continue
+		}
+		for parameter := range strings.SplitSeq(known[1], ", ") {
+			assert.Contains(t, inURL, "`"+parameter+"`")
 		}
 	}
+}
+
+// parametersOf returns the first cells of a scheme's table.
+func parametersOf(t *testing.T, scheme string) (names []string) {
+	t.Helper()
+	_, table, ok := strings.Cut(documentation(t), "| of `"+scheme+"` | default | says |\n|---|---|---|\n")
+	require.True(t, ok, scheme)
+	table, _, _ = strings.Cut(table, "\n\n")
+	for line := range strings.Lines(table) {
+		names = append(names, strings.Trim(strings.Split(line, "|")[1], " `"))
+	}
+	return names
 }
 
 var example = regexp.MustCompile("(?s)```yaml\n(.*?)```")

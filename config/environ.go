@@ -88,6 +88,7 @@ func (d *draft) setProviders(text string) {
 	}
 	before := d.Providers
 	d.Providers = nil
+	d.found("providers", place{source: providersVariable})
 	for i, field := range strings.Fields(text) {
 		d.found(linkKey(i), place{source: providersVariable})
 		link, err := ParseLink(field)

@@ -78,5 +78,5 @@ func ExampleOpen_mistakes() {
 	// Output:
 	// config: cache.ttl: is negative
 	// config: provider 1: unknown scheme "evn"; known: extension, env: did you mean "env"?
-	// config: provider 2: extension: unknown parameter "endpont"; extension takes endpoint, timeout, ready_wait, dialect: did you mean "endpoint"?
+	// config: provider 2: extension: unknown parameter "endpont": did you mean "endpoint"?; extension takes endpoint, timeout, ready_wait, dialect
 }

@@ -25,6 +25,8 @@ func Keys() []string {
 	return keys
 }
 
-func (c *Config) CacheOptions() *cachettl.Options { return c.cacheOptions(zap.NewNop()) }
+func (c *Config) CacheOptions() *cachettl.Options {
+	return c.withDefaults().cacheOptions(zap.NewNop())
+}
 
-func (b Breaker) Options() chain.Breaker { return b.options() }
+func (c *Config) BreakerOptions() chain.Breaker { return c.withDefaults().Breaker.options() }

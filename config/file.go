@@ -68,7 +68,7 @@ func firstInvalid(data []byte) int {
 	}
 }
 
-// found notes where a key was given. What was noted below it is forgotten.
+// found notes where a key was given.
 func (d *draft) found(key string, at place) {
 	if d.places == nil {
 		d.places = map[string]place{}
@@ -81,14 +81,27 @@ func (d *draft) found(key string, at place) {
 func (d *draft) check() {
 	type where struct{ source, key string }
 	told := map[where]bool{}
-	for _, p := range d.problems {
+	for _, p := range d.problems.told {
 		told[where{p.at.source, p.key}] = true
 	}
-	for _, p := range d.Config.check() {
-		if p.at = d.places[p.key]; !told[where{p.at.source, p.key}] {
-			d.problems = append(d.problems, p)
+	found := d.Config.check()
+	for _, p := range found.told {
+		if p.at = d.places[p.key]; !told[where{p.at.source, p.key}] || d.hasURL(p.key) {
+			d.problems.take(p)
 		}
 	}
+	d.problems.more += found.more
+}
+
+// hasURL reports whether key is that of a link with a URL. What is wrong with that is
+// told beside what reading the link has found.
+func (d *draft) hasURL(key string) bool {
+	for i, l := range d.Providers {
+		if linkKey(i) == key {
+			return l.URL != ""
+		}
+	}
+	return false
 }
 
 func (d *draft) done() (*Config, error) {

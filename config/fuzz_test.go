@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ func FuzzParseLink(f *testing.F) {
 	for _, seed := range []string{
 		"env", "direct:?region=eu-west-1&link_name=a&link_timeout=1m0s&link_policy=any&link_prefix=a%2Fb", "vault://h:1,i/p?tls=false#f",
 		"x:?&&link_name=a&", "x:?link_name=a#?", "%6b:", "x:y?a=b", "x::", "vault://u:p@h", "x:?token=1",
+		"vault:u:p@h", "vault:/u:p@h/m", "vault:///u:p@h", "vault:u%3ap%40h", "x:?a=b://u:p@h", "x:?a_pass-word%3Db", "x:?link_prefix=b://u@h",
 	} {
 		f.Add(seed)
 	}
@@ -30,8 +33,34 @@ func FuzzParseLink(f *testing.F) {
 		require.NoError(t, err, "%q is printed as %q", text, printed)
 		assert.Equal(t, link, back, "%q is printed as %q", text, printed)
 		assert.NotContains(t, printed, " ")
+		assert.False(t, holdsCredential(printed), "%q is printed as %q", text, printed)
 		roundTrip(t, &config.Config{Providers: []config.Link{link}})
 	})
+}
+
+var (
+	withHost   = regexp.MustCompile(`^[^:/]+://[^/@]+/`)
+	credential = regexp.MustCompile(`(?i)(token|passw(or)?d|pwd|passphrase|(secret|access|api|private|client)[-_]*key|secret([-_]*id)?|credential|jwt|bearer)s?[-_]*(=|$)`)
+	withUser   = regexp.MustCompile(`(?s)://.*@`)
+)
+
+// holdsCredential reports whether a URL does, by other means than those that refuse it.
+func holdsCredential(text string) bool {
+	base, query, _ := strings.Cut(text, "?")
+	base, _, _ = strings.Cut(base, "#")
+	query, _, _ = strings.Cut(query, "#")
+	if plain, err := url.PathUnescape(base); err == nil && strings.Contains(plain, "@") && !withHost.MatchString(plain) {
+		return true
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(pair, "=")
+		key, _ = url.QueryUnescape(key)
+		value, _ = url.QueryUnescape(value)
+		if credential.MatchString(key) || withUser.MatchString(value) {
+			return true
+		}
+	}
+	return false
 }
 
 // FuzzLoad: no text panics or hangs, and what parses prints back, in every form, to

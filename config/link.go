@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/params"
 )
 
 // A Link is one store in the order in which they are asked.
@@ -56,7 +57,8 @@ var linkParameters = []string{nameParameter, timeoutParameter, policyParameter, 
 func ParseLink(text string) (Link, error) {
 	l, _, err := Link{URL: text}.split()
 	if err == nil {
-		_, err = l.resolve()
+		r, _ := l.resolve()
+		err = r.fault
 	}
 	return l, err
 }
@@ -99,22 +101,35 @@ func (l Link) text() string {
 }
 
 // split returns l with the parameters that are the link's out of its URL, and that
-// URL parsed.
+// URL parsed, or nil if it cannot be or holds a credential. It tells all that is
+// wrong with l.
 func (l Link) split() (Link, *url.URL, error) {
+	var faults params.Faults
 	u, err := parseURL(l.URL)
-	if err != nil {
-		return l, nil, err
+	if faults.Add(err); err == nil {
+		faults = params.Check(u)
+		credential := len(faults) > 0
+		if l = l.cut(u, &faults); credential {
+			u = nil
+		}
 	}
+	faults.Add(l.check())
+	return l, u, faults.Err()
+}
+
+// cut returns l with what the parameters in its URL say, which it takes out of that
+// and of u.
+func (l Link) cut(u *url.URL, faults *params.Faults) Link {
 	base, query, fragment := cutURL(l.URL)
 	var rest []string
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
 		key, _ = url.QueryUnescape(key)     // parseURL has seen
 		value, _ = url.QueryUnescape(value) // that these work
-		if !strings.HasPrefix(key, linkParameter) {
+		if strings.HasPrefix(key, linkParameter) {
+			faults.Add(l.take(key, value))
+		} else {
 			rest = append(rest, pair)
-		} else if err := l.take(key, value); err != nil {
-			return l, nil, err
 		}
 	}
 	u.RawQuery, u.ForceQuery = strings.Join(rest, "&"), false
@@ -126,8 +141,7 @@ func (l Link) split() (Link, *url.URL, error) {
 	case strings.IndexByte(base, ':') == len(base)-1:
 		l.URL = strings.TrimSuffix(base, ":") // a bare scheme
 	}
-	err = l.check()
-	return l, u, err
+	return l
 }
 
 // take sets what a parameter of the link says.
@@ -162,19 +176,20 @@ var linkName = regexp.MustCompile(`^[A-Za-z0-9+._-]{1,64}$`)
 
 // check returns what is wrong with the settings of l beside its URL.
 func (l *Link) check() error {
+	var faults params.Faults
 	if l.Name != "" && !linkName.MatchString(l.Name) {
-		return errors.New("the name of a link is 1 to 64 letters, digits and any of + . - _")
+		faults.Add(errors.New("the name of a link is 1 to 64 letters, digits and any of + . - _"))
 	}
 	if l.Timeout < 0 {
-		return errors.New("the timeout is negative")
+		faults.Add(errors.New("the timeout is negative"))
 	}
 	if err := oneOf(l.Policy, PolicyAny, PolicyOutages); err != nil {
-		return fmt.Errorf("the policy %w", err)
+		faults.Add(fmt.Errorf("the policy %w", err))
 	}
 	if l.Prefix != "" && hush.Name(l.Prefix).Validate() != nil {
-		return errors.New("the prefix is nothing that a name can begin with")
+		faults.Add(errors.New("the prefix is nothing that a name can begin with"))
 	}
-	return nil
+	return faults.Err()
 }
 
 // A resolved link has its name, and its URL parsed.
@@ -183,18 +198,22 @@ type resolved struct {
 	place int // among the Providers
 	url   *url.URL
 	store string // the same for URLs that mean the same
+	fault error  // what is wrong with it; the URL is good even so
 }
 
+// resolve returns r with all that is known of it, or what is wrong with its URL.
 func (l Link) resolve() (r resolved, err error) {
-	if r.Link, r.url, err = l.split(); err != nil {
-		return r, err
+	if r.Link, r.url, r.fault = l.split(); r.url == nil {
+		return r, r.fault
 	}
-	if r.Name == "" {
+	if !linkName.MatchString(r.Name) {
 		r.Name = r.url.Scheme
+	}
+	if r.fault == nil {
+		r.fault = r.check() // of that name
 	}
 	same := *r.url
 	same.RawQuery = same.Query().Encode()
 	r.store = same.String()
-	err = r.check()
-	return r, err
+	return r, nil
 }

@@ -23,12 +23,13 @@ import (
 // its store. Opening contacts nobody: a store that is away is the failure of a Get,
 // not of Open.
 //
-// With c.Verify it asks every link once, and at once, for the secret
-// "hush/verify", which need not be there. That a store has no such secret, or that
-// it may not be read, is an answer. Open fails if a store is unavailable or does not
-// accept our credential, or if all are absent, as outside of AWS; a front's failure
-// is none while its store is not absent. The error has the class of the first such
-// failure. A link without a Timeout has 10 s for it.
+// With c.Verify it asks every link once, and at once, for the secret VerifyName,
+// which need not be there. A provider that would not ask its store about that name
+// says which is better by a method VerifyName() string. That a store has no such
+// secret, or that it may not be read, is an answer. Open fails if a store is
+// unavailable or does not accept our credential, or if all are absent, as outside of
+// AWS; a front's failure is none while its store is not absent. The error has the
+// class of the first such failure. A link without a Timeout has 10 s for it.
 //
 // All that is wrong with c, and with the URLs of its links, is told at once. ctx is
 // for opening, and not for the life of the Provider.
@@ -79,7 +80,7 @@ func (o *opening) open(ctx context.Context) {
 		o.problem("", err)
 		return
 	}
-	if len(o.Providers) == 0 {
+	if len(o.Providers) == 0 && !o.unread() {
 		o.problem("", errors.New("no providers: name one at least under providers in a file or in "+providersVariable))
 	}
 	o.checkNames()
@@ -102,6 +103,11 @@ func (o *opening) open(ctx context.Context) {
 		}
 		o.opened = append(o.opened, OpenLink{Link: l.Link, Scheme: scheme.Name, Provider: provider})
 	}
+}
+
+// unread reports whether what is wrong may be why there are no providers.
+func (o *opening) unread() bool {
+	return slices.ContainsFunc(o.problems.told, func(p *problem) bool { return p.key == "" || p.key == "providers" })
 }
 
 // checkSchemes returns what is wrong with what the program passed.
@@ -147,7 +153,8 @@ func (o *opening) checkNames() {
 	for _, name := range slices.Sorted(maps.Keys(o.Names)) {
 		for _, link := range slices.Sorted(maps.Keys(o.Names[name])) {
 			if linkName.MatchString(link) && !slices.Contains(known, link) {
-				o.problem("names."+name+"."+link, unknown("link", link, known))
+				key := "names." + name
+				o.problems.add(o.places[key+"."+link], key, unknown("link", link, known))
 			}
 		}
 	}
@@ -171,7 +178,7 @@ func (o *opening) provider(ctx context.Context) (*Provider, error) {
 			return nil, errors.Join(err, o.close())
 		}
 	}
-	logger := o.logger()
+	c, logger := o.withDefaults(), o.logger()
 	p := &Provider{links: o.opened, closeLinks: o.close}
 	links := make([]chain.Link, len(p.links))
 	for i, l := range p.links {
@@ -180,11 +187,11 @@ func (o *opening) provider(ctx context.Context) (*Provider, error) {
 		}
 	}
 	p.chain = chain.New(links, &chain.Options{
-		Policy: o.Policy.policy(), Breaker: o.Breaker.options(), Logger: logger, OnCall: o.OnCall,
+		Policy: c.Policy.policy(), Breaker: c.Breaker.options(), Logger: logger, OnCall: o.OnCall,
 	})
 	p.top = p.chain
-	if ttl := or(o.Cache.TTL, defaultTTL); ttl > 0 {
-		p.cache = cachettl.New(p.chain, ttl, o.cacheOptions(logger))
+	if ttl := *c.Cache.TTL; ttl > 0 {
+		p.cache = cachettl.New(p.chain, ttl, c.cacheOptions(logger))
 		p.top = p.cache
 	}
 	return p, nil

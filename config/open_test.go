@@ -190,7 +190,7 @@ func TestOpenRefuses(t *testing.T) {
 		`the program passes two schemes called "env"`:                                    {links: "env", schemes: append(known, says("env", 0))},
 		"the program passes a scheme without a name":                                     {links: "env", schemes: []hush.Scheme{{}}},
 		"provider 2: env is listed twice":                                                {links: "env env:", schemes: known},
-		`names.db.irland: unknown link "irland"; known: direct, env, ireland: did you mean "ireland"?`: {
+		`names.db: unknown link "irland"; known: direct, env, ireland: did you mean "ireland"?`: {
 			links: "direct:?link_name=ireland", schemes: known, names: map[string]map[string]string{"db": {"irland": "x", "env": "y"}},
 		},
 	} {
@@ -217,7 +217,7 @@ func TestOpenTellsAllAtOnceAndClosesWhatItOpened(t *testing.T) {
 :4:5: provider 3: unknown scheme "bda"; known: good, bad: did you mean "bad"?
 :5:5: provider 4: parameter "token": a URL names a store and holds no credential
 :6:9: policy: is any or outages
-:7:20: names.db.gold: unknown link "gold"; known: good, bad, bda: did you mean "good"?`, "\n:", "\n"+path+":"), strings.TrimPrefix(err.Error(), path))
+:7:20: names.db: unknown link "gold"; known: good, bad, bda: did you mean "good"?`, "\n:", "\n"+path+":"), strings.TrimPrefix(err.Error(), path))
 	assert.Equal(t, []string{"good"}, log)
 
 	clearEnv(t)

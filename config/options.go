@@ -14,23 +14,25 @@ import (
 
 // What a Config means to the packages that it configures.
 
-func or[T any](given *T, otherwise T) T {
-	if given == nil {
-		return otherwise
+// withDefaults returns c with all that is not given at its default. For logger it is
+// not: a Logger without a Log.Level has its own.
+func (c *Config) withDefaults() *Config {
+	full := *c
+	for _, s := range settings() {
+		if s.get(c) == nil {
+			_ = s.parse(&full, s.otherwise) // which a test sees work
+		}
 	}
-	return *given
+	return &full
 }
 
 // offAtZero converts a setting that 0 turns off to an option whose zero is a default
 // and whose negative turns off.
-func offAtZero[T int | float64 | time.Duration](given *T) T {
-	switch {
-	case given == nil:
-		return 0
-	case *given == 0:
+func offAtZero[T int | float64 | time.Duration](given T) T {
+	if given == 0 {
 		return -1
 	}
-	return *given
+	return given
 }
 
 func (p Policy) policy() chain.Policy {
@@ -43,21 +45,23 @@ func (p Policy) policy() chain.Policy {
 	return nil
 }
 
-func (b Breaker) options() chain.Breaker {
-	return chain.Breaker{Failures: offAtZero(b.Failures), Wait: or(b.Wait, 0), MaxWait: or(b.MaxWait, 0)}
+// options are those of a Breaker with its defaults.
+func (b *Breaker) options() chain.Breaker {
+	return chain.Breaker{Failures: offAtZero(*b.Failures), Wait: *b.Wait, MaxWait: *b.MaxWait}
 }
 
+// cacheOptions are those of a Config with its defaults.
 func (c *Config) cacheOptions(logger *zap.Logger) *cachettl.Options {
 	return &cachettl.Options{
-		Jitter:       offAtZero(c.Cache.Jitter),
-		StaleIfError: or(c.Cache.StaleIfError, defaultStaleIfError),
-		StaleWait:    offAtZero(c.Cache.StaleWait),
-		ServeExpired: or(c.Cache.ServeExpired, 0),
-		RefreshAhead: or(c.Cache.RefreshAhead, 0),
-		NegativeTTL:  or(c.Cache.NegativeTTL, 0),
-		MaxEntries:   or(c.Cache.MaxEntries, 0),
-		FetchTimeout: or(c.Cache.FetchTimeout, 0),
-		MinRefresh:   offAtZero(c.Cache.MinRefresh),
+		Jitter:       offAtZero(*c.Cache.Jitter),
+		StaleIfError: *c.Cache.StaleIfError,
+		StaleWait:    offAtZero(*c.Cache.StaleWait),
+		ServeExpired: *c.Cache.ServeExpired,
+		RefreshAhead: *c.Cache.RefreshAhead,
+		NegativeTTL:  *c.Cache.NegativeTTL,
+		MaxEntries:   *c.Cache.MaxEntries,
+		FetchTimeout: *c.Cache.FetchTimeout,
+		MinRefresh:   offAtZero(*c.Cache.MinRefresh),
 		OnRotate: func(ref hush.Ref, old, current hush.Secret) {
 			logger.Info("secret rotated", zap.String("provider", current.Source), zap.String("secret", ref.String()),
 				zap.String("version", current.Version), zap.String("before", old.Version))

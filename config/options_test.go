@@ -11,17 +11,18 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// TestOptions: what is not given is the default of the package that it is for, but for
-// two, and a zero turns off, whatever that package calls off.
+// TestOptions: a zero turns off, whatever the package that it is for calls off.
 func TestOptions(t *testing.T) {
 	options := func(c config.Cache) cachettl.Options {
 		o := (&config.Config{Cache: c}).CacheOptions()
 		o.OnRotate, o.OnStale = nil, nil
 		return *o
 	}
-	assert.Equal(t, cachettl.Options{StaleIfError: time.Hour}, options(config.Cache{}))
+	assert.Equal(t, cachettl.Options{
+		StaleIfError: time.Hour, StaleWait: 100 * time.Millisecond, Jitter: 0.1, MaxEntries: 1000, FetchTimeout: 5 * time.Second, MinRefresh: time.Second,
+	}, options(config.Cache{}))
 	zero := new(time.Duration(0))
-	assert.Equal(t, cachettl.Options{StaleWait: -1, MinRefresh: -1, Jitter: -1}, options(config.Cache{
+	assert.Equal(t, cachettl.Options{StaleWait: -1, MinRefresh: -1, Jitter: -1, MaxEntries: 1000, FetchTimeout: 5 * time.Second}, options(config.Cache{
 		StaleIfError: zero, StaleWait: zero, ServeExpired: zero, RefreshAhead: zero, NegativeTTL: zero, MinRefresh: zero, Jitter: new(0.0),
 	}))
 	assert.Equal(t, cachettl.Options{
@@ -32,8 +33,9 @@ func TestOptions(t *testing.T) {
 		MinRefresh: new(time.Duration(7)), MaxEntries: new(8), Jitter: new(0.5),
 	}))
 
-	assert.Equal(t, chain.Breaker{}, config.Breaker{}.Options())
-	assert.Equal(t, chain.Breaker{Failures: -1}, config.Breaker{Failures: new(0)}.Options())
+	breaker := func(b config.Breaker) chain.Breaker { return (&config.Config{Breaker: b}).BreakerOptions() }
+	assert.Equal(t, chain.Breaker{Failures: 5, Wait: time.Second, MaxWait: 30 * time.Second}, breaker(config.Breaker{}))
+	assert.Equal(t, chain.Breaker{Failures: -1, Wait: time.Second, MaxWait: 30 * time.Second}, breaker(config.Breaker{Failures: new(0)}))
 	assert.Equal(t, chain.Breaker{Failures: 2, Wait: time.Second, MaxWait: time.Minute},
-		config.Breaker{Failures: new(2), Wait: new(time.Second), MaxWait: new(time.Minute)}.Options())
+		breaker(config.Breaker{Failures: new(2), Wait: new(time.Second), MaxWait: new(time.Minute)}))
 }

@@ -34,7 +34,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return json.Marshal(tree)
 }
 
-// UnmarshalYAML reads c, as a part of a larger file, by the rules of Load.
+// UnmarshalYAML reads c, as a part of a larger file, by the rules of Load. What only
+// code can give stays.
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	d := &draft{}
 	r := &reader{draft: d}
@@ -44,7 +45,7 @@ func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // UnmarshalJSON reads c, as a part of a larger file, by the rules of Load. Places are
-// those in the part.
+// those in the part. What only code can give stays.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	d := &draft{}
 	d.read("", data)
@@ -54,6 +55,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 func (c *Config) become(d *draft) error {
 	read, err := d.done()
 	if err == nil {
+		read.Logger, read.OnCall, read.OnRotate, read.OnStale = c.Logger, c.OnCall, c.OnRotate, c.OnStale
 		*c = *read
 	}
 	return err

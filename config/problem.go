@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/hush-secrets/hush/internal/nearest"
 )
@@ -18,7 +20,7 @@ type place struct {
 }
 
 func (p place) String() string {
-	text := p.source
+	text := printable(p.source)
 	for _, n := range []int{p.line, p.column} {
 		if n > 0 {
 			text = strings.TrimPrefix(fmt.Sprintf("%s:%d", text, n), ":")
@@ -43,31 +45,56 @@ func (p *problem) Error() string {
 		parts = append(parts, "config")
 	}
 	if p.key != "" && p.at.source != variable(p.key) {
-		parts = append(parts, p.key)
+		parts = append(parts, printable(p.key))
 	}
 	return strings.Join(append(parts, p.err.Error()), ": ")
 }
 
 func (p *problem) Unwrap() error { return p.err }
 
+// printable is s, or s in quotes if it has what could look like a line of ours.
+func printable(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// maxProblems is how many are told: whoever has more has one, a file of another kind.
+const maxProblems = 100
+
 // problems are all that is wrong.
-type problems []*problem
+type problems struct {
+	told []*problem // the first maxProblems
+	more int
+}
 
 func (ps *problems) add(at place, key string, err error) {
 	if err != nil {
-		*ps = append(*ps, &problem{at, key, err})
+		ps.take(&problem{at, key, err})
+	}
+}
+
+func (ps *problems) take(p *problem) {
+	if len(ps.told) < maxProblems {
+		ps.told = append(ps.told, p)
+	} else {
+		ps.more++
 	}
 }
 
 // err returns the problems in the order of their places, one a line.
-func (ps problems) err() error {
-	sorted := slices.Clone(ps)
+func (ps *problems) err() error {
+	sorted := slices.Clone(ps.told)
 	slices.SortStableFunc(sorted, func(a, b *problem) int {
 		return cmp.Or(cmp.Compare(a.at.source, b.at.source), cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column))
 	})
 	errs := make([]error, len(sorted))
 	for i, p := range sorted {
 		errs[i] = p
+	}
+	if ps.more > 0 {
+		errs = append(errs, fmt.Errorf("and %d more", ps.more))
 	}
 	return errors.Join(errs...)
 }
@@ -78,22 +105,5 @@ func unknown(what, word string, known []string) error {
 	if len(known) > 0 {
 		text = strings.Join(known, ", ")
 	}
-	return fmt.Errorf("unknown %s %s; known: %s%s", what, quote(word), text, likely(word, known))
-}
-
-// likely asks whether word was meant to be one of known, if it looks like it.
-func likely(word string, known []string) string {
-	if meant := nearest.To(word, known); meant != "" {
-		return fmt.Sprintf(": did you mean %q?", meant)
-	}
-	return ""
-}
-
-// quote is %q, shortened: what is in the wrong place may be a token.
-func quote(s string) string {
-	const most = 40
-	if len(s) <= most {
-		return fmt.Sprintf("%q", s)
-	}
-	return fmt.Sprintf("of %d bytes", len(s))
+	return fmt.Errorf("unknown %s %s; known: %s%s", what, nearest.Quote(word, known), text, nearest.Hint(word, known))
 }

@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -18,7 +20,8 @@ func (r *reader) providers(n *yaml.Node) {
 		r.problem(n, "providers", "is %s and no list: write each provider on a line of its own after a dash", kind(n))
 		return
 	}
-	for i, item := range n.Content {
+	r.found("providers", r.at(n))
+	for i, item := range n.Content[:min(len(n.Content), maxLinks+1)] {
 		key := linkKey(i)
 		r.found(key, r.at(item))
 		raw := r.link(item, key)
@@ -36,10 +39,32 @@ func (r *reader) link(n *yaml.Node, key string) (l Link) {
 		l.URL, _ = r.text(n, key)
 	case len(n.Content) == 2 && isNull(n.Content[1]) && !slices.Contains(linkKeys, n.Content[0].Value):
 		l.URL = n.Content[0].Value + ":" // what YAML makes of a line "- env:"
+	case len(n.Content) == 2 && n.Content[1].Kind == yaml.MappingNode:
+		r.problem(n, key, "parameters are a part of the URL: write %s", asURL(n.Content[0], n.Content[1]))
 	default:
 		l = r.linkMapping(n, key)
 	}
 	return l
+}
+
+var parameterName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`)
+
+// asURL returns what a mapping of a scheme to its parameters was meant to be, without
+// their values.
+func asURL(scheme, parameters *yaml.Node) string {
+	words := []string{scheme.Value}
+	for i := 0; i < len(parameters.Content); i += 2 {
+		words = append(words, parameters.Content[i].Value)
+	}
+	for _, word := range words {
+		if !parameterName.MatchString(word) {
+			return "scheme:?key=value"
+		}
+	}
+	if len(words) == 1 {
+		return words[0]
+	}
+	return words[0] + ":?" + strings.Join(words[1:], "=…&") + "=…"
 }
 
 var linkKeys = []string{"url", "name", "timeout", "policy", "prefix"}

@@ -30,7 +30,16 @@ func (o *opening) rename() {
 				r.refs[name], _ = parseAlias(text) // checked
 			}
 		}
+		r.verify()
 		l.Provider = r.provider()
+	}
+}
+
+// verify has next asked for a name of its own in the place of VerifyName.
+func (r renamed) verify() {
+	v, ok := r.next.(interface{ VerifyName() string })
+	if _, given := r.refs[VerifyName]; ok && !given {
+		r.refs[VerifyName] = hush.Name(v.VerifyName())
 	}
 }
 

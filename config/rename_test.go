@@ -133,20 +133,42 @@ func TestNamesInBatches(t *testing.T) {
 }
 
 // NewerThan a field's value, which has no version, means a fresh read: no whole
-// secret has that value.
+// secret has that value. With a version it is compared by that.
 func TestNamesNewerThan(t *testing.T) {
-	for alias, want := range map[string]bool{"db#password": true, "db": false} {
+	value := hush.NewValue([]byte("y"))
+	for _, c := range []struct {
+		alias, field, version string
+		compares              bool
+	}{
+		{"db", "", "", true},
+		{"db", "a", "", false},
+		{"db#password", "", "", false},
+		{"db", "a", "v1", true},
+		{"db#password", "", "v1", true},
+	} {
 		var fresh, compares bool
 		store := hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 			than, isFresh := ref.Freshness()
 			fresh, compares = isFresh, than != nil
-			return hush.Secret{Value: hush.NewValue([]byte("x"))}, nil
+			return hush.Secret{Value: hush.NewValue([]byte(`{"a":"x"}`))}, nil
 		})
-		p := open(t, &config.Config{Names: map[string]map[string]string{"pw": {"store": alias}}}, opens("store", store))
-		link := p.Links()[0].Provider
-		_, err := link.Get(t.Context(), hush.Name("pw").NewerThan(hush.Secret{Value: hush.NewValue([]byte("y"))}))
+		p := open(t, &config.Config{Names: map[string]map[string]string{"pw": {"store": c.alias}}}, opens("store", store))
+		ref := hush.Ref{Name: "pw", Field: c.field}
+		_, err := p.Links()[0].Provider.Get(t.Context(), ref.NewerThan(hush.Secret{Value: value, Version: c.version}))
 		require.NoError(t, err)
-		assert.True(t, fresh)
-		assert.Equal(t, !want, compares)
+		assert.True(t, fresh, "%v", c)
+		assert.Equal(t, c.compares, compares, "%v", c)
 	}
+}
+
+// A front goes by its own prefix where it has one: an agent may serve another tree.
+func TestFrontWithAPrefixOfItsOwn(t *testing.T) {
+	extension, direct := &providertest.Map{}, &providertest.Map{}
+	extension.Put("e/x", []byte("its own"))
+	p := open(t, &config.Config{Providers: []config.Link{{URL: "extension", Prefix: "e/"}, {URL: "direct", Prefix: "d/"}}},
+		front(opens("extension", extension), "direct"), opens("direct", direct))
+	secret, err := p.Get(t.Context(), hush.Name("x"))
+	require.NoError(t, err)
+	assert.Equal(t, "its own", secret.Value.Reveal())
+	assert.Equal(t, []string{"e/x"}, asked(extension))
 }

@@ -5,33 +5,53 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hush-secrets/hush/internal/nearest"
 )
+
+// A Setting is one value of a Config, as files and variables call it.
+type Setting struct {
+	Key      string // in a file: ttl below cache is cache.ttl
+	Variable string
+	Default  string // what Open takes if it is not given
+}
+
+// Settings returns all settings but the providers, which have no default, and their
+// names, in the order in which they are documented.
+func Settings() []Setting {
+	var all []Setting
+	for _, s := range settings() {
+		all = append(all, Setting{s.key, variable(s.key), s.otherwise})
+	}
+	return all
+}
 
 // A setting is one value of a Config that has a key in a file and a variable. Its
 // text is the same in all forms. Errors read on after the key, and quote no value.
 type setting struct {
-	key   string
-	parse func(c *Config, text string) error
-	get   func(c *Config) any   // for printing; nil: not given
-	check func(c *Config) error // of what was given
+	key       string
+	otherwise string // the text of its default
+	parse     func(c *Config, text string) error
+	get       func(c *Config) any   // for printing; nil: not given
+	check     func(c *Config) error // of what was given
 }
 
 // settings are all but the providers and their names.
 func settings() []setting {
 	return []setting{
-		duration("cache.ttl", notNegative, func(c *Config) **time.Duration { return &c.Cache.TTL }),
-		duration("cache.stale_if_error", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleIfError }),
-		duration("cache.stale_wait", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWait }),
-		duration("cache.serve_expired", notNegative, func(c *Config) **time.Duration { return &c.Cache.ServeExpired }),
-		duration("cache.refresh_ahead", notNegative, func(c *Config) **time.Duration { return &c.Cache.RefreshAhead }),
-		duration("cache.negative_ttl", notNegative, func(c *Config) **time.Duration { return &c.Cache.NegativeTTL }),
-		pointer("cache.jitter", parseFraction, isFraction, func(c *Config) **float64 { return &c.Cache.Jitter }),
-		pointer("cache.max_entries", parseCount, isPositive, func(c *Config) **int { return &c.Cache.MaxEntries }),
-		duration("cache.fetch_timeout", isPositive, func(c *Config) **time.Duration { return &c.Cache.FetchTimeout }),
-		duration("cache.min_refresh", notNegative, func(c *Config) **time.Duration { return &c.Cache.MinRefresh }),
-		pointer("breaker.failures", parseCount, notNegative, func(c *Config) **int { return &c.Breaker.Failures }),
-		duration("breaker.wait", isPositive, func(c *Config) **time.Duration { return &c.Breaker.Wait }),
-		duration("breaker.max_wait", isPositive, func(c *Config) **time.Duration { return &c.Breaker.MaxWait }),
+		duration("cache.ttl", "5m", notNegative, func(c *Config) **time.Duration { return &c.Cache.TTL }),
+		duration("cache.stale_if_error", "1h", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleIfError }),
+		duration("cache.stale_wait", "100ms", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWait }),
+		duration("cache.serve_expired", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.ServeExpired }),
+		duration("cache.refresh_ahead", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.RefreshAhead }),
+		duration("cache.negative_ttl", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.NegativeTTL }),
+		pointer("cache.jitter", "0.1", parseFraction, isFraction, func(c *Config) **float64 { return &c.Cache.Jitter }),
+		pointer("cache.max_entries", "1000", parseCount, isPositive, func(c *Config) **int { return &c.Cache.MaxEntries }),
+		duration("cache.fetch_timeout", "5s", isPositive, func(c *Config) **time.Duration { return &c.Cache.FetchTimeout }),
+		duration("cache.min_refresh", "1s", notNegative, func(c *Config) **time.Duration { return &c.Cache.MinRefresh }),
+		pointer("breaker.failures", "5", parseCount, notNegative, func(c *Config) **int { return &c.Breaker.Failures }),
+		duration("breaker.wait", "1s", isPositive, func(c *Config) **time.Duration { return &c.Breaker.Wait }),
+		duration("breaker.max_wait", "30s", isPositive, func(c *Config) **time.Duration { return &c.Breaker.MaxWait }),
 		word("policy", func(c *Config) *Policy { return &c.Policy }, PolicyAny, PolicyOutages),
 		word("log.level", func(c *Config) *Level { return &c.Log.Level }, LevelOff, LevelDebug, LevelInfo, LevelWarn, LevelError),
 		verify(),
@@ -43,9 +63,9 @@ func variable(key string) string {
 	return "HUSH_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-func pointer[T any](key string, parse func(string) (T, error), check func(T) error, field func(*Config) **T) setting {
+func pointer[T any](key, otherwise string, parse func(string) (T, error), check func(T) error, field func(*Config) **T) setting {
 	return setting{
-		key: key,
+		key: key, otherwise: otherwise,
 		parse: func(c *Config, text string) error {
 			v, err := parse(text)
 			if err == nil {
@@ -68,8 +88,8 @@ func pointer[T any](key string, parse func(string) (T, error), check func(T) err
 	}
 }
 
-func duration(key string, check func(time.Duration) error, field func(*Config) **time.Duration) setting {
-	s := pointer(key, parseDuration, check, field)
+func duration(key, otherwise string, check func(time.Duration) error, field func(*Config) **time.Duration) setting {
+	s := pointer(key, otherwise, parseDuration, check, field)
 	get := s.get
 	s.get = func(c *Config) any {
 		if d, ok := get(c).(time.Duration); ok {
@@ -80,10 +100,11 @@ func duration(key string, check func(time.Duration) error, field func(*Config) *
 	return s
 }
 
-// word is a setting whose value is one of a few; empty is not given.
+// word is a setting whose value is one of a few, by default the first; empty is not
+// given.
 func word[T ~string](key string, field func(*Config) *T, known ...T) setting {
 	return setting{
-		key: key,
+		key: key, otherwise: string(known[0]),
 		parse: func(c *Config, text string) error {
 			if text == "" {
 				return errors.New("is empty: leave it out for its default")
@@ -103,7 +124,7 @@ func word[T ~string](key string, field func(*Config) *T, known ...T) setting {
 
 func verify() setting {
 	return setting{
-		key: "verify",
+		key: "verify", otherwise: "false",
 		parse: func(c *Config, text string) error {
 			if text != "true" && text != "false" {
 				return errors.New("is true or false")
@@ -131,5 +152,5 @@ func oneOf[T ~string](v T, known ...T) error {
 		texts[i] = string(k)
 	}
 	last := len(texts) - 1
-	return errors.New("is " + strings.Join(texts[:last], ", ") + " or " + texts[last] + likely(string(v), texts))
+	return errors.New("is " + strings.Join(texts[:last], ", ") + " or " + texts[last] + nearest.Hint(string(v), texts))
 }

@@ -2,16 +2,13 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/hush-secrets/hush/internal/params"
 )
 
-// parseURL parses the URL of a store, and refuses what must be in none.
+// parseURL parses the URL of a store. What must be in none it does not refuse.
 func parseURL(text string) (*url.URL, error) {
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsSpace) {
 		return nil, errors.New("the URL of a provider is UTF-8 without spaces: write %20 for one")
@@ -21,20 +18,11 @@ func parseURL(text string) (*url.URL, error) {
 		full += ":"
 	}
 	u, err := url.Parse(full)
-	switch {
-	case err != nil || u.Scheme == "":
+	if err != nil || u.Scheme == "" {
 		return nil, notURL(text)
-	case u.User != nil:
-		return nil, errors.New("user info in the URL: a URL names a store and holds no credential")
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
+	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return nil, errors.New("the parameters are not a URL's query")
-	}
-	for key := range query {
-		if params.Credential(key) {
-			return nil, fmt.Errorf("parameter %q: a URL names a store and holds no credential", key)
-		}
 	}
 	return u, nil
 }

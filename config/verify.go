@@ -11,8 +11,9 @@ import (
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
-// verifyName is a name that Verify asks for; no store needs to have it.
-const verifyName = "hush/verify"
+// VerifyName is the name that Verify asks for, and that any link can be asked for
+// without reading a secret. No store needs to have it.
+const VerifyName = "hush/verify"
 
 const verifyTimeout = 10 * time.Second
 
@@ -49,9 +50,9 @@ func verifyLink(ctx context.Context, l OpenLink) error {
 	}
 	limited, cancel := limit.Context(ctx, d, l.Name)
 	defer cancel()
-	_, err := l.Provider.Get(limited, hush.Name(verifyName))
+	_, err := l.Provider.Get(limited, hush.Name(VerifyName))
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return hush.NewError(l.Name, hush.Name(verifyName), hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
+		return hush.NewError(l.Name, hush.Name(VerifyName), hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
 	}
 	return err
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/providertest"
+	"github.com/hush-secrets/hush/vault"
 )
 
 func TestVerify(t *testing.T) {
@@ -92,4 +94,66 @@ func TestVerifyHasALimit(t *testing.T) {
 		_, err := config.Open(ctx, &config.Config{Providers: links(hang), Verify: true}, hang)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	})
+}
+
+// Each is asked at the same time: what waits for one would wait for all.
+func TestVerifyAsksAllAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(name string) hush.Scheme {
+			return opens(name, hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+				time.Sleep(time.Second)
+				return hush.Secret{}, hush.NewError(name, ref, hush.ErrNotFound, nil)
+			}))
+		}
+		schemes := []hush.Scheme{slow("a"), slow("b"), slow("c")}
+		start := time.Now()
+		_, err := config.Open(t.Context(), &config.Config{Providers: links(schemes...), Verify: true}, schemes...)
+		require.NoError(t, err)
+		assert.Equal(t, time.Second, time.Since(start))
+	})
+}
+
+// below is a store that is asked about names below one mount alone.
+type below struct{ *providertest.Map }
+
+func (below) VerifyName() string { return "database/hush/verify" }
+
+func TestVerifyAsksForTheProvidersOwnName(t *testing.T) {
+	store := below{&providertest.Map{}}
+	c := &config.Config{Providers: []config.Link{{URL: "store", Prefix: "database/creds/"}}, Verify: true}
+	p := open(t, c, opens("store", store))
+	assert.Equal(t, []string{"database/hush/verify"}, asked(store.Map))
+	_, err := p.Links()[0].Provider.Get(t.Context(), hush.Name("app"))
+	require.Error(t, err)
+	assert.Contains(t, asked(store.Map), "database/creds/app")
+
+	store = below{&providertest.Map{}}
+	c.Names = map[string]map[string]string{config.VerifyName: {"store": "mine"}}
+	open(t, c, opens("store", store))
+	assert.Equal(t, []string{"mine"}, asked(store.Map), "what is configured goes first")
+}
+
+// A Vault of leased secrets that is down, or that does not know us, is no answer.
+func TestVerifyOfLeasedSecrets(t *testing.T) {
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	for _, name := range []string{"VAULT_ADDR", "VAULT_NAMESPACE", "VAULT_CACERT"} {
+		t.Setenv(name, "")
+	}
+	verify := func(token string) error {
+		t.Setenv("VAULT_TOKEN", token)
+		p, err := config.Open(t.Context(), &config.Config{
+			Providers: []config.Link{{URL: "vault://" + server.Addr() + "?tls=false&mounts=database,aws", Prefix: "database/creds/"}}, Verify: true,
+		}, vault.Scheme())
+		if err == nil {
+			assert.NoError(t, p.Close())
+		}
+		return err
+	}
+	require.NoError(t, verify(server.Root()))
+	assert.Equal(t, 1, server.Calls(vaulttest.Call{Path: "database/hush/verify"}))
+	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(verify("hvs.of-nobody")))
+	server.Close()
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(verify(server.Root())))
 }

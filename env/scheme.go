@@ -17,17 +17,13 @@ import (
 func Scheme() hush.Scheme { return hush.Scheme{Name: source, Open: open} }
 
 func open(_ context.Context, u *url.URL) (hush.Provider, error) {
-	values, err := params.Parse(u, "prefix", "files")
-	if err != nil {
+	v := params.Parse(u, "prefix", "files")
+	options := &Options{Prefix: v.Text("prefix"), Files: v.Bool("files")}
+	if strings.ContainsAny(options.Prefix, "=\x00") {
+		v.Add(errors.New(`parameter "prefix": no variable's name holds = or a zero byte`))
+	}
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	files, err := params.Bool(values, "files")
-	if err != nil {
-		return nil, err
-	}
-	prefix := values["prefix"]
-	if strings.ContainsAny(prefix, "=\x00") {
-		return nil, errors.New(`parameter "prefix": no variable's name holds = or a zero byte`)
-	}
-	return New(&Options{Prefix: prefix, Files: files}), nil
+	return New(options), nil
 }

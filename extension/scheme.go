@@ -2,7 +2,7 @@ package extension
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/url"
 
 	"github.com/hush-secrets/hush"
@@ -16,35 +16,21 @@ import (
 func Scheme() hush.Scheme { return hush.Scheme{Name: name, Open: open, Front: "direct"} }
 
 func open(_ context.Context, u *url.URL) (hush.Provider, error) {
-	values, err := params.Parse(u, "endpoint", "timeout", "ready_wait", "dialect")
-	if err != nil {
-		return nil, err
-	}
-	options := &Options{Endpoint: values["endpoint"]}
-	if options.Timeout, err = params.Duration(values, "timeout"); err != nil {
-		return nil, err
-	}
-	if options.ReadyWait, err = params.Duration(values, "ready_wait"); err != nil {
-		return nil, err
-	}
-	if options.Dialect, err = parseDialect(values["dialect"]); err != nil {
-		return nil, err
+	v := params.Parse(u, "endpoint", "timeout", "ready_wait", "dialect")
+	options := &Options{Endpoint: v.Text("endpoint"), Timeout: v.Duration("timeout"), ReadyWait: v.Duration("ready_wait")}
+	switch v.Text("dialect") {
+	case "", "auto":
+	case "lambda":
+		options.Dialect = DialectLambda
+	case "agent":
+		options.Dialect = DialectAgent
+	default:
+		v.Add(errors.New(`parameter "dialect" is auto, lambda or agent`))
 	}
 	p := New(options)
-	if p.fault != nil {
-		return nil, p.fault
+	v.Add(p.fault)
+	if err := v.Err(); err != nil {
+		return nil, err
 	}
 	return p, nil
-}
-
-func parseDialect(text string) (Dialect, error) {
-	switch text {
-	case "", "auto":
-		return DialectAuto, nil
-	case "lambda":
-		return DialectLambda, nil
-	case "agent":
-		return DialectAgent, nil
-	}
-	return 0, fmt.Errorf("parameter %q is auto, lambda or agent", "dialect")
 }

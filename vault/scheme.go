@@ -44,7 +44,9 @@ var parameters = []string{
 //	namespace          of Vault Enterprise
 //	timeout            of a Get, such as 3s
 //	ca_file, ca_path, client_cert_file, client_key_file, server_name
-//	tls                false: http, which is for loopback
+//	tls                false: http, over which the token and the secrets can be
+//	                   read on the way. That is for loopback, and for networks
+//	                   that encrypt by themselves; a URL that says it is believed
 //	auth               how to log in, with the parameters below
 //
 // The auth methods and their parameters:
@@ -84,15 +86,11 @@ type Method struct {
 type schemer struct{ methods []Method }
 
 func (s schemer) open(_ context.Context, u *url.URL) (hush.Provider, error) {
-	values, err := params.ParseHost(u, s.known()...)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPlan(u, values)
-	if err != nil {
-		return nil, err
-	}
-	if p.auth, err = s.auth(values); err != nil {
+	v := params.ParseHost(u, s.known()...)
+	auth := s.auth(v)
+	p := newPlan(u, v)
+	p.auth = auth
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	client, err := newClient(p.client, inURL)
@@ -126,50 +124,44 @@ type plan struct {
 	revoke  bool
 }
 
-func newPlan(u *url.URL, values map[string]string) (p plan, err error) {
-	if p.timeout, err = params.Duration(values, "timeout"); err != nil {
-		return p, err
-	}
-	if p.revoke, err = params.Bool(values, "revoke"); err != nil {
-		return p, err
-	}
-	if list, ok := values["mounts"]; ok {
-		p.mounts = strings.Split(list, ",")
-	}
-	switch values["kv"] {
-	case "":
-	case "1", "2":
-		p.kv = int(values["kv"][0] - '0')
-	default:
-		return p, errors.New(`parameter "kv" is 1 or 2`)
-	}
-	p.mount = u.Path
-	if err := p.check(); err != nil {
-		return p, err
-	}
-	p.client, err = clientOptions(u, values)
-	return p, err
-}
-
-// check returns what does not go together in p, or is no mount.
-func (p *plan) check() error {
+// newPlan returns what u asks for, and adds to v what cannot be.
+func newPlan(u *url.URL, v *params.Values) plan {
+	p := plan{timeout: v.Duration("timeout"), revoke: v.Bool("revoke"), mount: u.Path}
 	if p.mount == "/" {
 		p.mount = ""
 	}
-	switch {
-	case p.mounts == nil && p.revoke:
-		return errors.New(`parameter "revoke" is about leases: it goes with mounts`)
-	case p.mounts != nil && p.kv != 0:
-		return errors.New(`parameter "kv" is about a KV engine: it does not go with mounts`)
-	case p.mounts != nil && p.mount != "":
-		return errors.New(`a path in the URL is the mount of a KV engine: it does not go with the parameter "mounts"`)
+	if v.Has("mounts") {
+		p.mounts = strings.Split(v.Text("mounts"), ",")
+	}
+	switch v.Text("kv") {
+	case "":
+	case "1":
+		p.kv = 1
+	case "2":
+		p.kv = 2
+	default:
+		v.Add(errors.New(`parameter "kv" is 1 or 2`))
+	}
+	p.check(v)
+	p.client = clientOptions(u, v)
+	return p
+}
+
+// check adds what does not go together in p, or is no mount.
+func (p *plan) check(v *params.Values) {
+	if p.mounts == nil && p.revoke {
+		v.Add(errors.New(`parameter "revoke" is about leases: it goes with mounts`))
+	}
+	if p.mounts != nil && v.Has("kv") {
+		v.Add(errors.New(`parameter "kv" is about a KV engine: it does not go with mounts`))
+	}
+	if p.mounts != nil && p.mount != "" {
+		v.Add(errors.New(`a path in the URL is the mount of a KV engine: it does not go with the parameter "mounts"`))
 	}
 	for _, mount := range append(slices.Clone(p.mounts), cmp.Or(p.mount, defaultMount)) {
-		if _, err := checkMount(mount); err != nil {
-			return err
-		}
+		_, err := checkMount(mount)
+		v.Add(err)
 	}
-	return nil
 }
 
 // provider returns the provider over client, or why none of its calls could work.
@@ -205,6 +197,9 @@ type openedReader struct {
 	*Reader
 	idle func()
 }
+
+// VerifyName returns a name below the first mount: about any other, Vault is not asked.
+func (o *openedReader) VerifyName() string { return o.mounts[0] + "hush/verify" }
 
 func (o *openedReader) Close() error {
 	defer o.idle()

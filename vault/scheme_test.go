@@ -170,6 +170,10 @@ func TestSchemeRefuses(t *testing.T) {
 		"vault://a/kv?jwt=hunter2":                         "holds no credential",
 		"vault:hunter2":                                    "vault://host:port/path",
 		"vault://a/kv#hunter2":                             "vault://host:port/path",
+		"vault:/hunter2/kv":                                "vault://host:port/path",
+		"vault:user:hunter2@a/kv":                          "user info",
+		"vault:/user:hunter2@a/kv":                         "user info",
+		"vault:///user:hunter2@a/kv":                       "user info",
 		"vault://a/kv?address=hunter2":                     "vault takes auth, auth_mount, ca_file, ca_path,",
 		"vault://a/kv?kv=3":                                `"kv" is 1 or 2`,
 		"vault://a/kv?timeout=hunter2":                     "no positive duration",
@@ -215,6 +219,14 @@ func TestSchemeRefuses(t *testing.T) {
 	t.Setenv("VAULT_ADDR", "https://other:8200")
 	_, err := openURL(t, "vault://a/kv")
 	assert.ErrorContains(t, err, "the URL's host and VAULT_ADDR")
+}
+
+// Http to another machine is believed: there are networks that encrypt by themselves.
+func TestSchemeOpensHTTPWhereItIsTold(t *testing.T) {
+	noVault(t)
+	p, err := openURL(t, "vault://vault.internal/kv?tls=false")
+	require.NoError(t, err)
+	assert.NotNil(t, p)
 }
 
 // FuzzScheme opens whatever parses, in which a credential stands where people put

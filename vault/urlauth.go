@@ -25,34 +25,47 @@ func builtin() []Method {
 }
 
 // auth returns how a URL with these parameters logs in; nil is by the client's token.
-func (s schemer) auth(values map[string]string) (api.AuthMethod, error) {
-	chosen, told := values["auth"]
-	if !told {
+// What is wrong it adds to v.
+func (s schemer) auth(v *params.Values) api.AuthMethod {
+	chosen := v.Text("auth")
+	switch {
+	case chosen != "":
+	case v.Has("token_file"):
+		chosen = "token_file"
+	default:
 		chosen = "token"
-		if _, ok := values["token_file"]; ok {
-			chosen = "token_file"
-		}
 	}
 	i := slices.IndexFunc(s.methods, func(m Method) bool { return m.Name == chosen })
 	if i < 0 {
-		return nil, fmt.Errorf("parameter %q is none of %s", "auth", strings.Join(s.names(), ", "))
+		v.Add(fmt.Errorf("parameter %q is none of %s", "auth", strings.Join(s.names(), ", ")))
+		return nil
 	}
-	taken := map[string]string{}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		switch {
-		case slices.Contains(s.methods[i].Params, key):
-			taken[key] = values[key]
-		case !slices.Contains(parameters, key) && told:
-			return nil, fmt.Errorf("parameter %q is not used by auth=%s", key, chosen)
-		case !slices.Contains(parameters, key):
-			return nil, fmt.Errorf("parameter %q needs another: auth, as one of %s", key, strings.Join(s.takers(key), ", "))
-		}
+	taken := s.taken(v, s.methods[i])
+	if v.Err() != nil { // what a method needs may be among what is wrong
+		return nil
 	}
 	method, err := s.methods[i].Open(taken)
 	if err != nil {
-		return nil, fmt.Errorf("auth=%s: %w", chosen, err)
+		v.Add(fmt.Errorf("auth=%s: %w", chosen, err))
 	}
-	return method, nil
+	return method
+}
+
+// taken returns the parameters that m takes, and adds to v those that nobody does.
+func (s schemer) taken(v *params.Values, m Method) map[string]string {
+	taken, given := map[string]string{}, v.All()
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case slices.Contains(m.Params, key):
+			taken[key] = given[key]
+		case slices.Contains(parameters, key):
+		case v.Has("auth"):
+			v.Add(fmt.Errorf("parameter %q is not used by auth=%s", key, m.Name))
+		default:
+			v.Add(fmt.Errorf("parameter %q needs another: auth, as one of %s", key, strings.Join(s.takers(key), ", ")))
+		}
+	}
+	return taken
 }
 
 func (s schemer) names() []string {
@@ -85,21 +98,16 @@ func openTokenFile(values map[string]string) (api.AuthMethod, error) {
 }
 
 func openAppRole(values map[string]string) (api.AuthMethod, error) {
-	wrapped, err := params.Bool(values, "wrapped")
-	if err != nil {
-		return nil, err
+	v := params.Of(values)
+	wrapped := v.Bool("wrapped")
+	v.Add(checkAuthMount(values))
+	v.Add(need(values, "role_id"))
+	v.Add(exclusive(values, "secret_id_file", "secret_id_env"))
+	if wrapped && !v.Has("secret_id_file") && !v.Has("secret_id_env") {
+		v.Add(errors.New(`parameter "wrapped" is about a secret id: it goes with secret_id_file or secret_id_env`))
 	}
-	if err := checkAuthMount(values); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
-	}
-	if err := need(values, "role_id"); err != nil {
-		return nil, err
-	}
-	if err := exclusive(values, "secret_id_file", "secret_id_env"); err != nil {
-		return nil, err
-	}
-	if wrapped && values["secret_id_file"] == "" && values["secret_id_env"] == "" {
-		return nil, errors.New(`parameter "wrapped" is about a secret id: it goes with secret_id_file or secret_id_env`)
 	}
 	return AppRole(&AppRoleOptions{
 		Mount: values["auth_mount"], RoleID: values["role_id"],
@@ -108,24 +116,24 @@ func openAppRole(values map[string]string) (api.AuthMethod, error) {
 }
 
 func openKubernetes(values map[string]string) (api.AuthMethod, error) {
-	if err := checkAuthMount(values); err != nil {
-		return nil, err
-	}
-	if err := need(values, "role"); err != nil {
+	v := params.Of(values)
+	v.Add(checkAuthMount(values))
+	v.Add(need(values, "role"))
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	return Kubernetes(values["role"], &JWTOptions{Mount: values["auth_mount"], JWTFile: values["jwt_file"]}), nil
 }
 
 func openJWT(values map[string]string) (api.AuthMethod, error) {
-	if err := checkAuthMount(values); err != nil {
-		return nil, err
+	v := params.Of(values)
+	v.Add(checkAuthMount(values))
+	v.Add(exclusive(values, "jwt_file", "jwt_env"))
+	if !v.Has("jwt_file") && !v.Has("jwt_env") {
+		v.Add(errors.New(`it needs the parameter "jwt_file" or "jwt_env"`))
 	}
-	if err := exclusive(values, "jwt_file", "jwt_env"); err != nil {
+	if err := v.Err(); err != nil {
 		return nil, err
-	}
-	if values["jwt_file"] == "" && values["jwt_env"] == "" {
-		return nil, errors.New(`it needs the parameter "jwt_file" or "jwt_env"`)
 	}
 	return JWT(values["role"], &JWTOptions{Mount: values["auth_mount"], JWTFile: values["jwt_file"], JWTEnv: values["jwt_env"]}), nil
 }

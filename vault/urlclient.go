@@ -50,21 +50,17 @@ func inURL(field string) string {
 }
 
 // clientOptions returns the options of the client for u.
-func clientOptions(u *url.URL, values map[string]string) (*ClientOptions, error) {
-	plain, err := isPlain(u, values)
-	if err != nil {
-		return nil, err
-	}
+func clientOptions(u *url.URL, v *params.Values) *ClientOptions {
 	opts := &ClientOptions{
-		Namespace: values["namespace"], CAFile: values["ca_file"], CAPath: values["ca_path"],
-		ClientCertFile: values["client_cert_file"], ClientKeyFile: values["client_key_file"], ServerName: values["server_name"],
-	}
-	if u.Host == "" {
-		return opts, nil
+		Namespace: v.Text("namespace"), CAFile: v.Text("ca_file"), CAPath: v.Text("ca_path"),
+		ClientCertFile: v.Text("client_cert_file"), ClientKeyFile: v.Text("client_key_file"), ServerName: v.Text("server_name"),
 	}
 	scheme := "https://"
-	if plain {
+	if isPlain(u, v) {
 		scheme = "http://"
+	}
+	if u.Host == "" {
+		return opts
 	}
 	for host := range strings.SplitSeq(u.Host, ",") {
 		if at, err := url.Parse(scheme + host); err == nil && at.Port() == "" && !strings.HasSuffix(host, ":") {
@@ -72,26 +68,25 @@ func clientOptions(u *url.URL, values map[string]string) (*ClientOptions, error)
 		}
 		opts.Addresses = append(opts.Addresses, scheme+host)
 	}
-	return opts, nil
+	return opts
 }
 
-// isPlain reports whether the hosts of u are spoken to without TLS, and refuses what
+// isPlain reports whether the hosts of u are spoken to without TLS, and adds to v what
 // makes no sense then.
-func isPlain(u *url.URL, values map[string]string) (bool, error) {
-	if _, told := values["tls"]; !told {
-		return false, nil
+func isPlain(u *url.URL, v *params.Values) bool {
+	if !v.Has("tls") {
+		return false
 	}
-	encrypted, err := params.Bool(values, "tls")
-	switch {
-	case err != nil || encrypted:
-		return false, err
-	case u.Host == "":
-		return false, errors.New(`parameter "tls" goes with a host in the URL: VAULT_ADDR says by itself whether it is https`)
+	if u.Host == "" {
+		v.Add(errors.New(`parameter "tls" goes with a host in the URL: VAULT_ADDR says by itself whether it is https`))
+	}
+	if v.Bool("tls") || v.Text("tls") != "false" {
+		return false
 	}
 	for _, key := range []string{"ca_file", "ca_path", "client_cert_file", "client_key_file", "server_name"} {
-		if _, told := values[key]; told {
-			return false, fmt.Errorf("parameter %q is about TLS: it does not go with tls=false", key)
+		if v.Has(key) {
+			v.Add(fmt.Errorf("parameter %q is about TLS: it does not go with tls=false", key))
 		}
 	}
-	return true, nil
+	return true
 }

@@ -19,31 +19,21 @@ func Scheme() hush.Scheme {
 }
 
 func open(_ context.Context, u *url.URL) (hush.Provider, error) {
-	values, err := params.Parse(u, "region", "profile", "role_arn", "external_id", "endpoint", "timeout", "instance_metadata", "batch")
-	if err != nil {
-		return nil, err
-	}
+	v := params.Parse(u, "region", "profile", "role_arn", "external_id", "endpoint", "timeout", "instance_metadata", "batch")
 	opts := Options{
-		Region: values["region"], Profile: values["profile"],
-		RoleARN: values["role_arn"], ExternalID: values["external_id"], Endpoint: values["endpoint"],
+		Region: v.Text("region"), Profile: v.Text("profile"), RoleARN: v.Text("role_arn"), ExternalID: v.Text("external_id"),
+		Endpoint: v.Text("endpoint"), Timeout: v.Duration("timeout"), Batch: v.Bool("batch"),
 	}
-	if opts.Timeout, err = params.Duration(values, "timeout"); err != nil {
-		return nil, err
-	}
-	if opts.Batch, err = params.Bool(values, "batch"); err != nil {
-		return nil, err
-	}
-	if _, told := values["instance_metadata"]; told {
-		on, err := params.Bool(values, "instance_metadata")
-		if err != nil {
-			return nil, err
-		}
+	if v.Has("instance_metadata") {
 		opts.InstanceMetadata = MetadataOff
-		if on {
+		if v.Bool("instance_metadata") {
 			opts.InstanceMetadata = MetadataOn
 		}
 	}
-	if err := opts.check(); err != nil {
+	conf := opts.conf()
+	v.Add(conf.Check())
+	v.Add(checkEndpoint(opts.Endpoint))
+	if err := v.Err(); err != nil {
 		return nil, err
 	}
 	return New(&opts), nil

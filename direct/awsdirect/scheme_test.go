@@ -50,7 +50,7 @@ func TestSchemeRefuses(t *testing.T) {
 		"direct:?timeout=soon":                        "timeout",
 		"direct:?instance_metadata=maybe":             "instance_metadata",
 		"direct:?endpoint=http://10.0.0.1":            "https",
-		"direct:?endpoint=https://x:" + canary + "@h": "more than scheme",
+		"direct:?endpoint=https://x:" + canary + "@h": "user info in its URL",
 		"direct:?region=a.b":                          "region",
 		"direct:?role_arn=app":                        "role",
 		"direct:?external_id=x":                       "external id",

@@ -10,10 +10,11 @@ package awsconf
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+
+	"github.com/hush-secrets/hush/internal/params"
 )
 
 // Metadata says when the EC2 instance metadata service may be asked for
@@ -42,19 +43,23 @@ type Options struct {
 	Metadata      Metadata
 }
 
-// Check returns what cannot work in o.
+// Check returns what cannot work in o, all at once. It quotes none of it, for what is
+// in the wrong place may be a key.
 func (o *Options) Check() error {
-	switch {
-	case !isRegion(o.Region):
-		return fmt.Errorf("%q is no AWS region", o.Region)
-	case o.RoleARN != "" && !isRole(o.RoleARN):
-		return fmt.Errorf("%q is no ARN of an IAM role", o.RoleARN)
-	case o.ExternalID != "" && o.RoleARN == "":
-		return errors.New("an external id without the ARN of a role")
-	case o.Metadata > MetadataOff:
-		return errors.New("an unknown choice of InstanceMetadata")
+	var faults params.Faults
+	if !isRegion(o.Region) {
+		faults.Add(errors.New("the region is no AWS region, such as eu-west-1"))
 	}
-	return nil
+	if o.RoleARN != "" && !isRole(o.RoleARN) {
+		faults.Add(errors.New("the role is no ARN of an IAM role"))
+	}
+	if o.ExternalID != "" && o.RoleARN == "" {
+		faults.Add(errors.New("an external id without the ARN of a role"))
+	}
+	if o.Metadata > MetadataOff {
+		faults.Add(errors.New("an unknown choice of InstanceMetadata"))
+	}
+	return faults.Err()
 }
 
 // isRegion reports whether text, which becomes part of a host's name, can be a

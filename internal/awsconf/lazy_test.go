@@ -79,7 +79,7 @@ func TestARegionThatIsNone(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1.example.com/")
 	_, class, err := NewLazy(Options{Metadata: MetadataOff}, clock.New(), key).Load(t.Context()).Wait(t.Context(), 0)
 	assert.Equal(t, hush.ErrUnavailable, class)
-	assert.EqualError(t, err, `"eu-west-1.example.com/", from AWS_REGION or a profile, is no AWS region`)
+	assert.EqualError(t, err, "what AWS_REGION or a profile says is no AWS region, such as eu-west-1", "and does not quote it")
 }
 
 // TestWait: a loading that takes longer than it may is our limit's end, unless the

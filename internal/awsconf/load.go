@@ -45,7 +45,7 @@ func (z *Lazy[T]) load(ctx context.Context) (aws.Config, hush.Class, error) {
 		}
 		return cfg, hush.ErrAbsent, errors.New("no AWS credentials are configured")
 	case !isRegion(cfg.Region):
-		return cfg, hush.ErrUnavailable, fmt.Errorf("%q, from AWS_REGION or a profile, is no AWS region", cfg.Region)
+		return cfg, hush.ErrUnavailable, errors.New("what AWS_REGION or a profile says is no AWS region, such as eu-west-1")
 	}
 	if metadata && cfg.Region == "" {
 		cfg.Region = machineRegion(ctx, cfg)

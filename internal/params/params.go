@@ -14,101 +14,102 @@ import (
 	"github.com/hush-secrets/hush/internal/nearest"
 )
 
-// credentials are parameters that are refused by name, so that nobody has to find
-// out from a log that a URL is no place for them.
-var credentials = []string{
-	"password", "passwd", "secret", "secret_id", "token", "access_key", "secret_access_key", "session_token",
-	"jwt", "bearer", "api_key", "private_key", "client_key", "client_secret", "client_token", "vault_token", "wrapping_token", "wrapped_token",
+// Values are the parameters of one URL, and what is wrong with them. Reading one that
+// is wrong returns zero and adds a fault, so that all are told at once: whoever reads
+// looks at Err when all is read. No fault quotes a value.
+type Values struct {
+	Faults
+
+	given map[string]string
 }
 
+// Of returns the Values of parameters that were parsed before.
+func Of(given map[string]string) *Values { return &Values{given: given} }
+
 // Parse returns the query parameters of u, which has no host and no path, as in
-// "scheme:" or "scheme:?key=value". A parameter that is not known, that is empty,
-// or that is given twice is an error, and so is a credential anywhere in u. An error
-// tells all of these, lists what is known, suggests what is near, and quotes no value.
-func Parse(u *url.URL, known ...string) (map[string]string, error) {
-	if u.User == nil && (u.Host != "" || u.Path != "" || u.Opaque != "" || u.Fragment != "") {
-		return nil, fmt.Errorf("%s takes parameters alone: %s:?key=value", u.Scheme, u.Scheme)
+// "scheme:" or "scheme:?key=value". Faults are a parameter that is not known, that is
+// empty, or that is given twice, and a credential anywhere in u. They list what is
+// known, and suggest what is near.
+func Parse(u *url.URL, known ...string) *Values {
+	v := &Values{Faults: Check(u)}
+	if u.Host != "" || u.Path != "" || u.Opaque != "" || u.Fragment != "" {
+		v.Add(fmt.Errorf("%s takes parameters alone: %s:?key=value", u.Scheme, u.Scheme))
 	}
-	return ParseHost(u, known...)
+	v.read(u, known)
+	return v
 }
 
 // ParseHost is Parse for a URL that may have a host and a path, which are the
 // caller's to read, as in "scheme://host:port/path?key=value".
-func ParseHost(u *url.URL, known ...string) (map[string]string, error) {
-	switch {
-	case u.User != nil:
-		return nil, errors.New("user info in the URL: a URL names a store and holds no credential")
-	case u.Opaque != "" || u.Fragment != "" || u.RawFragment != "":
-		return nil, fmt.Errorf("%s takes a host, a path and parameters: %s://host:port/path?key=value", u.Scheme, u.Scheme)
+func ParseHost(u *url.URL, known ...string) *Values {
+	v := &Values{Faults: Check(u)}
+	if u.Opaque != "" || u.OmitHost || u.Fragment != "" {
+		v.Add(fmt.Errorf("%s takes a host, a path and parameters: %s://host:port/path?key=value", u.Scheme, u.Scheme))
 	}
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil {
-		return nil, errors.New("the parameters are not a URL's query")
-	}
-	values := map[string]string{}
-	var faults []string
+	v.read(u, known)
+	return v
+}
+
+// read reads the parameters of u. Check has told what is wrong with the query and of
+// credentials.
+func (v *Values) read(u *url.URL, known []string) {
+	v.given = map[string]string{}
+	query, _ := url.ParseQuery(u.RawQuery)
+	unknown := false
 	for _, key := range slices.Sorted(maps.Keys(query)) {
-		if fault := faultOf(u.Scheme, key, query[key], known); fault != "" {
-			faults = append(faults, fault)
+		switch values := query[key]; {
+		case credential(key, values) != nil: // told
+		case !slices.Contains(known, key):
+			unknown = true
+			v.Add(errors.New("unknown parameter " + nearest.Quote(key, known) + nearest.Hint(key, known)))
+		case len(values) != 1:
+			v.Add(fmt.Errorf("parameter %q is given %d times", key, len(values)))
+		case values[0] == "":
+			v.Add(fmt.Errorf("parameter %q is empty", key))
+		default:
+			v.given[key] = values[0]
 		}
-		values[key] = query[key][0]
 	}
-	if len(faults) > 0 {
-		return nil, errors.New(strings.Join(faults, "; "))
-	}
-	return values, nil
-}
-
-// faultOf returns what is wrong with the parameter of that key.
-func faultOf(scheme, key string, given, known []string) string {
 	switch {
-	case Credential(key):
-		return fmt.Sprintf("parameter %q: a URL names a store and holds no credential", key)
-	case !slices.Contains(known, key):
-		return unknown(scheme, key, known)
-	case len(given) != 1:
-		return fmt.Sprintf("parameter %q is given %d times", key, len(given))
-	case given[0] == "":
-		return fmt.Sprintf("parameter %q is empty", key)
+	case unknown && len(known) == 0:
+		v.Add(fmt.Errorf("%s takes no parameters", u.Scheme))
+	case unknown:
+		v.Add(fmt.Errorf("%s takes %s", u.Scheme, strings.Join(known, ", ")))
 	}
-	return ""
 }
 
-// Duration returns the duration at key, zero if there is none, and an error for
-// one that is not positive or has no unit.
-func Duration(values map[string]string, key string) (time.Duration, error) {
-	text, ok := values[key]
-	if !ok {
-		return 0, nil
+// All returns the parameters that are given, known and not empty.
+func (v *Values) All() map[string]string { return maps.Clone(v.given) }
+
+// Has reports whether a parameter is among them.
+func (v *Values) Has(key string) bool { return v.given[key] != "" }
+
+// Text returns the parameter at key, empty if there is none.
+func (v *Values) Text(key string) string { return v.given[key] }
+
+// Duration returns the duration at key, zero if there is none. One that is not
+// positive, or has no unit, is a fault.
+func (v *Values) Duration(key string) time.Duration {
+	if !v.Has(key) {
+		return 0
 	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(v.given[key])
 	if err != nil || d <= 0 {
-		return 0, fmt.Errorf("parameter %q is no positive duration with a unit, such as 500ms or 3s", key)
+		v.Add(fmt.Errorf("parameter %q is no positive duration with a unit, such as 500ms or 3s", key))
+		return 0
 	}
-	return d, nil
+	return d
 }
 
-// Bool returns the boolean at key, false if there is none.
-func Bool(values map[string]string, key string) (bool, error) {
-	switch values[key] {
+// Bool returns the boolean at key, false if there is none. What is neither true nor
+// false is a fault.
+func (v *Values) Bool(key string) bool {
+	switch v.given[key] {
 	case "", "false":
-		return false, nil
+		return false
 	case "true":
-		return true, nil
+		return true
 	}
-	return false, fmt.Errorf("parameter %q is true or false", key)
+	v.Add(fmt.Errorf("parameter %q is true or false", key))
+	return false
 }
-
-func unknown(scheme, key string, known []string) string {
-	if len(known) == 0 {
-		return fmt.Sprintf("unknown parameter %q; %s takes none", key, scheme)
-	}
-	text := fmt.Sprintf("unknown parameter %q; %s takes %s", key, scheme, strings.Join(known, ", "))
-	if likely := nearest.To(key, known); likely != "" {
-		text += fmt.Sprintf(": did you mean %q?", likely)
-	}
-	return text
-}
-
-// Credential reports whether a parameter of this name is refused in every URL.
-func Credential(key string) bool { return slices.Contains(credentials, strings.ToLower(key)) }

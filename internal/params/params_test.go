@@ -11,7 +11,7 @@ import (
 	"github.com/hush-secrets/hush/internal/params"
 )
 
-func parse(t *testing.T, text string) (map[string]string, error) {
+func parse(t *testing.T, text string) *params.Values {
 	t.Helper()
 	u, err := url.Parse(text)
 	require.NoError(t, err)
@@ -20,19 +20,24 @@ func parse(t *testing.T, text string) (map[string]string, error) {
 
 func TestParse(t *testing.T) {
 	for _, text := range []string{"env:", "env:?"} {
-		values, err := parse(t, text)
-		require.NoError(t, err, text)
-		assert.Empty(t, values, text)
+		v := parse(t, text)
+		require.NoError(t, v.Err(), text)
+		assert.Empty(t, v.All(), text)
 	}
-	values, err := parse(t, "env:?prefix=APP_&timeout=1s")
-	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"prefix": "APP_", "timeout": "1s"}, values)
+	v := parse(t, "env:?prefix=APP_&timeout=1s")
+	require.NoError(t, v.Err())
+	assert.Equal(t, map[string]string{"prefix": "APP_", "timeout": "1s"}, v.All())
+	assert.Equal(t, "APP_", v.Text("prefix"))
+	assert.True(t, v.Has("prefix"))
+	assert.False(t, v.Has("files"))
 }
 
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"env://user:hunter2@host/":     "user info",
-		"env:?prefx=A":                 `unknown parameter "prefx"; env takes prefix, timeout, files`,
+		"env:user:hunter2@host":        "user info",
+		"env:user:hunter2%40host":      "user info",
+		"env:?prefx=A":                 `unknown parameter "prefx": did you mean "prefix"?; env takes prefix, timeout, files`,
 		"env:?token=hunter2":           "holds no credential",
 		"env:?Password=hunter2":        "holds no credential",
 		"env:?prefix=hunter2&prefix=b": "given 2 times",
@@ -43,7 +48,7 @@ func TestParseRefuses(t *testing.T) {
 		"env:?prefix=A#hunter2":        "takes parameters alone",
 	} {
 		if u, err := url.Parse(text); err == nil {
-			_, err = params.Parse(u, "prefix", "timeout", "files")
+			err = params.Parse(u, "prefix", "timeout", "files").Err()
 			require.Error(t, err, text)
 			assert.Contains(t, err.Error(), want, text)
 			assert.NotContains(t, err.Error(), "hunter2", text)
@@ -52,52 +57,109 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseHost(t *testing.T) {
-	u, err := url.Parse("vault://a:1,b:2/kv/team?kv=2")
+	u, err := url.Parse("vault://a:1,b:2/kv/team@x?kv=2")
 	require.NoError(t, err)
-	values, err := params.ParseHost(u, "kv")
-	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"kv": "2"}, values)
-	_, err = params.Parse(u, "kv")
-	assert.ErrorContains(t, err, "takes parameters alone")
+	v := params.ParseHost(u, "kv")
+	require.NoError(t, v.Err())
+	assert.Equal(t, map[string]string{"kv": "2"}, v.All())
+	assert.ErrorContains(t, params.Parse(u, "kv").Err(), "takes parameters alone")
 }
 
 func TestParseHostRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"vault://user:hunter2@host/":    "user info",
-		"vault://hunter2@host/":         "user info",
-		"vault:hunter2":                 "vault://host:port/path",
-		"vault://host/kv#hunter2":       "vault://host:port/path",
-		"vault://host/kv?token=hunter2": "holds no credential",
-		"vault://host/kv?JWT=hunter2":   "holds no credential",
-		"vault://host/kv?x=hunter2":     `unknown parameter "x"; vault takes kv`,
+		"vault://user:hunter2@host/":        "user info",
+		"vault://hunter2@host/":             "user info",
+		"vault:user:hunter2@host":           "user info",
+		"vault:/user:hunter2@host/apps":     "user info",
+		"vault:///user:hunter2@host/apps":   "user info",
+		"vault:/hunter2/apps":               "vault://host:port/path",
+		"vault:hunter2":                     "vault://host:port/path",
+		"vault://host/kv#hunter2":           "vault://host:port/path",
+		"vault://host/kv?token=hunter2":     "holds no credential",
+		"vault://host/kv?JWT=hunter2":       "holds no credential",
+		"vault://host/kv?x=hunter2":         `unknown parameter "x"; vault takes kv`,
+		"vault://host/?kv=db://u:hunter2@h": `parameter "kv": user info in its URL`,
 	} {
 		u, err := url.Parse(text)
 		require.NoError(t, err, text)
-		_, err = params.ParseHost(u, "kv")
+		err = params.ParseHost(u, "kv").Err()
 		require.Error(t, err, text)
 		assert.Contains(t, err.Error(), want, text)
 		assert.NotContains(t, err.Error(), "hunter2", text)
 	}
 }
 
+// TestCredentials has every ending, in the spellings that people use.
+func TestCredentials(t *testing.T) {
+	for _, key := range params.Credentials() {
+		for _, spelt := range []string{key, "my_" + key, "X-" + key, key[:1] + "_" + key[1:], key[:2] + "-" + key[2:], key + "s"} {
+			u := &url.URL{Scheme: "x", RawQuery: url.Values{spelt: {"hunter2"}}.Encode()}
+			assert.ErrorContains(t, params.Check(u).Err(), "holds no credential", spelt)
+			err := params.Parse(u, spelt).Err()
+			assert.ErrorContains(t, err, "holds no credential", "known or not: %s", spelt)
+			assert.NotContains(t, err.Error(), "hunter2")
+		}
+		for _, names := range []string{key + "_file", key + "_env"} {
+			u := &url.URL{Scheme: "x", RawQuery: names + "=a"}
+			assert.NoError(t, params.Parse(u, names).Err(), names)
+		}
+	}
+	for _, key := range []string{"Secret_Access-Key", "vault_token", "CLIENT_SECRET", "password=hunter2", "token=hunter2&"} {
+		u := &url.URL{Scheme: "x", RawQuery: url.QueryEscape(key) + "=hunter2"}
+		err := params.Check(u).Err()
+		assert.ErrorContains(t, err, "holds no credential", key)
+		assert.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+// What is no known parameter may be a value in the wrong place.
+func TestUnknownParametersAreQuotedWithCare(t *testing.T) {
+	for query, want := range map[string]string{
+		"hvs.CAESIJ4q8yXk2mVbT1oWmDhunter2": "unknown parameter of 33 bytes",
+		"correct+horse+hunter2":             "unknown parameter of 21 bytes",
+		"note%3Dhunter2":                    `unknown parameter "note"`,
+	} {
+		err := params.Parse(&url.URL{Scheme: "x", RawQuery: query}).Err()
+		assert.EqualError(t, err, want+"; x takes no parameters")
+	}
+}
+
 func TestParseTellsAllAtOnce(t *testing.T) {
-	_, err := parse(t, "env:?prefx=hunter2&token=hunter2&files=&nothing=1")
-	assert.EqualError(t, err, `parameter "files" is empty; unknown parameter "nothing"; env takes prefix, timeout, files; `+
-		`unknown parameter "prefx"; env takes prefix, timeout, files: did you mean "prefix"?; `+
-		`parameter "token": a URL names a store and holds no credential`)
+	v := parse(t, "env:?prefx=hunter2&token=hunter2&files=&nothing=1&timeout=3")
+	assert.Zero(t, v.Duration("timeout"))
+	assert.False(t, v.Bool("files"))
+	assert.EqualError(t, v.Err(), `parameter "token": a URL names a store and holds no credential; `+
+		`parameter "files" is empty; unknown parameter "nothing"; unknown parameter "prefx": did you mean "prefix"?; `+
+		`env takes prefix, timeout, files; parameter "timeout" is no positive duration with a unit, such as 500ms or 3s`)
+	assert.Len(t, v.Faults, 6)
+}
+
+func TestFaults(t *testing.T) {
+	var f params.Faults
+	require.NoError(t, f.Err())
+	f.Add(nil)
+	f.Add(assert.AnError)
+	assert.Equal(t, assert.AnError, f.Err(), "one is itself")
+	f.Add(assert.AnError)
+	assert.ErrorIs(t, f.Err(), assert.AnError)
 }
 
 func TestDurationAndBool(t *testing.T) {
-	d, err := params.Duration(map[string]string{"timeout": "1500ms"}, "timeout")
-	require.NoError(t, err)
-	assert.Equal(t, 1500*time.Millisecond, d)
+	v := params.Of(map[string]string{"timeout": "1500ms", "on": "true", "off": "false"})
+	assert.Equal(t, 1500*time.Millisecond, v.Duration("timeout"))
+	assert.Zero(t, v.Duration("other"))
+	assert.True(t, v.Bool("on"))
+	assert.False(t, v.Bool("off"))
+	assert.False(t, v.Bool("other"))
+	require.NoError(t, v.Err())
 	for _, bad := range []string{"3", "-1s", "0s", "soon"} {
-		_, err := params.Duration(map[string]string{"timeout": bad}, "timeout")
-		assert.ErrorContains(t, err, "timeout", bad)
+		v := params.Of(map[string]string{"timeout": bad})
+		assert.Zero(t, v.Duration("timeout"))
+		assert.ErrorContains(t, v.Err(), "timeout", bad)
 	}
-	on, err := params.Bool(map[string]string{"files": "true"}, "files")
-	require.NoError(t, err)
-	assert.True(t, on)
-	_, err = params.Bool(map[string]string{"files": "yes"}, "files")
-	assert.Error(t, err)
+	for _, bad := range []string{"yes", "no", "0", "1", "True", "FALSE", "off"} {
+		v := params.Of(map[string]string{"files": bad})
+		assert.False(t, v.Bool("files"))
+		assert.ErrorContains(t, v.Err(), `parameter "files" is true or false`, bad)
+	}
 }

@@ -113,14 +113,14 @@ func TestBadOptions(t *testing.T) {
 	laptop(t)
 	credentials(t)
 	for words, opts := range map[string]awsauth.Options{
-		"is no AWS region":                {Region: "eu-west-1.example.com/"},
-		"\"-fips\" is no AWS region":      {Region: "-fips"},
+		"the region is no AWS region":     {Region: "eu-west-1.example.com/"},
+		"is no AWS region, such as":       {Region: "-fips"},
 		"no ARN of an IAM role":           {RoleARN: "app"},
 		"an external id without":          {ExternalID: "x"},
 		"an unknown choice":               {InstanceMetadata: 9},
-		"\"../sys\" is no path":           {Mount: "../sys"},
-		"\"auth/aws\" is no path":         {Mount: "auth/aws"},
-		"\"a//b\" is no path":             {Mount: "a//b"},
+		"the mount is no path":            {Mount: "../sys"},
+		"is no path of an auth":           {Mount: "auth/aws"},
+		"no path of an auth method":       {Mount: "a//b"},
 		"no HTTP header":                  {ServerID: "x\r\nX-Amz-Date: y"},
 		"no HTTP header has":              {ServerID: " x"},
 		"and so is how to find some":      {Credentials: static(""), Profile: "p"},

@@ -48,7 +48,7 @@ func TestMethodRefuses(t *testing.T) {
 	s := startVault(t)
 	for query, why := range map[string]string{
 		"zone=a":            "unknown parameter",
-		"secret_key=x":      "unknown parameter",
+		"secret_key=x":      "holds no credential",
 		"role_id=x":         "role_id",
 		"region=a.b":        "is no AWS region",
 		"auth_mount=../sys": "is no path of an auth method",

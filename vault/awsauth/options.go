@@ -3,10 +3,10 @@ package awsauth
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/hush-secrets/hush/internal/awsconf"
+	"github.com/hush-secrets/hush/internal/params"
 )
 
 // conf returns what o says about finding credentials.
@@ -17,19 +17,21 @@ func (o *Options) conf() awsconf.Options {
 	}
 }
 
-// check returns what cannot work in o.
+// check returns what cannot work in o, and quotes none of it.
 func (o *Options) check() error {
-	conf := o.conf()
-	told := o.Profile != "" || o.RoleARN != "" || o.InstanceMetadata != MetadataAuto
-	switch {
-	case o.Credentials != nil && told:
-		return errors.New("AWS credentials are given, and so is how to find some")
-	case !isMount(o.mount()):
-		return fmt.Errorf("%q is no path of an auth method", o.Mount)
-	case !isHeader(o.ServerID):
-		return errors.New("the server id has a character that no HTTP header has")
+	var faults params.Faults
+	if o.Credentials != nil && (o.Profile != "" || o.RoleARN != "" || o.InstanceMetadata != MetadataAuto) {
+		faults.Add(errors.New("AWS credentials are given, and so is how to find some"))
 	}
-	return conf.Check()
+	if !isMount(o.mount()) {
+		faults.Add(errors.New("the mount is no path of an auth method"))
+	}
+	if !isHeader(o.ServerID) {
+		faults.Add(errors.New("the server id has a character that no HTTP header has"))
+	}
+	conf := o.conf()
+	faults.Add(conf.Check())
+	return faults.Err()
 }
 
 func (o *Options) mount() string { return cmp.Or(strings.Trim(o.Mount, "/"), defaultMount) }

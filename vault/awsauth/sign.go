@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -39,12 +38,12 @@ type endpoint struct {
 func endpointOf(region string) (endpoint, error) {
 	bare := strings.TrimSuffix(cmp.Or(region, global), "-fips")
 	if bare == "" || strings.Trim(bare, "-") != bare {
-		return endpoint{}, fmt.Errorf("%q is no AWS region", region)
+		return endpoint{}, errors.New("the region is no AWS region, such as eu-west-1")
 	}
 	params := sts.EndpointParameters{Region: &bare, UseFIPS: aws.Bool(strings.HasSuffix(region, "-fips"))}.WithDefaults()
 	found, err := sts.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), params)
 	if err != nil {
-		return endpoint{}, fmt.Errorf("AWS has no such token service for the region %q", region)
+		return endpoint{}, errors.New("AWS has no such token service for the region")
 	}
 	e := endpoint{url: found.URI.String(), region: bare}
 	if schemes, _ := smithyauth.GetAuthOptions(&found.Properties); len(schemes) > 0 {

@@ -1,0 +1,252 @@
+package config_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/config/all"
+)
+
+// TestCredentialsAreRefused has them in every place of a URL, in every form. Nothing
+// opens, and nothing prints them.
+func TestCredentialsAreRefused(t *testing.T) {
+	for _, text := range []string{
+		"vault:user:hunter2@host", "vault:hunter2@host", "vault:user:hunter2%40host", "vault:/user:hunter2@host/apps", "vault:///user:hunter2@host",
+		"vault:///user:hunter2%40host", "vault://user:hunter2@host", "direct:user:hunter2@h", "user:hunter2@host", "admin:hunter2@host/kv?a=b",
+		"direct:?endpoint=https://u:hunter2@h", "direct:?endpoint=https%3A%2F%2Fu%3Ahunter2%40h", "x:?db=postgres://u:hunter2@h/d",
+		"vault:?db-Pass-word=hunter2", "vault:?password%3Dhunter2", "x:?to-ken=hunter2", "x:?link_prefix=https://u:hunter2@h",
+		"x:?API_Key=hunter2", "vault:?secretId=hunter2", "vault:?db_credentials=hunter2",
+	} {
+		_, err := config.ParseLink(text)
+		require.ErrorContains(t, err, "a URL names a store and holds no credential", text)
+		c := config.Config{Providers: []config.Link{{URL: text, Timeout: -1}}}
+		opened := false
+		_, openErr := config.Open(t.Context(), &c, hush.Scheme{Name: "x", Open: func(context.Context, *url.URL) (hush.Provider, error) {
+			opened = true
+			return nil, nil
+		}})
+		assert.False(t, opened, "no scheme sees one")
+		require.ErrorContains(t, openErr, "; the timeout is negative", "%s: what else is wrong is told", text)
+		_, environErr := c.Environ()
+		_, readErr := config.Read([]byte("providers: ['" + text + "']"))
+		for _, said := range []string{err.Error(), openErr.Error(), environErr.Error(), readErr.Error(), c.String(), c.Providers[0].String()} {
+			assert.Contains(t, said, "holds no credential")
+			assert.NotContains(t, said, "hunter2", text)
+		}
+	}
+}
+
+// TestTokensInTheWrongPlaceAreNotQuoted: what is no word of configuration may be one.
+func TestTokensInTheWrongPlaceAreNotQuoted(t *testing.T) {
+	const token = "hvs.CAESIJ4q8yXk2mVbT1oWmD"
+	for text, want := range map[string]string{
+		token + ": x":                                                                   "unknown key of 26 bytes",
+		"cache: {" + token + ": x}":                                                     "unknown key of 26 bytes",
+		token + "=x: 1":                                                                 "unknown key of 26 bytes",
+		"providers: ['env:?" + token + "=1']":                                           "unknown parameter of 26 bytes",
+		"providers: ['env:?link_" + token + "']":                                        "unknown parameter of a link of 31 bytes",
+		"providers: ['" + token[4:] + "']":                                              "unknown scheme of 22 bytes",
+		"providers: [{" + token + ": x, a: b}]":                                         "unknown key of 26 bytes",
+		"names: {db: {" + token + ": x}}":                                               "unknown link of 26 bytes",
+		"names: {db: {'" + token + "!': x}}":                                            "no link can have the name of 27 bytes",
+		"{'" + token + "': 1, '" + token + "': 1}":                                      "unknown key of 26 bytes",
+		"names: {db: {" + token + ": x, " + token + ": x}}":                             "twice",
+		"providers: ['direct:?region=" + token + "']":                                   "the region is no AWS region",
+		"providers: ['direct:?role_arn=" + token + "']":                                 "the role is no ARN",
+		"providers: ['vault://h/?auth=aws&region=" + token + "']":                       "the region is no AWS region",
+		"providers: ['vault://h/?auth=aws&region=-" + strings.ToLower(token[4:]) + "']": "the region is no AWS region",
+	} {
+		_, err := config.OpenFile(t.Context(), write(t, text), all.Schemes()...)
+		require.ErrorContains(t, err, want, text)
+		assert.NotContains(t, strings.ToLower(err.Error()), "caesij4q8yxk", text)
+	}
+}
+
+// TestAllOfOneProviderIsToldAtOnce: what is wrong with the URL, the settings beside it,
+// its scheme, and with its parameters.
+func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
+	for item, wants := range map[string][]string{
+		"{url: 'drect:?link_timeout=3', policy: all}":                {"has no unit", "the policy is any or outages", `unknown scheme "drect"`},
+		"'env:?link_nam=x&link_name=a%20b&link_timeout=-1s&prefx=A'": {`"link_nam"`, "1 to 64 letters", "is negative", `env: unknown parameter "prefx"`},
+		"{url: 'env:?link_nam=x', timeout: 3, policy: all}":          {"timeout has no unit", `"link_nam"`, "the policy is any or outages"},
+		"{url: 'env:?files=no', timeout: 3, name: ''}":               {"timeout has no unit", "the name is empty", `"files" is true or false`},
+		"env:?files=no&prefix=a%3Db&prefx=x":                         {`"files" is true`, `"prefix": no variable's name`, `unknown parameter "prefx"`},
+		"extension:?timeout=3&ready_wait=x&dialect=y&endpoint=z":     {`"timeout" is no`, `"ready_wait" is no`, `"dialect" is auto`, "the endpoint"},
+		"direct:?timeout=3&batch=x&instance_metadata=y&region=a.b&external_id=x&endpoint=z": {
+			`"timeout"`, `"batch"`, `"instance_metadata"`, "the region", "an external id", "the endpoint",
+		},
+		"vault://h/a//b?timeout=3&revoke=x&kv=3&tls=y&auth=z": {`"timeout"`, `"revoke"`, `"kv"`, "empty segment", `"tls"`, `"auth"`},
+		"vault://h/kv?mounts=sys,,b&kv=1&tls=false&ca_file=f&ca_path=g": {
+			"Vault's own workings", "empty segment", "does not go with mounts", "a path in the URL", `"ca_file" is about TLS`, `"ca_path" is about TLS`,
+		},
+		"vault://h/kv?auth=approle&wrapped=on&secret_id_file=f&secret_id_env=e&auth_mount=../x": {
+			`"wrapped" is true`, `the segment ".."`, `needs the parameter "role_id"`, "both given",
+		},
+		"vault://h/kv?auth=jwt&role_id=r&wrapped=true":            {`"role_id" is not used`, `"wrapped" is not used`},
+		"vault://h/kv?auth=kubernetes&auth_mount=..":              {`the segment ".."`, `needs the parameter "role"`},
+		"vault://h/kv?auth=jwt&auth_mount=..":                     {`the segment ".."`, `"jwt_file" or "jwt_env"`},
+		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {"the mount is no path", "the region is no", "the role is no ARN"},
+	} {
+		_, err := config.OpenFile(t.Context(), write(t, "providers:\n  - "+item+"\n"), all.Schemes()...)
+		require.Error(t, err, item)
+		for _, want := range wants {
+			assert.ErrorContains(t, err, want, item)
+			assert.Equal(t, 1, strings.Count(err.Error(), want), "%s: %s, once: %s", item, want, err)
+		}
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			assert.Contains(t, line, ": provider 1: ", item)
+		}
+	}
+	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: "vault:?a1b2c3=1&d4e5f6=2&g7h8i9=3"}}}, all.Schemes()...)
+	assert.Equal(t, 1, strings.Count(err.Error(), "vault takes "), "%s", err)
+}
+
+// TestASecondaryErrorIsNotTold: a role that is misspelt is not also missing.
+func TestASecondaryErrorIsNotTold(t *testing.T) {
+	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: "vault://h/kv?auth=kubernetes&rle=app"}}}, all.Schemes()...)
+	require.ErrorContains(t, err, `did you mean "role"?`)
+	assert.NotContains(t, err.Error(), "needs the parameter")
+
+	_, err = config.Read([]byte("providers: [env, 'env:?link_name=a%20b']"))
+	require.ErrorContains(t, err, "1 to 64 letters")
+	assert.NotContains(t, err.Error(), "twice")
+}
+
+// TestProblemsHaveABound: a file of another kind is not answered with a longer one.
+func TestProblemsHaveABound(t *testing.T) {
+	_, err := config.Read([]byte(strings.Repeat("- env\n", 1<<17)))
+	require.EqualError(t, err, "hush.yaml:1:1: is a list and no mapping of keys to values")
+
+	for text, lines := range map[string]int{
+		"providers:\n" + strings.Repeat("  - env\n", 1<<16): 64, // the first is good, and one line is about the number
+		"providers:\n" + strings.Repeat("  - {}\n", 1<<16):  65,
+		"names: {" + strings.Repeat("'': {a: b}, ", 1<<16):  101,
+		"names:\n" + names(5000, "'#'"):                     101,
+	} {
+		_, err := config.Read([]byte(strings.TrimSuffix(text, ", ") + map[bool]string{true: "}"}[strings.HasSuffix(text, ", ")]))
+		require.Error(t, err)
+		assert.Equal(t, lines, strings.Count(err.Error(), "\n")+1, "%.200s", err)
+		assert.Less(t, len(err.Error()), 1<<14)
+	}
+	_, err = config.Read([]byte("names:\n" + names(5000, "'#'")))
+	assert.True(t, strings.HasSuffix(err.Error(), "\nand 4900 more"))
+	_, err = config.Read([]byte("names:\n" + names(100, "'#'")))
+	assert.NotContains(t, err.Error(), "more")
+
+	for count, wrong := range map[int]bool{64: false, 65: true, 10_000: true} {
+		var texts []string
+		for i := range count {
+			texts = append(texts, fmt.Sprintf("env:?link_name=a%d&prefix=A%d", i, i))
+		}
+		_, fileErr := config.Read([]byte("providers: ['" + strings.Join(texts, "', '") + "']"))
+		_, environErr := config.ReadEnviron([]string{"HUSH_PROVIDERS=" + strings.Join(texts, " ")})
+		for place, err := range map[string]error{"hush.yaml:1:12: providers": fileErr, "HUSH_PROVIDERS": environErr} {
+			if wrong {
+				assert.EqualError(t, err, place+": more than 64 providers")
+			} else {
+				assert.NoError(t, err)
+			}
+		}
+	}
+}
+
+func names(count int, ref string) string {
+	var b strings.Builder
+	for i := range count {
+		fmt.Fprintf(&b, "  n%d: {env: %s}\n", i, ref)
+	}
+	return b.String()
+}
+
+// TestALineIsOfOurs: no key and no path makes one up.
+func TestALineIsOfOurs(t *testing.T) {
+	_, err := config.Read([]byte("names: {\"a\\nhush.yaml:1:1: all is well\": {env: '#'}}"))
+	require.Error(t, err)
+	assert.NotContains(t, err.Error(), "\n")
+	assert.Contains(t, err.Error(), `: "names.a\nhush.yaml:1:1: all is well": `)
+	_, err = config.Load("no\nsuch")
+	assert.EqualError(t, err, `"no\nsuch": the file does not exist`)
+}
+
+// TestTheCauseIsToldAlone: that there are no providers is no news where the list of
+// them could not be read.
+func TestTheCauseIsToldAlone(t *testing.T) {
+	clearEnv(t)
+	for _, text := range []string{"[", "providers: env", "hunter2"} {
+		_, err := config.OpenFile(t.Context(), write(t, text), all.Schemes()...)
+		require.Error(t, err)
+		assert.NotContains(t, err.Error(), "no providers", text)
+	}
+	_, err := config.OpenFile(t.Context(), "/no/such/file", all.Schemes()...)
+	require.EqualError(t, err, "/no/such/file: the file does not exist")
+	_, err = config.OpenFile(t.Context(), write(t, "cache: {ttl: 1}"), all.Schemes()...)
+	assert.ErrorContains(t, err, "no providers", "which has nothing to do with it")
+}
+
+func TestAProviderIsToldOnce(t *testing.T) {
+	_, err := config.Read([]byte("providers: [env, env, env]"))
+	assert.EqualError(t, err, "hush.yaml:1:18: provider 2: env is listed twice: it is provider 1, too\n"+
+		"hush.yaml:1:23: provider 3: env is listed twice: it is provider 1, too")
+}
+
+func TestProblemsAreInOrderOfColumns(t *testing.T) {
+	_, err := config.Read([]byte("{providers: ['env:?token=1', env, env], cache: {ttl: 5}}"))
+	require.Error(t, err)
+	var columns []string
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		columns = append(columns, strings.Split(line, ":")[2])
+	}
+	assert.Equal(t, []string{"14", "35", "54"}, columns)
+}
+
+func TestEqualWaits(t *testing.T) {
+	_, err := config.Read([]byte("breaker: {wait: 2s, max_wait: 2s}"))
+	require.NoError(t, err)
+	_, err = config.Read([]byte("breaker: {max_wait: 1s}"))
+	assert.NoError(t, err, "which is the default of wait")
+}
+
+func TestJSONWithABOM(t *testing.T) {
+	c, err := config.Read([]byte("\ufeff" + `{"names": {"\ud83d\ude00": {"env": "A"}}}`))
+	require.NoError(t, err, "which YAML's escapes are not")
+	assert.Contains(t, c.Names, "\U0001F600")
+}
+
+// TestUnmarshallingKeepsWhatCodeGave, which no form of a Config has.
+func TestUnmarshallingKeepsWhatCodeGave(t *testing.T) {
+	unmarshal := map[string]func([]byte, any) error{"JSON": json.Unmarshal, "YAML": yaml.Unmarshal}
+	for form, read := range unmarshal {
+		logger, told := zap.NewNop(), errors.New("none")
+		c := config.Config{
+			Logger: logger, OnCall: func(chain.Call) { told = nil }, Policy: config.PolicyOutages,
+			OnRotate: func(hush.Ref, hush.Secret, hush.Secret) {}, OnStale: func(hush.Ref, hush.Secret, error) {},
+		}
+		require.NoError(t, read([]byte(`{"providers": ["env"]}`), &c), form)
+		assert.Same(t, logger, c.Logger, form)
+		require.NotNil(t, c.OnCall, form)
+		c.OnCall(chain.Call{})
+		require.NoError(t, told)
+		assert.NotNil(t, c.OnRotate, form)
+		assert.NotNil(t, c.OnStale, form)
+		assert.Empty(t, c.Policy, "what a form has is read whole")
+	}
+}
+
+func TestLinksAreACopy(t *testing.T) {
+	p := open(t, &config.Config{}, says("env", 0))
+	p.Links()[0].Name = "changed"
+	assert.Equal(t, "env", p.Links()[0].Name)
+}
