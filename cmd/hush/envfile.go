@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -17,6 +18,8 @@ const maxEnvFile = 1 << 20
 type variable struct {
 	name string
 	ref  hush.Ref
+	from string // where it is asked for
+	file bool   // that is a file, where a secret in the place of its name is an easy mistake
 }
 
 // readEnvFile returns the variables of a file. All that is wrong is told at once.
@@ -28,6 +31,9 @@ func readEnvFile(path string) ([]variable, error) {
 	variables, errs := parseEnvFile(string(content))
 	for i, err := range errs {
 		errs[i] = fmt.Errorf("%s:%w", path, err)
+	}
+	for i := range variables {
+		variables[i].from = path + ":" + variables[i].from
 	}
 	return variables, errors.Join(errs...)
 }
@@ -53,6 +59,7 @@ func parseEnvFile(text string) (variables []variable, errs []error) {
 			continue
 		}
 		lines[v.name] = number
+		v.from, v.file = strconv.Itoa(number)+":", true
 		variables = append(variables, v)
 	}
 	return variables, errs
@@ -77,13 +84,13 @@ func parseEnvLine(line string) (variable, error) {
 	if err != nil {
 		return variable{}, errors.New("not a reference: " + reason(err))
 	}
-	return variable{name, ref}, nil
+	return variable{name: name, ref: ref}, nil
 }
 
-// reason returns why a reference is none, without it.
+// reason returns why a reference is none, without it: what the parser says quotes it.
 func reason(err error) string {
-	if e, ok := errors.AsType[*hush.Error](err); ok && e.Err != nil {
+	if e, ok := errors.AsType[*hush.Error](err); ok && e.Err != nil && errors.Unwrap(e.Err) == nil {
 		return e.Err.Error()
 	}
-	return hush.ErrInvalidRef.Error()
+	return "'hush help reference' says how one is written"
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,16 +28,23 @@ that its process, signals, terminal and exit status are the command's own.
 
 All secrets are there before the command starts; those that are not are named at once,
 and it does not start. A name that is given twice is an error. The command is looked
-for in PATH, before any secret is. Flags for hush end where the command begins; --
+for in PATH, before any secret is; without PATH only a path finds it, and a text file
+without a #! line is no command. Flags for hush end where the command begins; --
 before it makes that plain.
 
-These variables say which code is loaded or run, and are refused:
+By these variables programs load or run code, and they are refused. They are the
+common ones: no list is complete. A * stands for anything, and what is in small
+letters for any case:
+    %s
+but not, of these, what is for a secret:
     %s
 
-What the command gets as it was: arguments, the other variables, working directory,
-limits, open files, and ignored SIGHUP and SIGINT. Like every program written in Go,
-hush opens /dev/null where standard input, output or error is closed, and undoes the
-ignoring of other signals. On Windows it runs the command and waits for it.
+What the command gets as it was: arguments, the other variables (of two with one name
+the first), working directory, limits, open files, and ignored SIGHUP, SIGINT and
+signals of job control, such as SIGTTOU. Like every program written in Go, hush opens
+/dev/null where standard input, output or error is closed, undoes the ignoring of other
+signals, and unblocks SIGHUP, SIGINT, SIGQUIT and SIGTERM. On Windows it runs the
+command and waits for it.
 
 REF is as in 'hush help reference', with or without hush:// before it.
 
@@ -68,7 +72,7 @@ func execCommand(asFound func()) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "exec [--env NAME=REF]... [--env-file FILE]... [--] COMMAND [ARG]...",
 		Short:   "Run a command with secrets in its environment",
-		Long:    fmt.Sprintf(execHelp, wrapped(steering(), "    ", 84)),
+		Long:    fmt.Sprintf(execHelp, wrapped(steering(), "    ", 84), wrapped(credentials(), "    ", 84)),
 		Example: execExample,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -122,6 +126,7 @@ func (o *execOptions) variables(inherited []string) ([]variable, error) {
 			errs = append(errs, fmt.Errorf("--env %d: %w", i+1, err))
 			continue
 		}
+		v.from = "--env"
 		all = append(all, v)
 	}
 	for _, path := range o.files {
@@ -157,6 +162,7 @@ func resolvable(inherited []string, set map[string]bool) ([]variable, error) {
 			errs = append(errs, fmt.Errorf("--resolve-env: the variable %.80q: %w", name, err))
 			continue
 		}
+		v.from = "--resolve-env"
 		variables = append(variables, v)
 	}
 	return variables, errors.Join(errs...)
@@ -165,14 +171,15 @@ func resolvable(inherited []string, set map[string]bool) ([]variable, error) {
 // environ returns the environment of the command, and what takes back what its
 // secrets need.
 func (o *execOptions) environ(ctx context.Context, inherited []string, variables []variable) ([]string, func() error, error) {
-	if len(variables) == 0 {
+	asked := slices.ContainsFunc([]string{"config", "provider", "timeout"}, o.set.Changed)
+	if len(variables) == 0 && !asked { // what is said of no secret may still be wrong
 		return inherited, func() error { return nil }, nil
 	}
 	refs := make([]hush.Ref, len(variables))
 	for i, v := range variables {
 		refs[i] = v.ref
 	}
-	secrets, done, err := o.secrets(ctx, refs)
+	secrets, done, err := o.secrets(ctx, refs, func(results []hush.Result) error { return unset(variables, results) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -208,39 +215,4 @@ type program struct {
 	environ []string
 	asFound func()       // undoes what this process has changed about itself
 	done    func() error // for when it has ended, where this process is there then
-}
-
-// findCommand returns the path of a command, as a shell would find it.
-func findCommand(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	switch {
-	case err == nil:
-		return path, nil
-	case errors.Is(err, exec.ErrDot):
-		return "", codeError{fmt.Errorf("%q is in the working directory, which PATH names: write ./%s if it is meant", name, name), exitNoCommand}
-	case !errors.Is(err, exec.ErrNotFound) && !errors.Is(err, fs.ErrNotExist):
-		return "", codeError{fmt.Errorf("%q cannot be run: %w", name, rootCause(err)), exitNotExecutable}
-	case inPath(name):
-		return "", codeError{fmt.Errorf("%q cannot be run: what PATH has of that name is no file that may be executed", name), exitNotExecutable}
-	}
-	return "", codeError{fmt.Errorf("%q: there is no such command", name), exitNoCommand}
-}
-
-// inPath reports whether PATH has a file of that name, executable or not.
-func inPath(name string) bool {
-	return !strings.ContainsRune(name, filepath.Separator) && slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
-		info, err := os.Stat(filepath.Join(dir, name))
-		return err == nil && info.Mode().IsRegular()
-	})
-}
-
-// rootCause returns what the system said.
-func rootCause(err error) error {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
-		err = next
-	}
 }

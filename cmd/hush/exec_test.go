@@ -128,15 +128,49 @@ func TestExecDrops(t *testing.T) {
 
 // A command of which no secret may be there leaves its mark if it is started.
 func TestExecStartsNothingWithoutItsSecrets(t *testing.T) {
-	vars := helped("look", "HERE=canary", "ZERO=x")
+	vars := helped("look", "HERE=canary", "R=hush://missing/four")
 	got := hush(t, vars, "exec", "--provider", "env", "--env", "A=missing/one", "--env", "B=here", "--env", "C=missing/two", "--env", "D=missing/one",
-		"--env", "E=here#user", "--", self(t))
+		"--env", "E=here#user", "--resolve-env", "--", self(t))
 	assert.Equal(t, 3, got.code)
 	assert.Empty(t, got.stdout, "it was started")
-	for _, name := range []string{`"missing/one"`, `"missing/two"`, `"here#user"`} {
-		assert.Equal(t, 1, strings.Count(got.stderr, name), got.stderr)
+	for _, line := range []string{
+		"hush: --env A: not found\n  env: not found: the variable \"MISSING_ONE\" is not set\n", "hush: --env C: not found\n", "hush: --env D: not found\n",
+		"hush: --env E: env: not found: ", "hush: --resolve-env R: not found\n",
+	} {
+		assert.Equal(t, 1, strings.Count(got.stderr, line), got.stderr)
 	}
 	assert.NotContains(t, got.stderr, "canary")
+}
+
+// A secret in the place of its name is an easy mistake, and a file has many of them.
+func TestExecQuotesNoLineOfAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secrets.env")
+	run := func(lines string) string {
+		require.NoError(t, os.WriteFile(file, []byte(lines), 0o600))
+		got := hush(t, helped("look", "HERE={}"), "exec", "--env-file", file, "--", self(t))
+		assert.Empty(t, got.stdout)
+		assert.NotContains(t, strings.ToLower(got.stderr), "canary")
+		assert.NotZero(t, got.code)
+		return got.stderr
+	}
+	assert.Equal(t, "hush: "+file+":2: PW: not found\n  extension: absent: ", run("#\nPW=canary")[:len("hush: :2: PW: not found\n  extension: absent: ")+len(file)])
+	assert.Contains(t, run("PW=canary"), "\n  env: not found\n")
+	assert.Contains(t, run("PW=here#canary"), file+":1: PW: env: not found\n")
+	assert.Contains(t, run("PW=canary?version=canary"), "\n  env: unsupported\n")
+	for _, bad := range []string{"postgres://u:canary@h/db", "hush://https://canary", "canary#", "canary?canary", "x?version=1&canary=2", "canary%"} {
+		assert.Contains(t, run("PW="+bad), file+":1: not a reference: ", bad)
+	}
+}
+
+// What is said about the stores is checked, even if none is asked.
+func TestExecWithoutVariables(t *testing.T) {
+	for _, flags := range [][]string{{"--timeout", "0s"}, {"--provider", "evn"}, {"--provider", "env:?prefx=x"}, {"--config", "/no/such/file"}} {
+		got := hush(t, helped("look"), append(append([]string{"exec"}, flags...), "--", self(t))...)
+		assert.Equal(t, 2, got.code, flags)
+		assert.Empty(t, got.stdout)
+	}
+	got := hush(t, helped("look", "HUSH_PROVIDERS=evn"), "exec", "--", self(t))
+	assert.Zero(t, got.code, "none of its business")
 }
 
 func TestExecRefuses(t *testing.T) {

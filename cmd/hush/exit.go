@@ -37,11 +37,11 @@ const classHelp = `    2  the command line, the configuration or the reference i
     4  denied
     5  unauthenticated: our own credential is missing, wrong or expired
     6  throttled
-    7  unavailable: a store gave no usable answer
+    7  unavailable: a store gave no usable answer, or none in time
     8  refused: a store refused and does not say why
     9  absent: no store is there
    10  unsupported: no store can honour a part of the reference
-  130  interrupted, or the time limit was over
+  130  interrupted by a signal
 
 Of several failures the first outage decides (6 to 9), else the first that is not 3.`
 
@@ -69,6 +69,30 @@ func failures(results []hush.Result) error {
 	}
 	return storeError{all, each}
 }
+
+// unset returns all failures there are as one, nil if there is none, each as that of
+// the variable which it leaves without a secret.
+func unset(variables []variable, results []hush.Result) error {
+	all := hush.Errors(results)
+	if all == nil {
+		return nil
+	}
+	var each []error
+	for i, r := range results {
+		if r.Err != nil {
+			each = append(each, unsetError{r.Err, variables[i]})
+		}
+	}
+	return storeError{all, each}
+}
+
+// An unsetError is why a variable has no secret.
+type unsetError struct {
+	error
+	variable variable
+}
+
+func (e unsetError) Unwrap() error { return e.error }
 
 // A usageError is a command line that means nothing.
 type usageError struct{ error }
@@ -120,26 +144,41 @@ func explain(err error) string {
 }
 
 func explainOne(err error) string {
-	failure, ok := errors.AsType[*chain.Failure](err)
-	if !ok {
+	v, unset := errors.AsType[unsetError](err)
+	failure, several := errors.AsType[*chain.Failure](err)
+	if !several && !unset {
 		return err.Error()
 	}
 	var b strings.Builder
-	b.WriteString(hush.ClassOf(err).Error())
-	if e, ok := errors.AsType[*hush.Error](err); ok {
-		_, _ = fmt.Fprintf(&b, ": %q", e.Ref.String())
+	switch e, ok := errors.AsType[*hush.Error](err); {
+	case unset && !several:
+		return v.variable.from + " " + v.variable.name + ": " + brief(err, v.variable.file)
+	case unset:
+		b.WriteString(v.variable.from + " " + v.variable.name + ": " + hush.ClassOf(err).Error())
+	case ok:
+		_, _ = fmt.Fprintf(&b, "%s: %q", hush.ClassOf(err), e.Ref.String())
+	default:
+		b.WriteString(hush.ClassOf(err).Error())
 	}
 	for _, attempt := range failure.Attempts() {
-		_, _ = fmt.Fprintf(&b, "\n  %s", brief(attempt))
+		b.WriteString("\n  " + brief(attempt, v.variable.file))
 	}
 	return b.String()
 }
 
-// brief returns an attempt without the reference, which is the same for all.
-func brief(attempt error) string {
+// brief returns an attempt without the reference, which is the same for all, and if
+// it is to be hidden without what an answer about it says, which quotes it.
+func brief(attempt error, hidden bool) string {
 	e, ok := errors.AsType[*hush.Error](attempt)
 	if !ok {
 		return attempt.Error()
 	}
-	return hush.NewError(e.Provider, hush.Ref{}, e.Class, e.Err).Error()
+	cause := e.Err
+	switch e.Class {
+	case hush.ErrNotFound, hush.ErrDenied, hush.ErrRefused, hush.ErrUnsupported, hush.ErrInvalidRef:
+		if hidden {
+			cause = nil
+		}
+	}
+	return hush.NewError(e.Provider, hush.Ref{}, e.Class, cause).Error()
 }

@@ -31,7 +31,10 @@ type question struct {
 }
 
 // A pair is one entry of what is printed.
-type pair struct{ name, value string }
+type pair struct {
+	name, value string
+	member      bool // it is called as in the secret, which nobody else has a say in
+}
 
 // render returns the text of the answers in a format that has names. All that is
 // wrong with them is told at once.
@@ -66,19 +69,19 @@ func (q question) pairs(format string, secret hush.Secret) ([]pair, error) {
 	value := secret.Value.Reveal()
 	switch {
 	case q.name != "":
-		return []pair{{q.name, value}}, nil
+		return []pair{{name: q.name, value: value}}, nil
 	case format == formatJSON:
-		return []pair{{q.text, value}}, nil
+		return []pair{{name: q.text, value: value}}, nil
 	case !strings.HasPrefix(strings.TrimLeft(value, " \t\r\n"), "{") || !json.Valid([]byte(value)):
-		return []pair{{variableFor(q.ref.Name, q.ref.Field), value}}, nil
+		return []pair{{name: variableFor(q.ref.Name, q.ref.Field), value: value}}, nil
 	}
 	var members map[string]hush.Value
 	if err := secret.Decode(&members); err != nil {
-		return nil, fmt.Errorf("%s: %w", q.text, err)
+		return nil, fmt.Errorf("%.80q: %s", q.text, strings.TrimPrefix(err.Error(), "hush: decode: "))
 	}
 	pairs := make([]pair, 0, len(members))
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		pairs = append(pairs, pair{name, members[name].Reveal()})
+		pairs = append(pairs, pair{name, members[name].Reveal(), true})
 	}
 	return pairs, nil
 }
@@ -88,7 +91,7 @@ func checkPairs(format string, pairs []pair) (errs []error) {
 	seen := map[string]bool{}
 	for _, p := range pairs {
 		if seen[p.name] {
-			errs = append(errs, fmt.Errorf("%s: there are two of that name: give them others, as in NAME=REF", p.name))
+			errs = append(errs, fmt.Errorf("%.80q: there are two of that name: give them others, as in NAME=REF", p.name))
 		}
 		seen[p.name] = true
 		if err := checkPair(format, p); err != nil {
@@ -101,17 +104,21 @@ func checkPairs(format string, pairs []pair) (errs []error) {
 func checkPair(format string, p pair) error {
 	if format == formatJSON {
 		if !utf8.ValidString(p.value) {
-			return fmt.Errorf("%s: the secret is not UTF-8, which JSON cannot hold: use --format raw", p.name)
+			return fmt.Errorf("%.80q: the secret is not UTF-8, which JSON cannot hold: use --format raw", p.name)
 		}
 		return nil
 	}
-	switch err := checkTarget(p.name); {
+	check := checkTarget
+	if p.member {
+		check = checkMember
+	}
+	switch err := check(p.name); {
 	case err != nil:
 		return err
 	case strings.Contains(p.value, "\x00"):
-		return fmt.Errorf("%s: the secret %w", p.name, errZeroByte)
+		return fmt.Errorf("%.80q: the secret %w", p.name, errZeroByte)
 	case format == formatEnv && strings.Contains(p.value, "\n"):
-		return fmt.Errorf("%s: the secret has a line break, which a line cannot hold: use --format shell", p.name)
+		return fmt.Errorf("%.80q: the secret has a line break, which a line cannot hold: use --format shell", p.name)
 	}
 	return nil
 }
@@ -146,9 +153,10 @@ func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) +
 const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.,:/@%+="
 
 // quotedIfNeeded returns s as a word that is quoted only if it has to be: some of
-// what reads such lines takes quotes for a part of the value.
+// what reads such lines takes quotes for a part of the value. What begins with a =
+// is the path of a command to zsh.
 func quotedIfNeeded(s string) string {
-	if strings.Trim(s, plain) == "" {
+	if strings.Trim(s, plain) == "" && !strings.HasPrefix(s, "=") {
 		return s
 	}
 	return quoted(s)

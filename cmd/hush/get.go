@@ -31,7 +31,9 @@ For shell and env a secret that is a JSON object, and that no NAME is given for,
 its members, each a variable called like the member; another without a NAME is called
 like the REF in capitals: db/prod#user is DB_PROD_USER. They quote for every POSIX
 shell, take for names only letters, digits and underscores, and refuse those that
-'hush help exec' lists, zero bytes and, for env, line breaks.
+'hush help exec' lists, zero bytes and, for env, line breaks. A member whose name says
+whom programs talk to and trust needs a NAME, because who can write a secret names its
+members: %s.
 
 ` + sourceHelp + `
 
@@ -57,7 +59,7 @@ func getCommand(stdout, stderr io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "get REF...",
 		Short:             "Print secrets",
-		Long:              getHelp,
+		Long:              fmt.Sprintf(getHelp, strings.Join(trusted(), ", ")),
 		Example:           getExample,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -84,7 +86,7 @@ func (o *getOptions) run(ctx context.Context, args []string, stdout, stderr io.W
 	for i, q := range questions {
 		refs[i] = q.ref
 	}
-	secrets, _, err := o.secrets(ctx, refs)
+	secrets, _, err := o.secrets(ctx, refs, failures)
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func TestGetFormats(t *testing.T) {
 func TestGetFormatsRefuse(t *testing.T) {
 	dir := t.TempDir()
 	vars := []string{
-		"NL=canary\n", "A=canary", "DOUBLE=" + `{"A":"canary"}`, "BAD=" + `{"a-b":"canary","PATH":"canary","LD_X":"x","":"x"}`, "MASK=" + `{"a":"[redacted hush.Value: call Reveal]"}`,
+		"NL=canary\n", "A=canary", "DOUBLE=" + `{"A":"canary"}`, "BAD=" + `{"a-b":"canary","PATH":"canary","LD_X":"x","":"x"}`, "STEER=" + `{"HUSH_PROVIDERS":"canary","https_proxy":"canary","RANDOM":"canary"}`, "ESCAPE=" + `{"\u001b[2J":"canary"}`, "MASK=" + `{"a":"[redacted hush.Value: call Reveal]"}`,
 	}
 	for name, content := range map[string]string{"ZERO": "can\x00ary", "BINARY": "canary\xff"} {
 		path := filepath.Join(dir, name)
@@ -70,15 +70,17 @@ func TestGetFormatsRefuse(t *testing.T) {
 		args []string
 		says []string
 	}{
-		{[]string{"env", "nl"}, []string{"NL: the secret has a line break"}},
-		{[]string{"env", "zero", "X=zero"}, []string{"ZERO: the secret has a zero byte", "X: the secret has a zero byte"}},
-		{[]string{"shell", "zero"}, []string{"ZERO: the secret has a zero byte"}},
-		{[]string{"json", "binary", "nl"}, []string{"binary: the secret is not UTF-8"}},
-		{[]string{"json", "a", "a"}, []string{"a: there are two"}},
-		{[]string{"shell", "a", "double"}, []string{"A: there are two of that name"}},
+		{[]string{"env", "nl"}, []string{`"NL": the secret has a line break`}},
+		{[]string{"env", "zero", "X=zero"}, []string{`"ZERO": the secret has a zero byte`, `"X": the secret has a zero byte`}},
+		{[]string{"shell", "zero"}, []string{`"ZERO": the secret has a zero byte`}},
+		{[]string{"json", "binary", "nl"}, []string{`"binary": the secret is not UTF-8`}},
+		{[]string{"json", "a", "a"}, []string{`"a": there are two`}},
+		{[]string{"shell", "a", "double"}, []string{`"A": there are two of that name`}},
 		{[]string{"shell", "bad"}, []string{`"a-b" is no name`, `"" is no name`, "PATH is refused", "LD_X is refused"}},
 		{[]string{"shell", "IFS=a"}, []string{"IFS is refused"}},
-		{[]string{"shell", "mask"}, []string{"mask: "}},
+		{[]string{"shell", "mask"}, []string{`hush: "mask": the text is the mask`}},
+		{[]string{"env", "steer"}, []string{"HUSH_PROVIDERS is refused as a member's name", "https_proxy is refused", "RANDOM is refused: programs"}},
+		{[]string{"shell", "escape", "escape"}, []string{`"\x1b[2J": there are two`}},
 	} {
 		got := hush(t, vars, append([]string{"get", "--provider", "env:?files=true", "--format"}, c.args...)...)
 		assert.Equal(t, 1, got.code, c.args)
@@ -87,7 +89,10 @@ func TestGetFormatsRefuse(t *testing.T) {
 			assert.Contains(t, got.stderr, words)
 		}
 		assert.NotContains(t, got.stderr, "canary")
+		assert.NotContains(t, got.stderr, "\x1b")
 	}
+	// A person may name what a secret may not.
+	assert.Equal(t, result{stdout: "export AWS_X='canary'\n"}, hush(t, vars, "get", "--provider", "env", "--format", "shell", "AWS_X=a"))
 }
 
 func TestGetNamesAllThatIsMissing(t *testing.T) {

@@ -5,29 +5,29 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/hush-secrets/hush/config"
 )
 
-// A setting is what there is to say of a key of configuration.
-type setting struct{ key, otherwise, what string }
-
-func settings() []setting {
-	return []setting{
-		{"cache.ttl", "5m", "how long a secret is kept; 0: there is no cache"},
-		{"cache.stale_if_error", "1h", "how long after that it is served while the store cannot be asked"},
-		{"cache.stale_wait", "100ms", "how long a store is waited for before that"},
-		{"cache.serve_expired", "0", "how long after its ttl it is served while it is fetched"},
-		{"cache.refresh_ahead", "0", "how long before its end a secret in use is fetched"},
-		{"cache.negative_ttl", "0", "how long it is remembered that there is none"},
-		{"cache.jitter", "0.1", "the part by which a ttl is shortened at random"},
-		{"cache.max_entries", "1000", "how many secrets are held"},
-		{"cache.fetch_timeout", "5s", "how long one fetch from the stores may take"},
-		{"cache.min_refresh", "1s", "how long it is believed that there is nothing newer"},
-		{"breaker.failures", "5", "how many in a row make a store be left alone; 0: none"},
-		{"breaker.wait", "1s", "for how long at first"},
-		{"breaker.max_wait", "30s", "and at most, after doubling"},
-		{"policy", "any", "which failures let the next store be asked: any, or outages"},
-		{"log.level", "off", "off, debug, info, warn or error, on the standard error"},
-		{"verify", "false", "true: ask each store once at the start, and fail if it is away"},
+// meanings says what each key of configuration is for.
+func meanings() map[string]string {
+	return map[string]string{
+		"cache.ttl":            "how long a secret is kept; 0: there is no cache",
+		"cache.stale_if_error": "how long after that it is served while the store cannot be asked",
+		"cache.stale_wait":     "how long a store is waited for before that",
+		"cache.serve_expired":  "how long after its ttl it is served while it is fetched",
+		"cache.refresh_ahead":  "how long before its end a secret in use is fetched",
+		"cache.negative_ttl":   "how long it is remembered that there is none",
+		"cache.jitter":         "the part by which a ttl is shortened at random",
+		"cache.max_entries":    "how many secrets are held",
+		"cache.fetch_timeout":  "how long one fetch from the stores may take",
+		"cache.min_refresh":    "how long it is believed that there is nothing newer",
+		"breaker.failures":     "how many in a row make a store be left alone; 0: none",
+		"breaker.wait":         "for how long at first",
+		"breaker.max_wait":     "and at most, after doubling",
+		"policy":               "which failures let the next store be asked: any, or outages",
+		"log.level":            "off, debug, info, warn or error, on the standard error",
+		"verify":               "true: ask each store once at the start, and fail if it is away",
 	}
 }
 
@@ -37,8 +37,8 @@ given empty is not given, and what is wrong is told at once, with its place.
 
 ` + sourceHelp + `
 
-A hush.yaml of another user is not taken unless it is named: it would decide where
-our credentials go.
+A hush.yaml that another user owns or may write is not taken unless it is named: it
+would decide where our credentials go. That one is taken, the standard error says.
 
 A file is YAML or JSON:
 
@@ -73,25 +73,26 @@ underscores, so that of cache.ttl is HUSH_CACHE_TTL:
 get and exec ask once and have no use for the cache.`
 
 // schemeParameters are the parameters of each scheme's URLs.
-func schemeParameters() []setting {
-	return []setting{
-		{"extension:", "", "endpoint, timeout, ready_wait, dialect"},
-		{"direct:", "", "region, profile, role_arn, external_id, endpoint, timeout, instance_metadata, batch"},
-		{"vault://HOST/MOUNT", "", "kv, mounts, namespace, timeout, revoke, tls, ca_file, ca_path, client_cert_file, " +
+func schemeParameters() [][2]string {
+	return [][2]string{
+		{"extension:", "endpoint, timeout, ready_wait, dialect"},
+		{"direct:", "region, profile, role_arn, external_id, endpoint, timeout, instance_metadata, batch"},
+		{"vault://HOST/MOUNT", "kv, mounts, namespace, timeout, revoke, tls, ca_file, ca_path, client_cert_file, " +
 			"client_key_file, server_name; auth, and by that: token_env, token_file, role_id, secret_id_file, " +
 			"secret_id_env, wrapped, role, jwt_file, jwt_env, auth_mount, region, profile, " +
 			"role_arn, external_id, server_id"},
-		{"env:", "", "prefix, files"},
+		{"env:", "prefix, files"},
 	}
 }
 
 func configurationTopic() *cobra.Command {
 	var schemes, keys strings.Builder
 	for _, s := range schemeParameters() {
-		_, _ = fmt.Fprintf(&schemes, "    %-20s%s\n", s.key, wrapped(strings.Fields(s.what), strings.Repeat(" ", 24), 84))
+		_, _ = fmt.Fprintf(&schemes, "    %-20s%s\n", s[0], wrapped(strings.Fields(s[1]), strings.Repeat(" ", 24), 84))
 	}
-	for _, s := range settings() {
-		_, _ = fmt.Fprintf(&keys, "    %-22s%-7s%s\n", s.key, s.otherwise, s.what)
+	meaning := meanings()
+	for _, s := range config.Settings() {
+		_, _ = fmt.Fprintf(&keys, "    %-22s%-7s%s\n", s.Key, s.Default, meaning[s.Key])
 	}
 	return &cobra.Command{
 		Use:   "configuration",
@@ -117,6 +118,26 @@ value could be something else a reference is marked: hush://db/prod#password.`
 
 func referenceTopic() *cobra.Command {
 	return &cobra.Command{Use: "reference", Short: "How a secret is named", Long: referenceHelp}
+}
+
+// knownTopics makes a mistake of a topic or a shell that there is not, for which
+// cobra prints help and says that all is well.
+func knownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+					return fmt.Errorf("there is no help for %.80q", strings.Join(args, " "))
+				}
+				return nil
+			}
+		case "completion":
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // wrapped returns words in lines of at most width, each but the first behind indent.

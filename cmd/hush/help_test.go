@@ -79,6 +79,8 @@ func TestCompletion(t *testing.T) {
 		assert.Zero(t, got.code)
 		assert.Contains(t, got.stdout, "hush")
 	}
+	assert.Contains(t, hush(t, nil, "completion").stdout, "powershell")
+	assert.Contains(t, hush(t, nil, "help", "completion", "zsh").stdout, "hush completion zsh")
 	got := hush(t, nil, "__complete", "get", "--format", "")
 	assert.Contains(t, got.stdout, "shell\n")
 	assert.NotContains(t, hush(t, nil, "__complete", "get", "").stdout, "main.go", "a secret is no file")

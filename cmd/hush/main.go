@@ -21,10 +21,21 @@ environment: from whichever is there, as configuration says.`
 
 func main() {
 	undo := keepPrivate()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	context.AfterFunc(ctx, stop) // so that a second signal ends what does not end by itself
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, func() { stop(); undo() })
 	stop()
 	os.Exit(code)
+}
+
+// endings are the signals that end what is under way. SIGINT stays ignored if it was
+// when this process began, as shells have it in the background; of an ignored SIGTERM
+// the runtime of Go does not tell.
+func endings() []os.Signal {
+	if signal.Ignored(os.Interrupt) {
+		return []os.Signal{syscall.SIGTERM}
+	}
+	return []os.Signal{syscall.SIGTERM, os.Interrupt}
 }
 
 // run executes the command line and returns the exit status. asFound undoes what
@@ -64,17 +75,21 @@ func rootCommand(stdout, stderr io.Writer, asFound func()) *cobra.Command {
 		getCommand(stdout, stderr), execCommand(asFound), agentCommand(stdout, stderr), doctorCommand(stdout),
 		demoCommand(stdout), versionCommand(stdout), configurationTopic(), referenceTopic(),
 	)
+	knownTopics(root)
 	return root
 }
 
 // complain writes text for people, a mistake a line; what belongs to the line above
-// begins with a space.
+// begins with a space or a tab.
 func complain(stderr io.Writer, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		if !strings.HasPrefix(line, " ") {
-			line = "hush: " + line
+		switch trimmed := strings.TrimLeft(line, " \t"); trimmed {
+		case "":
+		case line:
+			_, _ = fmt.Fprintln(stderr, "hush: "+line)
+		default:
+			_, _ = fmt.Fprintln(stderr, "  "+trimmed)
 		}
-		_, _ = fmt.Fprintln(stderr, line)
 	}
 }
 

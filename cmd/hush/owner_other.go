@@ -4,5 +4,5 @@ package main
 
 import "io/fs"
 
-// ownFile cannot ask who a file belongs to.
-func ownFile(fs.FileInfo) bool { return true }
+// distrust cannot ask who may write a file.
+func distrust(fs.FileInfo) string { return "" }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -43,6 +44,7 @@ type source struct {
 	set       *pflag.FlagSet
 	file      string
 	providers []string
+	found     bool // the file, and nobody named it
 }
 
 func (s *source) flags(flags *pflag.FlagSet) {
@@ -84,7 +86,11 @@ func (s *source) open(ctx context.Context) (*config.Provider, error) {
 	}
 	// Opened from the environment, what is wrong has its place in the file, and all
 	// of it is told.
-	return opened(config.OpenEnv(ctx, all.Schemes()...))
+	p, err := opened(config.OpenEnv(ctx, all.Schemes()...))
+	if err != nil && s.found {
+		return nil, fmt.Errorf("%w\n  with %s of this directory, which nobody named", err, configFile)
+	}
+	return p, err
 }
 
 // opened says whose fault it is that nothing was opened: of a store that was asked
@@ -118,7 +124,8 @@ func (s *source) settle() error {
 		if err != nil {
 			return flagError{err}
 		}
-		s.file = found
+		s.file, s.found = found, found != ""
+		s.notice()
 	}
 	for name, value := range map[string]string{configVariable: s.file, providersVariable: strings.Join(s.providers, " ")} {
 		if value == "" {
@@ -131,19 +138,33 @@ func (s *source) settle() error {
 	return nil
 }
 
+// notice says which stores a file that nobody named has our credentials sent to.
+func (s *source) notice() {
+	cfg, err := config.Load(s.file)
+	if !s.found || err != nil {
+		return // what is wrong with it, opening it tells
+	}
+	var schemes []string
+	for _, link := range cfg.Providers {
+		scheme, _, _ := strings.Cut(link.URL, ":")
+		schemes = append(schemes, scheme)
+	}
+	if slices.ContainsFunc(schemes, func(scheme string) bool { return scheme != "env" }) {
+		_, _ = fmt.Fprintf(os.Stderr, "hush: using %s of this directory: %s\n", configFile, strings.Join(schemes, ", "))
+	}
+}
+
 // findConfig returns the configFile of the working directory, if there is one. One
-// that somebody else has put there would decide where our credentials go, and what
-// we take for a secret.
+// that somebody else has put there, or may write, would decide where our credentials
+// go, and what we take for a secret.
 func findConfig() (string, error) {
 	if _, err := os.Lstat(configFile); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	foreign := func(look func(string) (fs.FileInfo, error)) bool {
-		info, err := look(configFile)
-		return err == nil && !ownFile(info)
-	}
-	if foreign(os.Lstat) || foreign(os.Stat) { // a link, and what it leads to
-		return "", fmt.Errorf("%s in the working directory belongs to another user: name it with --config if it is to be trusted", configFile)
+	for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} { // a link, and what it leads to
+		if info, err := look(configFile); err == nil && distrust(info) != "" {
+			return "", fmt.Errorf("%s in the working directory %s: name it with --config if it is to be trusted", configFile, distrust(info))
+		}
 	}
 	return configFile, nil // what else is wrong with it, config says
 }

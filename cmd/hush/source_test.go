@@ -80,6 +80,35 @@ func TestSourceTellsWhatIsWrong(t *testing.T) {
 	assert.NotContains(t, hush(t, nil, "get", "--provider", "evn", "db").stderr, "HUSH_PROVIDERS")
 }
 
+// Where a file that nobody named has credentials sent is said, and so is that the
+// file is at fault.
+func TestSourceSaysWhatItFound(t *testing.T) {
+	dir := t.TempDir()
+	run := func(text string, vars []string, args ...string) result {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "hush.yaml"), []byte(text), 0o600))
+		cmd := exec.CommandContext(t.Context(), binary, args...)
+		cmd.Env, cmd.Dir = surroundings(t, append(vars, "DB=value")...), dir
+		return finish(t, cmd)
+	}
+	const stores = "providers: [vault, direct, env]\n"
+	const notice = "hush: using hush.yaml of this directory: vault, direct, env\n"
+	assert.Equal(t, result{stdout: "value", stderr: notice}, run(stores, nil, "get", "db"))
+	assert.Contains(t, run(stores, nil, "doctor").stderr, notice)
+	assert.Equal(t, result{stdout: "value"}, run(stores, nil, "get", "--config", "hush.yaml", "db"), "it is named")
+	assert.Equal(t, result{stdout: "value"}, run(stores, []string{"HUSH_PROVIDERS=env"}, "get", "db"))
+	assert.Equal(t, result{stdout: "value"}, run("providers: [env]\n", nil, "get", "db"))
+	for text, says := range map[string]string{
+		"names: {'': {env: x}}\n": "invalid reference: the name is empty\n",
+		"providers: [evn]\n":      "hush: hush.yaml:1:13: provider 1: unknown scheme",
+	} {
+		got := run(text, nil, "get", "db")
+		assert.Equal(t, 2, got.code)
+		assert.Contains(t, got.stderr, says)
+		assert.Contains(t, got.stderr, "\n  with hush.yaml of this directory, which nobody named\n")
+	}
+	assert.NotContains(t, run("providers: [evn]\n", nil, "get", "--config", "hush.yaml", "db").stderr, "nobody named")
+}
+
 // With verify a store that is away is known at once, and that is no mistake of the
 // command line's.
 func TestSourceVerifies(t *testing.T) {
