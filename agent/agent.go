@@ -26,6 +26,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hush-secrets/hush"
 )
@@ -50,8 +51,9 @@ const pingReserve = 2
 // documented default of each.
 type Options struct {
 	// Allow lists the names that may be asked for, as patterns of [path.Match],
-	// where * does not cross a slash. They are compared with the name as asked, so
-	// an ARN needs a pattern of its own. A malformed pattern refuses every secret.
+	// where * does not cross a slash. They are compared with the name as asked, which
+	// may be an ARN: it needs a pattern of its own, but * is also one for each ARN
+	// without a slash. A malformed pattern refuses every secret.
 	// Nil: every name. Empty but not nil: none.
 	Allow []string
 
@@ -107,8 +109,15 @@ type handler struct {
 	places   places
 }
 
+// bodyTime is how long a body may take that nobody wants: net/http waits for it
+// before it answers, and so would a graceful stop.
+const bodyTime = 100 * time.Millisecond
+
 // ServeHTTP makes the agent's checks in the agent's order.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // which a test's writer may not have
+	}
 	route := rawPath(r.URL)
 	reserve := 0
 	if route == pingPath {

@@ -18,24 +18,28 @@ const grace = 10 * time.Second
 // Serve serves h on l until ctx ends; it then takes no more connections, finishes
 // the requests under way, for 10 s at most, and returns nil. It refuses a listener
 // that is not TCP on a loopback address. It closes l in every case.
+//
+// It keeps 3,200 connections, which is four times DefaultMaxRequests. One more takes
+// the place of one that waits for a request, and is closed if none does.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if !onLoopback(l.Addr()) {
 		_ = l.Close()
 		return fmt.Errorf("agent: %s is not a loopback address: secrets are served to this machine alone", l.Addr())
 	}
+	r := &room{waiting: map[net.Conn]struct{}{}}
 	server := &http.Server{
-		Handler: h,
-		// Requests under way outlive ctx.
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		Handler:   h,
+		ConnState: r.note,
 		// No ReadTimeout: net/http would cancel the request's context at its end.
 		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute, // longer than clients keep theirs
+		IdleTimeout:       time.Minute, // longer than package extension keeps its own
 		MaxHeaderBytes:    64 << 10,
 		// net/http answers OPTIONS * itself, without asking for the token.
 		DisableGeneralOptionsHandler: true,
 		// net/http logs panics with their text, and a library does not print.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
+	server.RegisterOnShutdown(r.clear)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	select {

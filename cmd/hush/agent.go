@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -33,15 +32,17 @@ listens on loopback alone.
 The token is --token-file, which is written with a new one if there is no such file,
 or the first that is set of AWS_TOKEN, AWS_SESSION_TOKEN and
 AWS_CONTAINER_AUTHORIZATION_TOKEN: the token itself, or file:///path. It is read once.
+The file is this user's or the superuser's, and nobody else can write it.
 
 Every secret that its credentials can read is served, unless --allow narrows that:
-a pattern for the whole name as asked, ARN or not, in which * stands for anything
-but a slash, ? for one character that is no slash, and [a-z] for one of those. A
-store over the environment needs a prefix.
+a pattern for the whole name as asked, in which * stands for anything but a slash, ?
+for one character that is no slash, [a-z] for one of those and [^a-z] for another. An
+ARN is a name like any other: * is also each ARN of a secret that has no slash. A
+store over the environment needs a prefix, and not one of AWS_, VAULT_ or HUSH_.
 
 SIGTERM or an interrupt: it takes no more connections, finishes the requests under
-way for up to 10 s, and ends; a second one ends it at once. SIGHUP: it forgets what
-it holds in memory.
+way for up to 10 s, and ends; a second one ends it at once. SIGHUP, which also comes
+from a terminal that is closed: it forgets what it holds in memory, and goes on.
 
 `
 
@@ -106,10 +107,11 @@ func agentCommand(stdout, stderr io.Writer) *cobra.Command {
 
 // A server is an agent that is ready to listen.
 type server struct {
-	addr     string
-	provider *config.Provider
-	token    agentToken
-	options  agent.Options
+	addr      string
+	provider  *config.Provider
+	tokenFile string
+	token     agentToken // once it listens
+	options   agent.Options
 }
 
 // prepare checks all that can be checked before anything is opened to anyone.
@@ -121,10 +123,6 @@ func (o *agentOptions) prepare(cmd *cobra.Command) (*server, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	token, err := findToken(o.tokenFile)
-	if err != nil {
-		return nil, usageError{err}
-	}
 	provider, err := o.open(cmd)
 	if err != nil {
 		return nil, err
@@ -132,7 +130,8 @@ func (o *agentOptions) prepare(cmd *cobra.Command) (*server, error) {
 	if err := servable(provider.Links()); err != nil {
 		return nil, errors.Join(usageError{err}, provider.Close())
 	}
-	return &server{addr, provider, token, agent.Options{Allow: o.allow, Prefix: o.pathPrefix, MaxRequests: o.maxRequests}}, nil
+	options := agent.Options{Allow: o.allow, Prefix: o.pathPrefix, MaxRequests: o.maxRequests}
+	return &server{addr: addr, provider: provider, tokenFile: o.tokenFile, options: options}, nil
 }
 
 func (o *agentOptions) check(cmd *cobra.Command) error {
@@ -144,11 +143,13 @@ func (o *agentOptions) check(cmd *cobra.Command) error {
 	case o.maxRequests < 1 || o.maxRequests > mostRequests:
 		return fmt.Errorf("--max-conn is 1 to %d", mostRequests)
 	case !isPathPrefix(o.pathPrefix):
-		return errors.New("--path-prefix begins with a slash and has only what a path holds unescaped")
+		return errors.New("--path-prefix begins and ends with a slash, and has only what a path holds unescaped")
+	case cmd.Flags().Changed("token-file") && o.tokenFile == "":
+		return errors.New("--token-file is empty, and names no file")
 	}
 	for _, pattern := range o.allow {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("--allow %q is no pattern: a [ without its ], or a \\ at the end", pattern)
+		if why := misreads(pattern); why != "" {
+			return fmt.Errorf("--allow %q: %s", pattern, why)
 		}
 	}
 	return nil
@@ -185,7 +186,11 @@ func (s *server) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	if err := notItself(s.provider.Links(), listener.Addr()); err != nil {
+	err = notItself(s.provider.Links(), listener.Addr())
+	if err == nil { // and nothing is left that could keep it from serving
+		s.token, err = findToken(s.tokenFile)
+	}
+	if err != nil {
 		return errors.Join(usageError{err}, listener.Close())
 	}
 	s.notices(stderr)

@@ -34,17 +34,27 @@ func loopbackAddr(addr string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// isPathPrefix reports whether a path can begin with text, as it is on the wire.
+// isPathPrefix reports whether a path can begin with text, as it is on the wire, and
+// a name come after it.
 func isPathPrefix(text string) bool {
 	u := url.URL{Path: text}
-	return strings.HasPrefix(text, "/") && u.EscapedPath() == text
+	return strings.HasPrefix(text, "/") && strings.HasSuffix(text, "/") && u.EscapedPath() == text
 }
 
 // servable returns why these stores may not be served to others.
 func servable(links []config.OpenLink) error {
 	for _, l := range links {
-		if l.Scheme == "env" && l.Prefix == "" && parameter(l.URL, "prefix") == "" {
+		if l.Scheme != "env" {
+			continue
+		}
+		prefix := strings.ToUpper(parameter(l.URL, "prefix") + variableFor(l.Prefix, ""))
+		if prefix == "" {
 			return fmt.Errorf("%s: without a prefix every variable of the agent is a secret that it serves, its own credentials among them: write env:?prefix=APP_, or link_prefix", l.Name)
+		}
+		for _, own := range [...]string{"AWS_", "VAULT_", "HUSH_"} {
+			if strings.HasPrefix(prefix, own) || strings.HasPrefix(own, prefix) {
+				return fmt.Errorf("%s: variables with the prefix %s are the agent's own, its credentials among them: say another prefix, such as APP_", l.Name, prefix)
+			}
 		}
 	}
 	return nil

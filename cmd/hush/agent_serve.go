@@ -19,7 +19,7 @@ import (
 func (s *server) serve(ctx context.Context, l net.Listener, stdout, stderr io.Writer) error {
 	// Before the line that invites others to send signals.
 	ends, hangups := make(chan os.Signal, 2), make(chan os.Signal, 1)
-	signal.Notify(ends, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(ends, endings()...)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(ends)
 	defer signal.Stop(hangups)
@@ -29,7 +29,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, stdout, stderr io.Wr
 	if _, err := fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr()); err != nil {
 		return fmt.Errorf("write the address: %w", err)
 	}
-	told := false
+	var first ending
 	for {
 		select {
 		case err := <-served:
@@ -37,14 +37,29 @@ func (s *server) serve(ctx context.Context, l net.Listener, stdout, stderr io.Wr
 		case <-hangups:
 			s.provider.Forget()
 			_, _ = fmt.Fprintln(stderr, "hush: what was held in memory is forgotten")
-		case <-ends: // ctx has ended by the first of them
-			if told {
+		case s := <-ends: // ctx has ended by the first of them
+			next := ending{s, time.Now()}
+			switch {
+			case first.signal == nil:
+				first = next
+				_, _ = fmt.Fprintln(stderr, "hush: finishing the requests under way; a second signal ends it at once")
+			case !first.same(next):
 				return fmt.Errorf("%w: a second signal, and requests under way were cut off", context.Canceled)
 			}
-			told = true
-			_, _ = fmt.Fprintln(stderr, "hush: finishing the requests under way; a second signal ends it at once")
 		}
 	}
+}
+
+// An ending is a signal that ends the agent.
+type ending struct {
+	signal os.Signal
+	at     time.Time
+}
+
+// same reports whether next is e once more: who stops both a process and its group,
+// as timeout(1) does, sends it twice.
+func (e ending) same(next ending) bool {
+	return next.signal == e.signal && next.at.Sub(e.at) < 100*time.Millisecond
 }
 
 const pingTimeout = 3 * time.Second

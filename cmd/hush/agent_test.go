@@ -63,12 +63,20 @@ func TestAgentRefuses(t *testing.T) {
 		{"--cache-size is 1 to 1000", 2, append([]string{"--cache-size", "1001"}, free...)},
 		{"--max-conn is 1 to 1000", 2, append([]string{"--max-conn", "0"}, free...)},
 		{"--max-conn is 1 to 1000", 2, append([]string{"--max-conn", "1001"}, free...)},
-		{"--path-prefix begins with a slash", 2, append([]string{"--path-prefix", "v1/"}, free...)},
-		{"--path-prefix begins with a slash", 2, append([]string{"--path-prefix", "/a b/"}, free...)},
-		{"is no pattern", 2, append([]string{"--allow", "[a"}, free...)},
+		{"--path-prefix begins and ends with a slash", 2, append([]string{"--path-prefix", "v1/"}, free...)},
+		{"--path-prefix begins and ends with a slash", 2, append([]string{"--path-prefix", "/v1"}, free...)},
+		{"--path-prefix begins and ends with a slash", 2, append([]string{"--path-prefix", "/a b/"}, free...)},
+		{"--token-file is empty", 2, append([]string{"--token-file", ""}, free...)},
+		{"it is no pattern", 2, append([]string{"--allow", "[a"}, free...)},
+		{"** is no more than *", 2, append([]string{"--allow", "orders/**"}, free...)},
 		{"unknown scheme", 2, append([]string{"--provider", "nope"}, free...)},
 		{"without a prefix every variable", 2, append([]string{"--provider", "env"}, free...)},
 		{"without a prefix every variable", 2, append([]string{"--provider", "env:?files=true"}, free...)},
+		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=A"}, free...)},
+		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=AWS_SECRET_"}, free...)},
+		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=vault"}, free...)},
+		{"the agent's own", 2, append([]string{"--provider", "env:?link_prefix=hush/"}, free...)},
+		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=A&link_prefix=ws-"}, free...)},
 	} {
 		args := append([]string{"agent"}, c.args...)
 		if !strings.Contains(strings.Join(args, " "), "--provider") {
@@ -102,6 +110,13 @@ func TestAgentDoesNotAskItself(t *testing.T) {
 	assert.Equal(t, 200, before.ask(t, "GET", "/v1/db").status)
 }
 
+func TestAgentPrefixThatOnlyLooksLikeItsOwn(t *testing.T) {
+	for _, prefix := range []string{"AX_", "AWSX_", "APP_AWS_"} {
+		a := startAgent(t, []string{prefix + "DB=x"}, "--provider", "env:?prefix="+prefix)
+		assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status, prefix)
+	}
+}
+
 func TestAgentPrefixOfALink(t *testing.T) {
 	a := startAgent(t, []string{"APP_DB=x", "DB=y"}, "--provider", "env:?link_prefix=app/")
 	assert.Equal(t, "x", members(t, a.ask(t, "GET", "/v1/db"))["SecretString"])
@@ -110,6 +125,11 @@ func TestAgentPrefixOfALink(t *testing.T) {
 func TestAgentPing(t *testing.T) {
 	a := startAgent(t, nil, overEnv...)
 	addr := strings.TrimPrefix(a.url, "http://")
+	for range 100 { // of others, who ask nothing
+		idle, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, idle.Close()) })
+	}
 	assert.Equal(t, result{}, hush(t, nil, "agent", "--ping", "--addr", addr))
 	require.NoError(t, a.cmd.Process.Kill())
 	a.exit(t)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/hush-secrets/hush/internal/secretfile"
 )
@@ -48,12 +49,14 @@ func findToken(file string) (agentToken, error) {
 
 // tokenOfFile reads the token, or makes one if there is no such file.
 func tokenOfFile(file string) (agentToken, error) {
-	text := rand.Text()
-	switch err := create(file, text+"\n"); {
-	case err == nil:
-		return agentToken{text, []string{fmt.Sprintf("a new token is in %q, which its owner alone can read", file)}}, nil
-	case !errors.Is(err, fs.ErrExist):
-		return agentToken{}, fmt.Errorf("--token-file: it cannot be made: %s", systemsWord(err))
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		text := rand.Text()
+		switch err := create(file, text+"\n"); {
+		case err == nil:
+			return agentToken{text, []string{fmt.Sprintf("a new token is in %q, which its owner alone can read", file)}}, nil
+		case !errors.Is(err, fs.ErrExist): // else somebody was quicker
+			return agentToken{}, fmt.Errorf("--token-file: it cannot be made: %s", systemsWord(err))
+		}
 	}
 	full, err := filepath.Abs(file)
 	if err != nil {
@@ -63,23 +66,26 @@ func tokenOfFile(file string) (agentToken, error) {
 	return t, errorAt("--token-file", err)
 }
 
-// create writes a file that was not there, for its owner alone.
-func create(file, text string) (err error) {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// create writes a file that was not there, for its owner alone. It is there once it is
+// whole: others wait for it to read it, and one that a crash left empty would be taken
+// for the token.
+func create(file, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".hush-token-*")
 	if err != nil {
 		return err
 	}
+	defer func() { _ = os.Remove(f.Name()) }() // of what is left behind nobody takes notice
 	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		err = errors.Join(err, os.Remove(file))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
 	}
-	return err
+	return os.Link(f.Name(), file) // which replaces nothing
 }
 
 // systemsWord is an error without its path, which may be a token in the wrong place.
 func systemsWord(err error) string {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err.Error()
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		return number.Error()
 	}
 	return "it cannot be written"
 }
@@ -97,9 +103,17 @@ func readToken(what, path string) (agentToken, error) {
 	if err := sendable(t.text); err != nil {
 		return agentToken{}, err
 	}
-	info, err := os.Stat(path)
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o007 != 0 {
-		t.notices = []string{what + ": every user of this machine can read the token: chmod o= its file"}
+	for _, look := range [...]func(string) (fs.FileInfo, error){os.Lstat, os.Stat} { // a link, and what it leads to
+		info, err := look(path)
+		if err != nil {
+			return agentToken{}, fmt.Errorf("the file %s", secretfile.Reason(err))
+		}
+		if why := distrust(info); why != "" {
+			return agentToken{}, fmt.Errorf("the file %s: whoever that is may have chosen the token", why)
+		}
+		if runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
+			t.notices = []string{what + ": every user of this machine can read the token: chmod o= its file"}
+		}
 	}
 	return t, nil
 }

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -70,6 +71,9 @@ func TestAgentMakesAToken(t *testing.T) {
 		assert.Equal(t, os.FileMode(0o600), info.Mode())
 	}
 	a.says(t, "a new token is in")
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	assert.Len(t, left, 1)
 	assert.NotContains(t, a.stderr.String(), made)
 	assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "the variable's")
 
@@ -107,4 +111,23 @@ func TestAgentTokenThatCannotBe(t *testing.T) {
 		assert.NotContains(t, got.stderr, "canary")
 		assert.Empty(t, got.stdout)
 	}
+}
+
+// TestAgentMakesNoTokenInVain has what keeps it from serving, and no token after it.
+func TestAgentMakesNoTokenInVain(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, taken.Close()) }()
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"--provider", "nope"},
+		{"--provider", "env"},
+		{"--provider", "env:?prefix=APP_", "--addr", taken.Addr().String()},
+	} {
+		args = append([]string{"agent", "--addr", "127.0.0.1:0", "--token-file", filepath.Join(dir, "token")}, args...)
+		assert.NotZero(t, hush(t, nil, args...).code, "%q", args)
+	}
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,16 +55,42 @@ func TestAgentEndsAtTheSecondSignal(t *testing.T) {
 	release := store.Hang()
 	defer release()
 	a := startAgent(t, vars)
-	request := a.request(t, "GET", getPath+"db")
-	go func() { // which comes to nothing
-		_, _ = try(&http.Transport{DisableKeepAlives: true}, request)
-	}()
-	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > 0 })
+	hold(t, a, store)
 	a.signal(t, syscall.SIGTERM)
 	a.says(t, "finishing the requests under way")
 	a.signal(t, os.Interrupt)
 	assert.Equal(t, 130, a.exit(t))
 	a.says(t, "a second signal")
+}
+
+// TestAgentTakesOneStopForOne that comes twice, which is the case if it comes at once:
+// one of several tries is quick even on a busy machine.
+func TestAgentTakesOneStopForOne(t *testing.T) {
+	store, vars := startStore(t)
+	code := -1
+	for tries := 0; tries < 5 && code != 0; tries++ {
+		release := store.Hang()
+		a := startAgent(t, vars)
+		hold(t, a, store)
+		a.signal(t, syscall.SIGTERM)
+		a.says(t, "finishing the requests under way")
+		a.signal(t, syscall.SIGTERM)
+		select {
+		case <-a.ended: // the second has ended it
+		case <-time.After(500 * time.Millisecond):
+		}
+		release()
+		code = a.exit(t)
+	}
+	assert.Zero(t, code)
+}
+
+// hold has the agent ask the store, with what comes of it left alone.
+func hold(t *testing.T, a *running, store *directtest.Server) {
+	t.Helper()
+	before, request := store.Calls(directtest.Call{}), a.request(t, "GET", getPath+"db")
+	go func() { _, _ = try(&http.Transport{DisableKeepAlives: true}, request) }()
+	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > before })
 }
 
 func TestAgentForgetsAtHangup(t *testing.T) {
@@ -79,12 +106,58 @@ func TestAgentForgetsAtHangup(t *testing.T) {
 	assert.Equal(t, 2, store.Calls(directtest.Call{}))
 }
 
-func TestAgentWarnsOfATokenThatAllCanRead(t *testing.T) {
+func TestAgentAndWhoCanReadItsToken(t *testing.T) {
 	path := write(t, agentToken)
-	require.NoError(t, os.Chmod(path, 0o644))
-	a := startAgent(t, nil, append([]string{"--token-file", path}, overEnv...)...)
-	a.says(t, "every user of this machine can read the token")
-	assert.NotContains(t, a.stderr.String(), agentToken)
+	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o440: false, 0o640: false, 0o644: true, 0o604: true} {
+		require.NoError(t, os.Chmod(path, mode))
+		a := startAgent(t, nil, append([]string{"--allow", "x", "--token-file", path}, overEnv...)...)
+		assert.Equal(t, warned, strings.Contains(a.stderr.String(), "every user of this machine can read the token"), "%o", mode)
+		assert.NotContains(t, a.stderr.String(), agentToken)
+	}
+}
+
+// TestAgentRefusesATokenOfOthers who may have written it.
+func TestAgentRefusesATokenOfOthers(t *testing.T) {
+	path := write(t, agentToken)
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(path, link))
+	refused := func(want string) {
+		t.Helper()
+		for vars, args := range map[string][]string{"AWS_TOKEN=file://" + path: nil, "AWS_TOKEN=file://" + link: nil, "X=": {"--token-file", path}} {
+			got := hush(t, []string{vars}, append(append([]string{"agent", "--addr", "127.0.0.1:0"}, overEnv...), args...)...)
+			assert.Equal(t, 2, got.code)
+			assert.Contains(t, got.stderr, want)
+			assert.Empty(t, got.stdout)
+		}
+	}
+	for _, mode := range []os.FileMode{0o660, 0o602} {
+		require.NoError(t, os.Chmod(path, mode))
+		refused("can be written by others")
+	}
+	require.NoError(t, os.Chmod(path, 0o600))
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(path, 1, 0))
+		refused("belongs to another user")
+		require.NoError(t, os.Chown(path, 0, 0))
+		require.NoError(t, os.Lchown(link, 1, 0))
+		got := hush(t, []string{"AWS_TOKEN=file://" + link}, append([]string{"agent", "--addr", "127.0.0.1:0"}, overEnv...)...)
+		assert.Contains(t, got.stderr, "belongs to another user")
+	}
+}
+
+// TestAgentReadsItsTokenWhereNothingCanBeWritten has a volume that is read-only, which
+// the superuser does not notice but by its time.
+func TestAgentReadsItsTokenWhereNothingCanBeWritten(t *testing.T) {
+	path := write(t, agentToken)
+	dir, then := filepath.Dir(path), time.Unix(1e9, 0)
+	require.NoError(t, os.Chmod(dir, 0o500))
+	require.NoError(t, os.Chtimes(dir, then, then))
+	t.Cleanup(func() { assert.NoError(t, os.Chmod(dir, 0o700)) })
+	a := startAgent(t, []string{"APP_DB=x"}, append([]string{"--token-file", path}, overEnv...)...)
+	assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status)
+	info, err := os.Stat(dir)
+	require.NoError(t, err)
+	assert.Equal(t, then, info.ModTime())
 }
 
 func TestAgentMakesNoTokenThroughALink(t *testing.T) {

@@ -32,6 +32,7 @@ The chain does one of these with an answer:
   fallback   the next store is asked, and what it has is marked as a fallback
   front      the store behind this front is asked, and its word counts
   stop       nobody else is asked
+  end        there is nobody else to ask
 
 `
 
@@ -114,6 +115,7 @@ func (o *doctorOptions) examine(ctx context.Context, args []string) (*examinatio
 		l.Policy = cmp.Or(l.Policy, policy)
 		e.links = append(e.links, newProbe(l, e.ref, e.given))
 	}
+	e.links[len(e.links)-1].last = true
 	fan.Each(len(e.links), len(e.links), func(i int) { e.links[i].ask(ctx, o.tries, o.timeout) })
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("interrupted: %w", ctx.Err())
@@ -140,7 +142,7 @@ func (o *doctorOptions) open(ctx context.Context) (config.Policy, *config.Provid
 // verdict is what the exit status says.
 func (e *examination) verdict() error {
 	if class := e.outcome.class; class != 0 && (e.given || !fine(class)) {
-		return codeError{fmt.Errorf("all stores together: %w", class), classCodes[class]}
+		return codeError{fmt.Errorf("all stores together: %s", e.outcome), classCodes[class]}
 	}
 	ill := 0
 	for _, p := range e.links {

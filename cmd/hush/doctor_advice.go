@@ -1,21 +1,30 @@
 package main
 
-import "github.com/hush-secrets/hush"
+import (
+	"cmp"
+
+	"github.com/hush-secrets/hush"
+)
 
 // advice says what can be done about what p answered; nothing, if all is well.
 func (e *examination) advice(p *probe) string {
-	if !e.given && p.class == hush.ErrNotFound || p.class == 0 {
+	elsewhere := e.outcome.by != "" || e.outcome.lacks != ""
+	if p.class == hush.ErrNotFound && (!e.given || elsewhere) || p.class == 0 {
 		return ""
 	}
+	return cmp.Or(p.remedy(), e.adviseScheme(p), general[p.class])
+}
+
+// adviseScheme says what goes for the scheme of p; nothing, where that is no more than
+// for any.
+func (e *examination) adviseScheme(p *probe) string {
 	byScheme := map[string]func(*probe) string{
 		"extension": e.adviseExtension, "direct": e.adviseDirect, "vault": e.adviseVault, "env": e.adviseEnv,
 	}
 	if advise, ok := byScheme[p.link.Scheme]; ok {
-		if text := advise(p); text != "" {
-			return text
-		}
+		return advise(p)
 	}
-	return general[p.class]
+	return ""
 }
 
 // general is what goes for any store.
@@ -33,6 +42,12 @@ var general = map[hush.Class]string{
 func (e *examination) adviseExtension(p *probe) string {
 	inLambda := e.within("Lambda")
 	switch {
+	case p.behind() && (isFailure(p.class) || p.class == hush.ErrAbsent || p.class == hush.ErrRefused):
+		return "the agent runs and takes the token, and its own store fails: run 'hush doctor' with the agent's configuration, as the user that it runs as; of AWS's agent, look at its log"
+	case p.class == hush.ErrUnavailable && p.reached() == yes && inLambda:
+		return "the extension is there, and fails or does not serve yet: it does not while the function initialises, and its log (PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL) says more"
+	case p.class == hush.ErrUnavailable && p.reached() == yes:
+		return "what answers on that port is no agent, or is not well: look at its log, or correct the parameter endpoint or PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 	case p.class == hush.ErrAbsent:
 		return "nothing, if no extension or agent is meant to be here; else set AWS_TOKEN, and PARAMETERS_SECRETS_EXTENSION_HTTP_PORT if its port is not 2773"
 	case p.class == hush.ErrUnavailable && inLambda:
@@ -61,6 +76,8 @@ func (e *examination) adviseDirect(p *probe) string {
 	switch {
 	case p.class == hush.ErrAbsent:
 		return e.adviseCredentials()
+	case p.class == hush.ErrUnavailable && p.reached() == yes:
+		return "Secrets Manager answers, and fails, or what is on the way to it does: ask again later, and look at proxies and at the endpoint, if one is configured"
 	case p.class == hush.ErrUnavailable:
 		return "check the region, the DNS name and the way to secretsmanager.REGION.amazonaws.com: a VPC without a NAT needs an endpoint for it, whose security group lets port 443 in"
 	case p.class == hush.ErrUnauthenticated:
@@ -81,6 +98,8 @@ func (e *examination) adviseDirect(p *probe) string {
 func (e *examination) adviseCredentials() string {
 	const otherwise = "nothing, if Secrets Manager is not meant to be asked here; else "
 	switch {
+	case e.within("Lambda"):
+		return otherwise + "leave AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN as Lambda sets them: they are the credentials of the function's role"
 	case e.within("a container of ECS"):
 		return otherwise + "give the task a task role (taskRoleArn), and AWS_REGION"
 	case e.within("a pod of EKS"), e.within("a pod of Kubernetes"):
@@ -97,6 +116,8 @@ func (*examination) adviseVault(p *probe) string {
 	switch {
 	case p.class == hush.ErrAbsent:
 		return "nothing, if Vault is not meant to be asked here; else name its address, as in vault://host:8200/secret, or set VAULT_ADDR"
+	case p.class == hush.ErrUnavailable && p.reached() == yes:
+		return "Vault answers: 'vault status' says whether it is sealed or stands by, and its log whether it has lost its storage"
 	case p.class == hush.ErrUnavailable:
 		return "check the address ('vault status' says whether it is sealed), the network, and the authority of its certificate (ca_file)"
 	case p.class == hush.ErrUnauthenticated:

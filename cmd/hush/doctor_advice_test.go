@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,18 +85,24 @@ func TestDoctorOnTheExtension(t *testing.T) {
 	generic := serve(t, says(400, "an unexpected error occurred while executing request"))
 	full := serve(t, says(429, "Connection limit exceeded"))
 	strict := serve(t, agent.Handler(secrets, "another", nil))
+	ill, early, silly := serve(t, says(500, "canary")), serve(t, says(400, "not ready to serve traffic, please wait")), serve(t, says(200, "canary"))
 	lambdas := serve(t, says(400, "bad session token or header key"))
 	for _, i := range []illness{
 		{vars: nil, answer: "absent", reached: "no", signedIn: "unknown", advice: "nothing, if no extension or agent"},
 		{vars: at(dead, outside), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "start the agent ('hush agent'"},
 		{vars: at(dead, lambda), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "attach the layer"},
-		{vars: at(strict, outside), answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "give AWS_TOKEN the token"},
-		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "leave AWS_SESSION_TOKEN"},
+		{vars: at(strict, outside), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "give AWS_TOKEN the token"},
+		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "leave AWS_SESSION_TOKEN"},
 		{vars: at(full, outside), answer: "throttled", reached: "yes", signedIn: "unknown", advice: "--max-conn"},
 		{vars: at(generic, lambda), answer: "refused", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
 		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", signedIn: "yes", advice: "see what direct answers"},
 		{vars: at(allowing, outside), answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
+		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
 		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
+		{vars: at(ill, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is no agent, or is not well"},
+		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "does not serve yet"},
+		{vars: at(early, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "while the function initialises"},
+		{vars: at(silly, outside), answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "start the agent"},
 		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
 	} {
 		if i.provider = "extension"; i.answer != "" {
@@ -103,6 +110,24 @@ func TestDoctorOnTheExtension(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, 2, hush(t, i.vars, "doctor", "--provider", "extension").code, "it cannot be opened")
+	}
+}
+
+// TestDoctorOnAnAgentsStore has the agent answer for a store that does not.
+func TestDoctorOnAnAgentsStore(t *testing.T) {
+	for class, elsewhere := range map[hushpkg.Class]string{
+		hushpkg.ErrUnavailable: "the agent's configuration", hushpkg.ErrUnauthenticated: "the agent's configuration",
+		hushpkg.ErrThrottled: "the agent's configuration", hushpkg.ErrAbsent: "the agent's configuration",
+		hushpkg.ErrRefused: "the agent's configuration", hushpkg.ErrUnsupported: "leave out the part",
+		hushpkg.ErrNotFound: "create the secret", hushpkg.ErrDenied: "let the agent's --allow",
+	} {
+		port := serve(t, agent.Handler(hushpkg.ProviderFunc(func(_ context.Context, ref hushpkg.Ref) (hushpkg.Secret, error) {
+			return hushpkg.Secret{}, hushpkg.NewError("x", ref, class, nil)
+		}), "canary", nil))
+		illness{
+			provider: "extension", vars: []string{"AWS_TOKEN=canary", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port},
+			ref: "db", answer: class.Error(), reached: "yes", signedIn: "yes", advice: elsewhere,
+		}.ask(t)
 	}
 }
 
@@ -117,6 +142,17 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 		absent("task role", "ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/canary"),
 		absent("service account a role", "KUBERNETES_SERVICE_HOST=10.0.0.1"),
 		absent("by OIDC", "CI=true"),
+		absent("'aws sso login'", "CI=false"),
+		absent("as Lambda sets them", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001"),
+		absent("direct:?region=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"),
+		{vars: []string{"AWS_REGION=x y", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"}, answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "direct:?region=eu-west-1"},
+		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "set both of"},
+		{vars: []string{"AWS_PROFILE=nope"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "correct AWS_PROFILE"},
+		{
+			vars:   []string{"AWS_REGION=eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:" + deadPort(t)},
+			answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or",
+		},
+		{vars: vars, ref: "arn:aws:nothing", answer: "not found", reached: "unknown", signedIn: "unknown", advice: "the whole ARN"},
 		{vars: vars, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "the whole ARN"},
 		{vars: vars, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "kms:Decrypt"},
 	} {
@@ -124,9 +160,9 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 		i.ask(t)
 	}
 	for code, i := range map[string]illness{
-		"ExpiredTokenException": {answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "renew the credentials"},
+		"ExpiredTokenException": {answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "renew the credentials"},
 		"ThrottlingException":   {answer: "throttled", reached: "yes", signedIn: "unknown", advice: "ask less often"},
-		"InternalServiceError":  {answer: "unavailable", reached: "no", signedIn: "unknown", advice: "a VPC without a NAT"},
+		"InternalServiceError":  {answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "Secrets Manager answers, and fails"},
 		"AccessDeniedException": {answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
 	} {
 		status := 400
@@ -158,10 +194,10 @@ func TestDoctorOnVault(t *testing.T) {
 		{provider: url, vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
 		{provider: url, vars: valid, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "check the mount"},
 		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "read on the path"},
-		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "without auth, VAULT_TOKEN"},
+		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "without auth, VAULT_TOKEN"},
 		{
 			provider: url + "&auth=approle&role_id=" + roleID + "&secret_id_env=ID", vars: []string{"ID=canary"},
-			answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "the parameter auth",
+			answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "the parameter auth",
 		},
 		{provider: "vault://" + server.Addr() + "?tls=false&mounts=secret", vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
 	} {
@@ -177,10 +213,28 @@ func TestDoctorOnVault(t *testing.T) {
 	illness{provider: url, vars: valid, answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"}.ask(t)
 	restore()
 	server.Seal()
-	illness{provider: url, vars: valid, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "whether it is sealed"}.ask(t)
+	illness{provider: url, vars: valid, answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "whether it is sealed"}.ask(t)
 	server.Unseal()
 	defer server.Break()()
 	illness{provider: url, vars: valid, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "check the address"}.ask(t)
+}
+
+// TestDoctorOnAMountThatIsNotThere is ill whatever REF would be, and without Options.
+func TestDoctorOnAMountThatIsNotThere(t *testing.T) {
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	vars := []string{"VAULT_TOKEN=" + server.Token(nil)}
+	for _, args := range [][]string{nil, {"db"}} {
+		report, got := doctor(t, vars, "vault://"+server.Addr()+"/nope?tls=false", args...)
+		assert.NotZero(t, got.code)
+		l := report.Links[0]
+		assert.Equal(t, []string{"denied", "yes", "yes"}, []string{l.Answer, l.Reached, l.Authenticated})
+		assert.False(t, l.OK)
+		assert.Contains(t, l.Advice, "check that there is such a mount")
+		assert.NotContains(t, got.stdout, "Options")
+		assert.Contains(t, l.Error, "kv=1 or kv=2")
+	}
 }
 
 func TestDoctorOnTheEnvironment(t *testing.T) {
@@ -188,9 +242,9 @@ func TestDoctorOnTheEnvironment(t *testing.T) {
 	require.NoFileExists(t, missing)
 	for _, i := range []illness{
 		{ref: "db", answer: "not found", reached: "yes", signedIn: "none", advice: "set the variable"},
-		{ref: "db?version=1", answer: "unsupported", reached: "unknown", signedIn: "unknown", advice: "no versions"},
-		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "a regular file that is there"},
-		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "set one of"},
+		{ref: "db?version=1", answer: "unsupported", reached: "yes", signedIn: "none", advice: "no versions"},
+		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "a regular file that is there"},
+		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "set one of"},
 	} {
 		i.provider = "env:?files=true"
 		i.ask(t)

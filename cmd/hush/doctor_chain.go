@@ -35,6 +35,7 @@ const (
 	chainFallsBack = "fallback"
 	chainFronts    = "front"
 	chainStops     = "stop"
+	chainEnds      = "end"
 )
 
 // chainDoes says what a chain does with the answer of p, by what becomes of a store
@@ -50,6 +51,8 @@ func (p *probe) chainDoes(ctx context.Context) string {
 	switch {
 	case p.err == nil:
 		return chainAnswers
+	case p.last:
+		return chainEnds
 	case !asked:
 		return chainStops
 	case p.link.Front != "":
@@ -63,6 +66,7 @@ func (p *probe) chainDoes(ctx context.Context) string {
 // An outcome is what the stores say together.
 type outcome struct {
 	class    hush.Class // 0: a secret
+	lacks    string     // if the secret is there, and what REF wants of it is not
 	by       string     // who has it
 	fallback bool
 }
@@ -75,9 +79,19 @@ func replay(ctx context.Context, probes []*probe, ref hush.Ref) outcome {
 	}
 	secret, err := chain.New(links, nil).Get(ctx, ref)
 	if err != nil {
-		return outcome{class: hush.ClassOf(err)}
+		return outcome{class: hush.ClassOf(err), lacks: lacks(err)}
 	}
 	return outcome{by: secret.Source, fallback: secret.Fallback}
+}
+
+// lacks returns what a secret lacks that a chain has found, in words that quote none
+// of it; nothing, if it has found none.
+func lacks(err error) string {
+	e, ok := errors.AsType[*hush.Error](err)
+	if _, unfound := errors.AsType[*chain.Failure](err); unfound || !ok {
+		return ""
+	}
+	return hush.NewError(e.Provider, hush.Ref{}, e.Class, e.Err).Error()
 }
 
 // answer says what the stores answer together.
@@ -91,6 +105,8 @@ func (o outcome) answer() string {
 // String says it in a line.
 func (o outcome) String() string {
 	switch {
+	case o.lacks != "":
+		return o.lacks
 	case o.class != 0:
 		return o.class.Error()
 	case o.fallback:

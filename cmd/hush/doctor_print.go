@@ -58,6 +58,7 @@ type report struct {
 	Surroundings []surrounding `json:"surroundings"`
 	Links        []diagnosis   `json:"links"`
 	Answer       string        `json:"answer"` // of the stores together
+	Error        string        `json:"error,omitempty"`
 	By           string        `json:"by,omitempty"`
 	Fallback     bool          `json:"fallback,omitempty"`
 }
@@ -65,7 +66,7 @@ type report struct {
 func (e *examination) json(w io.Writer) error {
 	r := report{
 		Reference: e.ref.String(), Given: e.given, Surroundings: e.surroundings, Links: e.diagnoses(),
-		Answer: e.outcome.answer(), By: e.outcome.by, Fallback: e.outcome.fallback,
+		Answer: e.outcome.answer(), Error: e.outcome.lacks, By: e.outcome.by, Fallback: e.outcome.fallback,
 	}
 	if err := e.verdict(); err != nil {
 		r.Exit = exitCode(err)
@@ -133,7 +134,7 @@ func wrap(text string, width int) (lines []string) {
 // took is a time that a store took, to three digits; of one that was not asked there
 // is none.
 func (d diagnosis) took(t time.Duration) string {
-	if d.Answer == hush.ErrAbsent.Error() || d.Answer == hush.ErrUnsupported.Error() {
+	if d.Reached != yes && (d.Answer == hush.ErrAbsent.Error() || d.Answer == hush.ErrUnsupported.Error()) {
 		return "-"
 	}
 	digit := time.Duration(1)

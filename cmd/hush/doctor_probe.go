@@ -21,6 +21,7 @@ type probe struct {
 	link   config.OpenLink
 	ref    hush.Ref
 	given  bool // the ref is the user's
+	last   bool // of the chain
 	secret hush.Secret
 	err    error // nil: secret is the answer
 	class  hush.Class
@@ -29,6 +30,7 @@ type probe struct {
 }
 
 func newProbe(l config.OpenLink, ref hush.Ref, given bool) *probe {
+	ref.Field = "" // which the chain takes from what the stores answer
 	p := &probe{link: l, ref: ref, given: given}
 	// What reads leased secrets asks nobody about a name below none of its mounts.
 	mount, _, _ := strings.Cut(parameter(l.URL, "mounts"), ",")
@@ -70,7 +72,7 @@ func (p *probe) once(ctx context.Context, timeout time.Duration) (hush.Secret, e
 	limited, cancel := limit.Context(ctx, timeout, "an answer")
 	defer cancel()
 	secret, err := p.link.Provider.Get(limited, p.ref)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+	if hush.ClassOf(err) == hush.ErrCanceled && ctx.Err() == nil { // else it is the last answer that counts
 		err = hush.NewError(p.link.Name, p.ref, hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
 	}
 	return secret, err
@@ -88,7 +90,7 @@ func isFailure(class hush.Class) bool {
 
 // ill reports whether something is to be done about the link.
 func (p *probe) ill() bool {
-	return isFailure(p.class) || p.given && p.class == hush.ErrDenied
+	return isFailure(p.class) || p.given && p.class == hush.ErrDenied || p.mountless()
 }
 
 // median returns the median of the times that answers took, and worst the longest.
@@ -98,39 +100,6 @@ func (p *probe) median() time.Duration {
 }
 
 func (p *probe) worst() time.Duration { return slices.Max(p.took) }
-
-// What is known of something that an answer can show.
-const (
-	yes     = "yes"
-	no      = "no"
-	unknown = "unknown"
-	none    = "none" // there is nothing to know
-)
-
-// reached says whether the store was there to answer.
-func (p *probe) reached() string {
-	switch p.class {
-	case hush.ErrUnavailable, hush.ErrAbsent:
-		return no
-	case hush.ErrUnauthenticated, hush.ErrUnsupported: // for which nobody needs to be asked
-		return unknown
-	}
-	return yes
-}
-
-// authenticated says whether the store took our credential.
-func (p *probe) authenticated() string {
-	switch p.class {
-	case hush.ErrUnauthenticated:
-		return no
-	case hush.ErrUnavailable, hush.ErrAbsent, hush.ErrUnsupported, hush.ErrThrottled:
-		return unknown
-	}
-	if p.link.Scheme == "env" {
-		return none
-	}
-	return yes
-}
 
 // answer says what the store answered.
 func (p *probe) answer() string {
@@ -149,5 +118,10 @@ func (p *probe) detail() string {
 	if !ok {
 		return p.class.Error() // another's error may say anything
 	}
-	return hush.NewError(p.link.Name, hush.Ref{}, e.Class, e.Err).Error()
+	text := hush.NewError(p.link.Name, hush.Ref{}, e.Class, e.Err).Error()
+	return strings.NewReplacer( // what a program says in code
+		"set Options.KV", "say kv=1 or kv=2 in its URL",
+		"is Options.KV right?", "is kv in its URL right?",
+		"see NewReader", "see the parameter mounts",
+	).Replace(text)
 }

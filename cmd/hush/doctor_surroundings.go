@@ -22,8 +22,8 @@ type machine struct {
 
 func thisMachine() machine { return machine{os.LookupEnv, "/"} }
 
-// A sign is a variable that is set, to something that begins with starts, or a file
-// that is there and begins so.
+// A sign is a variable that is set, to no denial and to something that begins with
+// starts, or a file that is there and begins so.
 type sign struct{ variable, file, starts string }
 
 // known are the surroundings that there are, the most telling first.
@@ -86,7 +86,12 @@ func surroundings(m machine) []surrounding {
 // shows returns the name of what shows s, or nothing.
 func (m machine) shows(s sign) string {
 	if s.file == "" {
-		if text, ok := m.env(s.variable); ok && text != "" && strings.HasPrefix(text, s.starts) {
+		text, _ := m.env(s.variable)
+		switch strings.ToLower(text) {
+		case "", "0", "false", "no", "off":
+			return ""
+		}
+		if strings.HasPrefix(text, s.starts) {
 			return s.variable
 		}
 		return ""

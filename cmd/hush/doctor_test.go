@@ -31,6 +31,7 @@ type doctorReport struct {
 	}
 	Links    []doctorLink
 	Answer   string
+	Error    string
 	By       string
 	Fallback bool
 }
@@ -66,7 +67,7 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	extension, direct, env := report.Links[0], report.Links[1], report.Links[2]
 	assert.Equal(t, []string{"absent", "front", "sm"}, []string{extension.Answer, extension.Chain, extension.FrontFor})
 	assert.Equal(t, []string{"yes", "yes", "not found", "next"}, []string{direct.Reached, direct.Authenticated, direct.Answer, direct.Chain})
-	assert.Equal(t, []string{"yes", "none", "not found", "next"}, []string{env.Reached, env.Authenticated, env.Answer, env.Chain})
+	assert.Equal(t, []string{"yes", "none", "not found", "end"}, []string{env.Reached, env.Authenticated, env.Answer, env.Chain})
 	assert.Equal(t, 3, direct.Tries)
 	assert.Positive(t, direct.P50)
 	assert.GreaterOrEqual(t, direct.Worst, direct.P50)
@@ -79,6 +80,32 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	assert.Equal(t, "env", report.By)
 	assert.False(t, report.Fallback)
 	assert.Equal(t, "answer", report.Links[1].Chain)
+	assert.Equal(t, []string{"not found", "next", ""}, []string{report.Links[0].Answer, report.Links[0].Chain, report.Links[0].Advice})
+}
+
+// TestDoctorOfAField takes it from the secret that the stores have, as the chain does.
+func TestDoctorOfAField(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("db", []byte(`{"user":"app","inner":{"password":"canary"}}`))
+	vars = append(vars, "DB=canary", "HUSH_CACHE_TTL=0s")
+	for ref, lacks := range map[string]string{
+		"db#user": "", "db#/inner/password": "", "db#nope": `direct: not found: no field "nope"`,
+	} {
+		report, got := doctor(t, vars, "direct env", ref)
+		assert.Equal(t, []string{"a secret", "answer"}, []string{report.Links[0].Answer, report.Links[0].Chain}, ref)
+		assert.Empty(t, report.Links[0].Advice, ref)
+		assert.Equal(t, lacks, report.Error, ref)
+		if lacks == "" {
+			assert.Zero(t, got.code, "%s: %s", ref, got.stderr)
+			assert.Equal(t, []string{"a secret", "direct"}, []string{report.Answer, report.By}, ref)
+			continue
+		}
+		assert.Equal(t, 3, got.code)
+		assert.Equal(t, "hush: all stores together: "+lacks+"\n", got.stderr)
+		assert.Equal(t, "not found", report.Answer)
+		table := hush(t, vars, "doctor", "--provider", "direct", ref)
+		assert.Contains(t, table.stdout, "all together: "+lacks+"\n")
+	}
 }
 
 func TestDoctorTable(t *testing.T) {
@@ -177,7 +204,7 @@ func TestDoctorOfAFlakyStore(t *testing.T) {
 
 func TestDoctorPolicies(t *testing.T) {
 	store, vars := startStore(t)
-	for policy, want := range map[string]string{"any": "next", "outages": "stop"} {
+	for policy, want := range map[string]string{"any": "next", "outages": "stop"} { // of a store that is not the last
 		report, _ := doctor(t, append(vars, "HUSH_POLICY="+policy), "direct env")
 		assert.Equal(t, want, report.Links[0].Chain, policy)
 		report, _ = doctor(t, vars, "direct:?link_policy="+policy+" env")

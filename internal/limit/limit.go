@@ -30,7 +30,11 @@ type exceeded struct {
 }
 
 func (e exceeded) Error() string {
-	return fmt.Sprintf("%s took longer than its limit of %v", e.whose, e.limit)
+	limit := e.limit
+	if limit > time.Millisecond { // what is left of another may have any number of digits
+		limit = limit.Round(time.Millisecond)
+	}
+	return fmt.Sprintf("%s took longer than its limit of %v", e.whose, limit)
 }
 
 // Cut returns the class and the cause of a call that failed while caller or

@@ -54,6 +54,17 @@ func TestContextEndsAtTheLimit(t *testing.T) {
 	})
 }
 
+func TestLimitIsReadable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for d, text := range map[time.Duration]string{2989407668: "2.989s", 1500 * time.Microsecond: "2ms", 700: "700ns"} {
+			ctx, cancel := limit.Context(t.Context(), d, "vault")
+			<-ctx.Done()
+			assert.EqualError(t, context.Cause(ctx), "vault took longer than its limit of "+text)
+			cancel()
+		}
+	})
+}
+
 func TestContextPassesTheCallersEndOn(t *testing.T) {
 	caller, stop := context.WithCancel(t.Context())
 	ctx, cancel := limit.Context(caller, time.Hour, "extension")

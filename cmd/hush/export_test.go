@@ -1,0 +1,4 @@
+package main
+
+// Main is the command. It does not return.
+func Main() { main() }
