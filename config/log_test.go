@@ -51,13 +51,17 @@ func TestLogOnStandardError(t *testing.T) {
 		})
 		var levels []string
 		for line := range strings.Lines(text) {
-			var entry struct{ Level, TS, Msg, Secret, Provider string }
+			var entry struct{ Level, TS, Msg, Secret, Provider, Latency string }
 			require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
 			levels = append(levels, entry.Level)
 			assert.Equal(t, map[bool]string{false: "secret call", true: "secret not resolved"}[entry.Level == "error"], entry.Msg)
 			assert.Equal(t, "db", entry.Secret)
 			_, err := time.Parse(time.RFC3339Nano, entry.TS)
 			require.NoError(t, err)
+			if entry.Latency != "" {
+				_, err = time.ParseDuration(entry.Latency)
+				require.NoError(t, err, "with its unit")
+			}
 		}
 		assert.Equal(t, want, levels, "level %q", level)
 		assert.NotContains(t, text, "from here")

@@ -90,6 +90,7 @@ func (c *Config) logger() *zap.Logger {
 	case c.Logger == nil:
 		encoding := zap.NewProductionEncoderConfig()
 		encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+		encoding.EncodeDuration = zapcore.StringDurationEncoder
 		return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(os.Stderr), level.zap()))
 	case zapcore.LevelOf(c.Logger.Core()) >= level.zap():
 		return c.Logger // which an increase to less would complain about
