@@ -72,9 +72,11 @@ func checkTwice(ps *problems, links []resolved, names map[string]map[string]stri
 
 // apart returns why l cannot be there beside other, which is before it.
 func apart(l, other resolved, names map[string]map[string]string) error {
+	if cmp.Or(l.fault, other.fault) != nil {
+		return nil //nolint:nilerr // told, and its name is not its own
+	}
 	same := l.store == other.store && l.Prefix == other.Prefix
 	switch {
-	case l.fault != nil || other.fault != nil: // told, and its name is not its own
 	case l.Name == other.Name && same:
 		return fmt.Errorf("%s is listed twice: it is provider %d, too", l.Name, other.place+1)
 	case l.Name == other.Name:

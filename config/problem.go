@@ -89,9 +89,9 @@ func (ps *problems) err() error {
 	slices.SortStableFunc(sorted, func(a, b *problem) int {
 		return cmp.Or(cmp.Compare(a.at.source, b.at.source), cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column))
 	})
-	errs := make([]error, len(sorted))
-	for i, p := range sorted {
-		errs[i] = p
+	errs := make([]error, 0, len(sorted)+1)
+	for _, p := range sorted {
+		errs = append(errs, p)
 	}
 	if ps.more > 0 {
 		errs = append(errs, fmt.Errorf("and %d more", ps.more))

@@ -35,20 +35,20 @@ func (o *opening) rename() {
 	}
 }
 
-// verify has next asked for a name of its own in the place of VerifyName.
-func (r renamed) verify() {
-	v, ok := r.next.(interface{ VerifyName() string })
-	if _, given := r.refs[VerifyName]; ok && !given {
-		r.refs[VerifyName] = hush.Name(v.VerifyName())
-	}
-}
-
 // A renamed provider is one that has names of its own.
 type renamed struct {
 	next   hush.Provider
 	link   string
 	prefix string
 	refs   map[string]hush.Ref // by the program's names: Name and Field
+}
+
+// verify has next asked for a name of its own in the place of VerifyName.
+func (r renamed) verify() {
+	v, ok := r.next.(interface{ VerifyName() string })
+	if _, given := r.refs[VerifyName]; ok && !given {
+		r.refs[VerifyName] = hush.Name(v.VerifyName())
+	}
 }
 
 // provider returns r as it is to be asked: next itself if there is nothing to rename.
