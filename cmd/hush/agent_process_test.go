@@ -88,6 +88,13 @@ func startAgent(t testing.TB, vars []string, args ...string) *running {
 	return r
 }
 
+// all ends the agent, and returns all that it has written on its standard error.
+func (r *running) all() string {
+	_ = r.cmd.Process.Kill()
+	<-r.ended // and what it wrote is there
+	return r.stderr.String()
+}
+
 // signal sends a signal to the agent.
 func (r *running) signal(t testing.TB, s os.Signal) {
 	t.Helper()

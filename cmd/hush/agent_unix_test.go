@@ -111,8 +111,9 @@ func TestAgentAndWhoCanReadItsToken(t *testing.T) {
 	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o440: false, 0o640: false, 0o644: true, 0o604: true} {
 		require.NoError(t, os.Chmod(path, mode))
 		a := startAgent(t, nil, append([]string{"--allow", "x", "--token-file", path}, overEnv...)...)
-		assert.Equal(t, warned, strings.Contains(a.stderr.String(), "every user of this machine can read the token"), "%o", mode)
-		assert.NotContains(t, a.stderr.String(), agentToken)
+		text := a.all()
+		assert.Equal(t, warned, strings.Contains(text, "every user of this machine can read the token"), "%o", mode)
+		assert.NotContains(t, text, agentToken)
 	}
 }
 
