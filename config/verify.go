@@ -13,7 +13,7 @@ import (
 
 // VerifyName is the name that Verify asks for, and that any link can be asked for
 // without reading a secret. No store needs to have it.
-const VerifyName = "hush/verify"
+const VerifyName = "hush/probe"
 
 const verifyTimeout = 10 * time.Second
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/env"
 	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
@@ -61,13 +62,13 @@ func TestVerifyAsksEachLinkOnceAndClosesOnFailure(t *testing.T) {
 	c := &config.Config{Providers: []config.Link{{URL: "a", Prefix: "team/"}}, Verify: true}
 	p, err := config.Open(t.Context(), c, a)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"team/hush/verify"}, asked(store))
+	assert.Equal(t, []string{"team/hush/probe"}, asked(store))
 	require.NoError(t, p.Close())
 
 	log = nil
 	c.Providers = append(c.Providers, config.Link{URL: "down"})
 	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
-	assert.EqualError(t, err, `config: link "down": down: "hush/verify": unavailable`)
+	assert.EqualError(t, err, `config: link "down": down: "hush/probe": unavailable`)
 	assert.Equal(t, []string{"a"}, log)
 
 	c.Verify = false
@@ -116,13 +117,13 @@ func TestVerifyAsksAllAtOnce(t *testing.T) {
 // below is a store that is asked about names below one mount alone.
 type below struct{ *providertest.Map }
 
-func (below) VerifyName() string { return "database/hush/verify" }
+func (below) VerifyName() string { return "database/hush/probe" }
 
 func TestVerifyAsksForTheProvidersOwnName(t *testing.T) {
 	store := below{&providertest.Map{}}
 	c := &config.Config{Providers: []config.Link{{URL: "store", Prefix: "database/creds/"}}, Verify: true}
 	p := open(t, c, opens("store", store))
-	assert.Equal(t, []string{"database/hush/verify"}, asked(store.Map))
+	assert.Equal(t, []string{"database/hush/probe"}, asked(store.Map))
 	_, err := p.Links()[0].Provider.Get(t.Context(), hush.Name("app"))
 	require.Error(t, err)
 	assert.Contains(t, asked(store.Map), "database/creds/app")
@@ -152,8 +153,18 @@ func TestVerifyOfLeasedSecrets(t *testing.T) {
 		return err
 	}
 	require.NoError(t, verify(server.Root()))
-	assert.Equal(t, 1, server.Calls(vaulttest.Call{Path: "database/hush/verify"}))
+	assert.Equal(t, 1, server.Calls(vaulttest.Call{Path: "database/hush/probe"}))
 	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(verify("hvs.of-nobody")))
 	server.Close()
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(verify(server.Root())))
+}
+
+// In the environment the name that is asked for must be none of our own variables,
+// which would be the answer.
+func TestVerifyNameIsNoVariable(t *testing.T) {
+	for _, variable := range config.Variables() {
+		t.Setenv(variable, "x")
+	}
+	_, err := env.New(nil).Get(t.Context(), hush.Name(config.VerifyName))
+	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
 }

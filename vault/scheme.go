@@ -199,7 +199,7 @@ type openedReader struct {
 }
 
 // VerifyName returns a name below the first mount: about any other, Vault is not asked.
-func (o *openedReader) VerifyName() string { return o.mounts[0] + "hush/verify" }
+func (o *openedReader) VerifyName() string { return o.mounts[0] + "hush/probe" }
 
 func (o *openedReader) Close() error {
 	defer o.idle()

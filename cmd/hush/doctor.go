@@ -22,7 +22,7 @@ what the chain of the stores does with such an answer, and what can be done abou
 failure. It also says in which surroundings it finds itself, and by what.
 
 With REF it asks for that secret, which it does not print. Without, it asks for
-"hush/doctor", which no store needs to have: that there is no such secret is a healthy
+"hush/probe", which no store needs to have: that there is no such secret is a healthy
 answer, and that it may not be read is one, too, though a policy that names what may
 be read says nothing about REF until it is asked for.
 
@@ -82,8 +82,9 @@ func doctorCommand(stdout io.Writer) *cobra.Command {
 	return cmd
 }
 
-// harmless is what stores are asked for without a REF.
-const harmless = "hush/doctor"
+// harmless is what stores are asked for without a REF, or by what they have in its
+// place.
+const harmless = config.VerifyName
 
 // An examination is what was found.
 type examination struct {

@@ -31,13 +31,7 @@ type probe struct {
 
 func newProbe(l config.OpenLink, ref hush.Ref, given bool) *probe {
 	ref.Field = "" // which the chain takes from what the stores answer
-	p := &probe{link: l, ref: ref, given: given}
-	// What reads leased secrets asks nobody about a name below none of its mounts.
-	mount, _, _ := strings.Cut(parameter(l.URL, "mounts"), ",")
-	if !given && l.Scheme == "vault" && mount != "" && l.Prefix == "" {
-		p.ref = hush.Name(strings.Trim(mount, "/") + "/" + harmless)
-	}
-	return p
+	return &probe{link: l, ref: ref, given: given}
 }
 
 // ask asks up to tries times. A failure that is none of the others' is the answer,

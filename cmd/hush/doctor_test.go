@@ -60,7 +60,7 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	report, got := doctor(t, vars, "extension direct:?link_name=sm env")
 	assert.Zero(t, got.code, got.stderr)
 	assert.Empty(t, got.stderr)
-	assert.Equal(t, "hush/doctor", report.Reference)
+	assert.Equal(t, "hush/probe", report.Reference)
 	assert.False(t, report.Given)
 	assert.Equal(t, "not found", report.Answer)
 	require.Len(t, report.Links, 3)
@@ -72,7 +72,7 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	assert.Positive(t, direct.P50)
 	assert.GreaterOrEqual(t, direct.Worst, direct.P50)
 	assert.Empty(t, direct.Advice)
-	assert.Equal(t, 3, store.Calls(directtest.Call{Name: "hush/doctor"}))
+	assert.Equal(t, 3, store.Calls(directtest.Call{Name: "hush/probe"}))
 
 	report, got = doctor(t, vars, "direct env", "hush://db/prod")
 	assert.Zero(t, got.code, got.stderr)
