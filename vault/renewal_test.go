@@ -237,3 +237,16 @@ func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
 	_, err := l.Get(ctx, dbProd)
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
 }
+
+// A renewal that is answered by nonsense keeps nobody from the login that is due.
+func TestNonsenseForARenewalHoldsUpNoLogin(t *testing.T) {
+	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
+	l.reads(t)
+	l.pass(59*time.Minute + 29*time.Second + 800*time.Millisecond)
+	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 200, Body: []byte(`{}`)})
+	l.reads(t)
+	assert.Equal(t, 1, l.logins())
+	l.pass(400 * time.Millisecond)
+	l.reads(t)
+	assert.Equal(t, 2, l.logins())
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/vault/api"
 
+	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
@@ -143,7 +144,7 @@ func (s *session) settle(l *login, err error) {
 		return
 	}
 	s.refusal = nil // an outage says nothing of the credential
-	if f, ok := errors.AsType[*failure](err); ok {
+	if f, ok := errors.AsType[*failure](err); ok && f.class != hush.ErrUnavailable {
 		s.refusal = f
 	}
 	s.wait = min(max(2*s.wait, firstWait), longest)
