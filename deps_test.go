@@ -54,6 +54,7 @@ var linkRules = []linkRule{
 	{pkg: "extension"},
 	{pkg: "internal/breakable"},
 	{pkg: "internal/clock"},
+	{pkg: "internal/current"},
 	{pkg: "internal/fan"},
 	{pkg: "internal/limit"},
 	{pkg: "internal/params"},

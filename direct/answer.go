@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/current"
 )
 
 // read returns the Secret in out, or an error if it is no answer to ref: a secret
@@ -58,6 +59,8 @@ func agrees(ref hush.Ref, out *secretsmanager.GetSecretValueOutput) error {
 		return errors.New("the answer is another version of the secret")
 	case whole.Stage != "" && len(out.VersionStages) > 0 && !slices.Contains(out.VersionStages, whole.Stage):
 		return errors.New("the answer is a version of another stage")
+	case current.Missing(ref, out.VersionStages):
+		return errors.New("the response is not the current version, although the request named the stage AWSCURRENT")
 	}
 	return nil
 }

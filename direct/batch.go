@@ -14,6 +14,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/awsfault"
+	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/fan"
 	"github.com/hush-secrets/hush/internal/limit"
 )
@@ -154,8 +155,8 @@ func (p *Provider) pages(ctx context.Context, b batch, w *watch) (all secretsman
 	return all, nil
 }
 
-// match finds the answer to each id. What has none, or could be either of two, has
-// no answer here.
+// match finds the response to each id. An id has none here if the response has no
+// entry for it, or several different ones, or one that is not the current version.
 func (b batch) match(out secretsmanager.BatchGetSecretValueOutput) map[string]answer {
 	answers := map[string]answer{}
 	refused := map[string]bool{}
@@ -170,7 +171,7 @@ func (b batch) match(out secretsmanager.BatchGetSecretValueOutput) map[string]an
 		if refused[id] {
 			continue
 		}
-		if e := find(id, out.SecretValues); e != nil {
+		if e := find(id, out.SecretValues); e != nil && !current.Missing(hush.Name(id), e.VersionStages) {
 			answers[id] = answer{out: single(e)}
 		}
 	}

@@ -15,9 +15,11 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -110,23 +112,34 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return ref.Select(secret)
 }
 
-// ask returns the service's answer, or a class and its cause. A signature that
-// came too late, because the process was frozen between signing and sending, is
-// made again once.
+// ask returns the response, or a class and its cause. If the response to a read of
+// the current version is another version, ask sends one more request that names the
+// stage, within the same time limit.
 func (p *Provider) ask(ctx context.Context, region string, ref hush.Ref) (*secretsmanager.GetSecretValueOutput, hush.Class, error) {
 	limited, cancel := limit.Context(ctx, p.timeout, "Secrets Manager")
 	defer cancel()
 	w := &watch{region: region, maxAttempts: p.maxAttempts}
 	in := input(ref)
-	out, err := p.client.GetSecretValue(limited, in, w.options)
-	if refused := w.answer(err); refused.lateSignature() && limited.Err() == nil {
-		out, err = p.client.GetSecretValue(limited, in, w.options)
+	out, err := p.call(limited, in, w)
+	if err == nil && out != nil && current.Missing(ref, out.VersionStages) {
+		in.VersionStage = aws.String(hush.CurrentStage)
+		out, err = p.call(limited, in, w)
 	}
 	if err == nil {
 		return out, 0, nil
 	}
 	class, cause := w.verdict(ctx, limited, err)
 	return nil, class, cause
+}
+
+// call calls the client. If AWS reports a late signature, because the process was
+// frozen between signing and sending, call signs and sends the request once more.
+func (p *Provider) call(ctx context.Context, in *secretsmanager.GetSecretValueInput, w *watch) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := p.client.GetSecretValue(ctx, in, w.options)
+	if refused := w.answer(err); refused.lateSignature() && ctx.Err() == nil {
+		out, err = p.client.GetSecretValue(ctx, in, w.options)
+	}
+	return out, err
 }
 
 func input(ref hush.Ref) *secretsmanager.GetSecretValueInput {
