@@ -37,14 +37,18 @@ type API interface {
 
 // Options are the settings of a Provider. The zero value is the default.
 type Options struct {
-	// Timeout limits a Get, retries, waits and the finding of credentials
-	// included. Zero: 3 s. Negative: none but the caller's.
+	// Timeout limits a Get, including retries, waits and the retrieval of credentials.
+	// Zero means 3 s. A negative value means no timeout but the caller's deadline.
+	//
+	// A request on a kept connection may wait for a third of the remaining time. It is
+	// then repeated on a new connection, because the network may drop a kept
+	// connection silently.
 	Timeout time.Duration
 
-	// MaxAttempts is how often a call is tried, the first time included. Zero or
-	// less: as the client is configured, which is three times by the SDK's default,
-	// with waits of up to 2 s and 4 s. A try that met a kept connection which had
-	// died is made anew at once and does not count.
+	// MaxAttempts is the number of attempts of a call, including the first. Zero or a
+	// negative value means the client's own setting, which is 3 by the SDK's default,
+	// with waits of up to 2 s and 4 s. An attempt on a kept connection that turns out
+	// to be dead is repeated at once and does not count.
 	MaxAttempts int
 
 	// Batch makes GetBatch, and so hush.GetAll, read current versions by

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http/httptrace"
-	"sync/atomic"
 
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -18,23 +16,33 @@ import (
 // maxKept is how many connections to a host the SDK's own client keeps.
 const maxKept = 10
 
-// send makes one attempt, and makes it anew at once as long as it meets a kept
-// connection that has died. The SDK would wait for up to 2 s first, and in Lambda
-// each thaw can be such a case. Reading a secret twice does no harm.
+// send makes one attempt. If a kept connection turns out to be dead, send repeats
+// the request at once on another connection, because the SDK would wait for up to
+// 2 s first. In Lambda every thaw can be such a case. Reading a secret twice does no
+// harm.
+//
+// After a response that took too long on a kept connection, send trusts no other
+// kept connection: what dropped one silently dropped them all. The last try trusts
+// every connection, because an HTTP/2 client has only one.
 func send(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
-	var kept atomic.Bool
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { kept.Store(false) }, // of credentials' sources, too
-		GotConn: func(info httptrace.GotConnInfo) { kept.Store(info.Reused) },
-	})
 	request, ok := in.Request.(*smithyhttp.Request)
-	for range maxKept {
-		if ok {
-			in.Request = request.Clone() // which the steps to come change
+	if !ok {
+		return next.HandleFinalize(ctx, in)
+	}
+	limit := keptLimit(ctx)
+	for tries := range maxKept + 1 {
+		if tries == maxKept {
+			limit = unlimited
 		}
-		out, metadata, err = next.HandleFinalize(traced, in)
-		if !ok || !kept.Load() || !awsfault.Unsent(err) || ctx.Err() != nil || request.RewindStream() != nil {
+		try, tryCtx := newTry(ctx, limit)
+		in.Request = request.Clone() // the next steps change it
+		out, metadata, err = next.HandleFinalize(tryCtx, in)
+		try.end()
+		if err == nil || !try.metDeadConnection(err) || ctx.Err() != nil || request.RewindStream() != nil {
 			break
+		}
+		if try.wasCut() {
+			limit = 0
 		}
 	}
 	return out, metadata, err

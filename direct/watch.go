@@ -73,7 +73,7 @@ func (w *watch) instrument(stack *middleware.Stack) error {
 
 func (w *watch) attempt(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	w.setUnsigned(true)
-	out, metadata, err := send(ctx, in, next)
+	out, metadata, err := next.HandleFinalize(ctx, in)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil && !w.unsigned {
@@ -84,9 +84,11 @@ func (w *watch) attempt(ctx context.Context, in middleware.FinalizeInput, next m
 	return out, metadata, err
 }
 
+// signed sends the request once there are credentials to sign it with, so that send
+// sees no connection to their source.
 func (w *watch) signed(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	w.setUnsigned(false)
-	return next.HandleFinalize(ctx, in)
+	return send(ctx, in, next)
 }
 
 func (w *watch) setUnsigned(unsigned bool) {
