@@ -1,8 +1,6 @@
 package extension
 
 import (
-	"errors"
-	"io/fs"
 	"net/http"
 	"testing"
 	"time"
@@ -48,11 +46,6 @@ func TestDefaults(t *testing.T) {
 	}
 	t.Setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
 	assert.Equal(t, DialectLambda, New(nil).dialect)
-}
-
-func TestReason(t *testing.T) {
-	assert.Equal(t, "may not be read by this process", reason(fs.ErrPermission))
-	assert.Equal(t, "cannot be read", reason(errors.New("x")))
 }
 
 func FuzzAnswer(f *testing.F) {

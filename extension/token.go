@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/secretfile"
 )
 
 const (
@@ -94,42 +94,19 @@ func sendable(token string) error {
 	return nil
 }
 
-// readToken returns what the file at path holds, without the space around it. It
-// is read for each call: whoever rotates the token rewrites the file.
+// readToken returns the content of the file at path without the space around it. It
+// reads the file for each call, because a rotation of the token rewrites the file.
 func readToken(path string) (string, error) {
 	if !filepath.IsAbs(path) {
 		return "", errors.New("the token file is not an absolute path: use file:///path")
 	}
-	// Opening a named pipe would wait for a writer, whatever the context says.
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return "", fmt.Errorf("the token file %q %s", path, reason(err))
-	}
-	file, err := os.Open(path)
+	content, err := secretfile.Read(path, maxToken)
 	if err != nil {
-		return "", fmt.Errorf("the token file %q %s", path, reason(err))
+		return "", fmt.Errorf("the token file %q %s", path, secretfile.Reason(err))
 	}
-	defer func() { _ = file.Close() }()
-	text, err := io.ReadAll(io.LimitReader(file, maxToken+1))
-	token := strings.TrimSpace(string(text))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("the token file %q cannot be read", path)
-	case len(text) > maxToken:
-		return "", fmt.Errorf("the token file %q has more than %d bytes", path, maxToken)
-	case token == "":
+	token := strings.TrimSpace(string(content))
+	if token == "" {
 		return "", fmt.Errorf("the token file %q is empty", path)
 	}
 	return token, nil
-}
-
-func reason(err error) string {
-	switch {
-	case err == nil:
-		return "is no regular file"
-	case errors.Is(err, fs.ErrNotExist):
-		return "does not exist"
-	case errors.Is(err, fs.ErrPermission):
-		return "may not be read by this process"
-	}
-	return "cannot be read"
 }

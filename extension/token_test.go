@@ -127,13 +127,13 @@ func TestBadTokens(t *testing.T) {
 	for variable, want := range map[string]string{
 		"file:///no/such/file":                              "does not exist",
 		"file://token":                                      "not an absolute path",
-		"file://" + t.TempDir():                             "is no regular file",
-		"file://" + os.DevNull:                              "is no regular file",
+		"file://" + t.TempDir():                             "not a regular file",
+		"file://" + os.DevNull:                              "not a regular file",
 		"file://" + write(t, ""):                            "is empty",
 		"file://" + write(t, " \n"):                         "is empty",
 		"file://" + write(t, canary+"\nX-Evil: 1"):          "control character",
 		"file://" + write(t, canary+"\x7f"):                 "control character",
-		"file://" + write(t, strings.Repeat(canary, 10000)): "more than 16384 bytes",
+		"file://" + write(t, strings.Repeat(canary, 10000)): "over the limit of 16384 bytes",
 		canary + "\r\nX-Evil: 1":                            "control character",
 		strings.Repeat(canary, 2000):                        "more than 16384 bytes",
 	} {

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,11 +54,8 @@ func (c credential) check() error {
 func (c credential) find() (string, error) {
 	switch {
 	case c.file != "":
-		content, err := secretfile.Read(c.file, maxCredential)
-		if err != nil {
-			return "", errUnable("%s %s", c.place(), secretfile.Reason(err))
-		}
-		return c.tidy(string(content))
+		text, _, err := c.readFile()
+		return text, err
 	case c.env != "":
 		text, ok := os.LookupEnv(c.env)
 		if !ok {
@@ -66,6 +64,16 @@ func (c credential) find() (string, error) {
 		return c.tidy(text)
 	}
 	return c.tidy(c.value.Reveal())
+}
+
+// readFile returns the credential in the file, and the state of the file that it read.
+func (c credential) readFile() (string, fs.FileInfo, error) {
+	content, info, err := secretfile.ReadInfo(c.file, maxCredential)
+	if err != nil {
+		return "", nil, errUnable("%s %s", c.place(), secretfile.Reason(err))
+	}
+	text, err := c.tidy(string(content))
+	return text, info, err
 }
 
 func (c credential) tidy(text string) (string, error) {
@@ -83,18 +91,27 @@ func (c credential) tidy(text string) (string, error) {
 
 func control(r rune) bool { return r < ' ' || r == 0x7f }
 
-// findToken is find for what is sent as a header, and so is one word.
+// findToken is find for a token, which is sent as a header and so is one word.
 func (c credential) findToken() (string, error) {
 	text, err := c.find()
-	switch {
-	case err != nil:
+	if err == nil {
+		err = c.checkToken(text)
+	}
+	if err != nil {
 		return "", err
-	case strings.HasPrefix(text, "{"):
-		return "", errUnable("%s is JSON and not the token alone: a sink with wrap_ttl or dh_type, or an answer with -format=json, is not read", c.place())
-	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
-		return "", errUnable("%s has a character that no token has", c.place())
 	}
 	return text, nil
+}
+
+// checkToken returns why text cannot be a token.
+func (c credential) checkToken(text string) error {
+	switch {
+	case strings.HasPrefix(text, "{"):
+		return errUnable("%s is JSON and not the token alone: a sink with wrap_ttl or dh_type, or an answer with -format=json, is not read", c.place())
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return errUnable("%s has a character that no token has", c.place())
+	}
+	return nil
 }
 
 // place says which credential it is and where it comes from. A file or a variable is

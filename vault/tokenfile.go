@@ -76,17 +76,18 @@ func (t *tokenFile) changed() bool {
 	return false
 }
 
-// look reads the file. It asks how the file looks before that: what is written in
-// between shows the next time.
+// look reads the file. The state and the token belong to the same descriptor. A write
+// after the state was taken shows in the next state.
 func (t *tokenFile) look() (sighting, error) {
 	now := time.Now()
-	info, err := os.Stat(t.file)
-	sure := err == nil && now.Sub(info.ModTime()) > fileTick
-	token, err := t.findToken()
+	token, info, err := t.readFile()
 	if err != nil {
 		return sighting{}, err
 	}
-	return sighting{hush.NewValue([]byte(token)), info, sure}, nil
+	if err := t.checkToken(token); err != nil {
+		return sighting{}, err
+	}
+	return sighting{hush.NewValue([]byte(token)), info, now.Sub(info.ModTime()) > fileTick}, nil
 }
 
 func alike(a, b fs.FileInfo) bool {

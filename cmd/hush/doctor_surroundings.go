@@ -5,7 +5,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/hush-secrets/hush/internal/secretfile"
 )
+
+// maxSignFile is above the size of the files that are signs, in bytes.
+const maxSignFile = 64 << 10
 
 // A surrounding is a kind of place where programs run, and by what it was known: the
 // names of variables and files, never their values.
@@ -101,7 +106,7 @@ func (m machine) shows(s sign) string {
 		return ""
 	}
 	if s.starts != "" {
-		if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), s.starts) {
+		if text, err := secretfile.Read(path, maxSignFile); err != nil || !strings.HasPrefix(string(text), s.starts) {
 			return ""
 		}
 	}
