@@ -25,7 +25,10 @@ tidy:
 bench: ## hush beside its peers and floors, with the limits that it set itself
 	go -C bench run ./ratios
 
-.PHONY: fleet stress soak agent-load
+.PHONY: coldstart fleet stress soak agent-load
+coldstart: ## from exec to the first secret, beside bare net/http and the bare SDK
+	go -C bench run ./coldstart
+
 fleet: ## what a fleet that starts together asks of Secrets Manager, as tables
 	go test -C bench -count=1 -run TestFleet -v ./fleet
 

@@ -1,0 +1,158 @@
+// Command coldstart measures how long a program takes from exec to its first secret,
+// as in a cold start of a Lambda function, and what the program costs before that.
+// From the root:
+//
+//	go -C bench run ./coldstart
+//
+// Each program reads one secret from a loopback server in this process. The programs
+// run on one core: once with all of it, and once with the CPU share of a function of
+// 128 MB, which is 1.4 ms of each 20 ms. The share needs root and a cgroup file
+// system; a table without it says so. Starts are interleaved, and every figure is the
+// median over them.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	starts := flag.Int("starts", 30, "starts of each program in each setting")
+	only := flag.String("only", "", "run only the cases whose name contains this text")
+	flag.Parse()
+	if err := run(context.Background(), os.Stdout, *starts, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "coldstart:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer, starts int, only string) error {
+	dir, err := os.MkdirTemp("", "hush-coldstart-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	chosen := choose(only)
+	files, err := buildAll(ctx, dir, chosen)
+	if err != nil {
+		return err
+	}
+	server, err := startServer()
+	if err != nil {
+		return err
+	}
+	defer server.close()
+	b := &bench{server: server, files: files, home: dir, groups: []*cpuGroup{nil}}
+	group, err := newCPUGroup(quota, period)
+	if err != nil {
+		fmt.Fprintf(out, "no figures for the CPU share of 128 MB: %v\n\n", err)
+	} else {
+		defer group.remove()
+		b.groups = append(b.groups, group)
+	}
+	results, err := b.measure(ctx, chosen, starts)
+	if err != nil {
+		return err
+	}
+	facts, err := factsOf(ctx, b, chosen)
+	if err != nil {
+		return err
+	}
+	printTable(out, chosen, facts, results, group != nil)
+	return nil
+}
+
+// quota and period are the CPU share of a Lambda function of 128 MB: a fourteenth of
+// a core. With a longer period, the quota that is left decides and not the program.
+const (
+	quota  = 1400 * time.Microsecond
+	period = 20 * time.Millisecond
+)
+
+// A bench starts programs.
+type bench struct {
+	server *server
+	files  map[string]string // executable of each program
+	home   string
+	groups []*cpuGroup // nil: a full core
+}
+
+// A setting is what a case is measured under.
+type setting struct {
+	limited bool // the CPU share of 128 MB
+	latency time.Duration
+}
+
+var latencies = []time.Duration{0, 30 * time.Millisecond}
+
+// measure starts every case in every setting, in turn, so that what the machine does
+// meanwhile meets them all.
+func (b *bench) measure(ctx context.Context, cases []testCase, starts int) (map[string]map[setting][]sample, error) {
+	results := map[string]map[setting][]sample{}
+	for range starts {
+		for _, group := range b.groups {
+			for _, latency := range latencies {
+				for _, c := range cases {
+					s, err := b.start(ctx, c, group, latency)
+					if err != nil {
+						return nil, fmt.Errorf("%s: %w", c.name, err)
+					}
+					if results[c.name] == nil {
+						results[c.name] = map[setting][]sample{}
+					}
+					at := setting{group != nil, latency}
+					results[c.name][at] = append(results[c.name][at], s)
+				}
+			}
+		}
+	}
+	return results, nil
+}
+
+// A testCase is a program and where its secret comes from.
+type testCase struct {
+	name      string
+	program   string
+	providers string // HUSH_PROVIDERS
+	direct    bool   // nothing listens on the extension's port
+}
+
+var cases = []testCase{
+	{name: "recipe: net/http, json", program: "recipe"},
+	{name: "extension", program: "extension"},
+	{name: "config: lean, extension responds", program: "lean", providers: "extension env:"},
+	{name: "chain: extension responds", program: "chain"},
+	{name: "config/all: extension responds", program: "all", providers: "extension direct env:"},
+	{name: "bare SDK", program: "sdk", direct: true},
+	{name: "chain: direct responds", program: "chain", direct: true},
+	{name: "config/all: direct responds", program: "all", providers: "extension direct env:", direct: true},
+}
+
+func choose(only string) []testCase {
+	return slices.DeleteFunc(slices.Clone(cases), func(c testCase) bool { return !strings.Contains(c.name, only) })
+}
+
+// buildAll builds the programs of cases, stripped as for release.
+func buildAll(ctx context.Context, dir string, cases []testCase) (map[string]string, error) {
+	files := map[string]string{}
+	for _, c := range cases {
+		if files[c.program] != "" {
+			continue
+		}
+		file := filepath.Join(dir, c.program)
+		if _, err := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, programs+c.program); err != nil {
+			return nil, err
+		}
+		files[c.program] = file
+	}
+	return files, nil
+}
+
+const programs = "github.com/hush-secrets/hush/bench/coldstart/program/"

@@ -1,0 +1,20 @@
+// Command all reads a secret through package config, which links every scheme.
+package main
+
+import (
+	"context"
+
+	"github.com/hush-secrets/hush/bench/coldstart/program"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/config/all"
+)
+
+func main() { program.Run(read) }
+
+func read() (string, error) {
+	secrets, err := config.OpenEnv(context.Background(), all.Schemes()...)
+	if err != nil {
+		return "", err
+	}
+	return program.Get(secrets)
+}

@@ -1,0 +1,18 @@
+// Command chain reads a secret with a chain of the extension and Secrets Manager.
+package main
+
+import (
+	"github.com/hush-secrets/hush/bench/coldstart/program"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/direct/awsdirect"
+	"github.com/hush-secrets/hush/extension"
+)
+
+func main() {
+	program.Run(func() (string, error) {
+		return program.Get(chain.New([]chain.Link{
+			{Name: "extension", Provider: extension.New(nil), Front: true},
+			{Name: "direct", Provider: awsdirect.New(nil)},
+		}, nil))
+	})
+}

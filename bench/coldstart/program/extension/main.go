@@ -1,0 +1,11 @@
+// Command extension reads a secret with package extension alone.
+package main
+
+import (
+	"github.com/hush-secrets/hush/bench/coldstart/program"
+	"github.com/hush-secrets/hush/extension"
+)
+
+func main() {
+	program.Run(func() (string, error) { return program.Get(extension.New(nil)) })
+}

@@ -1,0 +1,35 @@
+// Command recipe reads a secret as AWS's article on the Lambda extension does: one
+// GET request with net/http, and encoding/json.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/hush-secrets/hush/bench/coldstart/program"
+)
+
+func main() { program.Run(read) }
+
+func read() (string, error) {
+	address := "http://127.0.0.1:" + os.Getenv("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT")
+	request, err := http.NewRequest(http.MethodGet, address+"/secretsmanager/get?secretId="+url.QueryEscape(program.Name), nil)
+	if err != nil {
+		return "", err
+	}
+	request.Header.Set("X-Aws-Parameters-Secrets-Token", os.Getenv("AWS_SESSION_TOKEN"))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d", response.StatusCode)
+	}
+	var body struct{ SecretString string }
+	err = json.NewDecoder(response.Body).Decode(&body)
+	return body.SecretString, err
+}
