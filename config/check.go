@@ -107,7 +107,7 @@ func (c *Config) checkName(ps *problems, name string) {
 		ps.add(place{}, key, errors.New("says no link's name for it"))
 	}
 	for _, link := range slices.Sorted(maps.Keys(c.Names[name])) {
-		if !linkName.MatchString(link) {
+		if !isLinkName(link) {
 			ps.add(place{}, key, fmt.Errorf("no link can have the name %s", nearest.Quote(link, nil)))
 			continue
 		}

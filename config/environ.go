@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Variables that are no setting.
@@ -56,7 +57,7 @@ func fromEnviron(environ []string) *draft {
 		}
 	}
 	for name := range values {
-		if !ofKubernetes.MatchString(name) {
+		if !ofKubernetes().MatchString(name) {
 			d.problems.add(place{source: name}, "", unknown("variable", name, Variables()))
 		}
 	}
@@ -70,8 +71,10 @@ func take(values map[string]string, name string) string {
 }
 
 // ofKubernetes are the variables that a Pod has for each service in its namespace.
-var ofKubernetes = regexp.MustCompile(
-	`^HUSH_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+// The expression is compiled on first use, because few programs have such variables.
+var ofKubernetes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^HUSH_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+})
 
 // Variables returns the names of all variables that FromEnv reads.
 func Variables() []string {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -172,12 +171,16 @@ func (l *Link) take(key, value string) error {
 	return nil
 }
 
-var linkName = regexp.MustCompile(`^[A-Za-z0-9+._-]{1,64}$`)
+// isLinkName reports whether text can be the name of a link.
+func isLinkName(text string) bool {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+._-"
+	return text != "" && len(text) <= 64 && strings.Trim(text, allowed) == ""
+}
 
 // check returns what is wrong with the settings of l beside its URL.
 func (l *Link) check() error {
 	var faults params.Faults
-	if l.Name != "" && !linkName.MatchString(l.Name) {
+	if l.Name != "" && !isLinkName(l.Name) {
 		faults.Add(errors.New("the name of a link is 1 to 64 letters, digits and any of + . - _"))
 	}
 	if l.Timeout < 0 {
@@ -206,7 +209,7 @@ func (l Link) resolve() (r resolved, err error) {
 	if r.Link, r.url, r.fault = l.split(); r.url == nil {
 		return r, r.fault
 	}
-	if !linkName.MatchString(r.Name) {
+	if !isLinkName(r.Name) {
 		r.Name = r.url.Scheme
 	}
 	if r.fault == nil {

@@ -152,7 +152,7 @@ func (o *opening) checkNames() {
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Names)) {
 		for _, link := range slices.Sorted(maps.Keys(o.Names[name])) {
-			if linkName.MatchString(link) && !slices.Contains(known, link) {
+			if isLinkName(link) && !slices.Contains(known, link) {
 				key := "names." + name
 				o.problems.add(o.places[key+"."+link], key, unknown("link", link, known))
 			}

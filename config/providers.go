@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,11 @@ func (r *reader) link(n *yaml.Node, key string) (l Link) {
 	return l
 }
 
-var parameterName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`)
+// isParameter reports whether text looks like a scheme or the name of a parameter.
+func isParameter(text string) bool {
+	return text != "" && len(text) <= 20 && 'a' <= text[0] && text[0] <= 'z' &&
+		strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+}
 
 // asURL returns what a mapping of a scheme to its parameters was meant to be, without
 // their values.
@@ -57,7 +60,7 @@ func asURL(scheme, parameters *yaml.Node) string {
 		words = append(words, parameters.Content[i].Value)
 	}
 	for _, word := range words {
-		if !parameterName.MatchString(word) {
+		if !isParameter(word) {
 			return "scheme:?key=value"
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,23 +50,33 @@ func (r *reader) parse(data []byte) *yaml.Node {
 	return root.Content[0]
 }
 
-var syntaxError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
 // syntax adds the parser's error. Its messages are fixed texts, but for the one that
 // has the name of an anchor.
 func (r *reader) syntax(err error) {
 	if errors.Is(err, io.EOF) {
 		return
 	}
-	line, text := 1, "not YAML"
-	if found := syntaxError.FindStringSubmatch(err.Error()); found != nil {
-		line, _ = strconv.Atoi(found[1])
-		text = found[2]
-	}
+	line, text := parseSyntaxError(err.Error())
 	if strings.HasPrefix(text, "unknown anchor") {
 		text = "an alias; anchors and aliases are not for configuration"
 	}
 	r.problems.add(place{source: r.source, line: max(line, 1)}, "", errors.New(text))
+}
+
+// parseSyntaxError splits an error of the parser, such as "yaml: line 3: did not find
+// expected key". The line is 0 if the error has none.
+func parseSyntaxError(message string) (line int, text string) {
+	text, ok := strings.CutPrefix(message, "yaml: ")
+	if !ok || strings.Contains(text, "\n") {
+		return 0, "not YAML"
+	}
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		number, after, _ := strings.Cut(rest, ": ")
+		if line, err := strconv.Atoi(number); err == nil {
+			return line, after
+		}
+	}
+	return 0, text
 }
 
 // refuse reports what YAML has and configuration does not want: anchors, which can

@@ -3,6 +3,10 @@ package all_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +30,25 @@ func TestSchemes(t *testing.T) {
 	assert.Equal(t, []string{"extension", "direct", "vault", "env"}, names)
 	assert.Equal(t, "direct", p.Links()[0].Front)
 	assert.NoError(t, p.Close())
+}
+
+// TestInit: a program pays for the init of each package that it links in every cold
+// start, so the packages of this module do nothing there that costs more than a few
+// allocations, such as compiling a regular expression.
+func TestInit(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self, "-test.run=^$")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	trace, err := cmd.CombinedOutput()
+	require.NoError(t, err)
+	ours := regexp.MustCompile(`init (github.com/hush-secrets/hush\S*) .* (\d+) allocs`).FindAllStringSubmatch(string(trace), -1)
+	require.NotEmpty(t, ours)
+	for _, found := range ours {
+		allocs, err := strconv.Atoi(found[2])
+		require.NoError(t, err)
+		assert.LessOrEqual(t, allocs, 20, found[1])
+	}
 }
 
 func Example() {
