@@ -33,9 +33,16 @@ const (
 // A variable that begins with HUSH_ and is none of these is an error, except for
 // those that Kubernetes sets for a service whose name begins with hush. All that is
 // wrong with the file and the variables is told at once.
-func FromEnv() (*Config, error) { return fromEnviron(os.Environ()).done() }
+func FromEnv() (*Config, error) { return FromEnvText("", nil) }
 
-func fromEnviron(environ []string) *draft {
+// FromEnvText is FromEnv for a program that has read, or embeds, the text of a file. It
+// uses the text in place of a file if HUSH_CONFIG names none. Errors call the text
+// path. An empty path means that there is no text.
+func FromEnvText(path string, text []byte) (*Config, error) {
+	return fromEnviron(os.Environ(), path, text).done()
+}
+
+func fromEnviron(environ []string, path string, text []byte) *draft {
 	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
@@ -44,8 +51,10 @@ func fromEnviron(environ []string) *draft {
 		}
 	}
 	d := &draft{}
-	if path := take(values, fileVariable); path != "" {
-		d = load(path)
+	if named := take(values, fileVariable); named != "" {
+		d = load(named)
+	} else if path != "" {
+		d.read(path, text)
 	}
 	d.setProviders(take(values, providersVariable))
 	d.setNames(take(values, namesVariable))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/env"
 )
 
 // clearEnv takes every HUSH_ variable away, until the test ends.
@@ -55,6 +56,35 @@ policy: outages
 	c, err = config.FromEnv()
 	require.NoError(t, err)
 	assert.Equal(t, map[string]map[string]string{"a": {"vault": "b"}}, c.Names)
+}
+
+// A text stands in for the file that HUSH_CONFIG names, with the same precedence and
+// the same places in errors.
+func TestFromEnvText(t *testing.T) {
+	clearEnv(t)
+	text := []byte("providers: [env]\ncache: {ttl: 5m}\n")
+	c, err := config.FromEnvText("app.yaml", text)
+	require.NoError(t, err)
+	assert.Equal(t, &config.Config{Providers: []config.Link{{URL: "env"}}, Cache: config.Cache{TTL: new(5 * time.Minute)}}, c)
+
+	c, err = config.FromEnvText("", text)
+	require.NoError(t, err)
+	assert.Equal(t, &config.Config{}, c, "no path, so no text")
+
+	t.Setenv("HUSH_CACHE_TTL", "1m")
+	c, err = config.FromEnvText("app.yaml", text)
+	require.NoError(t, err)
+	assert.Equal(t, new(time.Minute), c.Cache.TTL, "a variable takes precedence")
+
+	_, err = config.FromEnvText("app.yaml", []byte("providers: [env]\ncache: {tll: 5m}\n"))
+	assert.ErrorContains(t, err, "app.yaml:2:9: cache: ")
+	_, err = config.OpenEnvText(t.Context(), "app.yaml", []byte("providers: [evn]\n"), env.Scheme())
+	assert.ErrorContains(t, err, "app.yaml:1:13: provider 1: ")
+
+	t.Setenv("HUSH_CONFIG", write(t, "providers: [vault]\n"))
+	c, err = config.FromEnvText("app.yaml", text)
+	require.NoError(t, err)
+	assert.Equal(t, []config.Link{{URL: "vault"}}, c.Providers, "HUSH_CONFIG takes precedence")
 }
 
 func TestVariablesRefused(t *testing.T) {

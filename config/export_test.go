@@ -14,7 +14,7 @@ func Read(data []byte) (*Config, error) {
 	return d.done()
 }
 
-func ReadEnviron(environ []string) (*Config, error) { return fromEnviron(environ).done() }
+func ReadEnviron(environ []string) (*Config, error) { return fromEnviron(environ, "", nil).done() }
 
 // Keys are the keys of all settings.
 func Keys() []string {

@@ -48,7 +48,12 @@ func OpenFile(ctx context.Context, path string, schemes ...hush.Scheme) (*Provid
 
 // OpenEnv is FromEnv and Open, which tell what is wrong for both at once.
 func OpenEnv(ctx context.Context, schemes ...hush.Scheme) (*Provider, error) {
-	return fromEnviron(os.Environ()).open(ctx, schemes)
+	return OpenEnvText(ctx, "", nil, schemes...)
+}
+
+// OpenEnvText is FromEnvText and Open. Its error reports the problems of both.
+func OpenEnvText(ctx context.Context, path string, text []byte, schemes ...hush.Scheme) (*Provider, error) {
+	return fromEnviron(os.Environ(), path, text).open(ctx, schemes)
 }
 
 // open tells all that is wrong, or opens the links.

@@ -90,30 +90,26 @@ func systemsWord(err error) string {
 	return "it cannot be written"
 }
 
-// readToken reads the token in the file at path, which what names.
+// readToken reads the token in the file at path. what names the setting. The file is
+// judged by the descriptor that it is read from, and not by its directory: in
+// containers, token files lie in shared volumes that all users can write.
 func readToken(what, path string) (agentToken, error) {
 	if !filepath.IsAbs(path) {
 		return agentToken{}, errors.New("the file's path is not absolute: write file:///path")
 	}
-	content, err := secretfile.Read(path, maxToken)
+	content, info, err := secretfile.ReadInfo(path, maxToken)
 	if err != nil {
 		return agentToken{}, fmt.Errorf("the file %s", secretfile.Reason(err))
+	}
+	if why := distrust(info); why != "" {
+		return agentToken{}, fmt.Errorf("the file %s: another user may have chosen the token", why)
 	}
 	t := agentToken{text: strings.TrimSpace(string(content))}
 	if err := sendable(t.text); err != nil {
 		return agentToken{}, err
 	}
-	for _, look := range [...]func(string) (fs.FileInfo, error){os.Lstat, os.Stat} { // a link, and what it leads to
-		info, err := look(path)
-		if err != nil {
-			return agentToken{}, fmt.Errorf("the file %s", secretfile.Reason(err))
-		}
-		if why := distrust(info); why != "" {
-			return agentToken{}, fmt.Errorf("the file %s: whoever that is may have chosen the token", why)
-		}
-		if runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode()&0o004 != 0 {
-			t.notices = []string{what + ": every user of this machine can read the token: chmod o= its file"}
-		}
+	if runtime.GOOS != "windows" && info.Mode()&0o004 != 0 {
+		t.notices = []string{what + ": every user of this machine can read the token: chmod o= its file"}
 	}
 	return t, nil
 }

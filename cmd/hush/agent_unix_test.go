@@ -140,9 +140,23 @@ func TestAgentRefusesATokenOfOthers(t *testing.T) {
 		require.NoError(t, os.Chown(path, 1, 0))
 		refused("belongs to another user")
 		require.NoError(t, os.Chown(path, 0, 0))
+	}
+}
+
+// A container mounts the token from a shared volume that all users can write. The
+// token file itself decides, and not its directory or a link that leads to it.
+func TestAgentReadsItsTokenFromASharedVolume(t *testing.T) {
+	path := write(t, agentToken)
+	dir := filepath.Dir(path)
+	require.NoError(t, os.Chmod(dir, 0o777))
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(path, link))
+	if os.Geteuid() == 0 {
 		require.NoError(t, os.Lchown(link, 1, 0))
-		got := hush(t, []string{"AWS_TOKEN=file://" + link}, append([]string{"agent", "--addr", "127.0.0.1:0"}, overEnv...)...)
-		assert.Contains(t, got.stderr, "belongs to another user")
+	}
+	for _, file := range []string{path, link} {
+		a := startAgent(t, []string{"APP_DB=x"}, append([]string{"--token-file", file}, overEnv...)...)
+		assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status)
 	}
 }
 

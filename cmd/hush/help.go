@@ -37,8 +37,9 @@ given empty is not given, and what is wrong is told at once, with its place.
 
 ` + sourceHelp + `
 
-A hush.yaml that another user owns or may write is not taken unless it is named: it
-would decide where our credentials go. That one is taken, the standard error says.
+hush refuses a hush.yaml that another user owns, can write or can exchange, because
+the file decides where credentials are sent. Name it with --config to use it anyway.
+hush reports on standard error that it uses a hush.yaml.
 
 A file is YAML or JSON:
 

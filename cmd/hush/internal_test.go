@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
 )
 
 func TestCheckTarget(t *testing.T) {
@@ -92,20 +94,45 @@ type owned struct {
 func (o owned) Sys() any          { return o.sys }
 func (o owned) Mode() fs.FileMode { return o.mode }
 
-func TestFoundConfigIsOurs(t *testing.T) {
+func TestFindConfig(t *testing.T) {
 	t.Chdir(t.TempDir())
 	found, err := findConfig()
 	require.NoError(t, err)
-	assert.Empty(t, found)
-	require.NoError(t, os.WriteFile(configFile, nil, 0o600))
-	found, err = findConfig()
-	require.NoError(t, err)
-	assert.Equal(t, configFile, found)
+	assert.Nil(t, found)
+	for _, text := range []string{"", "providers: [env]\n"} {
+		require.NoError(t, os.WriteFile(configFile, []byte(text), 0o600))
+		found, err = findConfig()
+		require.NoError(t, err)
+		assert.NotNil(t, found)
+		assert.Equal(t, text, string(found))
+	}
 	require.NoError(t, os.Remove(configFile))
 	require.NoError(t, os.Symlink(filepath.Join("no", "such"), configFile))
-	found, err = findConfig()
+	_, err = findConfig()
+	assert.EqualError(t, err, "hush.yaml: the file does not exist", "a link that leads nowhere is an error, not an absent file")
+}
+
+// The file that was checked is used, even if another one takes its place afterwards.
+func TestFoundConfigIsReadOnce(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("HUSH_PROVIDERS", "")
+	t.Setenv("HUSH_CONFIG", "")
+	require.NoError(t, os.WriteFile(configFile, []byte("providers: ['env:?prefix=OURS_']\n"), 0o600))
+	s := source{set: pflag.NewFlagSet("", pflag.ContinueOnError)}
+	require.NoError(t, s.settle())
+	require.NoError(t, os.WriteFile(configFile, []byte("providers: ['env:?prefix=THEIRS_']\n"), 0o600))
+	cfg, err := s.config()
 	require.NoError(t, err)
-	assert.Equal(t, configFile, found, "what leads nowhere is a mistake, and not nothing")
+	require.Len(t, cfg.Providers, 1)
+	assert.Equal(t, "env:?prefix=OURS_", cfg.Providers[0].URL)
+
+	t.Setenv("OURS_DB", "ours")
+	p, err := s.open(t.Context())
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, p.Close()) }()
+	got, err := p.Get(t.Context(), hush.Name("db"))
+	require.NoError(t, err)
+	assert.Equal(t, "ours", got.Value.Reveal())
 }
 
 // unquote reads a word as a POSIX shell does: XCU 2.2, without double quotes, which

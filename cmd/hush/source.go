@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ type source struct {
 	set       *pflag.FlagSet
 	file      string
 	providers []string
-	found     bool // the file, and nobody named it
+	found     []byte // the text of configFile if findConfig found it; nil: it is not used
 }
 
 func (s *source) flags(flags *pflag.FlagSet) {
@@ -58,17 +57,28 @@ func (s *source) config() (*config.Config, error) {
 	if err := s.settle(); err != nil {
 		return nil, usageError{err}
 	}
-	cfg, err := config.FromEnv()
+	cfg, err := s.fromEnv()
 	if err == nil && len(cfg.Providers) == 0 {
 		if err := os.Setenv(providersVariable, defaultProviders); err != nil {
 			return nil, err
 		}
-		cfg, err = config.FromEnv()
+		cfg, err = s.fromEnv()
 	}
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return cfg, nil
+}
+
+// fromEnv reads the variables, over the file that was found.
+func (s *source) fromEnv() (*config.Config, error) { return config.FromEnvText(s.foundName(), s.found) }
+
+// foundName returns the name of the file that was found, or "".
+func (s *source) foundName() string {
+	if s.found == nil {
+		return ""
+	}
+	return configFile
 }
 
 // open opens the stores as they are configured. The caller closes the Provider.
@@ -86,8 +96,8 @@ func (s *source) open(ctx context.Context) (*config.Provider, error) {
 	}
 	// Opened from the environment, what is wrong has its place in the file, and all
 	// of it is told.
-	p, err := opened(config.OpenEnv(ctx, all.Schemes()...))
-	if err != nil && s.found {
+	p, err := opened(config.OpenEnvText(ctx, s.foundName(), s.found, all.Schemes()...))
+	if err != nil && s.found != nil {
 		return nil, fmt.Errorf("%w\n  with %s of this directory, which nobody named", err, configFile)
 	}
 	return p, err
@@ -108,8 +118,8 @@ func opened(p *config.Provider, err error) (*config.Provider, error) {
 // A flagError is a flag of the source that means nothing.
 type flagError struct{ error }
 
-// settle makes the flags, and the file that is found, the variables of this process
-// that they stand for, so that they are merged by the rules for those.
+// settle sets the variables of this process that the flags stand for, so that the
+// rules for variables merge them. It finds configFile if nothing names any stores.
 func (s *source) settle() error {
 	if s.set.Changed("config") && s.file == "" {
 		return flagError{errors.New("--config: the path of the file is empty")}
@@ -119,12 +129,12 @@ func (s *source) settle() error {
 			return flagError{fmt.Errorf("--provider %d: %w", i+1, err)}
 		}
 	}
-	if s.file == "" && len(s.providers) == 0 && os.Getenv(configVariable) == "" && os.Getenv(providersVariable) == "" {
+	if s.found == nil && s.file == "" && len(s.providers) == 0 && os.Getenv(configVariable) == "" && os.Getenv(providersVariable) == "" {
 		found, err := findConfig()
 		if err != nil {
 			return flagError{err}
 		}
-		s.file, s.found = found, found != ""
+		s.found = found
 		s.notice()
 	}
 	for name, value := range map[string]string{configVariable: s.file, providersVariable: strings.Join(s.providers, " ")} {
@@ -138,11 +148,12 @@ func (s *source) settle() error {
 	return nil
 }
 
-// notice says which stores a file that nobody named has our credentials sent to.
+// notice reports the stores that a file sends our credentials to, if hush found the
+// file by itself.
 func (s *source) notice() {
-	cfg, err := config.Load(s.file)
-	if !s.found || err != nil {
-		return // what is wrong with it, opening it tells
+	cfg, err := s.fromEnv()
+	if s.found == nil || err != nil {
+		return // opening reports the error
 	}
 	var schemes []string
 	for _, link := range cfg.Providers {
@@ -152,19 +163,4 @@ func (s *source) notice() {
 	if slices.ContainsFunc(schemes, func(scheme string) bool { return scheme != "env" }) {
 		_, _ = fmt.Fprintf(os.Stderr, "hush: using %s of this directory: %s\n", configFile, strings.Join(schemes, ", "))
 	}
-}
-
-// findConfig returns the configFile of the working directory, if there is one. One
-// that somebody else has put there, or may write, would decide where our credentials
-// go, and what we take for a secret.
-func findConfig() (string, error) {
-	if _, err := os.Lstat(configFile); errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} { // a link, and what it leads to
-		if info, err := look(configFile); err == nil && distrust(info) != "" {
-			return "", fmt.Errorf("%s in the working directory %s: name it with --config if it is to be trusted", configFile, distrust(info))
-		}
-	}
-	return configFile, nil // what else is wrong with it, config says
 }
