@@ -77,7 +77,7 @@ func parseEnvLine(line string) (variable, error) {
 	case strings.HasPrefix(text, `"`) || strings.HasPrefix(text, "'"):
 		return variable{}, errors.New("a quote before the reference: it needs none; write %22 or %27 for one in a name")
 	}
-	if err := checkTarget(name); err != nil {
+	if err := checkVariable(name); err != nil {
 		return variable{}, err
 	}
 	ref, err := parseRef(text)

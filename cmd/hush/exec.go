@@ -32,11 +32,8 @@ for in PATH, before any secret is; without PATH only a path finds it, and a text
 without a #! line is no command. Flags for hush end where the command begins; --
 before it makes that plain.
 
-By these variables programs load or run code, and they are refused. They are the
-common ones: no list is complete. A * stands for anything, and what is in small
-letters for any case:
-    %s
-but not, of these, what is for a secret:
+These names are reserved for the loader and for shells, and are an error. A * stands
+for any characters:
     %s
 
 What the command gets as it was: arguments, the other variables (of two with one name
@@ -72,7 +69,7 @@ func execCommand(asFound func()) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "exec [--env NAME=REF]... [--env-file FILE]... [--] COMMAND [ARG]...",
 		Short:   "Run a command with secrets in its environment",
-		Long:    fmt.Sprintf(execHelp, wrapped(steering(), "    ", 84), wrapped(credentials(), "    ", 84)),
+		Long:    fmt.Sprintf(execHelp, wrapped(reserved(), "    ", 84)),
 		Example: execExample,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -30,31 +30,34 @@ type question struct {
 	ref  hush.Ref
 }
 
-// A pair is one entry of what is printed.
-type pair struct {
-	name, value string
-	member      bool // it is called as in the secret, which nobody else has a say in
+// A pair is one entry of the output.
+type pair struct{ name, value string }
+
+// A layout is a format that has names, and how it derives them.
+type layout struct {
+	format string
+	prefix *string // of variables without a NAME; nil: --var-prefix is not given
 }
 
-// render returns the text of the answers in a format that has names. All that is
-// wrong with them is told at once.
-func render(format string, questions []question, secrets []hush.Secret) ([]byte, error) {
+// render returns the text of secrets. The error joins everything that is wrong with
+// them.
+func (l layout) render(questions []question, secrets []hush.Secret) ([]byte, error) {
 	var pairs []pair
 	var errs []error
 	for i, q := range questions {
-		answer, err := q.pairs(format, secrets[i])
-		pairs, errs = append(pairs, answer...), append(errs, err)
+		entries, err := l.pairs(q, secrets[i])
+		pairs, errs = append(pairs, entries...), append(errs, err)
 	}
-	errs = append(errs, checkPairs(format, pairs)...)
+	errs = append(errs, checkPairs(l.format, pairs)...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if format == formatJSON {
+	if l.format == formatJSON {
 		return renderJSON(pairs)
 	}
 	var b bytes.Buffer
 	for _, p := range pairs {
-		if format == formatShell {
+		if l.format == formatShell {
 			_, _ = fmt.Fprintf(&b, "export %s=%s\n", p.name, quoted(p.value))
 		} else {
 			_, _ = fmt.Fprintf(&b, "%s=%s\n", p.name, quotedIfNeeded(p.value))
@@ -63,17 +66,30 @@ func render(format string, questions []question, secrets []hush.Secret) ([]byte,
 	return b.Bytes(), nil
 }
 
-// pairs returns what an answer is printed as: one pair, or for env and shell, where
-// the question gives no name, one for each member of a JSON object.
-func (q question) pairs(format string, secret hush.Secret) ([]pair, error) {
+// pairs returns the entries of one secret: a single one, or, for env and shell, one
+// for each member of a JSON object that has no NAME.
+func (l layout) pairs(q question, secret hush.Secret) ([]pair, error) {
 	value := secret.Value.Reveal()
 	switch {
 	case q.name != "":
-		return []pair{{name: q.name, value: value}}, nil
-	case format == formatJSON:
-		return []pair{{name: q.text, value: value}}, nil
-	case !strings.HasPrefix(strings.TrimLeft(value, " \t\r\n"), "{") || !json.Valid([]byte(value)):
-		return []pair{{name: variableFor(q.ref.Name, q.ref.Field), value: value}}, nil
+		return []pair{{q.name, value}}, nil
+	case l.format == formatJSON:
+		return []pair{{q.text, value}}, nil
+	case isObject(value):
+		return l.members(q, secret)
+	case l.prefix != nil:
+		return []pair{{*l.prefix + variableFor(q.ref.Name, q.ref.Field), value}}, nil
+	}
+	return []pair{{variableFor(q.ref.Name, q.ref.Field), value}}, nil
+}
+
+// members returns one entry for each member of a JSON object. The author of a secret
+// chooses these names, and a variable such as TAR_OPTIONS makes the next program run
+// code, so that the caller must choose a prefix.
+func (l layout) members(q question, secret hush.Secret) ([]pair, error) {
+	if l.prefix == nil {
+		return nil, fmt.Errorf("%.80q: the secret is a JSON object, and the names of its members would become the names of variables: "+
+			"set a prefix with --var-prefix, set --var-prefix '' if the members may set any variable, or write NAME=REF", q.text)
 	}
 	var members map[string]hush.Value
 	if err := secret.Decode(&members); err != nil {
@@ -81,9 +97,13 @@ func (q question) pairs(format string, secret hush.Secret) ([]pair, error) {
 	}
 	pairs := make([]pair, 0, len(members))
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		pairs = append(pairs, pair{name, members[name].Reveal(), true})
+		pairs = append(pairs, pair{*l.prefix + name, members[name].Reveal()})
 	}
 	return pairs, nil
+}
+
+func isObject(value string) bool {
+	return strings.HasPrefix(strings.TrimLeft(value, " \t\r\n"), "{") && json.Valid([]byte(value))
 }
 
 // checkPairs returns what a format cannot hold. No error quotes a value.
@@ -108,11 +128,7 @@ func checkPair(format string, p pair) error {
 		}
 		return nil
 	}
-	check := checkTarget
-	if p.member {
-		check = checkMember
-	}
-	switch err := check(p.name); {
+	switch err := checkVariable(p.name); {
 	case err != nil:
 		return err
 	case strings.Contains(p.value, "\x00"):

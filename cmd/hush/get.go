@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/hush-secrets/hush"
@@ -27,13 +26,16 @@ print one line for each secret, and take NAME=REF for REF:
     env    NAME=value, in quotes if it has to be, for the shell's . command; docker's
            --env-file takes quotes for a part of the value, so use hush exec there
 
-For shell and env a secret that is a JSON object, and that no NAME is given for, is
-its members, each a variable called like the member; another without a NAME is called
-like the REF in capitals: db/prod#user is DB_PROD_USER. They quote for every POSIX
-shell, take for names only letters, digits and underscores, and refuse those that
-'hush help exec' lists, zero bytes and, for env, line breaks. A member whose name says
-whom programs talk to and trust needs a NAME, because who can write a secret names its
-members: %s.
+For shell and env, a secret without a NAME becomes the variable whose name is the REF
+in capitals: db/prod#user becomes DB_PROD_USER. If the secret is a JSON object, each of
+its members becomes a variable. The author of the secret chooses these names, so that
+--var-prefix is required. The prefix goes before the name of every variable without a
+NAME: with --var-prefix DB_, the member user becomes DB_user. --var-prefix '' confirms
+that the members may set any variable.
+
+The values are quoted for every POSIX shell. Names consist of letters, digits and
+underscores. The names that 'hush help exec' lists, zero bytes and, for env, line
+breaks are errors.
 
 ` + sourceHelp + `
 
@@ -49,9 +51,11 @@ const getExample = `  hush get db/prod#password
   hush get --provider direct:?region=eu-west-1 --stage AWSPREVIOUS db/prod
   eval "$(hush get --format shell DB_PASSWORD=db/prod#password API_KEY=api)"`
 
+const prefixFlag = "var-prefix"
+
 type getOptions struct {
 	asking
-	format, field, version, stage string
+	format, prefix, field, version, stage string
 }
 
 func getCommand(stdout, stderr io.Writer) *cobra.Command {
@@ -59,7 +63,7 @@ func getCommand(stdout, stderr io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "get REF...",
 		Short:             "Print secrets",
-		Long:              fmt.Sprintf(getHelp, strings.Join(trusted(), ", ")),
+		Long:              getHelp,
 		Example:           getExample,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -70,6 +74,7 @@ func getCommand(stdout, stderr io.Writer) *cobra.Command {
 	flags := cmd.Flags()
 	o.flags(flags)
 	flags.StringVar(&o.format, "format", formatRaw, "raw, json, env or shell")
+	flags.StringVar(&o.prefix, prefixFlag, "", "`prefix` of variables without a NAME; JSON members require it")
 	flags.StringVar(&o.field, "field", "", "print this member of each secret, which is JSON")
 	flags.StringVar(&o.version, "version", "", "print this version of each secret")
 	flags.StringVar(&o.stage, "stage", "", "print the version of each secret that has this label")
@@ -92,7 +97,7 @@ func (o *getOptions) run(ctx context.Context, args []string, stdout, stderr io.W
 	}
 	out := secrets[0].Value.RevealBytes()
 	if o.format != formatRaw {
-		if out, err = render(o.format, questions, secrets); err != nil {
+		if out, err = o.layout().render(questions, secrets); err != nil {
 			return err
 		}
 	}
@@ -116,6 +121,9 @@ func (o *getOptions) questions(args []string) ([]question, error) {
 	case o.format == formatRaw && len(args) > 1:
 		return nil, usageError{errors.New("several secrets in one stream of bytes could not be told apart: choose --format json, env or shell")}
 	}
+	if err := o.checkPrefix(); err != nil {
+		return nil, usageError{err}
+	}
 	questions := make([]question, len(args))
 	results := make([]hush.Result, len(args))
 	var clashes []error
@@ -137,6 +145,25 @@ func (o *getOptions) questions(args []string) ([]question, error) {
 		return nil, usageError{err}
 	}
 	return questions, nil
+}
+
+func (o *getOptions) checkPrefix() error {
+	switch prefix := o.layout().prefix; {
+	case prefix == nil:
+		return nil
+	case o.format != formatShell && o.format != formatEnv:
+		return fmt.Errorf("--%s applies only to --format %s and %s", prefixFlag, formatEnv, formatShell)
+	case *prefix != "" && !identifier(*prefix):
+		return fmt.Errorf("--%s %.80q: use letters, digits and underscores, and do not begin with a digit", prefixFlag, *prefix)
+	}
+	return nil
+}
+
+func (o *getOptions) layout() layout {
+	if o.set.Changed(prefixFlag) {
+		return layout{o.format, &o.prefix}
+	}
+	return layout{format: o.format}
 }
 
 // narrow adds to a reference what the flags say of all of them.

@@ -26,6 +26,10 @@ func TestGetNarrows(t *testing.T) {
 		{"--stage", "AWSCURRENT", "db?stage=AWSPREVIOUS"},
 		{"--field", "", "db"}, // as of a variable that is not set, and it would print all
 		{"--format", "yaml", "db"},
+		{"--var-prefix", "", "db"},
+		{"--var-prefix", "A", "--format", "json", "db"},
+		{"--var-prefix", "A-", "--format", "env", "db"},
+		{"--var-prefix", "1", "--format", "env", "db"},
 	} {
 		got := hush(t, c.vars, append([]string{"get"}, args...)...)
 		assert.Equal(t, 2, got.code, args)
@@ -39,7 +43,8 @@ func TestGetFormats(t *testing.T) {
 		t.Helper()
 		return hush(t, vars, append([]string{"get", "--provider", "env", "--format"}, args...)...)
 	}
-	assert.Equal(t, result{stdout: "export no='null'\nexport port='5432'\nexport tls='{\"on\":true}'\nexport user='app'\n"}, get("shell", "db/prod"))
+	assert.Equal(t, result{stdout: "export no='null'\nexport port='5432'\nexport tls='{\"on\":true}'\nexport user='app'\n"}, get("shell", "--var-prefix", "", "db/prod"))
+	assert.Equal(t, result{stdout: "DB_no=null\nDB_port=5432\nDB_tls='{\"on\":true}'\nDB_user=app\nDB_EMPTY=\nE=\n"}, get("env", "--var-prefix=DB_", "db/prod", "empty", "E=empty"))
 	assert.Equal(t, result{stdout: "export DB_PROD_USER='app'\nexport API='it'\\''s <&> \u2028 é'\nexport _1X='x'\n"}, hush(t, append(vars, "1X=x"),
 		"get", "--provider", "env", "--format", "shell", "hush://db/prod#user", "api", "1x"))
 	assert.Equal(t, result{stdout: "export WHOLE='" + `{"user":"app","port":5432,"no":null,"tls":{"on":true}}` + "'\n"}, get("shell", "WHOLE=db/prod"))
@@ -59,7 +64,7 @@ func TestGetFormats(t *testing.T) {
 func TestGetFormatsRefuse(t *testing.T) {
 	dir := t.TempDir()
 	vars := []string{
-		"NL=canary\n", "A=canary", "DOUBLE=" + `{"A":"canary"}`, "BAD=" + `{"a-b":"canary","PATH":"canary","LD_X":"x","":"x"}`, "STEER=" + `{"HUSH_PROVIDERS":"canary","https_proxy":"canary","RANDOM":"canary"}`, "ESCAPE=" + `{"\u001b[2J":"canary"}`, "MASK=" + `{"a":"[redacted hush.Value: call Reveal]"}`,
+		"NL=canary\n", "A=canary", "DOUBLE=" + `{"A":"canary"}`, "BAD=" + `{"a-b":"canary","PATH":"canary","LD_X":"x","":"x"}`, "TAR=" + `{"TAR_OPTIONS":"canary"}`, "LOADER=" + `{"PRELOAD":"canary"}`, "ESCAPE=" + `{"\u001b[2J":"canary"}`, "MASK=" + `{"a":"[redacted hush.Value: call Reveal]"}`,
 	}
 	for name, content := range map[string]string{"ZERO": "can\x00ary", "BINARY": "canary\xff"} {
 		path := filepath.Join(dir, name)
@@ -75,12 +80,14 @@ func TestGetFormatsRefuse(t *testing.T) {
 		{[]string{"shell", "zero"}, []string{`"ZERO": the secret has a zero byte`}},
 		{[]string{"json", "binary", "nl"}, []string{`"binary": the secret is not UTF-8`}},
 		{[]string{"json", "a", "a"}, []string{`"a": there are two`}},
-		{[]string{"shell", "a", "double"}, []string{`"A": there are two of that name`}},
-		{[]string{"shell", "bad"}, []string{`"a-b" is no name`, `"" is no name`, "PATH is refused", "LD_X is refused"}},
-		{[]string{"shell", "IFS=a"}, []string{"IFS is refused"}},
-		{[]string{"shell", "mask"}, []string{`hush: "mask": the text is the mask`}},
-		{[]string{"env", "steer"}, []string{"HUSH_PROVIDERS is refused as a member's name", "https_proxy is refused", "RANDOM is refused: programs"}},
-		{[]string{"shell", "escape", "escape"}, []string{`"\x1b[2J": there are two`}},
+		{[]string{"shell", "--var-prefix", "", "a", "double"}, []string{`"A": there are two of that name`}},
+		{[]string{"shell", "--var-prefix", "", "bad"}, []string{`"a-b" is not a valid`, `"" is not a valid`, `"PATH" is reserved`, `"LD_X" is reserved`}},
+		{[]string{"shell", "IFS=a"}, []string{`"IFS" is reserved`}},
+		{[]string{"shell", "tar", "double"}, []string{`"tar": the secret is a JSON object`, `"double": the secret is a JSON object`, "--var-prefix"}},
+		{[]string{"env", "tar"}, []string{`"tar": the secret is a JSON object`}},
+		{[]string{"env", "--var-prefix", "LD_", "loader", "a"}, []string{`"LD_PRELOAD" is reserved`, `"LD_A" is reserved`}},
+		{[]string{"shell", "--var-prefix", "", "mask"}, []string{`hush: "mask": the text is the mask`}},
+		{[]string{"shell", "--var-prefix", "", "escape", "escape"}, []string{`"\x1b[2J": there are two`}},
 	} {
 		got := hush(t, vars, append([]string{"get", "--provider", "env:?files=true", "--format"}, c.args...)...)
 		assert.Equal(t, 1, got.code, c.args)
@@ -91,8 +98,6 @@ func TestGetFormatsRefuse(t *testing.T) {
 		assert.NotContains(t, got.stderr, "canary")
 		assert.NotContains(t, got.stderr, "\x1b")
 	}
-	// A person may name what a secret may not.
-	assert.Equal(t, result{stdout: "export AWS_X='canary'\n"}, hush(t, vars, "get", "--provider", "env", "--format", "shell", "AWS_X=a"))
 }
 
 func TestGetNamesAllThatIsMissing(t *testing.T) {

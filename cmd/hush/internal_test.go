@@ -15,44 +15,21 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-func TestCheckTarget(t *testing.T) {
+func TestCheckVariable(t *testing.T) {
 	for _, name := range []string{
-		"PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "LD_PRELOAD", "LD_", "DYLD_INSERT_LIBRARIES", "GCONV_PATH", "GODEBUG",
-		"NODE_OPTIONS", "PYTHONPATH", "PERL5OPT", "PERLLIB", "RUBYOPT", "GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", "path",
-		"RANDOM", "SRANDOM", "HISTCMD", "OPTIND", "SECONDS", "BASHPID", "COLUMNS", "KSHEGID", "KSHGID", "KSHUID", "LINENO",
-		"LINES", "PGRP", "PIPESTATUS", "PPID", "TMOUT", "USER_ID", "PS0", "PS1", "PS2", "PS4", "PROMPT", "PROMPT_COMMAND", "BASH_X",
-		"MAKEFLAGS", "GNUMAKEFLAGS", "MAKEFILES", "GIT_SEQUENCE_EDITOR", "GIT_DIR", "GIT_WORK_TREE", "GIT_ASKPASS", "SSH_ASKPASS", "HOME",
-		"GIT_CONFIG_KEY_0", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "npm_config_script_shell", "NPM_CONFIG_SCRIPT_SHELL",
-		"Npm_Config_node_options", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "KUBECONFIG", "PAGER", "MANPAGER", "PSQL_EDITOR", "EDITOR",
-		"PSQLRC", "RSYNC_RSH", "SVN_SSH", "GEM_HOME", "GEM_PATH", "BUNDLE_GEMFILE", "MAVEN_OPTS", "GRADLE_OPTS", "RUSTC_WRAPPER",
-		"GOENV", "GOTOOLCHAIN", "VIMINIT", "EXINIT", "R_PROFILE_USER", "GTK_MODULES", "GIO_EXTRA_MODULES", "QT_PLUGIN_PATH",
-		"NODE_REPL_EXTERNAL_MODULE", "BASH_LOADABLES_PATH",
+		"PATH", "path", "FPATH", "IFS", "ENV", "BASH_ENV", "BASH_X", "SHELLOPTS", "PS4", "PROMPT_COMMAND", "ZDOTDIR",
+		"LD_PRELOAD", "LD_", "LD_LIBRARY_PATH", "DYLD_INSERT_LIBRARIES", "MY_PRELOAD", "GLIBC_TUNABLES", "GCONV_PATH",
 		"", "1A", "A-B", "A=B", "A B", "A\x00", "é", "BASH_FUNC_x%%",
 	} {
-		assert.Error(t, checkTarget(name), "%q", name)
+		assert.Error(t, checkVariable(name), "%q", name)
 	}
 	for _, name := range []string{
-		"DB_PASSWORD", "_", "a1", "LDAP_PASSWORD", "NODE_AUTH_TOKEN", "NPM_TOKEN", "GIT_TOKEN", "GIT_PASSWORD", "GIT_USERNAME",
-		"GIT_ACCESS_TOKEN", "GIT_CREDENTIALS", "GITHUB_TOKEN", "KUBE_TOKEN", "KUBECONFIG_DATA", "AWS_ACCESS_KEY_ID",
-		"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "VAULT_TOKEN", "npm_config__auth", "NPM_CONFIG__AUTHTOKEN", "RUBYGEMS_API_KEY",
-		"BUNDLE_GITHUB__COM", "CARGO_REGISTRY_TOKEN", "HTTPS_PROXY", "USER", "MY_PATH", "PATH_2", "HUSH_X",
+		"DB_PASSWORD", "_", "a1", "LDAP_PASSWORD", "MY_PATH", "PATH_2", "PRELOAD", "USER", "HOME", "HTTPS_PROXY", "VAULT_TOKEN",
+		"GIT_ASKPASS", "TAR_OPTIONS", "NODE_OPTIONS", "RANDOM", "KUBECONFIG", "HUSH_X",
 	} {
-		assert.NoError(t, checkTarget(name), name)
+		assert.NoError(t, checkVariable(name), name)
 	}
-}
-
-// Who may write a secret names its members.
-func TestCheckMember(t *testing.T) {
-	for _, name := range []string{
-		"PATH", "RANDOM", "a-b", "HUSH_PROVIDERS", "VAULT_ADDR", "AWS_ENDPOINT_URL", "https_proxy", "ALL_PROXY", "No_Proxy", "SSL_CERT_FILE",
-		"HOME", "XDG_DATA_HOME",
-	} {
-		assert.Error(t, checkMember(name), name)
-	}
-	for _, name := range []string{"user", "username", "password", "host", "port", "DB_USER", "PROXY"} {
-		assert.NoError(t, checkMember(name), name)
-	}
-	assert.Less(t, len(checkMember("LD_"+strings.Repeat("a", 1<<16)).Error()), 200)
+	assert.Less(t, len(checkVariable("LD_"+strings.Repeat("a", 1<<16)).Error()), 300)
 }
 
 func TestCutName(t *testing.T) {
@@ -184,7 +161,7 @@ func FuzzEnvFile(f *testing.F) {
 		variables, errs := parseEnvFile(text)
 		var printed strings.Builder
 		for _, v := range variables {
-			assert.NoError(t, checkTarget(v.name))
+			assert.NoError(t, checkVariable(v.name))
 			assert.NoError(t, v.ref.Validate())
 			printed.WriteString(v.name + "=" + urlPrefix + v.ref.String() + "\n")
 		}

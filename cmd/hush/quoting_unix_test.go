@@ -41,7 +41,7 @@ func readByShell(t *testing.T, format string, values []string) []string {
 	for i, value := range values {
 		questions[i].name, secrets[i].Value = fmt.Sprintf("V%d", i), hush.NewValue([]byte(value))
 	}
-	lines, err := render(format, questions, secrets)
+	lines, err := layout{format: format}.render(questions, secrets)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lines"), lines, 0o600))
