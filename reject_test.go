@@ -35,3 +35,28 @@ func TestRejectedSQL(t *testing.T) {
 	other := errors.New("refused")
 	assert.Equal(t, other, hush.RejectedSQL(other))
 }
+
+// A driver that tries several hosts joins their errors. The refusal counts wherever it
+// is in the tree.
+func TestRejectedSQLOfSeveralHosts(t *testing.T) {
+	const starting, refused = sqlError("57P03"), sqlError("28P01")
+	for name, err := range map[string]error{
+		"second":        errors.Join(starting, refused),
+		"first":         errors.Join(refused, starting),
+		"nested":        fmt.Errorf("connect: %w", errors.Join(starting, fmt.Errorf("host b: %w", errors.Join(starting, refused)))),
+		"below another": wrappedState{starting, refused},
+	} {
+		got := hush.RejectedSQL(err)
+		assert.ErrorIs(t, got, hush.ErrRejected, name)
+		assert.ErrorIs(t, got, err, name)
+	}
+	assert.NotErrorIs(t, hush.RejectedSQL(errors.Join(starting, starting)), hush.ErrRejected)
+}
+
+// A wrappedState has a SQLState of its own and wraps an error with another.
+type wrappedState struct {
+	sqlError
+	cause error
+}
+
+func (e wrappedState) Unwrap() error { return e.cause }

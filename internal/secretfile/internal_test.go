@@ -1,7 +1,6 @@
 package secretfile
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,5 +75,5 @@ func TestOpenTriesAMissingFileTwiceAndAnythingElseOnce(t *testing.T) {
 		assert.Equal(t, want, opens, "%v", cause)
 	}
 	_, err := Read(filepath.Join(t.TempDir(), "missing"), 64)
-	assert.True(t, errors.Is(err, fs.ErrNotExist))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
 }
