@@ -2,7 +2,6 @@ package cachettl
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 
@@ -12,25 +11,25 @@ import (
 )
 
 const (
-	getsAtOnce = 8
-	// maxBatch is what Secrets Manager takes in one call. A batch has the time of
-	// one fetch, so it must not grow with what is asked for.
+	concurrentGets = 8
+	// maxBatch is the maximum of Secrets Manager. A batch has the time of one fetch,
+	// so its size must not grow with the number of refs.
 	maxBatch = 20
 )
 
 var _ hush.BatchProvider = (*Cache)(nil)
 
-// GetBatch answers each of refs as Get does, eight at a time. If next is a
-// hush.BatchProvider, as every decorator is, it is asked for up to 20 secrets at
-// once: those that are neither held nor being fetched, fresh reads apart. Each of
-// them is still the one fetch for its key, which others join; FetchTimeout is then
-// for the batch.
+// GetBatch returns for each of refs what Get returns, eight at a time. If next is a
+// hush.BatchProvider, as every decorator is, the cache requests up to 20 secrets in
+// one call: those that are neither cached nor being fetched, except for fresh
+// refs. Each of them is the one fetch for its key, which other Gets join.
+// FetchTimeout is then the limit for the batch.
 func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))
 	for first := 0; first < len(refs); first += maxBatch {
 		part := refs[first:min(first+maxBatch, len(refs))]
-		fetches := c.fetchTogether(ctx, part)
-		fan.Each(len(part), getsAtOnce, func(i int) {
+		fetches := c.startBatch(ctx, part)
+		fan.Each(len(part), concurrentGets, func(i int) {
 			r := &results[first+i]
 			r.Secret, r.Err = c.getOrJoin(ctx, part[i], fetches[part[i].Whole()])
 		})
@@ -38,145 +37,157 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	return results
 }
 
-// getOrJoin takes what f brings, if ref can use it. f may be over by now, and what
-// it brought be gone: it was started for this very call.
+// getOrJoin returns the result of f if ref can use it. f may be over by now, and
+// its result may not be kept, but it was started for this call.
 func (c *Cache) getOrJoin(ctx context.Context, ref hush.Ref, f *fetch) (hush.Secret, error) {
 	if _, fresh := ref.Freshness(); f != nil && !fresh && ref.Validate() == nil {
-		m := move{fetch: f, join: true}
-		answer, err := c.await(ctx, &question{ref: ref, whole: ref.Whole()}, m)
-		if answer != nil || err != nil {
-			c.counts.count(m, answer)
-			return answer.reply(ref, err)
+		c.mu.Lock()
+		f.waiters++
+		c.mu.Unlock()
+		s := step{fetch: f, join: true}
+		result, err := c.await(ctx, newRequest(ctx, ref), s)
+		if result != nil || err != nil {
+			c.counts.count(s, result)
+			return result.result(ref, err)
 		}
 	}
 	return c.Get(ctx, ref)
 }
 
-// fetchTogether starts the fetches for what of refs is due, by key, if next can
-// make a batch of them.
-func (c *Cache) fetchTogether(ctx context.Context, refs []hush.Ref) map[hush.Ref]*fetch {
-	next, ok := c.next.(*gathering)
+// startBatch starts the fetches that Gets of refs would start, if next supports
+// batches. It returns by key those that the Gets must wait for.
+func (c *Cache) startBatch(ctx context.Context, refs []hush.Ref) map[hush.Ref]*fetch {
+	next, ok := c.next.(hush.BatchProvider)
 	if !ok || ctx.Err() != nil {
 		return nil
 	}
+	now := c.now()
 	c.mu.Lock()
 	defer c.unlock()
-	due := c.due(refs)
-	b := &batch{next: next.BatchProvider, missing: len(due), done: make(chan struct{})}
-	ctx = context.WithValue(ctx, batchKey{}, b)
-	fetches := make(map[hush.Ref]*fetch, len(due))
-	now := c.now()
-	for _, e := range due {
-		// What may be served stale is left to Get, which knows how long to wait.
-		if f := c.start(ctx, e, false); e.gone(now) {
-			fetches[e.ref] = f
-		}
-	}
-	return fetches
-}
-
-// due returns the entries for which plain Gets of refs would start fetches.
-func (c *Cache) due(refs []hush.Ref) (due []*entry) {
 	if c.closed {
 		return nil
 	}
-	now := c.now()
+	c.beat(now)
+	b := &batch{next: next, done: make(chan struct{})}
+	awaited := map[hush.Ref]*fetch{}
+	for _, e := range c.due(refs, now) {
+		f := newFetch(ctx, e, e.freshFirst > 0)
+		f.batch, b.fetches = b, append(b.fetches, f)
+		if held := e.record.Load(); held == nil || !e.mayServeStale(held, now) {
+			awaited[e.ref] = f // a Get with a stale secret knows how long to wait
+		}
+	}
+	b.missing = len(b.fetches)
+	for _, f := range b.fetches {
+		c.launch(f, now)
+	}
+	return awaited
+}
+
+// due returns the entries for which plain Gets of refs would start fetches.
+func (c *Cache) due(refs []hush.Ref, now clock.Instant) (due []*entry) {
 	for _, ref := range refs {
 		if _, fresh := ref.Freshness(); fresh || ref.Validate() != nil {
 			continue
 		}
-		if e := c.entry(ref.Whole()); e.fetch == nil && e.past(now) && !slices.Contains(due, e) {
+		whole := ref.Whole()
+		followsInterrupted := c.retire(whole, now)
+		e := c.entry(whole)
+		e.interrupted = e.interrupted || followsInterrupted
+		if e.fetch == nil && e.needsFetch(now) && !slices.Contains(due, e) {
 			due = append(due, e)
 		}
 	}
 	return due
 }
 
-// past reports whether the TTL of what e holds is over and no back-off step is.
-func (e *entry) past(now clock.Instant) bool {
-	h := e.held.Load()
-	return h == nil || now.Reached(h.fresh) && !e.waits(now)
+// needsFetch reports whether e has no secret within its TTL and is not in backoff.
+func (e *entry) needsFetch(now clock.Instant) bool {
+	held := e.record.Load()
+	return held == nil || now.Reached(held.ttlEnd) && !e.inBackoff(now)
 }
 
-// gone reports whether e holds nothing that may be served, stale or not.
-func (e *entry) gone(now clock.Instant) bool {
-	h := e.held.Load()
-	return h == nil || now.Reached(h.fresh) && now.Reached(e.bound(h)) && (now.Reached(h.lapsed) || e.barred())
-}
-
-// gather returns next, made to ask in batches for fetches that were started
-// together.
-func gather(next hush.Provider) hush.Provider {
-	if b, ok := next.(hush.BatchProvider); ok {
-		return &gathering{b}
-	}
-	return next
-}
-
-// A gathering is a cache's next. A fetch that belongs to a batch has that in its
-// context.
-type gathering struct{ hush.BatchProvider }
-
-type batchKey struct{}
-
-// Get asks next, or takes part in the batch of ctx.
-func (g *gathering) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-	// A cache behind this one sees the same context, but only when all have asked.
-	if b, ok := ctx.Value(batchKey{}).(*batch); ok {
-		if i, ok := b.join(ctx, ref); ok {
-			return b.result(i, ref)
-		}
-	}
-	return g.BatchProvider.Get(ctx, ref)
-}
-
-// A batch is the questions of fetches that were started together. The last of them
-// to ask asks for all.
+// A batch is one call of next for fetches that were started together. The last of
+// them to make its request makes the call.
 type batch struct {
 	next    hush.BatchProvider
+	fetches []*fetch
+
 	mu      sync.Mutex
-	missing int // fetches that have not asked yet
+	missing int // fetches that have not made their request yet
 	refs    []hush.Ref
+	members map[*fetch]int // index of each in refs
 
 	done     chan struct{}
 	results  []hush.Result
+	err      error // in place of results
 	panicked any
 }
 
-// join returns the place of ref once the results are there; ok is false for the
-// second question of a fetch.
-func (b *batch) join(ctx context.Context, ref hush.Ref) (place int, ok bool) {
+// joinBatch adds ref to f's batch and waits for the results. It returns false for
+// the second request of a fetch.
+func (c *Cache) joinBatch(f *fetch, ref hush.Ref) bool {
+	b := f.batch
 	b.mu.Lock()
 	if b.missing == 0 {
 		b.mu.Unlock()
-		return 0, false
+		return false
 	}
+	if b.members == nil {
+		b.members = map[*fetch]int{}
+	}
+	b.members[f] = len(b.refs)
+	b.refs = append(b.refs, ref)
 	b.missing--
 	last := b.missing == 0
-	place = len(b.refs)
-	b.refs = append(b.refs, ref)
 	b.mu.Unlock()
 	if last {
-		b.send(ctx)
+		c.sendBatch(f.ctx, b)
 	}
 	<-b.done
-	return place, true
+	return true
 }
 
-func (b *batch) send(ctx context.Context) {
+// sendBatch calls next for all of b. The batch takes one turn.
+func (c *Cache) sendBatch(ctx context.Context, b *batch) {
 	defer close(b.done)
 	defer func() { b.panicked = recover() }()
+	end, err := c.turns.take(ctx)
+	if err != nil {
+		b.err = err
+		return
+	}
+	defer end()
+	if !c.beginCall(b.fetches...) {
+		b.err = errDropped
+		return
+	}
+	b.err = errGoexit // unless GetAll returns
 	b.results = hush.GetAll(ctx, b.next, b.refs...)
+	b.err = nil
 }
 
-var errEnded = errors.New("the provider ended its goroutine")
-
-func (b *batch) result(place int, ref hush.Ref) (hush.Secret, error) {
+// result returns f's part of the results.
+func (b *batch) result(f *fetch) (hush.Secret, error) {
 	switch {
 	case b.panicked != nil:
 		panic(b.panicked)
-	case b.results == nil:
-		return hush.Secret{}, hush.NewError(source, ref, hush.ErrUnavailable, errEnded)
+	case b.err != nil:
+		return hush.Secret{}, hush.NewError(source, f.entry.ref, hush.ErrUnavailable, b.err)
 	}
-	return b.results[place].Secret, b.results[place].Err
+	r := b.results[b.members[f]]
+	return r.Secret, r.Err
+}
+
+// dropBatch drops the fetches of b if none of them must go on.
+func (c *Cache) dropBatch(b *batch) {
+	if slices.ContainsFunc(b.fetches, (*fetch).needed) {
+		return
+	}
+	for _, f := range b.fetches {
+		if !f.over {
+			f.abandoned = true
+			c.release(f)
+		}
+	}
 }

@@ -1,19 +1,20 @@
-// Package cachettl keeps secrets in memory for a time to live, in front of any
-// Provider.
+// Package cachettl caches the secrets of another Provider in memory, each for a
+// TTL.
 //
-// A hit takes no lock, allocates nothing and starts nothing. A miss starts one
-// fetch for its key, detached from the caller that started it: others join it,
-// each leaves by its own context, and nobody's end fails the others. No lock is
-// held while a store is asked.
+// A hit takes no lock and allocates nothing. A miss starts one fetch for its key.
+// The fetch is detached from the Get that started it: other Gets join it, and each
+// Get leaves when its own context ends. No lock is held during a call of the
+// store.
 //
-// Time is read from two clocks and a limit is over when either says so, because
-// in Lambda the monotonic clock may stand still while the environment is frozen,
-// and anywhere the wall clock can be set back. No goroutine has to tick: what is
-// due is done by the next Get.
+// A time limit has passed when either the wall clock or the monotonic clock says
+// so, because the monotonic clock may stand still in a frozen function, and the
+// wall clock can be set back. Expiry and refresh happen during the next Get. Only
+// while a fetch is in flight, a timer checks that the process runs; see
+// interrupt.go.
 //
-// The cache never goes back to an older version by accident (a store's own cache
-// may hold one for minutes), and it never lets the answer of a fallback store
-// replace one that is still good.
+// The cache does not return to an older version by accident, although a cache
+// behind it may hold one for minutes. The secret of a fallback store never
+// replaces a secret that may still be served.
 package cachettl
 
 import (
@@ -26,92 +27,97 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// source is the Provider of the errors that the cache itself makes.
+// source is the Provider in the errors of the cache itself.
 const source = "cachettl"
 
-// A Cache is a Provider that remembers what next answered. It is safe for
-// concurrent use.
+// A Cache is a Provider that caches the secrets of another Provider. It is safe
+// for concurrent use.
 type Cache struct {
-	next hush.Provider
-	ttl  time.Duration
-	opt  Options
-	now  clock.Func
+	next  hush.Provider
+	ttl   time.Duration
+	opts  Options
+	now   clock.Func
+	turns turns
 
 	table table
 
 	counts counts
 
-	mu     sync.Mutex // guards all that follows, and every change to table
-	asked  uint64     // fetches started so far
-	calls  []func()   // callbacks that are due once mu is free
-	closed bool
-	ending context.Context // done when the cache is closed
-	end    context.CancelCauseFunc
-	active sync.WaitGroup // fetches that have not ended
+	mu       sync.Mutex // guards the fields below, and every change to table
+	launched uint64     // fetches
+	watch    watch
+	hang     hang     // the last long wait for any secret without a response
+	calls    []func() // callbacks to run once mu is free
+	closed   bool
+
+	closing context.Context // done when the cache is closed
+	close   context.CancelCauseFunc
+	active  sync.WaitGroup // fetches in flight
 }
 
 var _ hush.Provider = (*Cache)(nil)
 
-// New returns a Cache that keeps each secret of next for ttl from the start of
-// the fetch that brought it. With a ttl of zero or less nothing is served from
-// memory, but concurrent calls still share one fetch.
-func New(next hush.Provider, ttl time.Duration, o *Options) *Cache {
+// New returns a Cache that keeps each secret of next for ttl from the start of its
+// fetch. With a ttl of zero or less nothing is served from memory, but concurrent
+// Gets share one fetch.
+func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 	if next == nil {
 		panic("cachettl: next is nil")
 	}
-	if o == nil {
-		o = &Options{}
+	if opts == nil {
+		opts = &Options{}
 	}
-	opt := o.withDefaults()
-	c := &Cache{next: gather(next), ttl: ttl, opt: opt, now: opt.now}
-	c.table = table{most: opt.MaxEntries, gone: func(e *entry) { c.counts.hits.Add(e.hits.Load()) }}
-	c.ending, c.end = context.WithCancelCause(context.Background())
+	c := &Cache{next: next, ttl: ttl, opts: opts.withDefaults()}
+	c.now, c.turns = c.opts.now, newTurns(c.opts.MaxFetches)
+	c.table = table{limit: c.opts.MaxEntries, onRemove: func(e *entry) { c.counts.hits.Add(e.hits.Load()) }}
+	c.closing, c.close = context.WithCancelCause(context.Background())
 	return c
 }
 
-// Get returns the secret that ref names, from memory if it can. A context that is
-// done is an error even then. A ref that is Fresh is always asked of next; one
-// that is NewerThan a secret is answered from memory if what is held differs
-// from that secret. The field of ref is taken from the whole secret, which is
-// what is cached: a field that is missing is ErrNotFound and drops nothing.
+// Get returns the secret that ref names, from memory if possible. It fails if ctx
+// is done, even on a hit. A Fresh ref is always fetched. A ref that is NewerThan a
+// secret is served from memory if the cached secret differs from that secret. The
+// field of ref is selected from the cached secret: a missing field is ErrNotFound
+// and drops nothing.
 func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
 	if _, fresh := ref.Freshness(); !fresh {
 		if e := c.table.find(&ref); e != nil {
-			if h := c.live(e); h != nil {
+			if r := c.hit(e); r != nil {
 				if ref.Field == "" {
-					return h.secret, h.err
+					return r.secret, r.err
 				}
-				return h.pick(ref)
+				return r.selectField(ref)
 			}
 		}
 	}
-	return c.miss(ctx, ref)
+	return c.getSlow(ctx, ref)
 }
 
-// live returns what e holds if it can be served at a glance.
-func (c *Cache) live(e *entry) *held {
-	h := e.held.Load()
-	if h == nil || c.now().Reached(h.ahead) {
+// hit returns e's record if it can be served without the lock, or nil.
+func (c *Cache) hit(e *entry) *record {
+	r := e.record.Load()
+	if r == nil || c.now().Reached(r.hitUntil) {
 		return nil
 	}
 	e.touch()
 	e.hits.Add(1)
-	return h
+	return r
 }
 
-// Warm fetches what of refs is not held, several at a time, so that the first
-// readers need not wait. It returns the joined errors, as hush.Errors does.
+// Warm fetches those of refs that are not in memory, several at a time, so that
+// the first readers need not wait. It returns the joined errors, as hush.Errors
+// does.
 func (c *Cache) Warm(ctx context.Context, refs ...hush.Ref) error {
 	return hush.Errors(hush.GetAll(ctx, c, refs...))
 }
 
-// Forget drops what is held for refs, or all that is held if there are none. A fetch
-// that is running still answers those who wait for it and is not kept, and the
-// first fetch afterwards is a fresh one where next supports that: otherwise a
-// cache behind this one could bring the old value back.
+// Forget drops the cached secrets of refs or, without refs, all secrets. A running
+// fetch still returns its secret to the Gets that wait for it, but the secret is
+// not kept. The first fetch after Forget is fresh if next supports it, because a
+// cache behind this one could return the old value.
 func (c *Cache) Forget(refs ...hush.Ref) {
 	c.mu.Lock()
 	defer c.unlock()
@@ -123,37 +129,56 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 		entries = c.table.entries()
 	}
 	for _, ref := range refs {
-		if ref.Validate() == nil { // else nothing is held for it, nor ever will be
+		if ref.Validate() == nil { // an invalid ref has no entry
 			entries = append(entries, c.entry(ref.Whole()))
 		}
 	}
 	for _, e := range entries {
 		e.forget()
-		c.table.keep(e)
+		c.table.retain(e)
 	}
 }
 
-var errClosed = errors.New("cache closed")
+// entry returns the entry for whole and adds it if there is none.
+func (c *Cache) entry(whole hush.Ref) *entry {
+	if e := c.table.find(&whole); e != nil {
+		return e
+	}
+	return c.table.add(whole)
+}
 
-// unlock frees mu and then makes the callbacks that became due under it.
+// unlock releases mu and then runs the callbacks that were added under it.
 func (c *Cache) unlock() {
 	calls := c.calls
 	c.calls = nil
 	c.mu.Unlock()
 	for _, call := range calls {
-		call()
+		c.protect(call)
 	}
 }
 
-// Close drops everything, cancels the fetches that run and waits for them. It
-// leaves next open. A Get afterwards is ErrUnavailable. Close may be called
-// again; it always returns nil.
+// protect runs a callback of the program. Its panic must not end the process from
+// a goroutine of the cache, nor a Get that has its secret.
+func (c *Cache) protect(call func()) {
+	defer func() {
+		if recover() != nil {
+			c.counts.callbackPanics.Add(1)
+		}
+	}()
+	call()
+}
+
+var errClosed = errors.New("cache closed")
+
+// Close drops all secrets, cancels the running fetches and waits for them. It
+// leaves next open. After Close, Get fails with ErrUnavailable. Close may be
+// called again; it always returns nil.
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.table.clear()
 	c.mu.Unlock()
-	c.end(errClosed)
+	c.close(errClosed)
 	c.active.Wait()
 	return nil
 }

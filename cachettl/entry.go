@@ -2,7 +2,6 @@ package cachettl
 
 import (
 	"container/list"
-	"maps"
 	"sync/atomic"
 	"time"
 
@@ -10,28 +9,36 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// An entry is one key's place in the cache. held is read without the lock;
-// everything else is guarded by Cache.mu.
+// The steps of the backoff after an outage.
+const (
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = time.Second
+)
+
+// An entry is the state of one key. Hits read record without the lock; Cache.mu
+// guards all other fields.
 type entry struct {
-	ref   hush.Ref      // Whole
-	place *list.Element // in the table; nil once it is removed
-	held  atomic.Pointer[held]
-	used  atomic.Bool // read since the evicting hand last came by
+	ref    hush.Ref      // Whole
+	place  *list.Element // in the table; nil once the entry is removed
+	record atomic.Pointer[record]
+	used   atomic.Bool // read since the eviction hand passed it
 
 	hits atomic.Uint64
 
-	fetch      *fetch        // the one that runs, if any
-	queued     *fetch        // the fresh one that starts when it ends
-	plain      *fetch        // the plain one that starts before that
-	last       *held         // what the store itself last gave, however long ago
-	unchanged  clock.Instant // when a fresh fetch last found nothing new
-	freshFirst int           // forgotten: so many fetches are fresh ones
+	fetch     *fetch // in flight, if any
+	nextPlain *fetch // starts when fetch ends
+	nextFresh *fetch // starts when both have ended
 
-	failure   error         // how the last fetch failed; nil once one succeeds
-	step      time.Duration // the last back-off step
-	backoff   clock.Instant // and its end
-	abandoned bool          // the last fetch was cut off
-	stale     bool          // something was served stale since the last success
+	last       *record       // the last secret of the store itself, however old
+	unchanged  clock.Instant // when a fresh fetch last found nothing new
+	freshFirst int           // after Forget: number of fetches that must be fresh
+
+	failure     error         // of the last fetch; nil after a success
+	backoffStep time.Duration // the last step
+	backoffEnd  clock.Instant
+	hang        hang // the last long wait without a response
+	interrupted bool // the last fetch was interrupted and its end was void
+	staleServed bool // a Get returned a stale secret since the last success
 }
 
 // touch marks e as read. The load keeps a busy key's cache line shared.
@@ -41,58 +48,69 @@ func (e *entry) touch() {
 	}
 }
 
-// drop ends what e holds.
+// drop removes everything that e holds.
 func (e *entry) drop() {
-	e.held.Store(nil)
+	e.record.Store(nil)
 	e.last, e.unchanged = nil, clock.Instant{}
 	e.recover()
 }
 
-// recover forgets the failures before a success.
+// recover clears the failures that preceded a success.
 func (e *entry) recover() {
-	e.failure, e.step, e.backoff = nil, 0, clock.Instant{}
-	e.abandoned, e.stale = false, false
+	e.failure, e.backoffStep, e.backoffEnd = nil, 0, clock.Instant{}
+	e.hang, e.staleServed = hang{}, false
 }
 
-// retry sets the end of the next back-off step.
-func (e *entry) retry(now clock.Instant) {
-	e.step = min(max(2*e.step, firstStep), lastStep)
-	e.backoff = now.Add(e.step)
+// startBackoff starts the next step of the backoff.
+func (e *entry) startBackoff(now clock.Instant) {
+	e.backoffStep = min(max(2*e.backoffStep, firstBackoff), maxBackoff)
+	e.backoffEnd = now.Add(e.backoffStep)
 }
 
-// waits reports whether a back-off step is not over.
-func (e *entry) waits(now clock.Instant) bool {
-	return e.step > 0 && !now.Reached(e.backoff)
+// inBackoff reports whether no fetch may start yet for a secret that e holds.
+func (e *entry) inBackoff(now clock.Instant) bool {
+	return e.backoffStep > 0 && !now.Reached(e.backoffEnd)
 }
 
-// good returns what e holds that is the store's own word, or nil.
-func (e *entry) good() *held {
-	if h := e.held.Load(); h != nil && h.err == nil && !secondhand(h.secret) {
-		return h
+// good returns e's record if the secret came from the store itself, or nil.
+func (e *entry) good() *record {
+	if r := e.record.Load(); r != nil && r.err == nil && !degraded(r.secret) {
+		return r
 	}
 	return nil
 }
 
-// bound returns until when h may be served after the last failure of its store.
-func (e *entry) bound(h *held) clock.Instant {
+// staleEnd returns the end of the time in which a Get may return r marked Stale.
+// It depends on the last failure.
+func (e *entry) staleEnd(r *record) clock.Instant {
 	switch {
-	case e.barred():
-		return h.fresh
+	case e.unauthenticated():
+		return r.ttlEnd
 	case hush.ClassOf(e.failure) == hush.ErrRefused:
-		return h.refuse
+		return r.refusedUntil
 	}
-	return h.stale
+	return r.staleUntil
 }
 
-// barred reports whether the store did not know us when it was last asked: what it
-// gave before is ours for its TTL and no longer.
-func (e *entry) barred() bool { return hush.ClassOf(e.failure) == hush.ErrUnauthenticated }
+// mayServeStale reports whether a Get may return r marked Stale.
+func (e *entry) mayServeStale(r *record, now clock.Instant) bool {
+	return !now.Reached(e.staleEnd(r)) || e.mayServeExpired(r, now)
+}
 
-// freshTries is how many fetches of a forgotten secret are fresh ones, if none of
-// them brings the store's word.
+// mayServeExpired reports whether r is within ServeExpired.
+func (e *entry) mayServeExpired(r *record, now clock.Instant) bool {
+	return !now.Reached(r.expiredUntil) && !e.unauthenticated()
+}
+
+// unauthenticated reports whether the store rejected our credentials in the last
+// fetch. Then a secret may be served within its TTL only.
+func (e *entry) unauthenticated() bool { return hush.ClassOf(e.failure) == hush.ErrUnauthenticated }
+
+// freshTries is the number of fetches after Forget that are fresh, if none of
+// them reaches the store.
 const freshTries = 2
 
-// forget drops what e holds on somebody's word.
+// forget drops what e holds at the caller's request.
 func (e *entry) forget() {
 	e.drop()
 	e.freshFirst = freshTries
@@ -101,105 +119,5 @@ func (e *entry) forget() {
 	}
 }
 
-// idle reports whether e holds nothing worth its place.
-func (e *entry) idle() bool { return e.held.Load() == nil && e.last == nil && e.fetch == nil }
-
-// A held is one answer of the store and its deadlines. It does not change.
-type held struct {
-	secret hush.Secret
-	err    error         // a "not found" that is remembered, in place of a secret
-	due    clock.Instant // from here on it is refreshed before its TTL ends
-	ahead  clock.Instant // served at a glance until here
-	fresh  clock.Instant // the end of the TTL
-	lapsed clock.Instant // served while a fetch runs behind until here
-	stale  clock.Instant // served while the store cannot be asked until here
-	refuse clock.Instant // or while it refuses and does not say why, until here
-	fields *fields
-	ours   bool // marked Stale by this cache
-}
-
-// fields are the parts that were taken from a secret.
-type fields struct {
-	known atomic.Pointer[map[string]hush.Secret]
-}
-
-// maxFields bounds the fields that are remembered of one secret.
-const maxFields = 64
-
-// pick returns the secret, or the field of it that ref asks for.
-func (h *held) pick(ref hush.Ref) (hush.Secret, error) {
-	if h.err != nil || ref.Field == "" {
-		return h.secret, h.err
-	}
-	known := h.fields.known.Load()
-	if known != nil {
-		if part, ok := (*known)[ref.Field]; ok {
-			return part, nil
-		}
-	}
-	if err := ref.Validate(); err != nil {
-		return hush.Secret{}, err
-	}
-	part, err := ref.Select(h.secret)
-	if err != nil {
-		return hush.Secret{}, err
-	}
-	h.fields.add(known, ref.Field, part)
-	return part, nil
-}
-
-// reply is pick, or err.
-func (h *held) reply(ref hush.Ref, err error) (hush.Secret, error) {
-	if err != nil {
-		return hush.Secret{}, err
-	}
-	return h.pick(ref)
-}
-
-// add adds a field to what was known. Losing a race loses a shortcut, no more.
-func (f *fields) add(was *map[string]hush.Secret, name string, part hush.Secret) {
-	now := map[string]hush.Secret{}
-	if was != nil {
-		if len(*was) >= maxFields {
-			return
-		}
-		now = maps.Clone(*was)
-	}
-	now[name] = part
-	f.known.CompareAndSwap(was, &now)
-}
-
-// asStale returns a copy of h that says that the store could not be asked.
-func (h *held) asStale() *held {
-	copied := *h
-	copied.secret.Stale, copied.fields, copied.ours = true, &fields{}, true
-	return &copied
-}
-
-// notAhead returns a copy of h that is not refreshed before end.
-func (h *held) notAhead(end clock.Instant) *held {
-	copied := *h
-	copied.ahead = earlier(end, h.fresh)
-	return &copied
-}
-
-func earlier(a, b clock.Instant) clock.Instant {
-	return clock.Instant{Wall: min(a.Wall, b.Wall), Mono: min(a.Mono, b.Mono)}
-}
-
-// same reports whether two answers are the same version: by their names if both
-// have one, else by value.
-func same(s, t hush.Secret) bool {
-	if s.Version != "" && t.Version != "" {
-		return s.Version == t.Version
-	}
-	return s.Value.Equal(t.Value)
-}
-
-// older reports whether s was made before t, as far as both say when.
-func older(s, t hush.Secret) bool {
-	return !s.Created.IsZero() && !t.Created.IsZero() && s.Created.Before(t.Created)
-}
-
-// secondhand reports whether s is not the store's own word of now.
-func secondhand(s hush.Secret) bool { return s.Fallback || s.Stale }
+// idle reports whether e holds nothing that is worth its place.
+func (e *entry) idle() bool { return e.record.Load() == nil && e.last == nil && e.fetch == nil }

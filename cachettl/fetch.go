@@ -10,103 +10,117 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// grace is how long a fetch whose context ended may take to say why, before it
-// is given up as deaf.
+// grace is how long a fetch whose context ended may take to return its error. After
+// that the cache ends the fetch, although the provider ignores its context.
 const grace = 50 * time.Millisecond
 
-var errAbandoned = errors.New("two fetches in a row were cut off, as if by a freeze")
-
-// A fetch is one question to next, detached from the caller that started it. Its
-// results are written before done is closed, and read after.
+// A fetch is one request to the next provider, detached from the Get that started
+// it. It is pending until launch, and then in flight until release.
 type fetch struct {
 	entry  *entry
 	fresh  bool
-	number uint64 // it is the number-th fetch of the cache
+	batch  *batch // that the request is part of, or nil
+	number uint64 // in order of launch; 0 while pending
 	begun  clock.Instant
 	limit  clock.Instant // FetchTimeout after begun
 	ctx    context.Context
 	cancel context.CancelFunc
 	unhook []func() bool
 
-	ttl       time.Duration // of what it brought
-	forgotten bool          // answers those who wait, and is not kept
-	over      bool          // ended or abandoned: what still comes is dropped
+	waiters int  // Gets that wait
+	calling bool // its turn came, and next is called
+	left    bool // a Get returned a stale secret and left the fetch in flight
 
+	stops              uint64 // number of stops at launch
+	followsInterrupted bool   // the fetch before it was interrupted
+	fullWaitAt         uint64 // 1 + number of stops when a Get last waited in full
+
+	ttl       time.Duration // of the secret that it returned
+	forgotten bool          // the result is for the waiting Gets and is not kept
+	over      bool          // a later result is dropped
+
+	// The results are set before done is closed, and read afterwards.
 	done      chan struct{}
-	abandoned bool  // no results: those who waited look again
-	plain     *held // for a plain Get
-	fetched   *held // for a fresh one
+	abandoned bool    // there is no result: waiting Gets look again
+	plain     *record // for plain Gets
+	exact     *record // for Fresh and NewerThan
 }
 
-// start begins a fetch for e, a fresh one if e was forgotten.
-func (c *Cache) start(ctx context.Context, e *entry, fresh bool) *fetch {
-	f := newFetch(ctx, e, fresh || e.freshFirst > 0)
-	c.launch(f)
-	return f
-}
-
-// queue returns the fresh fetch that starts when the one that runs has ended.
-func (c *Cache) queue(ctx context.Context, e *entry) *fetch {
-	if e.queued == nil {
-		e.queued = newFetch(ctx, e, true)
-	}
-	return e.queued
-}
-
-// queuePlain returns the plain fetch that starts when the one that runs has ended,
-// for those whom a fresh one has let down: others may ask afresh for ever.
-func (c *Cache) queuePlain(ctx context.Context, e *entry) *fetch {
-	if e.plain == nil {
-		e.plain = newFetch(ctx, e, false)
-	}
-	return e.plain
-}
-
-// newFetch returns a fetch with the values of ctx; its end does not go with it.
+// newFetch returns a pending fetch with the values of ctx, but not its end.
 func newFetch(ctx context.Context, e *entry, fresh bool) *fetch {
 	return &fetch{entry: e, fresh: fresh, ctx: context.WithoutCancel(ctx), done: make(chan struct{})}
 }
 
-func (c *Cache) launch(f *fetch) {
-	c.asked++
-	f.number, f.begun = c.asked, c.now()
-	f.limit = f.begun.Add(c.opt.FetchTimeout)
-	late := fmt.Errorf("no answer within the fetch timeout of %v", c.opt.FetchTimeout)
-	ctx, closing := context.WithCancelCause(f.ctx)
-	f.ctx, f.cancel = context.WithTimeoutCause(ctx, c.opt.FetchTimeout, late)
+// start launches a fetch for e: a fresh one if e was forgotten.
+func (c *Cache) start(ctx context.Context, e *entry, fresh bool, now clock.Instant) *fetch {
+	f := newFetch(ctx, e, fresh || e.freshFirst > 0)
+	c.launch(f, now)
+	return f
+}
+
+// queueFresh returns the pending fresh fetch.
+func (e *entry) queueFresh(ctx context.Context) *fetch {
+	if e.nextFresh == nil {
+		e.nextFresh = newFetch(ctx, e, true)
+	}
+	return e.nextFresh
+}
+
+// queuePlain returns the pending plain fetch, for plain Gets that joined a fresh
+// one that was Unsupported. It precedes the fresh one, because otherwise a stream
+// of fresh Gets could keep them waiting.
+func (e *entry) queuePlain(ctx context.Context) *fetch {
+	if e.nextPlain == nil {
+		e.nextPlain = newFetch(ctx, e, false)
+	}
+	return e.nextPlain
+}
+
+func (c *Cache) launch(f *fetch, now clock.Instant) {
+	c.launched++
+	f.number, f.begun = c.launched, now
+	f.limit = now.Add(c.opts.FetchTimeout)
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	f.ctx, f.cancel = context.WithTimeoutCause(ctx, c.opts.FetchTimeout, c.timeout(f))
 	f.unhook = []func() bool{
-		context.AfterFunc(c.ending, func() { closing(errClosed) }),
+		context.AfterFunc(c.closing, func() { cancel(errClosed) }),
 		context.AfterFunc(f.ctx, func() { c.giveUp(f) }),
 	}
-	f.entry.fetch = f
-	c.table.running++
-	c.active.Add(1)
+	c.enterFlight(f)
 	go c.run(f)
 }
 
-// abandonLate abandons the fetch of whole if it can no longer answer: the
-// environment was frozen, or next is deaf to its context.
-func (c *Cache) abandonLate(whole hush.Ref, now clock.Instant) {
-	if e := c.table.find(&whole); e != nil && e.fetch != nil && now.Reached(e.fetch.limit) {
-		c.abandon(e.fetch)
-	}
+// timeout returns the error of a fetch that reached FetchTimeout. It is also the
+// cause of the end of the fetch's context. It has a class, so that a provider can
+// tell it from the end of a caller's context.
+func (c *Cache) timeout(f *fetch) error {
+	return hush.NewError(source, f.entry.ref, hush.ErrUnavailable, fmt.Errorf("no response within the fetch timeout of %v", c.opts.FetchTimeout))
 }
 
-// run asks next and settles what it says, also if it panics or ends the
-// goroutine.
+// age returns the time since the launch of f.
+func (f *fetch) age(now clock.Instant) time.Duration {
+	if f.number == 0 {
+		return 0
+	}
+	return now.Since(f.begun)
+}
+
+var errGoexit = errors.New("the provider ended its goroutine")
+
+// run calls next and completes f, also if next panics or ends the goroutine.
 func (c *Cache) run(f *fetch) {
-	err := error(hush.NewError(source, f.entry.ref, hush.ErrUnavailable, errors.New("the provider ended its goroutine")))
+	err := error(hush.NewError(source, f.entry.ref, hush.ErrUnavailable, errGoexit))
 	var secret hush.Secret
 	defer func() { c.finish(f, secret, err) }()
-	secret, err = c.ask(f, f.fresh)
+	secret, err = c.call(f, f.fresh)
 	if err == nil && !f.fresh && c.goesBack(f.entry, secret) {
 		secret, err = c.confirm(f, secret)
 	}
 }
 
-// ask calls next. What it says of a context is said as text: those who wait have
-// contexts of their own, and theirs did not end.
-func (c *Cache) ask(f *fetch, fresh bool) (secret hush.Secret, err error) {
+// call calls next. An error of f's context becomes text, because the contexts of
+// the waiting Gets have not ended.
+func (c *Cache) call(f *fetch, fresh bool) (secret hush.Secret, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = hush.NewError(source, f.entry.ref, hush.ErrUnavailable, fmt.Errorf("the provider panicked with a %T", v))
@@ -116,7 +130,7 @@ func (c *Cache) ask(f *fetch, fresh bool) (secret hush.Secret, err error) {
 	if fresh {
 		ref = ref.Fresh()
 	}
-	secret, err = c.next.Get(f.ctx, ref)
+	secret, err = c.callNext(f, ref)
 	if err == nil {
 		f.ttl = c.timeToLive(f.entry.ref, secret)
 	}
@@ -129,23 +143,32 @@ func (c *Cache) ask(f *fetch, fresh bool) (secret hush.Secret, err error) {
 	}
 	text := err.Error()
 	if f.ctx.Err() != nil {
-		text = context.Cause(f.ctx).Error() + ": " + text
+		text = causeText(f.ctx) + ": " + text
 	}
 	return hush.Secret{}, hush.NewError(source, f.entry.ref, class, errors.New(text))
 }
 
-// goesBack reports whether s was made before what the store gave earlier. It may
-// come from a cache behind this one, or be a roll-back.
+// causeText returns why ctx ended, without the Ref and the class.
+func causeText(ctx context.Context) string {
+	cause := context.Cause(ctx)
+	if e, ok := errors.AsType[*hush.Error](cause); ok {
+		cause = e.Err
+	}
+	return cause.Error()
+}
+
+// goesBack reports whether s was created before the last secret of the store. It
+// may come from a cache behind this one, or from a rollback.
 func (c *Cache) goesBack(e *entry, s hush.Secret) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return e.last != nil && !secondhand(s) && older(s, e.last.secret)
+	return e.last != nil && !degraded(s) && older(s, e.last.secret)
 }
 
-// confirm asks once more, afresh, and lets that answer decide. Where next cannot
-// be asked afresh the older secret is all there is.
+// confirm makes a fresh request, whose result decides. If next does not support
+// fresh requests, the older secret s is taken.
 func (c *Cache) confirm(f *fetch, s hush.Secret) (hush.Secret, error) {
-	confirmed, err := c.ask(f, true)
+	confirmed, err := c.call(f, true)
 	switch hush.ClassOf(err) {
 	case 0, hush.ErrNotFound, hush.ErrDenied:
 		return confirmed, err
@@ -153,124 +176,111 @@ func (c *Cache) confirm(f *fetch, s hush.Secret) (hush.Secret, error) {
 		return s, nil
 	}
 	return hush.Secret{}, hush.NewError(source, f.entry.ref, hush.ErrUnavailable,
-		fmt.Errorf("an older version came back and could not be confirmed: %w", err))
+		fmt.Errorf("the store returned an older version, and a fresh read to confirm it failed: %w", err))
 }
 
-// giveUp ends a fetch whose context ended and whose next does not.
+// giveUp ends a fetch whose context ended, if next ignores that.
 func (c *Cache) giveUp(f *fetch) {
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	select {
 	case <-f.done:
 	case <-timer.C:
-		c.finish(f, hush.Secret{}, hush.NewError(source, f.entry.ref, hush.ErrUnavailable, context.Cause(f.ctx)))
+		err := error(hush.NewError(source, f.entry.ref, hush.ErrUnavailable, errors.New(causeText(f.ctx))))
+		c.finish(f, hush.Secret{}, err)
 	}
 }
 
-// finish settles what a fetch brought, unless it is too late for that.
-func (c *Cache) finish(f *fetch, secret hush.Secret, err error) {
-	c.mu.Lock()
-	defer c.unlock()
-	now := c.now()
-	f.forgotten = f.forgotten || c.closed
-	switch {
-	case f.over:
-		return
-	case c.froze(f, now):
-		c.abandon(f)
-		return
-	case err == nil && now.Reached(f.limit):
-		secret, err = hush.Secret{}, hush.NewError(source, f.entry.ref, hush.ErrUnavailable,
-			fmt.Errorf("the answer came after the fetch timeout of %v", c.opt.FetchTimeout))
-	}
-	c.settle(f, secret, err, now)
-	c.release(f)
-}
-
-// froze reports whether f is past its limit by one clock while the other stood
-// still. What it brings is as old as the freeze was long.
-func (c *Cache) froze(f *fetch, now clock.Instant) bool {
-	skew := (now.Wall - f.begun.Wall) - (now.Mono - f.begun.Mono)
-	return now.Reached(f.limit) && max(skew, -skew) > int64(c.opt.FetchTimeout)/2
-}
-
-// abandon ends f without results.
-func (c *Cache) abandon(f *fetch) {
-	f.abandoned, f.entry.abandoned = true, true
-	if h := f.entry.good(); h != nil && h.ahead != h.due {
-		f.entry.held.Store(h.notAhead(h.due)) // a refresh that came to nothing is due again
-	}
-	c.counts.abandoned.Add(1)
-	c.release(f)
-}
-
-// release lets go of those who wait for f, and starts the fetch that waits for it
-// to end.
+// release ends f: it wakes the Gets that wait for f, and launches the fetch that
+// is pending.
 func (c *Cache) release(f *fetch) {
 	f.over = true
 	for _, unhook := range f.unhook {
 		unhook()
 	}
 	f.cancel()
-	e := f.entry
-	e.fetch = nil
-	c.table.running--
-	c.follow(f)
-	c.counts.evictions.Add(c.table.keep(e))
-	close(f.done) // last: who waited finds evicted what had to go
+	c.leaveFlight(f)
+	c.launchPending(f)
+	c.counts.evictions.Add(c.table.retain(f.entry))
+	close(f.done) // last, so that evictions precede the return of a Get
 	c.active.Done()
 }
 
-// follow starts what waits for f to end. A store that could not be asked afresh just
-// now cannot a moment later, and nobody is asked once the cache is closed.
-func (c *Cache) follow(f *fetch) {
+// launchPending launches what waits for f to end. If f was a fresh fetch that was
+// Unsupported, the pending fresh fetch has the same result.
+func (c *Cache) launchPending(f *fetch) {
 	e := f.entry
-	plain, fresh := e.plain, e.queued
-	e.plain = nil
+	plain, fresh := e.nextPlain, e.nextFresh
+	e.nextPlain = nil
 	switch {
 	case c.closed:
-		closed := &held{err: hush.NewError(source, e.ref, hush.ErrUnavailable, errClosed)}
-		plain.answer(closed)
-		fresh.answer(closed)
-	case f.fresh && !f.abandoned && hush.ClassOf(f.fetched.err) == hush.ErrUnsupported:
-		fresh.answer(f.fetched)
+		closed := &record{err: hush.NewError(source, e.ref, hush.ErrUnavailable, errClosed)}
+		plain.endPending(closed)
+		fresh.endPending(closed)
+		plain, fresh = nil, nil
+	case f.fresh && f.exact != nil && hush.ClassOf(f.exact.err) == hush.ErrUnsupported:
+		fresh.endPending(f.exact)
 		fresh = nil
 	}
+	e.nextFresh = fresh
 	switch {
-	case c.closed:
-		e.queued = nil
 	case plain != nil:
-		e.queued = fresh
-		c.launch(plain)
-	default:
-		e.queued = nil
-		if fresh != nil {
-			c.launch(fresh)
-		}
+		c.launch(plain, c.now())
+	case fresh != nil:
+		e.nextFresh = nil
+		c.launch(fresh, c.now())
 	}
 }
 
-// answer ends a fetch that was not started.
-func (f *fetch) answer(h *held) {
+// endPending ends a pending fetch with result.
+func (f *fetch) endPending(result *record) {
 	if f != nil {
-		f.plain, f.fetched, f.over = h, h, true
+		f.plain, f.exact, f.over = result, result, true
 		close(f.done)
 	}
 }
 
-// result returns what f brought for q, or nil if q must look again.
-func (f *fetch) result(q *question) *held {
+// leave removes a Get that no longer waits for f.
+func (c *Cache) leave(f *fetch) {
+	c.mu.Lock()
+	defer c.unlock()
+	c.leaveLocked(f)
+}
+
+// leaveLocked removes a Get from f, and drops f after the last one if next has not
+// been called and no older secret needs the refresh.
+func (c *Cache) leaveLocked(f *fetch) {
+	f.waiters--
+	if f.over || f.needed() {
+		return
+	}
+	switch e := f.entry; {
+	case f == e.nextFresh:
+		e.nextFresh = nil
+	case f == e.nextPlain:
+		e.nextPlain = nil
+	case f.batch != nil:
+		c.dropBatch(f.batch)
+	default:
+		f.abandoned = true
+		c.release(f)
+	}
+}
+
+// needed reports whether f must go on.
+func (f *fetch) needed() bool { return f.waiters > 0 || f.calling || f.entry.good() != nil }
+
+// result returns the result of f for r, or nil if r must look again.
+func (f *fetch) result(r *request) *record {
 	switch {
 	case f.abandoned:
-		if q.lost++; q.lost > 1 {
-			return &held{err: hush.NewError(source, q.ref, hush.ErrUnavailable, errAbandoned)}
-		}
+		r.lost++
 		return nil
-	case q.fresh:
-		return f.fetched
+	case r.fresh:
+		return f.exact
 	case f.fresh && hush.ClassOf(f.plain.err) == hush.ErrUnsupported:
-		q.letDown = true
-		return nil // a plain fetch may do better
+		r.retryPlain = true
+		return nil
 	}
 	return f.plain
 }

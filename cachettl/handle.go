@@ -7,12 +7,12 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A Handle reads one secret again and again without looking it up. It holds
-// nothing of its own: what the cache forgets, a Handle does not know.
+// A Handle reads one secret repeatedly without a lookup. It holds no secret: what
+// the cache drops, a Handle does not return.
 type Handle struct {
 	cache *Cache
 	ref   hush.Ref
-	entry atomic.Pointer[entry] // where the secret was last found
+	entry atomic.Pointer[entry] // the last one found
 }
 
 // Handle returns a Handle for ref. It fetches nothing yet.
@@ -22,8 +22,8 @@ func (c *Cache) Handle(ref hush.Ref) *Handle { return &Handle{cache: c, ref: ref
 func (h *Handle) Get(ctx context.Context) (hush.Secret, error) {
 	if e := h.entry.Load(); e != nil && ctx.Err() == nil {
 		if _, fresh := h.ref.Freshness(); !fresh {
-			if held := h.cache.live(e); held != nil {
-				return held.pick(h.ref)
+			if r := h.cache.hit(e); r != nil {
+				return r.selectField(h.ref)
 			}
 		}
 	}

@@ -1,97 +1,122 @@
 package cachettl
 
 import (
+	"math"
 	"time"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// Options change how a Cache works. The zero value of each is its default; nil
-// Options are all defaults. The callbacks hold no lock and may be called from
-// several goroutines at once; what brought them about waits for them.
+// Options configure a Cache. The zero value of each field is its default; nil
+// Options are all defaults. The callbacks OnRotate and OnStale run without a lock
+// and may run concurrently. The Get or the fetch that caused one waits for it. A
+// callback that panics ends neither: the panic is recovered and counted in
+// Stats.CallbackPanics.
 type Options struct {
-	// TTL, if set, gives a secret a time to live of its own. 0 is the cache's;
-	// negative keeps nothing. It is called once for each answer of the store.
+	// TTL, if set, returns the TTL of one secret. Zero means the TTL of the cache;
+	// a negative value disables caching. It is called once for each secret that
+	// the store returns.
 	TTL func(hush.Ref, hush.Secret) time.Duration
 
 	// Jitter shortens each TTL by a random part of up to this fraction, so that
-	// what was fetched together is not asked for together again. 0 is 0.1;
-	// negative is none; more than 1 is 1.
+	// secrets that were fetched together do not expire together. Zero means 0.1,
+	// and so does NaN. A negative value means no jitter; the maximum is 1.
 	Jitter float64
 
-	// StaleIfError is for how long after its TTL a secret is served, marked Stale,
-	// while the store cannot be asked (ErrThrottled, ErrUnavailable, ErrAbsent;
-	// for ErrRefused one TTL at the most). 0 is not at all.
+	// StaleIfError is how long after its TTL a secret is served, marked Stale,
+	// during an outage of the store (ErrThrottled, ErrUnavailable, ErrAbsent; for
+	// ErrRefused at most one TTL). Zero means not at all.
 	StaleIfError time.Duration
 
-	// StaleWait is how long a Get waits for the store before it is served a stale
-	// secret that it may have; half of what its deadline leaves, if that is less.
-	// 0 is 100 ms; negative is no time.
+	// StaleWait is how long a Get that has a stale secret waits for the store, from
+	// the start of the fetch, before it returns the stale secret. A Get with a
+	// deadline waits for at most half of its time. Zero means 100 ms. A negative
+	// value means that Get does not wait.
+	//
+	// In a process that is frozen between requests, such as a Lambda function, a
+	// fetch that Get leaves behind does not end. When the cache notices this, one
+	// Get for each fetch waits longer: until FetchTimeout or half of its time.
+	// After a long wait without a response, and where StaleWait is a second or
+	// more, such waits are at least 30 s apart until the store responds again.
 	StaleWait time.Duration
 
-	// ServeExpired is for how long after its TTL a secret is served at once, marked
-	// Stale, while a fetch runs behind. 0 is not at all.
+	// ServeExpired is how long after its TTL a secret is served at once, marked
+	// Stale, while a fetch runs in the background. Zero means not at all.
 	ServeExpired time.Duration
 
 	// RefreshAhead is how long before the end of its TTL a secret that is read is
-	// fetched behind, so that a busy one is never waited for. At most half the TTL.
-	// 0 is not at all. A secret with a lease is always asked for again after two
-	// thirds of it.
+	// fetched in the background, so that no Get waits for it. The maximum is half
+	// the TTL. Zero means not at all. A secret that expires by itself (a lease) is
+	// always fetched again after two thirds of its life.
 	RefreshAhead time.Duration
 
-	// NegativeTTL is for how long ErrNotFound is remembered, in the place of a
-	// secret. 0 is not at all.
+	// NegativeTTL is how long ErrNotFound is cached. Zero means not at all.
 	NegativeTTL time.Duration
 
-	// MaxEntries bounds the secrets held. 0 is 1,000. The one to go is about the
-	// least recently used; fetches that run are not counted.
+	// MaxEntries bounds the number of secrets in memory. Zero means 1,000. The
+	// cache evicts approximately the least recently used. Entries with a running
+	// fetch are not counted.
 	MaxEntries int
 
-	// FetchTimeout bounds one fetch, which has no caller's deadline. 0 is 5 s. A
-	// fetch that is older, by either clock, is abandoned: nobody joins it, and its
-	// late answer is dropped.
+	// MaxFetches bounds the concurrent calls of the next provider. Zero means 64. A
+	// negative value means no limit. A batch is one call. Further fetches wait for
+	// their turn, within FetchTimeout. A waiting fetch is dropped when its last Get
+	// has left, unless the cache holds an older value of its secret.
+	MaxFetches int
+
+	// FetchTimeout bounds one fetch, which does not have the deadline of a caller.
+	// Zero means 5 s. No Get joins a fetch that is older than this by either
+	// clock, and its late response is dropped.
 	FetchTimeout time.Duration
 
-	// MinRefresh is how long a NewerThan that found nothing new is believed, so
-	// that callers whose secret was rejected do not flood the store. 0 is 1 s;
-	// negative is none.
+	// MinRefresh is how long a NewerThan request is served from memory after a
+	// fresh fetch found nothing new, so that callers with a rejected secret do not
+	// flood the store. Zero means 1 s. A negative value means not at all.
 	MinRefresh time.Duration
 
-	// OnRotate is called when the store gives another version than before; where
-	// it names no versions, another value.
+	// OnRotate is called when the store returns another version than before or,
+	// without versions, another value.
 	OnRotate func(ref hush.Ref, old, current hush.Secret)
 
-	// OnStale is called when a secret is served stale for the first time since it
-	// was last fetched. why is the last failure; nil if none is known yet.
+	// OnStale is called when a secret is served stale for the first time since its
+	// last successful fetch. why is the last failure, or nil if none is known.
 	OnStale func(ref hush.Ref, stale hush.Secret, why error)
 
-	// now reads the clocks; tests set it.
+	// now reads the clocks; tests replace it.
 	now clock.Func
 }
 
+const defaultStaleWait = 100 * time.Millisecond
+
 func (o Options) withDefaults() Options {
-	if o.Jitter == 0 {
+	if o.Jitter == 0 || math.IsNaN(o.Jitter) {
 		o.Jitter = 0.1
 	}
 	o.Jitter = min(max(o.Jitter, 0), 1)
 	for _, d := range []*time.Duration{&o.StaleIfError, &o.ServeExpired, &o.RefreshAhead, &o.NegativeTTL} {
 		*d = max(*d, 0)
 	}
-	if o.StaleWait == 0 {
-		o.StaleWait = 100 * time.Millisecond
-	}
+	o.StaleWait = max(orDefault(o.StaleWait, defaultStaleWait), 0)
+	o.MinRefresh = max(orDefault(o.MinRefresh, time.Second), 0)
 	if o.MaxEntries <= 0 {
 		o.MaxEntries = 1000
 	}
+	if o.MaxFetches == 0 {
+		o.MaxFetches = 64
+	}
 	if o.FetchTimeout <= 0 {
 		o.FetchTimeout = 5 * time.Second
-	}
-	if o.MinRefresh == 0 {
-		o.MinRefresh = time.Second
 	}
 	if o.now == nil {
 		o.now = clock.New()
 	}
 	return o
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
 }

@@ -270,7 +270,7 @@ func (m *model) settle(e *modelEntry, v verdict, fresh bool) (plain verdict) {
 	case good && !now.Reached(h.fresh):
 		h.asked = false
 		return verdict{secret: h.secret}
-	case good && (!now.Reached(e.bound(h)) || v.class == 0 && !now.Reached(h.lapsed)):
+	case good && (!now.Reached(e.bound(h)) || e.failure != hush.ErrUnauthenticated && !now.Reached(h.lapsed)):
 		return verdict{secret: asStale(h.secret)}
 	case v.class == 0:
 		end := e.backoff

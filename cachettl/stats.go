@@ -7,36 +7,38 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// Stats are what a Cache has done since it was made.
+// Stats are the counters of a Cache since New.
 type Stats struct {
-	Hits      uint64                // answered from memory within the TTL
-	Stale     uint64                // answered from memory past it
-	Misses    uint64                // answered by a fetch, or not at all
-	Fetches   uint64                // times that next was asked, confirmations apart
-	Failures  map[hush.Class]uint64 // fetches that failed, by class
-	Abandoned uint64                // fetches that were cut off
-	Rotations uint64                // times that the store gave another version
-	Evictions uint64                // secrets that made room for others
+	Hits      uint64                // Gets served from memory within the TTL
+	Stale     uint64                // Gets served from memory past the TTL
+	Misses    uint64                // Gets that waited for a fetch, or failed
+	Fetches   uint64                // calls of the next provider, without confirmations
+	Failures  map[hush.Class]uint64 // failed fetches, by class
+	Abandoned uint64                // fetches without a result, because the process stood still
+	Rotations uint64                // changes of a secret's version
+	Evictions uint64                // secrets evicted to make room
 
-	Entries     int           // held now
-	OldestStale time.Duration // how far past its TTL the oldest of those is that were served stale
+	CallbackPanics uint64 // panics of OnRotate and OnStale
+
+	Entries     int           // secrets in memory
+	OldestStale time.Duration // time past the TTL of the oldest secret that was served stale
 }
 
-// counts are the counters behind Stats. Hits are counted at the entries, where
-// readers of different secrets do not meet.
+// counts are the counters behind Stats. Each entry counts its own hits, so that
+// readers of different secrets share no memory.
 type counts struct {
-	hits, stale, misses, abandoned, rotations, evictions atomic.Uint64
-	failures                                             [hush.ErrCanceled + 1]atomic.Uint64
+	hits, stale, misses, fetches, abandoned, rotations, evictions, callbackPanics atomic.Uint64
+	failures                                                                      [hush.ErrCanceled + 1]atomic.Uint64
 }
 
 func (n *counts) fail(class hush.Class) { n.failures[class].Add(1) }
 
-// count counts one Get that was not answered at a glance.
-func (n *counts) count(m move, answer *held) {
+// count counts one Get that was not a hit.
+func (n *counts) count(s step, result *record) {
 	switch {
-	case answer != nil && answer.secret.Stale:
+	case result != nil && result.secret.Stale:
 		n.stale.Add(1)
-	case m.answer != nil && answer.err == nil:
+	case s.record != nil && result.err == nil:
 		n.hits.Add(1)
 	default:
 		n.misses.Add(1)
@@ -49,9 +51,9 @@ func (c *Cache) Stats() Stats {
 	defer c.mu.Unlock()
 	n, now := &c.counts, c.now()
 	s := Stats{
-		Hits: n.hits.Load(), Stale: n.stale.Load(), Misses: n.misses.Load(), Fetches: c.asked,
+		Hits: n.hits.Load(), Stale: n.stale.Load(), Misses: n.misses.Load(), Fetches: n.fetches.Load(),
 		Failures: map[hush.Class]uint64{}, Abandoned: n.abandoned.Load(), Rotations: n.rotations.Load(),
-		Evictions: n.evictions.Load(),
+		Evictions: n.evictions.Load(), CallbackPanics: n.callbackPanics.Load(),
 	}
 	for class := range n.failures {
 		if count := n.failures[class].Load(); count > 0 {
@@ -60,13 +62,13 @@ func (c *Cache) Stats() Stats {
 	}
 	for _, e := range c.table.entries() {
 		s.Hits += e.hits.Load()
-		h := e.held.Load()
-		if h == nil {
+		r := e.record.Load()
+		if r == nil {
 			continue
 		}
 		s.Entries++
-		if e.stale && now.Reached(h.fresh) {
-			s.OldestStale = max(s.OldestStale, now.Since(h.fresh))
+		if e.staleServed && now.Reached(r.ttlEnd) {
+			s.OldestStale = max(s.OldestStale, now.Since(r.ttlEnd))
 		}
 	}
 	return s

@@ -2,70 +2,76 @@ package cachettl
 
 import (
 	"container/list"
-	"slices"
 	"sync"
 
 	"github.com/hush-secrets/hush"
 )
 
-// A table finds entries without a lock and bounds their number. It is keyed by
-// name alone, with the few versions and stages of a name in a list: hashing four
-// strings costs twice what hashing one does. Changes are guarded by Cache.mu.
+// A table finds entries without a lock and bounds their number. Cache.mu guards
+// every change.
 type table struct {
-	names   sync.Map      // name → []*entry, never changed in place
-	ring    list.List     // of *entry, in the order in which they came
-	hand    *list.Element // where to evict next; nil is the front
-	most    int           // how many may be held
-	running int           // fetches, whose entries are not counted
-	gone    func(*entry)  // told of each that is removed
+	current   sync.Map      // name → *entry: the current versions
+	versioned sync.Map      // versionKey → *entry: entries with a version or a stage
+	ring      list.List     // of *entry, in order of insertion
+	hand      *list.Element // the next candidate for eviction; nil is the front
+	limit     int           // maximum number of entries
+	inFlight  int           // fetches, whose entries are not counted
+	onRemove  func(*entry)
 
-	// forgotten has keys whose next fetch is a fresh one and that have no entry, as
-	// many as there may be secrets: they push out nothing that is held.
+	// forgotten maps keys without an entry whose first fetches are fresh to the
+	// number of these fetches. It has a limit of its own, so that forgetting
+	// unknown keys evicts nothing.
 	forgotten map[hush.Ref]int
 }
 
-// find returns the entry of ref's key, or nil.
+// A versionKey is the key of an entry that is not for the current version. Most
+// reads are for the current version, and hashing one string costs less than
+// hashing three.
+type versionKey struct{ name, version, stage string }
+
+// find returns the entry for ref's key, or nil.
 func (t *table) find(ref *hush.Ref) *entry {
-	found, ok := t.names.Load(ref.Name)
-	if !ok {
-		return nil
+	var found any
+	if ref.Version == "" && (ref.Stage == "" || ref.Stage == hush.CurrentStage) {
+		found, _ = t.current.Load(ref.Name)
+	} else {
+		found, _ = t.versioned.Load(versionKey{ref.Name, ref.Version, ref.Stage})
 	}
-	stage := ref.Stage
-	if stage == hush.CurrentStage && ref.Version == "" {
-		stage = ""
-	}
-	for _, e := range found.([]*entry) {
-		if e.ref.Version == ref.Version && e.ref.Stage == stage {
-			return e
-		}
-	}
-	return nil
+	e, _ := found.(*entry)
+	return e
 }
 
-// add adds an entry for whole. It evicts nothing: a name that the store does not
-// have must not push out one that it has.
+// index returns the map that has the entry for whole, and its key there.
+func (t *table) index(whole hush.Ref) (m *sync.Map, key any) {
+	if whole.Version == "" && whole.Stage == "" {
+		return &t.current, whole.Name
+	}
+	return &t.versioned, versionKey{whole.Name, whole.Version, whole.Stage}
+}
+
+// add inserts an entry for whole. It evicts nothing, because the store may not
+// have the secret.
 func (t *table) add(whole hush.Ref) *entry {
 	e := &entry{ref: whole, freshFirst: t.forgotten[whole]}
 	delete(t.forgotten, whole)
-	found, _ := t.names.Load(whole.Name)
-	was, _ := found.([]*entry)
-	t.names.Store(whole.Name, append(slices.Clip(was), e))
+	m, key := t.index(whole)
+	m.Store(key, e)
 	if t.hand == nil {
 		e.place = t.ring.PushBack(e)
 	} else {
-		e.place = t.ring.InsertBefore(e, t.hand) // the last that the hand will come to
+		e.place = t.ring.InsertBefore(e, t.hand) // the hand reaches it last
 	}
 	return e
 }
 
-// keep lets e stay if there is a reason to, and makes room for it. It returns how
-// many others had to go.
-func (t *table) keep(e *entry) (evicted uint64) {
+// retain keeps e if it holds anything, and evicts others to make room for it. It
+// returns the number of evicted entries.
+func (t *table) retain(e *entry) (evicted uint64) {
 	if e.idle() {
 		t.remove(e)
 		return 0
 	}
-	for t.ring.Len() > t.most+t.running && t.evict(e) {
+	for t.ring.Len() > t.limit+t.inFlight && t.evict(e) {
 		evicted++
 	}
 	return evicted
@@ -76,7 +82,7 @@ func (t *table) forget(whole hush.Ref, tries int) {
 		t.forgotten = map[hush.Ref]int{}
 	}
 	for other := range t.forgotten {
-		if len(t.forgotten) < t.most {
+		if len(t.forgotten) < t.limit {
 			break
 		}
 		delete(t.forgotten, other)
@@ -84,9 +90,9 @@ func (t *table) forget(whole hush.Ref, tries int) {
 	t.forgotten[whole] = tries
 }
 
-// evict removes the next entry, in the order in which they came, that was not
-// read since the hand last passed it and whose fetch is not running. It spares
-// one, and reports whether it found any.
+// evict removes the first entry, in order of insertion from the hand, that was
+// not read since the hand passed it and that has no running fetch. It spares one
+// entry, and reports whether it removed any.
 func (t *table) evict(spared *entry) bool {
 	for range 2 * t.ring.Len() {
 		if t.hand == nil {
@@ -102,14 +108,13 @@ func (t *table) evict(spared *entry) bool {
 	return false
 }
 
-// remove takes e out, leaving the others in their order. A handle on e finds it
-// empty.
+// remove removes e. A Handle that points to e finds it empty.
 func (t *table) remove(e *entry) {
 	if e.place == nil {
 		return
 	}
-	e.held.Store(nil)
-	t.gone(e)
+	e.record.Store(nil)
+	t.onRemove(e)
 	if t.hand == e.place {
 		t.hand = t.hand.Next()
 	}
@@ -118,16 +123,11 @@ func (t *table) remove(e *entry) {
 	if e.freshFirst > 0 {
 		t.forget(e.ref, e.freshFirst)
 	}
-	found, _ := t.names.Load(e.ref.Name)
-	rest := slices.DeleteFunc(slices.Clone(found.([]*entry)), func(other *entry) bool { return other == e })
-	if len(rest) == 0 {
-		t.names.Delete(e.ref.Name)
-	} else {
-		t.names.Store(e.ref.Name, rest)
-	}
+	m, key := t.index(e.ref)
+	m.Delete(key)
 }
 
-// entries returns all that are there.
+// entries returns all entries in order of insertion.
 func (t *table) entries() []*entry {
 	all := make([]*entry, 0, t.ring.Len())
 	for place := t.ring.Front(); place != nil; place = place.Next() {

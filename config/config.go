@@ -93,8 +93,9 @@ type Cache struct {
 	// cannot be asked. Nil: 1 h. 0: not at all.
 	StaleIfError *time.Duration
 
-	// StaleWait is how long a Get waits for a store before it is served a stale
-	// secret. Nil: 100 ms. 0: no time.
+	// StaleWait is how long a Get waits for a store before it returns a stale
+	// secret. Nil: 100 ms, or FetchTimeout in Lambda (AWS_LAMBDA_RUNTIME_API is
+	// set), where a fetch that Get leaves behind does not end. 0: no time.
 	StaleWait *time.Duration
 
 	// ServeExpired is for how long after its TTL a secret is served at once, while
@@ -115,6 +116,10 @@ type Cache struct {
 
 	// MaxEntries bounds the secrets that are held. Nil: 1,000. It is not 0.
 	MaxEntries *int
+
+	// MaxFetches bounds the concurrent fetches from the stores together. Nil: 64. 0:
+	// no limit.
+	MaxFetches *int
 
 	// FetchTimeout bounds one fetch from the stores together. Nil: 5 s. It is not 0.
 	FetchTimeout *time.Duration

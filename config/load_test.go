@@ -35,6 +35,7 @@ cache:
   negative_ttl: 0
   jitter: 0.25
   max_entries: 50
+  max_fetches: 9
   fetch_timeout: 2s
   min_refresh: 250ms
 breaker: {failures: 0, wait: 2s, max_wait: 24h}
@@ -47,7 +48,7 @@ verify: true
 		"direct:?region=us-east-1&link_name=virginia&link_timeout=90s", "env:?prefix=APP_"],
 	"names": {"db": {"ireland": "orders\/db#password", "env": "ORDERS_DB"}, "a b": {"env": "\u0058"}},
 	"cache": {"ttl": "300s", "stale_if_error": "90m", "stale_wait": "0", "serve_expired": "90s", "refresh_ahead": "10s", "negative_ttl": "0s",
-		"jitter": 2.5e-1, "max_entries": 50, "fetch_timeout": "2s", "min_refresh": "250ms"},
+		"jitter": 2.5e-1, "max_entries": 50, "max_fetches": 9, "fetch_timeout": "2s", "min_refresh": "250ms"},
 	"breaker": {"failures": 0, "wait": "2s", "max_wait": "24h"},
 	"policy": "any", "log": {"level": "off"}, "verify": true
 }`
@@ -58,7 +59,7 @@ var everythingEnv = map[string]string{
 		"direct:?region=us-east-1&link_name=virginia&link_timeout=90s env:?prefix=APP_",
 	"HUSH_NAMES":     `{db: {ireland: "orders/db#password", env: ORDERS_DB}, a b: {env: X}}`,
 	"HUSH_CACHE_TTL": "5m", "HUSH_CACHE_STALE_IF_ERROR": "90m", "HUSH_CACHE_STALE_WAIT": "0", "HUSH_CACHE_SERVE_EXPIRED": "90s",
-	"HUSH_CACHE_REFRESH_AHEAD": "10s", "HUSH_CACHE_NEGATIVE_TTL": "0s", "HUSH_CACHE_JITTER": ".25", "HUSH_CACHE_MAX_ENTRIES": "50",
+	"HUSH_CACHE_REFRESH_AHEAD": "10s", "HUSH_CACHE_NEGATIVE_TTL": "0s", "HUSH_CACHE_JITTER": ".25", "HUSH_CACHE_MAX_ENTRIES": "50", "HUSH_CACHE_MAX_FETCHES": "9",
 	"HUSH_CACHE_FETCH_TIMEOUT": "2s", "HUSH_CACHE_MIN_REFRESH": "250ms",
 	"HUSH_BREAKER_FAILURES": "0", "HUSH_BREAKER_WAIT": "2s", "HUSH_BREAKER_MAX_WAIT": "24h",
 	"HUSH_POLICY": "any", "HUSH_LOG_LEVEL": "off", "HUSH_VERIFY": "true",
@@ -76,7 +77,7 @@ func everything() *config.Config {
 		Cache: config.Cache{
 			TTL: new(5 * time.Minute), StaleIfError: new(90 * time.Minute), StaleWait: new(time.Duration(0)),
 			ServeExpired: new(90 * time.Second), RefreshAhead: new(10 * time.Second), NegativeTTL: new(time.Duration(0)),
-			Jitter: new(0.25), MaxEntries: new(50), FetchTimeout: new(2 * time.Second), MinRefresh: new(250 * time.Millisecond),
+			Jitter: new(0.25), MaxEntries: new(50), MaxFetches: new(9), FetchTimeout: new(2 * time.Second), MinRefresh: new(250 * time.Millisecond),
 		},
 		Breaker: config.Breaker{Failures: new(0), Wait: new(2 * time.Second), MaxWait: new(24 * time.Hour)},
 		Policy:  config.PolicyAny, Log: config.Log{Level: config.LevelOff}, Verify: true,
@@ -118,7 +119,7 @@ func TestNothingIsTheZeroConfig(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"cach: {}":                                    `:1:1: unknown key "cach"; known: providers, names, cache, breaker, policy, log, verify: did you mean "cache"?`,
-		"cache: {ttl: 5m, tll: 5m}":                   `:1:18: cache: unknown key "tll"; known: ttl, stale_if_error, stale_wait, serve_expired, refresh_ahead, negative_ttl, jitter, max_entries, fetch_timeout, min_refresh: did you mean "ttl"?`,
+		"cache: {ttl: 5m, tll: 5m}":                   `:1:18: cache: unknown key "tll"; known: ttl, stale_if_error, stale_wait, serve_expired, refresh_ahead, negative_ttl, jitter, max_entries, max_fetches, fetch_timeout, min_refresh: did you mean "ttl"?`,
 		"cache:\n  staleIfError: 5m":                  `:2:3: cache: unknown key "staleIfError"`,
 		"log: {hunter2: 1}":                           `:1:7: log: unknown key "hunter2"; known: level`,
 		"cache:\n  ttl: 300":                          ":2:8: cache.ttl: has no unit: write 300s or 5m, and not 300",

@@ -23,6 +23,9 @@ func (c *Config) withDefaults() *Config {
 			_ = s.parse(&full, s.otherwise) // which a test sees work
 		}
 	}
+	if c.Cache.StaleWait == nil && os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		full.Cache.StaleWait = full.Cache.FetchTimeout // a fetch in the background does not end in Lambda
+	}
 	return &full
 }
 
@@ -60,6 +63,7 @@ func (c *Config) cacheOptions(logger *zap.Logger) *cachettl.Options {
 		RefreshAhead: *c.Cache.RefreshAhead,
 		NegativeTTL:  *c.Cache.NegativeTTL,
 		MaxEntries:   *c.Cache.MaxEntries,
+		MaxFetches:   offAtZero(*c.Cache.MaxFetches),
 		FetchTimeout: *c.Cache.FetchTimeout,
 		MinRefresh:   offAtZero(*c.Cache.MinRefresh),
 		OnRotate: func(ref hush.Ref, old, current hush.Secret) {

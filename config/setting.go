@@ -47,6 +47,7 @@ func settings() []setting {
 		duration("cache.negative_ttl", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.NegativeTTL }),
 		pointer("cache.jitter", "0.1", parseFraction, isFraction, func(c *Config) **float64 { return &c.Cache.Jitter }),
 		pointer("cache.max_entries", "1000", parseCount, isPositive, func(c *Config) **int { return &c.Cache.MaxEntries }),
+		pointer("cache.max_fetches", "64", parseCount, notNegative, func(c *Config) **int { return &c.Cache.MaxFetches }),
 		duration("cache.fetch_timeout", "5s", isPositive, func(c *Config) **time.Duration { return &c.Cache.FetchTimeout }),
 		duration("cache.min_refresh", "1s", notNegative, func(c *Config) **time.Duration { return &c.Cache.MinRefresh }),
 		pointer("breaker.failures", "5", parseCount, notNegative, func(c *Config) **int { return &c.Breaker.Failures }),
