@@ -40,6 +40,10 @@ const (
 	// ErrInvalidRef: the Ref itself is malformed. It comes from ParseRef and
 	// Ref.Validate alone.
 	ErrInvalidRef
+	// ErrInvalidValue: the secret was read, and its value does not have the form
+	// that the caller needs, such as text where Load fills an int. Only Load and
+	// Secret.Decode return it. Another attempt fails again until the secret changes.
+	ErrInvalidValue
 	// ErrRejected is the caller's word: the target did not accept this secret.
 	ErrRejected
 	// ErrCanceled: the caller's context ended. It wraps ctx.Err().
@@ -56,6 +60,7 @@ var classTexts = [...]string{
 	ErrAbsent:          "absent",
 	ErrUnsupported:     "unsupported",
 	ErrInvalidRef:      "invalid reference",
+	ErrInvalidValue:    "invalid value",
 	ErrRejected:        "rejected",
 	ErrCanceled:        "canceled",
 }

@@ -29,6 +29,7 @@ var classes = map[hush.Class]string{
 	hush.ErrAbsent:          "absent",
 	hush.ErrUnsupported:     "unsupported",
 	hush.ErrInvalidRef:      "invalid reference",
+	hush.ErrInvalidValue:    "invalid value",
 	hush.ErrRejected:        "rejected",
 	hush.ErrCanceled:        "canceled",
 }

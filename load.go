@@ -30,10 +30,13 @@ import (
 //
 // All secrets are asked for together by [GetAll], so that fields of one secret are
 // of one version, and all fields are filled, or none. Every failure is in the
-// error, with the name of its field and as in [Errors]; none quotes a secret. What
-// Load cannot fill is ErrUnsupported and a tag that is no reference is
-// ErrInvalidRef, both before anything is asked for. A value that does not fit its
-// field is ErrUnavailable.
+// error, with the name of its field and as in [Errors]; none quotes a secret.
+//
+// A value that does not fit the type of its field is ErrInvalidValue. Load reports
+// mistakes in the struct before it sends any request: a tag that is not a reference
+// is ErrInvalidRef; a field that Load cannot fill, a struct with tags behind a
+// pointer or inside a slice, an array or a map, and a struct without any tag are
+// ErrUnsupported.
 func Load(ctx context.Context, p Provider, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -41,16 +44,19 @@ func Load(ctx context.Context, p Provider, into any) error {
 	}
 	var l loading
 	l.walk(v.Elem(), "")
-	if len(l.errs) > 0 {
-		return join(l.errs)
+	if len(l.fields)+len(l.failures) == 0 {
+		return NewError("", Ref{}, ErrUnsupported, fmt.Errorf("load: %T has no field with a secret tag", into))
+	}
+	if err := l.err(); err != nil {
+		return err
 	}
 	return l.load(ctx, p)
 }
 
-// loading is one Load under way.
+// loading is the state of one call of Load.
 type loading struct {
-	fields []loadField
-	errs   []error
+	fields   []loadField
+	failures []*loadFailure
 }
 
 type loadField struct {
@@ -58,10 +64,6 @@ type loadField struct {
 	ref      Ref
 	optional bool
 	to       reflect.Value
-}
-
-func (l *loading) fail(name string, err error) {
-	l.errs = append(l.errs, fmt.Errorf("load: field %s: %w", name, err))
 }
 
 // walk collects the tagged fields of a struct.
@@ -76,20 +78,34 @@ func (l *loading) walk(v reflect.Value, within string) {
 			l.add(name, tag, v.Field(i))
 		case field.Type.Kind() == reflect.Struct:
 			l.walk(v.Field(i), name+".")
-		case pointsToTags(field.Type):
-			l.fail(name, unfillable("a pointer to a struct with tags, which Load does not follow"))
+		case hasTags(field.Type, map[reflect.Type]bool{}):
+			l.fail(name, unfillable("its type "+field.Type.String()+" contains a struct with secret tags; "+
+				"Load fills only structs that are fields themselves: use a struct in place of the pointer, slice, array or map"))
 		}
 	}
 }
 
-// pointsToTags sees the mistake that would leave fields empty without a word.
-func pointsToTags(t reflect.Type) bool {
-	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+// hasTags reports whether t is or contains a struct with secret tags. Load does not
+// reach such a struct behind a pointer or inside a slice, an array or a map.
+func hasTags(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
 		return false
 	}
-	for field := range t.Elem().Fields() {
-		if tag, tagged := field.Tag.Lookup("secret"); tagged && tag != "-" {
-			return true
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return hasTags(t.Elem(), seen)
+	case reflect.Map:
+		return hasTags(t.Key(), seen) || hasTags(t.Elem(), seen)
+	case reflect.Struct:
+		for field := range t.Fields() {
+			if !field.IsExported() && !field.Anonymous {
+				continue
+			}
+			tag, tagged := field.Tag.Lookup("secret")
+			if tagged && tag != "-" || !tagged && hasTags(field.Type, seen) {
+				return true
+			}
 		}
 	}
 	return false
@@ -104,6 +120,8 @@ func (l *loading) add(name, tag string, to reflect.Value) {
 		l.fail(name, unfillable("not exported"))
 	case !fillable(to.Type()):
 		l.fail(name, unfillable("Load cannot fill type "+to.Type().String()))
+	case hasTags(to.Type(), map[reflect.Type]bool{}):
+		l.fail(name, unfillable("both the field and its type "+to.Type().String()+" have secret tags: remove one of them"))
 	default:
 		l.fields = append(l.fields, loadField{name, ref, optional, to})
 	}
@@ -141,8 +159,8 @@ func (l *loading) load(ctx context.Context, p Provider) error {
 			l.fail(f.name, r.Err)
 		}
 	}
-	if len(l.errs) > 0 {
-		return join(l.errs)
+	if err := l.err(); err != nil {
+		return err
 	}
 	for i, v := range fill {
 		if v.IsValid() {
@@ -161,7 +179,7 @@ func (f loadField) convert(s Secret) (reflect.Value, error) {
 		return to, nil
 	}
 	if !decodes(to.Type()) { // Decode's error says where, and quotes nothing
-		err = fmt.Errorf("the value is not a valid %v", to.Type())
+		err = fmt.Errorf("not a valid %v", to.Type())
 	}
-	return reflect.Value{}, NewError(s.Source, f.ref, ErrUnavailable, err)
+	return reflect.Value{}, NewError(s.Source, f.ref, ErrInvalidValue, err)
 }

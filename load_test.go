@@ -1,6 +1,8 @@
 package hush_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -97,6 +99,25 @@ func TestLoad(t *testing.T) {
 	assert.NotContains(t, fmt.Sprintf("%+v", got.Password), "canary-901")
 }
 
+type cyclic struct {
+	Next *cyclic
+	A    string `secret:"db"`
+}
+
+// untagged is a cycle without tags.
+type untagged struct{ Next []untagged }
+
+type skipped struct {
+	A []struct {
+		B string `secret:"db"`
+	} `secret:"-"`
+	Next untagged
+}
+
+type typo struct {
+	A string `secrets:"db"`
+}
+
 // What Load cannot fill is said before any secret is asked for.
 func TestLoadOfWhatItCannotFill(t *testing.T) {
 	type tagged struct {
@@ -130,7 +151,22 @@ func TestLoadOfWhatItCannotFill(t *testing.T) {
 		"a complex number": {&struct {
 			A complex128 `secret:"db"`
 		}{}, hush.ErrUnsupported, "complex128"},
-		"tags behind a pointer": {&struct{ In *tagged }{}, hush.ErrUnsupported, "field In: unsupported: a pointer to a struct with tags"},
+		"tags behind a pointer": {&struct{ In *tagged }{}, hush.ErrUnsupported, "field In: unsupported: its type *hush_test.tagged contains a struct with secret tags"},
+		"tags in a slice":       {&struct{ In []tagged }{}, hush.ErrUnsupported, "field In: unsupported: its type []hush_test.tagged contains"},
+		"tags in an array":      {&struct{ In [2]tagged }{}, hush.ErrUnsupported, "field In: unsupported: "},
+		"tags in a map":         {&struct{ In map[string]*tagged }{}, hush.ErrUnsupported, "field In: unsupported: "},
+		"tags in a key":         {&struct{ In map[tagged]bool }{}, hush.ErrUnsupported, "field In: unsupported: "},
+		"tags deep in a slice": {&struct {
+			A struct{ In []struct{ B [][]tagged } }
+		}{}, hush.ErrUnsupported, "field A.In: unsupported: "},
+		"tags in a cycle": {&cyclic{}, hush.ErrUnsupported, "field Next: unsupported: "},
+		"two levels of tags": {&struct {
+			A tagged `secret:"db"`
+		}{}, hush.ErrUnsupported, "field A: unsupported: both the field and its type hush_test.tagged have secret tags"},
+		"no tag":      {&struct{ A string }{}, hush.ErrUnsupported, "load: *struct { A string } has no field with a secret tag"},
+		"no field":    {&struct{}{}, hush.ErrUnsupported, "no field with a secret tag"},
+		"only a dash": {&skipped{}, hush.ErrUnsupported, "no field with a secret tag"},
+		"a typo":      {&typo{}, hush.ErrUnsupported, "no field with a secret tag"},
 		"empty tag": {&struct {
 			A string `secret:""`
 		}{}, hush.ErrInvalidRef, "field A: invalid reference: the name is empty"},
@@ -167,12 +203,12 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	var got config
 	err := hush.Load(t.Context(), m, &got)
 	assert.Equal(t, config{}, got)
-	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "a value that does not fit")
+	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err), "the first that is not ErrNotFound")
 	assert.ErrorIs(t, err, hush.ErrNotFound)
 	assert.ErrorIs(t, err, hush.ErrDenied, "optional is for what is not found alone")
 	for _, text := range []string{
-		`field Gone: map: "none": not found`, `field Inner.Denied: map: "denied": denied`,
-		`field Inner.Port: map: "db#user": unavailable: the value is not a valid int`,
+		`field Gone ("none"): map: not found`, `field Inner.Denied ("denied"): map: denied`,
+		`field Inner.Port ("db#user"): map: invalid value: not a valid int`,
 	} {
 		assert.ErrorContains(t, err, text)
 	}
@@ -180,7 +216,7 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	var one struct {
 		Gone string `secret:"none"`
 	}
-	assert.EqualError(t, hush.Load(t.Context(), m, &one), `load: field Gone: map: "none": not found`)
+	assert.EqualError(t, hush.Load(t.Context(), m, &one), `load: field Gone ("none"): map: not found`)
 }
 
 // quoter's errors hold what it could not read, as those of most parsers do.
@@ -204,7 +240,7 @@ func TestLoadQuotesNoSecret(t *testing.T) {
 				continue // a JSON object without the member
 			}
 			assert.Empty(t, providertest.Leaks(err, canary), "%v", typ)
-			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+			assert.Equal(t, hush.ErrInvalidValue, hush.ClassOf(err))
 		}
 		m.Put("db", []byte(canary))
 		assert.Error(t, hush.Load(t.Context(), m, reflect.New(typ).Interface()), "%v", typ)
@@ -223,7 +259,7 @@ func TestLoadOfNumbersOutOfRange(t *testing.T) {
 		D float32 `secret:"x"`
 	}
 	err := hush.Load(t.Context(), m, &got)
-	for _, text := range []string{"field A: ", "not a valid int8", "field B: ", "field C: ", "field D: ", "float32"} {
+	for _, text := range []string{`field A ("n"): `, "not a valid int8", `field B ("n"): `, `field C ("minus"): `, `field D ("x"): `, "float32"} {
 		assert.ErrorContains(t, err, text)
 	}
 }
@@ -255,4 +291,38 @@ func FuzzLoadTag(f *testing.F) {
 			t.Errorf("%q asks %d times", tag, len(calls))
 		}
 	})
+}
+
+// A failure of the stores is the same for each field, and long.
+func TestLoadReportsAFailureOnce(t *testing.T) {
+	down := hush.NewError("chain", hush.Ref{}, hush.ErrUnavailable, errors.New("extension: unavailable: refused; direct: unavailable: timeout"))
+	p := failing{down}
+	var into struct {
+		User, Password string `secret:"db#user"`
+		Port           int    `secret:"db#port"`
+		Key            string `secret:"api/key"`
+	}
+	err := hush.Load(t.Context(), p, &into)
+	assert.EqualError(t, err, `load: fields User ("db#user"), Password ("db#user"), Port ("db#port"), Key ("api/key"): `+down.Error())
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+	assert.ErrorIs(t, err, down.Err)
+}
+
+// failing fails for every Ref as err does.
+type failing struct{ err *hush.Error }
+
+func (f failing) Get(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+	return hush.Secret{}, hush.NewError(f.err.Provider, ref, f.err.Class, f.err.Err)
+}
+
+// A value that does not fit is no outage: another attempt fails again.
+func TestLoadOfAValueThatDoesNotFit(t *testing.T) {
+	var into struct {
+		Port int            `secret:"db#user"`
+		Map  map[string]int `secret:"db"`
+	}
+	err := hush.Load(t.Context(), store(), &into)
+	assert.Equal(t, hush.ErrInvalidValue, hush.ClassOf(err))
+	assert.NotErrorIs(t, err, hush.ErrUnavailable)
+	assert.Equal(t, hush.ErrInvalidValue, hush.ClassOf(secretOf("{").Decode(&into)))
 }

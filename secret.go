@@ -101,7 +101,9 @@ func element(raw json.RawMessage, token string) (json.RawMessage, error) {
 
 // Decode unmarshals the secret's JSON into v, as encoding/json does; members of
 // type Value hold the secret parts. Its error names the place and the Go type
-// and never quotes the secret, not even the offending character.
+// and never quotes the secret, not even the offending character. If the JSON is not
+// valid or does not fit v, the error is ErrInvalidValue. If v is not a pointer, it is
+// a *json.InvalidUnmarshalError.
 func (s Secret) Decode(v any) error {
 	err := json.Unmarshal(s.Value.RevealBytes(), v)
 	if err == nil {
@@ -110,6 +112,16 @@ func (s Secret) Decode(v any) error {
 	if e, ok := errors.AsType[*json.InvalidUnmarshalError](err); ok {
 		return fmt.Errorf("hush: decode: %w", e)
 	}
+	return decodeError{describe(err)}
+}
+
+// A decodeError is a failure of Decode, with its class.
+type decodeError struct{ error }
+
+func (decodeError) Unwrap() error { return ErrInvalidValue }
+
+// describe returns an error of encoding/json without the parts that quote its input.
+func describe(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		// Its Value quotes a number, and with GOEXPERIMENT=jsonv2 its Field names
 		// the keys of maps.

@@ -122,5 +122,5 @@ func ExampleLoad() {
 	fmt.Println(hush.Load(context.Background(), store, &wrong))
 	// Output:
 	// {orders [redacted hush.Value: call Reveal] 5432 none} <nil>
-	// load: field Port: static: "db/prod#password": unavailable: the value is not a valid int
+	// load: field Port ("db/prod#password"): static: invalid value: not a valid int
 }
