@@ -78,6 +78,16 @@ type Options struct {
 	// credentials included. Zero: 3 s. Negative: none but the caller's.
 	Timeout time.Duration
 
+	// Configure changes the configuration after it was loaded: a program can set an
+	// HTTPClient, or append to APIOptions the middleware of otelaws. It is called once
+	// for each client that is made: the one of Secrets Manager, and with a RoleARN the
+	// one of STS. The limits of the package comment apply to the default HTTPClient
+	// only. A panic makes every Get ErrUnavailable. Nil changes nothing.
+	//
+	// Credentials are found before Configure is called. A program that has credentials
+	// of its own passes a client to [direct.New].
+	Configure func(*aws.Config)
+
 	// Batch lets GetBatch use Secrets Manager's BatchGetSecretValue, as in
 	// [direct.Options].
 	Batch bool
@@ -172,14 +182,15 @@ func (p *Provider) left(start clock.Instant) time.Duration {
 
 // client returns a client of cfg with the limits of the package.
 func (o *Options) client(cfg aws.Config) *secretsmanager.Client {
-	return secretsmanager.NewFromConfig(cfg, func(c *secretsmanager.Options) {
+	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		// Frozen, or a defaults mode would set the connect timeout. Without the
+		// sources' timeout: a call has the one of Options.
+		cfg.HTTPClient = client.WithTimeout(0).Freeze()
+	}
+	conf := o.conf()
+	return secretsmanager.NewFromConfig(conf.Configured(cfg), func(c *secretsmanager.Options) {
 		if o.Endpoint != "" {
 			c.BaseEndpoint = aws.String(o.Endpoint)
-		}
-		if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-			// Frozen, or a defaults mode would set the connect timeout. Without the
-			// sources' timeout: a call has the one of Options.
-			c.HTTPClient = client.WithTimeout(0).Freeze()
 		}
 	})
 }

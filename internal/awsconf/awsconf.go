@@ -10,8 +10,10 @@ package awsconf
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 
 	"github.com/hush-secrets/hush/internal/params"
@@ -41,6 +43,16 @@ type Options struct {
 	RoleARN       string // a role to assume with the credentials that are found
 	ExternalID    string // for that role's policy
 	Metadata      Metadata
+	Configure     func(*aws.Config) // of each client that is made; nil: nothing to change
+}
+
+// Configured returns the configuration for one client.
+func (o *Options) Configured(cfg aws.Config) aws.Config {
+	if o.Configure != nil {
+		cfg.APIOptions = slices.Clip(cfg.APIOptions) // clients share the rest of the array
+		o.Configure(&cfg)
+	}
+	return cfg
 }
 
 // Check returns what cannot work in o, all at once. It quotes none of it, for what is

@@ -2,6 +2,8 @@ package awsconf
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -66,18 +68,25 @@ func (z *Lazy[T]) over(l *Loading[T]) bool {
 	return l.Done() && l.brief && z.now().Reached(l.expires)
 }
 
-// run loads the configuration. What has failed, and what found no region, is
-// worth another look in a moment.
+// run loads the configuration. A failure, and a configuration without a region, are
+// kept for a moment only. A panic of Options.Configure is a failure, because this
+// goroutine is not the caller's.
 func (z *Lazy[T]) run(ctx context.Context, l *Loading[T]) {
 	defer close(l.done)
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	var cfg aws.Config
-	if cfg, l.class, l.err = z.load(ctx); l.err == nil {
+	l.brief, l.class, l.err = true, hush.ErrUnavailable, errors.New("Options.Configure ended its goroutine")
+	defer func() {
+		if fault := recover(); fault != nil {
+			l.err = fmt.Errorf("Options.Configure panicked (%T)", fault)
+		}
+		l.expires = z.now().Add(moment)
+	}()
+	cfg, class, err := z.load(ctx)
+	if err == nil {
 		l.made = z.make(cfg)
 	}
-	l.brief = l.err != nil || cfg.Region == ""
-	l.expires = z.now().Add(moment)
+	l.brief, l.class, l.err = err != nil || cfg.Region == "", class, err
 }
 
 // Done reports whether the loading has ended, so that Wait need not wait.

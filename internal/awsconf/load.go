@@ -85,7 +85,7 @@ func (o *Options) assumed(cfg aws.Config) aws.CredentialsProvider {
 	if o.RoleARN == "" {
 		return cfg.Credentials
 	}
-	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), o.RoleARN, func(role *stscreds.AssumeRoleOptions) {
+	role := stscreds.NewAssumeRoleProvider(sts.NewFromConfig(o.Configured(cfg)), o.RoleARN, func(role *stscreds.AssumeRoleOptions) {
 		role.RoleSessionName = "hush"
 		if o.ExternalID != "" {
 			role.ExternalID = aws.String(o.ExternalID)
