@@ -55,6 +55,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/breakable"},
 	{pkg: "internal/clock"},
 	{pkg: "internal/current"},
+	{pkg: "internal/ec2"},
 	{pkg: "internal/fan"},
 	{pkg: "internal/limit"},
 	{pkg: "internal/params"},

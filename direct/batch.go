@@ -114,7 +114,7 @@ func batchesOf(refs []hush.Ref) (batches []batch) {
 func (p *Provider) askBatch(ctx context.Context, b batch) map[string]answer {
 	limited, cancel := limit.Context(ctx, p.timeout, "Secrets Manager")
 	defer cancel()
-	w := &watch{region: b.region, maxAttempts: 1}
+	w := p.watch(b.region, 1)
 	out, err := p.pages(limited, b, w)
 	if err == nil {
 		return b.match(out)

@@ -13,6 +13,7 @@ package direct
 import (
 	"cmp"
 	"context"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/current"
+	"github.com/hush-secrets/hush/internal/ec2"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -66,6 +68,8 @@ type Provider struct {
 	timeout     time.Duration
 	maxAttempts int
 	batch       BatchAPI // nil: single calls alone
+
+	lacksMetadata func() bool // there is no instance metadata service here
 }
 
 var _ hush.Provider = (*Provider)(nil)
@@ -79,6 +83,7 @@ func New(client API, opts *Options) *Provider {
 		opts = &Options{}
 	}
 	p := &Provider{client: client, timeout: cmp.Or(opts.Timeout, defaultTimeout), maxAttempts: opts.MaxAttempts}
+	p.lacksMetadata = sync.OnceValue(func() bool { return ec2.LacksMetadata(ec2.Sys) })
 	if opts.Batch {
 		p.batch, _ = client.(BatchAPI)
 	}
@@ -94,6 +99,11 @@ func New(client API, opts *Options) *Provider {
 // credential that is configured and does not serve, ErrAbsent a client without
 // any, or without a region. What AWS answered is an *APIError in the tree of the
 // error.
+//
+// A client of the SDK's default configuration looks for credentials in the instance
+// metadata service if none are configured. On a Linux machine that is not an EC2
+// instance, Get returns ErrAbsent without a request to that service, unless
+// AWS_EC2_METADATA_SERVICE_ENDPOINT is set. Other systems do not tell what they are.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
@@ -122,7 +132,7 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 func (p *Provider) ask(ctx context.Context, region string, ref hush.Ref) (*secretsmanager.GetSecretValueOutput, hush.Class, error) {
 	limited, cancel := limit.Context(ctx, p.timeout, "Secrets Manager")
 	defer cancel()
-	w := &watch{region: region, maxAttempts: p.maxAttempts}
+	w := p.watch(region, p.maxAttempts)
 	in := input(ref)
 	out, err := p.call(limited, in, w)
 	if err == nil && out != nil && current.Missing(ref, out.VersionStages) {
@@ -144,6 +154,10 @@ func (p *Provider) call(ctx context.Context, in *secretsmanager.GetSecretValueIn
 		out, err = p.client.GetSecretValue(ctx, in, w.options)
 	}
 	return out, err
+}
+
+func (p *Provider) watch(region string, maxAttempts int) *watch {
+	return &watch{region: region, maxAttempts: maxAttempts, lacksMetadata: p.lacksMetadata}
 }
 
 func input(ref hush.Ref) *secretsmanager.GetSecretValueInput {

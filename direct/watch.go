@@ -21,12 +21,15 @@ import (
 // call: the two are set to the same moment and end in either order.
 const slack = 10 * time.Millisecond
 
+var errNotOnEC2 = errors.New("no AWS credentials are configured, and this machine is not an EC2 instance, which could have a metadata service; set AWS_EC2_METADATA_SERVICE_ENDPOINT if there is one")
+
 // A watch looks into the SDK's retry loop during one Get. A limit that ends the
 // loop during one of its waits leaves only the context's error: what the attempts
 // before it were answered is kept here.
 type watch struct {
-	region      string // of the ARN; empty: the client's
-	maxAttempts int
+	region        string // of the ARN; empty: the client's
+	maxAttempts   int
+	lacksMetadata func() bool
 
 	mu          sync.Mutex // a wrapper of the client may leave a call behind
 	credentials aws.CredentialsProvider
@@ -51,6 +54,8 @@ func (w *watch) options(o *secretsmanager.Options) {
 		w.absent = errors.New("the client has no AWS credentials")
 	case o.Region == "":
 		w.absent = errors.New("no AWS region is configured")
+	case awsfault.OnlyMetadata(o.Credentials) && w.lacksMetadata():
+		w.absent = errNotOnEC2
 	}
 	o.APIOptions = append(o.APIOptions, w.instrument)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/ec2"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -36,7 +37,7 @@ type Lazy[T any] struct {
 
 // NewLazy returns a Lazy of what of makes of the configuration.
 func NewLazy[T any](opts Options, now clock.Func, of func(aws.Config) T) *Lazy[T] {
-	return &Lazy[T]{opts: opts, now: now, make: of, sys: "/sys"}
+	return &Lazy[T]{opts: opts, now: now, make: of, sys: ec2.Sys}
 }
 
 // A Loading is one attempt to load the configuration, and what came of it. Its

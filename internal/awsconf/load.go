@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/ec2"
 )
 
 const (
@@ -31,7 +32,7 @@ const (
 // load loads the configuration, or says why not. Its credentials are those of the
 // role, if there is one to assume, and its client connects within half a second.
 func (z *Lazy[T]) load(ctx context.Context) (aws.Config, hush.Class, error) {
-	metadata := z.opts.Metadata == MetadataOn || z.opts.Metadata == MetadataAuto && onEC2(z.sys)
+	metadata := z.opts.Metadata == MetadataOn || z.opts.Metadata == MetadataAuto && ec2.Machine(z.sys) == ec2.Instance
 	cfg, err := config.LoadDefaultConfig(ctx, z.opts.settings(metadata)...)
 	switch {
 	case err != nil && ctx.Err() != nil:
