@@ -72,7 +72,9 @@ func (p *Provider) asked(ctx context.Context) *work[*mount] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.found.Load() == nil && !p.pending.pending(p.session.now()) {
-		p.pending = begin(ctx, p.session.now, p.session.timeout, p.preflight)
+		p.pending = begin(ctx, p.session.now, p.session.timeout, func(ctx context.Context) (*mount, error) {
+			return caught(ctx, p.preflight)
+		})
 	}
 	return p.pending
 }

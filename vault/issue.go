@@ -15,10 +15,10 @@ func (r *Reader) begin(ctx context.Context, path string, s *slot, renew bool) *w
 	var w *work[*lease]
 	held := s.held
 	w = begin(ctx, r.session.now, r.session.timeout, func(ctx context.Context) (*lease, error) {
-		next, err := r.advance(ctx, path, held, renew)
+		next, err := caught(ctx, func(ctx context.Context) (*lease, error) { return r.advance(ctx, path, held, renew) })
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.settle(path, s, s.pending == w, next, err)
+		r.settle(path, s, s.pending == w && r.slots[path] == s, next, err)
 		return next, err
 	})
 	return w

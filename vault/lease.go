@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/hush-secrets/hush"
@@ -10,6 +11,9 @@ import (
 
 // patience is how long a read waits at most for the renewal of what still serves.
 const patience = time.Second
+
+// minSlots is the number of slots from which a Reader looks for ended leases.
+const minSlots = 64
 
 // A slot is what the Reader has for one path.
 type slot struct {
@@ -117,6 +121,7 @@ func (r *Reader) join(ctx context.Context, ref hush.Ref) (held *lease, suits boo
 	now := r.session.now()
 	s := r.slots[ref.Name]
 	if s == nil {
+		r.dropEnded(now)
 		s = &slot{}
 		r.slots[ref.Name] = s
 	}
@@ -130,6 +135,17 @@ func (r *Reader) join(ctx context.Context, ref hush.Ref) (held *lease, suits boo
 		s.pending = r.begin(ctx, ref.Name, s, suits && !held.spent(now))
 	}
 	return held, suits, s.pending, !busy
+}
+
+// dropEnded drops the slots whose leases have ended and are not being replaced, once as
+// many slots were added as were left the last time. Memory is so bounded by the live
+// leases and not by all the paths that were ever read. r.mu is held.
+func (r *Reader) dropEnded(now clock.Instant) {
+	if len(r.slots) < r.dropAt {
+		return
+	}
+	maps.DeleteFunc(r.slots, func(_ string, s *slot) bool { return !s.held.serves(now) && !s.pending.pending(now) })
+	r.dropAt = max(minSlots, 2*len(r.slots))
 }
 
 // is reports whether l and next are the same lease, renewed or not.

@@ -1,12 +1,15 @@
 package vault
 
 import (
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/vaulttest"
 )
 
@@ -41,4 +44,51 @@ func TestWhatIsRememberedOfReplacedLeases(t *testing.T) {
 		}
 		assert.Len(t, r.old, kept)
 	}
+}
+
+// A Reader keeps the leases that live, and not one for every path that was ever read.
+func TestEndedLeasesAreDropped(t *testing.T) {
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Mount("database", vaulttest.Database)
+	r := NewReader(server.Client(), &ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: true})
+	start := clock.New()()
+	r.session.now = func() clock.Instant { return start }
+	const roles = 2 * minSlots
+	readAll := func(prefix string) (held int) {
+		for i := range roles {
+			role := prefix + strconv.Itoa(i)
+			server.Lease("database", role, nil)
+			_, err := r.Get(t.Context(), hush.Name("database/creds/"+role))
+			require.NoError(t, err)
+		}
+		return len(r.slots)
+	}
+	assert.Equal(t, roles, readAll("first-"), "all of them live")
+	start = start.Add(10000 * time.Hour)
+	assert.Equal(t, roles, readAll("second-"), "the leases of the first reads have ended")
+	for path := range r.slots {
+		assert.Contains(t, path, "second-")
+	}
+	assert.NoError(t, r.Close(), "it revokes what lives")
+	assert.Equal(t, roles, server.Counts().Revoked)
+}
+
+// A request may end after its slot was dropped. Close revokes its lease all the same.
+func TestALeaseOfADroppedSlotIsRemembered(t *testing.T) {
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	r := NewReader(server.Client(), &ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: true})
+	server.Mount("database", vaulttest.Database)
+	server.Lease("database", "app", nil)
+	r.mu.Lock()
+	dropped := &slot{}
+	dropped.pending = r.begin(t.Context(), "database/creds/app", dropped, false)
+	r.mu.Unlock()
+	_, err = dropped.pending.wait(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	assert.Equal(t, 1, server.Counts().Revoked)
 }

@@ -51,6 +51,7 @@ type Reader struct {
 
 	mu     sync.Mutex
 	slots  map[string]*slot
+	dropAt int      // the number of slots at which to drop those that have ended
 	old    []*lease // what others may still use
 	closed bool
 }

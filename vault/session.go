@@ -125,7 +125,7 @@ func changed(method api.AuthMethod) bool {
 func (s *session) begin(ctx context.Context, fn func(context.Context) (*login, error)) *work[*login] {
 	var w *work[*login]
 	w = begin(ctx, s.now, s.timeout, func(ctx context.Context) (*login, error) {
-		l, err := fn(ctx)
+		l, err := caught(ctx, fn)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.pending == w { // else a freeze outlived it

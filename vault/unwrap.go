@@ -59,7 +59,7 @@ func (u *unwrapper) unwrap(ctx context.Context, client *api.Client, wrapping str
 		defer u.done()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), unwrapLimit)
 		defer cancel()
-		id, err := unwrapped(limited, client, wrapping)
+		id, err := caught(limited, func(ctx context.Context) (hush.Value, error) { return unwrapped(ctx, client, wrapping) })
 		if err == nil {
 			u.wrapping, u.id = hush.NewValue([]byte(wrapping)), id
 		}

@@ -41,6 +41,19 @@ func begin[T any](ctx context.Context, now clock.Func, timeout time.Duration, fn
 	return w
 }
 
+// caught returns the result of fn. It turns a panic of the login method, or of the
+// program's HTTP client, into an error: fn runs in a goroutine of ours, where no caller
+// could recover, and the panic would end the process. The error has only the type of
+// the panic's value, because its text may hold a credential.
+func caught[T any](ctx context.Context, fn func(context.Context) (T, error)) (got T, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fail(hush.ErrUnavailable, "the login method or the HTTP client panicked with a value of type %T", v)
+		}
+	}()
+	return fn(ctx)
+}
+
 // waitFor waits for w; with something in hand, for half of the time that there is,
 // and not for longer than patience.
 func (w *work[T]) waitFor(ctx context.Context, inHand bool) (T, error) {
