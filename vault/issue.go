@@ -71,7 +71,7 @@ func (r *Reader) issue(ctx context.Context, path string) (*lease, error) {
 	start := r.session.now()
 	body, by, err := r.session.getAs(ctx, path, nil)
 	if err != nil {
-		return nil, missing(body, err, hush.Ref{})
+		return nil, missing(body, err, hush.Ref{}, "")
 	}
 	var answer struct {
 		LeaseID       string `json:"lease_id"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -67,7 +68,7 @@ func (m *mount) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Secr
 	}
 	body, err := s.get(ctx, join(m.path, m.folder, ref.Name), nil)
 	if err != nil {
-		return hush.Secret{}, missing(body, err, ref)
+		return hush.Secret{}, missing(body, err, ref, "")
 	}
 	var answer struct{ Data json.RawMessage }
 	if json.Unmarshal(body, &answer) != nil {
@@ -88,7 +89,7 @@ func (m *mount) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secr
 	}
 	body, err := s.get(ctx, join(m.path, "data", m.folder, ref.Name), query)
 	if err != nil {
-		return hush.Secret{}, missing(body, err, ref)
+		return hush.Secret{}, missing(body, err, ref, m.hint(ref.Name))
 	}
 	var answer v2Answer
 	if json.Unmarshal(body, &answer) != nil || answer.Data.Metadata.Version < 1 {
@@ -139,8 +140,19 @@ func parseTime(text string) time.Time {
 	return t
 }
 
-// missing says which kind of nothing a 404 is, for which Vault has a body.
-func missing(body []byte, err error, ref hush.Ref) error {
+// hint returns what to do about a missing secret whose name is a path of the HTTP
+// API, such as data/db/app.
+func (m *mount) hint(name string) string {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, m.path+"/"), "data/")
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("; a name leaves out the data/ of the HTTP API: use %q", rest)
+}
+
+// missing returns what a 404 means. Its body says which version is deleted or
+// destroyed. hint is added if there is no such secret.
+func missing(body []byte, err error, ref hush.Ref, hint string) error {
 	answer, ok := errors.AsType[*api.ResponseError](err)
 	if !ok || answer.StatusCode != http.StatusNotFound {
 		return err
@@ -150,7 +162,7 @@ func missing(body []byte, err error, ref hush.Ref) error {
 		return err
 	}
 	meta := &a.Data.Metadata
-	reason := "no secret of that name"
+	reason := "no secret of that name" + hint
 	switch {
 	case len(a.Warnings) > 0:
 		return &failure{hush.ErrNotFound, errMisplaced}
@@ -159,7 +171,7 @@ func missing(body []byte, err error, ref hush.Ref) error {
 	case meta.DeletionTime != "":
 		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is deleted"
 	case ref.Version != "":
-		reason = "no secret of that name, or version " + ref.Version + " of it was never written"
+		reason = "no secret of that name, or version " + ref.Version + " of it was never written" + hint
 	}
 	return &failure{hush.ErrNotFound, &APIError{Status: answer.StatusCode, reason: reason}}
 }

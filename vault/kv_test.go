@@ -135,6 +135,26 @@ func TestWhatVaultHasNot(t *testing.T) {
 	}
 }
 
+// TestNameOfTheHTTPAPI: a missing name that begins with data/ gets a hint. A secret
+// that is really called so is read.
+func TestNameOfTheHTTPAPI(t *testing.T) {
+	k := newKV(t, 2)
+	for _, name := range []string{"data/db/app", "secret/data/db/app"} {
+		k.fails(t, hush.Name(name), hush.ErrNotFound, `use "db/app"`)
+		k.fails(t, hush.Ref{Name: name, Version: "3"}, hush.ErrNotFound, `use "db/app"`)
+	}
+	_, err := k.Get(t.Context(), hush.Name("db/other"))
+	require.ErrorIs(t, hush.ClassOf(err), hush.ErrNotFound)
+	assert.NotContains(t, err.Error(), "data/")
+	k.server.Put("secret", "data/db/app", map[string]any{"password": "x"})
+	k.reads(t, hush.Name("data/db/app"))
+
+	k = newKV(t, 1)
+	_, err = k.Get(t.Context(), hush.Name("data/db/app"))
+	require.ErrorIs(t, hush.ClassOf(err), hush.ErrNotFound)
+	assert.NotContains(t, err.Error(), "use")
+}
+
 func TestAVersionThatWillBeDeletedExpires(t *testing.T) {
 	k := newKV(t, 2)
 	at := time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC()
