@@ -80,6 +80,7 @@ var linkRules = []linkRule{
 	{pkg: "examples/..."},
 	{pkg: "internal/canary"},
 	{pkg: "internal/faultproxy"},
+	{pkg: "internal/http1"},
 	{pkg: "internal/httpbody"},
 	{pkg: "internal/size"},
 	{pkg: "internal/stress"},

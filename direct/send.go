@@ -48,19 +48,25 @@ func send(ctx context.Context, in middleware.FinalizeInput, next middleware.Fina
 	return out, metadata, err
 }
 
-// exchange reads the answer before the SDK does, which takes what comes for as long
-// as it comes. A body that breaks off is no answer.
+// exchange reads the response before the SDK does, which would read a body of any
+// length. A body that breaks off is not a response. If exchange does not read a body
+// to its end, the end of the context closes the connection: if the body were closed
+// instead, net/http might keep the connection, and print what is left on it.
 func exchange(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	if request, ok := in.Request.(*smithyhttp.Request); ok {
 		in.Request = readable(request)
 	}
+	ctx, disconnect := context.WithCancel(ctx)
+	defer disconnect()
 	out, metadata, err := next.HandleDeserialize(ctx, in)
 	answer, ok := out.RawResponse.(*smithyhttp.Response)
 	if err != nil || !ok {
 		return out, metadata, err
 	}
-	body, err := httpbody.Read(answer.Response, awsfault.MaxBody)
-	_ = answer.Body.Close() // read or given up, it is of no more use
+	body, err := httpbody.ReadJSON(answer.Response, awsfault.MaxBody)
+	if !errors.Is(err, httpbody.ErrTruncated) && !errors.Is(err, httpbody.ErrTooLarge) {
+		_ = answer.Body.Close()
+	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	if err != nil && !errors.Is(err, httpbody.ErrTooLarge) {
 		err = &smithyhttp.RequestSendError{Err: err}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
@@ -25,19 +26,21 @@ const (
 	readyPoll = 10 * time.Millisecond
 )
 
-// newTransport returns a transport that reaches server and nobody else.
-func newTransport(server string) *http.Transport {
+// newTransport returns a transport that connects to server and to no other address.
+// It keeps few connections and keeps them briefly, because the agent counts idle
+// connections, and drops each connection 61 s after it accepted it.
+func newTransport(server string) *http1.Transport {
 	dialer := &net.Dialer{Timeout: 5 * time.Second, ControlContext: onLoopback}
-	return &http.Transport{
-		// Proxy stays nil: HTTP_PROXY would otherwise see the token.
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, server)
+	return http1.New(http1.Options{
+		// No proxy: HTTP_PROXY would otherwise receive the token.
+		Dial: func(ctx context.Context, _ *url.URL) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", server)
 		},
-		DisableCompression:     true,
-		MaxIdleConnsPerHost:    128,
-		IdleConnTimeout:        50 * time.Second, // the agent drops a connection after 61 s
-		MaxResponseHeaderBytes: 64 << 10,
-	}
+		MaxHeader:   64 << 10,
+		MaxBody:     maxBody,
+		MaxIdle:     4,
+		IdleTimeout: 5 * time.Second,
+	})
 }
 
 // onLoopback refuses to connect to anything but loopback, whatever was parsed.
@@ -100,10 +103,10 @@ func pause(ctx context.Context) bool {
 	}
 }
 
-// exchange sends the question, and once more on a new connection if the answer
-// broke off. net/http itself only retries on a kept connection that died before
-// the first byte of the answer; the agent drops each one 61 s after it began,
-// also in the middle of an answer, and in Lambda a freeze does the same.
+// exchange sends the request, and once more on a new connection if the response broke
+// off. The transport itself repeats a request only if an idle connection was dead
+// before the first byte of the response. The agent drops each connection 61 s after
+// it accepted it, also inside a response, and a freeze in Lambda does the same.
 func (p *Provider) exchange(ctx context.Context, token, query string) (answer, error) {
 	got, err := p.roundTrip(ctx, token, query)
 	if err != nil && ctx.Err() == nil && mayRetry(err) {
@@ -111,7 +114,7 @@ func (p *Provider) exchange(ctx context.Context, token, query string) (answer, e
 		got, err = p.roundTrip(ctx, token, query)
 	}
 	if got.status == http.StatusTooManyRequests {
-		// The agent answers 429 on this connection for as long as it lasts.
+		// The agent responds with 429 on this connection for as long as it lasts.
 		p.transport.CloseIdleConnections()
 	}
 	return got, err
@@ -123,14 +126,12 @@ func (p *Provider) roundTrip(ctx context.Context, token, query string) (answer, 
 	request := p.request.WithContext(ctx)
 	request.URL = &to
 	request.Header = http.Header{tokenHeader: {token}}
-	// Not by way of http.Client, which follows redirects and has cookies.
+	// Without http.Client, which follows redirects and has cookies.
 	response, err := p.transport.RoundTrip(request)
 	if err != nil {
 		return answer{}, err
 	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := httpbody.Read(response, maxBody)
-	return answer{status: response.StatusCode, body: body}, err
+	return answer{status: response.StatusCode, body: http1.Bytes(response)}, nil
 }
 
 func mayRetry(err error) bool { return !isDial(err) && !errors.Is(err, httpbody.ErrTooLarge) }

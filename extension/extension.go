@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -80,7 +81,7 @@ type Options struct {
 
 // A Provider reads secrets from the extension. It is safe for concurrent use.
 type Provider struct {
-	transport *http.Transport
+	transport *http1.Transport
 	request   *http.Request // what every request begins as
 	server    string        // address and port
 	fault     error         // why no call can work

@@ -11,16 +11,6 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// What no test from outside could see fail: net/http itself exempts loopback from
-// HTTP_PROXY, and reads it once.
-func TestTransport(t *testing.T) {
-	transport := newTransport("127.0.0.1:2773")
-	assert.Nil(t, transport.Proxy)
-	assert.Positive(t, transport.IdleConnTimeout)
-	assert.Less(t, transport.IdleConnTimeout, time.Minute)
-	assert.Greater(t, transport.MaxIdleConnsPerHost, http.DefaultMaxIdleConnsPerHost)
-}
-
 func TestDialledAddressIsCheckedAgain(t *testing.T) {
 	for _, server := range []string{"192.0.2.1:2773", "[2001:db8::1]:2773", "0.0.0.0:2773"} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server, nil)

@@ -40,6 +40,9 @@ func (o origin) number() string {
 	return "80"
 }
 
+// address returns the host and the port to dial.
+func (o origin) address() string { return net.JoinHostPort(o.name, o.number()) }
+
 // isLoopback reports whether o is this machine.
 func (o origin) isLoopback() bool {
 	ip, err := netip.ParseAddr(o.name)

@@ -132,7 +132,7 @@ func newClient(opts *ClientOptions, called func(field string) string) (*api.Clie
 	if err != nil {
 		return nil, err
 	}
-	client, err := configured(e, &router{next: transport, addresses: to.origins, stay: stay})
+	client, err := configured(e, &router{next: wireOf(transport), addresses: to.origins, stay: stay})
 	if err != nil {
 		return nil, err
 	}

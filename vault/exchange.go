@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
@@ -59,44 +59,30 @@ func record(ctx context.Context, status int) {
 	}
 }
 
-// A body is that of an answer, read before anybody sees the answer.
-type body struct {
-	bytes.Reader
-	whole []byte
-}
-
-func (b *body) Close() error { return nil }
-
-// hold reads the body of resp to its end, or the rest of it would be in the way on
-// the connection, and puts what it read in its place.
+// hold reads the body of resp to its end and puts what it read in its place.
 func hold(resp *http.Response) error {
+	if http1.IsRead(resp) {
+		return nil
+	}
 	var whole []byte
-	if !bodiless(resp) {
+	if resp.Body != http.NoBody { // a response to HEAD has the Content-Length of GET
 		var err error
-		whole, err = httpbody.Read(resp, maxBody)
+		whole, err = httpbody.ReadJSON(resp, maxBody)
 		_ = resp.Body.Close()
-		if errors.Is(err, httpbody.ErrTooLarge) {
-			return errTooLarge
-		}
 		if err != nil {
 			return err
 		}
 	}
-	b := &body{whole: whole}
-	b.Reset(whole)
-	resp.Body = b
+	http1.SetBody(resp, whole)
 	return nil
 }
 
-// bodiless reports whether resp has no body whatever its Content-Length is.
-func bodiless(resp *http.Response) bool { return resp.Body == http.NoBody }
-
-// bytesOf returns the body of an answer that came through a router, whole and
-// whatever of it was read. The caller changes nothing in it.
+// bytesOf returns the whole body of a response that came through a router. The caller
+// must not change it.
 func bytesOf(resp *http.Response) []byte {
-	if b, ok := resp.Body.(*body); ok {
-		return b.whole
+	if http1.IsRead(resp) {
+		return http1.Bytes(resp)
 	}
-	whole, _ := io.ReadAll(resp.Body) // a client's own time limit wraps what is in memory
+	whole, _ := io.ReadAll(resp.Body) // a client's own timeout wraps what is in memory
 	return whole
 }

@@ -7,3 +7,8 @@ func (p *Provider) SetClock(now clock.Func) { p.session.now = now }
 
 // SetClock replaces the clocks that r reads.
 func (r *Reader) SetClock(now clock.Func) { r.session.now = now }
+
+// IdleCloser returns a function that closes the idle connections of p.
+func IdleCloser(p *Provider) func() {
+	return p.session.client.CloneConfig().HttpClient.CloseIdleConnections
+}

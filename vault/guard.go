@@ -12,7 +12,7 @@ import (
 )
 
 // guard returns a copy of client for our own use, with its headers, its namespace
-// and its connections, and without its token. A request of the copy goes nowhere
+// and its way to connect, and without its token. A request of the copy goes nowhere
 // but to the client's addresses, is not tried again where that changes nothing, and
 // is not logged. The client itself is not changed.
 func guard(client *api.Client) (*api.Client, error) {
@@ -49,7 +49,7 @@ func routed(transport http.RoundTripper, at origin) *router {
 	case ok:
 		transport = r.next
 	}
-	return &router{next: transport, addresses: []origin{at}}
+	return &router{next: wireOf(transport), addresses: []origin{at}}
 }
 
 // wrapNothing replaces what obeys VAULT_WRAP_TTL: a wrapped answer holds no secret.

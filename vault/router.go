@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
+
+	"github.com/hush-secrets/hush/internal/httpbody"
 )
 
 // maxAddresses bounds the addresses of a client: more nodes than a cluster has.
@@ -126,10 +128,13 @@ func (t *trip) send() (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := t.next.RoundTrip(out)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = hold(resp)
 	}
-	if err := hold(resp); err != nil {
+	if errors.Is(err, httpbody.ErrTooLarge) {
+		err = errTooLarge
+	}
+	if err != nil {
 		return nil, err
 	}
 	resp.Request = t.req

@@ -136,10 +136,10 @@ func TestAKilledServerWithoutACache(t *testing.T) {
 }
 
 // counted returns a client that counts the connections that it has open.
-func counted(t *testing.T, server *vaulttest.Server) (*api.Client, *http.Transport, *atomic.Int64) {
+func counted(t *testing.T, server *vaulttest.Server) (*api.Client, *atomic.Int64) {
 	t.Helper()
 	open := &atomic.Int64{}
-	transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Second, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
@@ -149,7 +149,7 @@ func counted(t *testing.T, server *vaulttest.Server) (*api.Client, *http.Transpo
 	}}
 	client, err := api.NewClient(&api.Config{Address: server.URL(), HttpClient: &http.Client{Transport: transport}})
 	require.NoError(t, err)
-	return client, transport, open
+	return client, open
 }
 
 type countedConn struct {
@@ -175,7 +175,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Second})
 	roleID, secretID := server.AppRole("approle", "app", &vaulttest.TokenOptions{TTL: 2 * time.Second, MaxTTL: 3 * time.Second})
 	auth := vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))})
-	client, transport, open := counted(t, server)
+	client, open := counted(t, server)
 	p := vault.New(client, &vault.Options{Auth: auth})
 	reader := vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"database"}, Auth: auth})
 
@@ -215,7 +215,6 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	_, err = p.Get(t.Context(), hush.Name(app))
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
-	transport.CloseIdleConnections()
 	assert.Eventually(t, func() bool { return open.Load() == 0 }, slack, time.Millisecond, "%d connections are open", open.Load())
 	server.Close()
 	goleak.VerifyNone(t, known)

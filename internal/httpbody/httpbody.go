@@ -1,61 +1,71 @@
-// Package httpbody reads HTTP answers that may hold a secret: within a bound, and
-// so that nothing of them is left for net/http to print.
+// Package httpbody reads HTTP responses that may hold a secret, within a bound.
 package httpbody
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 )
 
-// ErrTooLarge is about a body that is longer than its reader takes.
-var ErrTooLarge = errors.New("the answer is too large")
+var (
+	// ErrTooLarge reports a body that exceeds the bound of its reader.
+	ErrTooLarge = errors.New("the response is too large")
 
-// Read returns the body of response, which has at most so many bytes. The caller
-// closes it.
-//
-// The body of a 200 whose Content-Length ends amid its JSON, whatever its last
-// byte is, is [io.ErrUnexpectedEOF] and is not read to its end. Otherwise net/http
-// would keep the connection, find the rest of the secret on it, and print that with
-// package log.
-func Read(response *http.Response, most int64) ([]byte, error) {
+	// ErrTruncated reports a body whose Content-Length ends inside its JSON. It wraps
+	// io.ErrUnexpectedEOF.
+	ErrTruncated = fmt.Errorf("the Content-Length ends inside the JSON: %w", io.ErrUnexpectedEOF)
+)
+
+// Read returns the body of response, which must not exceed limit bytes. The caller
+// closes the body.
+func Read(response *http.Response, limit int64) ([]byte, error) {
 	size := response.ContentLength
 	switch {
-	case size > most:
+	case size > limit:
 		return nil, ErrTooLarge
-	case size > 0 && response.StatusCode == http.StatusOK:
-		return readWhole(response.Body, size)
 	case size >= 0:
 		body := make([]byte, size)
 		_, err := io.ReadFull(response.Body, body)
 		return body, err
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
-	if int64(len(body)) > most {
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
+	if int64(len(body)) > limit {
 		return nil, ErrTooLarge
 	}
 	return body, err
 }
 
-// readWhole stops before the last byte if that cannot make the body whole.
-func readWhole(from io.Reader, size int64) ([]byte, error) {
+// ReadJSON is Read for a response of net/http's transport. If the Content-Length of
+// a 200 ends inside its JSON, ReadJSON returns ErrTruncated and does not read the last
+// byte. Otherwise net/http would find the rest of the secret on the idle connection
+// and print it with package log.
+//
+// After ErrTruncated and ErrTooLarge, the caller ends the context of the request and
+// does not close the body: from Go 1.27 on, Close reads the rest of the body and keeps
+// the connection.
+func ReadJSON(response *http.Response, limit int64) ([]byte, error) {
+	size := response.ContentLength
+	if size <= 0 || size > limit || response.StatusCode != http.StatusOK {
+		return Read(response, limit)
+	}
 	body := make([]byte, size)
-	if _, err := io.ReadFull(from, body[:size-1]); err != nil {
+	if _, err := io.ReadFull(response.Body, body[:size-1]); err != nil {
 		return nil, err
 	}
 	if body[0] == '{' && !ends(body) {
-		return nil, io.ErrUnexpectedEOF
+		return nil, ErrTruncated
 	}
-	if _, err := io.ReadFull(from, body[size-1:]); err != nil {
+	if _, err := io.ReadFull(response.Body, body[size-1:]); err != nil {
 		return nil, err
 	}
 	return body, nil
 }
 
-// ends reports whether the last byte of body, which is not there yet, can end its
-// JSON: as a brace, or as space after it.
+// ends reports whether the last byte of body, which has not been read, can end its
+// JSON: as a brace, or as white space after the end.
 func ends(body []byte) bool {
 	last := len(body) - 1
 	body[last] = '}'

@@ -1,0 +1,136 @@
+package http1
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// sweepEvery is the longest time for which a connection that the server has closed
+// stays open.
+const sweepEvery = 5 * time.Second
+
+// take returns the idle connection to the host of to that was used last, or nil.
+func (t *Transport) take(to *url.URL) *conn {
+	for {
+		c := t.pop(hostOf(to))
+		if c == nil || t.isUsable(c) {
+			return c
+		}
+		_ = c.raw.Close()
+	}
+}
+
+func (t *Transport) pop(to host) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, c := range slices.Backward(t.idle) {
+		if c.host == to {
+			t.idle = slices.Delete(t.idle, i, i+1)
+			return c
+		}
+	}
+	return nil
+}
+
+// put makes c idle. If there are too many connections to its host, put closes the one
+// that was idle for longest.
+func (t *Transport) put(c *conn) {
+	c.idle = t.opts.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.idle = append(t.idle, c)
+	if n, oldest := t.count(c.host); n > t.opts.MaxIdle {
+		_ = t.idle[oldest].raw.Close()
+		t.idle = slices.Delete(t.idle, oldest, oldest+1)
+	}
+	t.schedule()
+}
+
+// count returns how many connections to a host are idle, and the index of the first.
+func (t *Transport) count(to host) (n, first int) {
+	for i, c := range slices.Backward(t.idle) {
+		if c.host == to {
+			n, first = n+1, i
+		}
+	}
+	return n, first
+}
+
+// schedule makes sure that idle connections are closed at their time, although
+// nothing may use the Transport again. t.mu is held.
+func (t *Transport) schedule() {
+	if t.sweep == nil && len(t.idle) > 0 {
+		t.sweep = time.AfterFunc(min(t.opts.IdleTimeout, sweepEvery), t.closeUnusable)
+	}
+}
+
+// closeUnusable closes the connections that were idle for too long, and those that
+// their servers have closed.
+func (t *Transport) closeUnusable() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeIf(func(c *conn) bool { return !t.isUsable(c) })
+	t.sweep = nil
+	t.schedule()
+}
+
+func (t *Transport) closeIf(ended func(*conn) bool) {
+	t.idle = slices.DeleteFunc(t.idle, func(c *conn) bool {
+		if !ended(c) {
+			return false
+		}
+		_ = c.raw.Close()
+		return true
+	})
+}
+
+// closeIdle closes the idle connections to a host.
+func (t *Transport) closeIdle(to host) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeIf(func(c *conn) bool { return c.host == to })
+}
+
+// CloseIdleConnections closes the idle connections to all hosts.
+func (t *Transport) CloseIdleConnections() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closeIf(func(*conn) bool { return true })
+	if t.sweep != nil {
+		t.sweep.Stop()
+		t.sweep = nil
+	}
+}
+
+func (t *Transport) isUsable(c *conn) bool {
+	return !t.opts.Now().Reached(c.idle.Add(t.opts.IdleTimeout)) && isQuiet(c.raw)
+}
+
+// isQuiet reports whether the peer has neither closed an idle connection nor sent
+// bytes on it. It does not wait.
+func isQuiet(raw net.Conn) bool {
+	for {
+		below, ok := raw.(interface{ NetConn() net.Conn }) // as a *tls.Conn has it
+		if !ok {
+			break
+		}
+		raw = below.NetConn()
+	}
+	socket, ok := raw.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	control, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	quiet := false
+	err = control.Read(func(fd uintptr) bool {
+		quiet = nothingToRead(fd)
+		return true
+	})
+	return err == nil && quiet
+}

@@ -1,0 +1,16 @@
+//go:build unix
+
+package http1
+
+import (
+	"errors"
+	"syscall"
+)
+
+// nothingToRead reports whether a non-blocking socket is open and has received
+// nothing.
+func nothingToRead(fd uintptr) bool {
+	var one [1]byte
+	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)
+	return errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EWOULDBLOCK)
+}

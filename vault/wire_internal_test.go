@@ -1,0 +1,35 @@
+package vault
+
+import (
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/vault/api"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/hush-secrets/hush/internal/http1"
+)
+
+// TestWireOf: a transport with settings that http1 does not have is used as it is,
+// and so is a transport of another package.
+func TestWireOf(t *testing.T) {
+	for name, transport := range map[string]http.RoundTripper{
+		"Dial":                  &http.Transport{Dial: net.Dial}, //nolint:staticcheck // deprecated, and still obeyed by net/http
+		"MaxConnsPerHost":       &http.Transport{MaxConnsPerHost: 1},
+		"ResponseHeaderTimeout": &http.Transport{ResponseHeaderTimeout: time.Second},
+		"DisableKeepAlives":     &http.Transport{DisableKeepAlives: true},
+		"ProxyConnectHeader":    &http.Transport{ProxyConnectHeader: http.Header{}},
+		"another package":       &router{},
+	} {
+		assert.Same(t, transport, wireOf(transport), name)
+	}
+	for name, transport := range map[string]http.RoundTripper{
+		"zero":               &http.Transport{},
+		"net/http's":         http.DefaultTransport,
+		"the Vault client's": api.DefaultConfig().HttpClient.Transport,
+	} {
+		assert.IsType(t, &http1.Transport{}, wireOf(transport), name)
+	}
+}
