@@ -12,8 +12,15 @@ import (
 // TestRun starts one program once in each setting.
 func TestRun(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, run(t.Context(), &out, 1, "recipe"))
+	require.NoError(t, run(t.Context(), &out, 1, "recipe", false))
 	assert.Regexp(t, `(?m)^recipe: net/http, json +\d+\.\d +\d+ +\d+\.\d +[1-9]\d* +[1-9]\d* \| +[1-9]\d*\.\d +[3-9]\d\.\d`, out.String())
+}
+
+func TestLines(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out, 1, "recipe", true))
+	assert.Regexp(t, `(?m)^BenchmarkColdStart/share=core/latency=30ms/recipe/extension 1 [3-9]\d{7} ns/op [1-9]\d+ cpu-ns/op$`, out.String())
+	assert.Regexp(t, `(?m)^BenchmarkProgram/recipe 1 \d+ bytes \d+ packages \d+ init-ns/op \d+ init-allocs \d+ init-B$`, out.String())
 }
 
 func TestFactsOfInit(t *testing.T) {

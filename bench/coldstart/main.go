@@ -26,14 +26,15 @@ import (
 func main() {
 	starts := flag.Int("starts", 30, "starts of each program in each setting")
 	only := flag.String("only", "", "run only the cases whose name contains this text")
+	lines := flag.Bool("lines", false, "print every start in the Go benchmark format, and no table")
 	flag.Parse()
-	if err := run(context.Background(), os.Stdout, *starts, *only); err != nil {
+	if err := run(context.Background(), os.Stdout, *starts, *only, *lines); err != nil {
 		fmt.Fprintln(os.Stderr, "coldstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, starts int, only string) error {
+func run(ctx context.Context, out io.Writer, starts int, only string, lines bool) error {
 	dir, err := os.MkdirTemp("", "hush-coldstart-")
 	if err != nil {
 		return err
@@ -64,6 +65,10 @@ func run(ctx context.Context, out io.Writer, starts int, only string) error {
 	facts, err := factsOf(ctx, b, chosen)
 	if err != nil {
 		return err
+	}
+	if lines {
+		printLines(out, chosen, facts, results)
+		return nil
 	}
 	printTable(out, chosen, facts, results, group != nil)
 	return nil
