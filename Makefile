@@ -22,8 +22,8 @@ fmt:
 tidy:
 	for dir in . tools bench adapters integration; do go -C $$dir mod tidy; done
 
-bench: ## hush beside its peers and floors, with the limits that it set itself
-	go -C bench run ./ratios
+bench: ## hush beside its peers and floors: one table, docs/performance.md and its pictures
+	go -C bench run ./report
 
 .PHONY: coldstart fleet stress soak agent-load
 coldstart: ## from exec to the first secret, beside bare net/http and the bare SDK

@@ -61,11 +61,11 @@ func cpuModel(file string) string {
 // Add appends a measurement: one round of a benchmark, by unit. The name has no
 // spaces; it begins with Benchmark, and slashes separate its parts.
 func (r *Result) Add(benchmark string, values map[string]float64) {
-	line := benchmark + " 1"
+	fields := []string{benchmark, "1"}
 	for _, unit := range slices.Sorted(maps.Keys(values)) {
-		line += fmt.Sprint(" ", values[unit], " ", unit)
+		fields = append(fields, fmt.Sprint(values[unit]), unit)
 	}
-	r.Output = append(r.Output, line)
+	r.Output = append(r.Output, strings.Join(fields, " "))
 }
 
 // AddText appends the output of a command line by line. It collapses the space

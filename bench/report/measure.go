@@ -1,0 +1,105 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/hush-secrets/hush/bench/internal/result"
+)
+
+// measure runs the section. A quick run makes one call of each benchmark.
+func (s section) measure(ctx context.Context, o options) (*result.Result, error) {
+	r := result.New(s.name, "go -C bench run ./report "+s.name)
+	if s.command != nil {
+		return r, s.runCommand(ctx, r)
+	}
+	rounds, benchtime := cmp.Or(o.rounds, s.rounds), s.benchtime
+	if o.quick {
+		rounds, benchtime = 1, "1x"
+	}
+	dir, err := os.MkdirTemp("", "hush-report-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "bench.test")
+	if _, err := output(ctx, s.dir, nil, "go", "test", "-c", "-o", binary, s.pkg); err != nil {
+		return nil, err
+	}
+	for round := range rounds {
+		fmt.Fprintf(os.Stderr, "%s: round %d of %d\n", s.name, round+1, rounds)
+		text, err := output(ctx, filepath.Join(s.dir, s.pkg), nil, binary, "-test.run=^$", "-test.bench="+s.bench, "-test.benchtime="+benchtime)
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "Benchmark") {
+				r.AddText(line)
+			}
+		}
+	}
+	return r, nil
+}
+
+func (s section) runCommand(ctx context.Context, r *result.Result) error {
+	fmt.Fprintf(os.Stderr, "%s: %s\n", s.name, strings.Join(s.command, " "))
+	r.Command = strings.Join(append(s.env, s.command...), " ")
+	text, err := output(ctx, root, s.env, s.command[0], s.command[1:]...)
+	if err != nil {
+		return err
+	}
+	r.AddText(withoutFrame(text))
+	if s.numbers != nil {
+		for name, values := range s.numbers(text) {
+			r.Add(name, values)
+		}
+	}
+	return nil
+}
+
+func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), env...), os.Stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", cmd, err, text)
+	}
+	return string(text), nil
+}
+
+var (
+	testFrame = regexp.MustCompile(`^\s*(=== |--- |PASS\s*$|ok\s)`)
+	logPrefix = regexp.MustCompile(`^\s+\w+_test\.go:\d+: |^ {4}`)
+)
+
+// withoutFrame removes what go test -v adds to the output of a test.
+func withoutFrame(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !testFrame.MatchString(line) {
+			b.WriteString(logPrefix.ReplaceAllString(line, ""))
+		}
+	}
+	return b.String()
+}
+
+var bytesOfBinary = regexp.MustCompile(`(\d+) bytes`)
+
+// sizes returns the sizes that internal/size prints.
+func sizes(output string) map[string]map[string]float64 {
+	all := map[string]map[string]float64{}
+	names := []string{"floor", "hush", "vaultfloor", "vault"}
+	for i, m := range bytesOfBinary.FindAllStringSubmatch(output, len(names)) {
+		if n, err := strconv.ParseFloat(m[1], 64); err == nil {
+			all["BenchmarkSize/"+names[i]] = map[string]float64{"bytes": n}
+		}
+	}
+	return all
+}

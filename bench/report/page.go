@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/hush-secrets/hush/bench/internal/result"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// A file is a document or a picture with figures in it.
+type file struct {
+	path    string
+	content []byte
+}
+
+func (f file) write() error {
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil { //nolint:gosec // documents are public
+		return err
+	}
+	return os.WriteFile(f.path, f.content, 0o644) //nolint:gosec // documents are public
+}
+
+// render returns every file with figures in the repository at root, as the results
+// give it: the page, its pictures, and the documents with marked blocks. It needs a
+// result of each section and a measurement for each comparison.
+func render(root string, results map[string]*result.Result) ([]file, error) {
+	if err := complete(results); err != nil {
+		return nil, err
+	}
+	t, err := template.New("").Funcs(view{results}.funcs()).ParseFS(templates, "templates/*.tmpl")
+	if err != nil {
+		return nil, err
+	}
+	page, err := execute(t, "performance.md.tmpl", nil)
+	if err != nil {
+		return nil, err
+	}
+	files := []file{{filepath.Join(root, "docs", "performance.md"), page}}
+	for _, render := range []func(*template.Template) ([]file, error){
+		func(t *template.Template) ([]file, error) { return pictures(root, t, results) },
+		func(t *template.Template) ([]file, error) { return documents(root, t) },
+	} {
+		more, err := render(t)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, more...)
+	}
+	return files, nil
+}
+
+// complete returns an error that lists what has to be measured first.
+func complete(results map[string]*result.Result) error {
+	var errs []error
+	for _, s := range sections {
+		if results[s.name] == nil && !s.named {
+			errs = append(errs, fmt.Errorf("section %s has no result: go -C bench run ./report %s", s.name, s.name))
+		}
+	}
+	for _, c := range comparisons {
+		if results[c.section] != nil {
+			_, err := c.on(results)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func execute(t *template.Template, name string, data any) ([]byte, error) {
+	var b bytes.Buffer
+	err := t.ExecuteTemplate(&b, name, data)
+	return b.Bytes(), err
+}
+
+// block is a part of a document that the template of its name fills in.
+var block = regexp.MustCompile(`(?s)(<!-- report: ([\w-]+) -->\n).*?(<!-- report end -->)`)
+
+// documents returns the documents that have blocks.
+func documents(root string, t *template.Template) (files []file, err error) {
+	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(names, filepath.Join(root, "README.md")) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if !block.Match(text) {
+			continue
+		}
+		filled, err := fill(string(text), t)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		files = append(files, file{name, []byte(filled)})
+	}
+	return files, nil
+}
+
+func fill(text string, t *template.Template) (filled string, err error) {
+	filled = block.ReplaceAllStringFunc(text, func(old string) string {
+		part := block.FindStringSubmatch(old)
+		content, fillErr := execute(t, part[2], nil)
+		err = errors.Join(err, fillErr)
+		return part[1] + strings.Trim(string(content), "\n") + "\n" + part[3]
+	})
+	return filled, err
+}
+
+// A view is the results as templates see them.
+type view struct{ results map[string]*result.Result }
+
+func (v view) funcs() template.FuncMap {
+	return template.FuncMap{
+		"limits": v.limits, "rows": v.rows, "hits": v.hits, "coldStarts": v.coldStarts, "measured": v.measured, "compared": v.compared,
+		"tables": v.tables, "output": v.output, "excerpt": v.excerpt, "has": v.has, "result": v.result,
+		"results": v.all, "add": add, "published": func() []publishedRead { return publishedReads },
+	}
+}
+
+func add(numbers ...int) (sum int) {
+	for _, n := range numbers {
+		sum += n
+	}
+	return sum
+}
+
+func (v view) has(section string) bool { return v.results[section] != nil }
+
+func (v view) result(section string) (*result.Result, error) {
+	if r := v.results[section]; r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("section %s has no result", section)
+}
+
+func (v view) all() []*result.Result {
+	return slices.SortedFunc(maps.Values(v.results), func(a, b *result.Result) int {
+		return strings.Compare(a.Section, b.Section)
+	})
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush/bench/internal/result"
+)
+
+// TestDocumentsShowTheStoredResults fails if a figure was edited by hand, or if
+// results or a template changed and the documents were not rendered again.
+func TestDocumentsShowTheStoredResults(t *testing.T) {
+	results, err := result.Load(filepath.Join("..", resultsDir))
+	require.NoError(t, err)
+	if len(results) == 0 {
+		return // the first full run of the report is still to come
+	}
+	assert.Empty(t, outdated(t, filepath.Join("..", root), results), "run go -C bench run ./report -render")
+}
+
+// outdated returns the files that differ from what the results give.
+func outdated(t *testing.T, root string, results map[string]*result.Result) (names []string) {
+	t.Helper()
+	files, err := render(root, results)
+	require.NoError(t, err)
+	for _, f := range files {
+		if text, err := os.ReadFile(f.path); err != nil || !bytes.Equal(text, f.content) {
+			names = append(names, filepath.Base(f.path))
+		}
+	}
+	return names
+}
+
+// invented returns results for every section: in round i hush takes 100+i ns and
+// each floor 200 ns, and all other values are the same.
+func invented() map[string]*result.Result {
+	results := map[string]*result.Result{}
+	for _, s := range sections {
+		results[s.name] = &result.Result{Section: s.name, Command: "run " + s.name, Date: "2026-01-02", Go: "go1.26.8", Machine: "a machine"}
+	}
+	for i := range 3 {
+		added := map[string]bool{}
+		add := func(section, benchmark, unit string, value float64) {
+			if key := section + benchmark + unit; !added[key] {
+				added[key] = true
+				results[section].Add("Benchmark"+benchmark, map[string]float64{unit: value})
+			}
+		}
+		for _, c := range cacheNames {
+			for _, goroutines := range []int{1, 2} {
+				for _, mode := range []string{"hot", "spread"} {
+					ns := 200.0
+					if strings.HasPrefix(c.id, "hush") {
+						ns = float64(100 + i)
+					}
+					results["hits"].Add("Benchmark"+hit(mode, goroutines, c.id), map[string]float64{"ns/op": ns, "calls/s": 1e9 / ns, "allocs/op": 0})
+				}
+			}
+		}
+		for _, c := range comparisons {
+			if c.section == "hits" {
+				continue
+			}
+			unit := map[bool]string{true: "ns/op", false: c.unit}[c.unit == ""]
+			add(c.section, c.ours, unit, float64(100+i))
+			add(c.section, c.floor, unit, 200)
+			if c.turns != "" {
+				add(c.section, c.turns, "ours/bare", 1.01)
+			}
+		}
+		for _, read := range []string{"sdk/first", "sdk/warm", "extension/first", "extension/warm", "memory"} {
+			add("path", "Path/"+read, "ns/op", 3e7)
+		}
+	}
+	results["demo"].AddText("  ✓ first read, SDK  1s\n2\n3\n4\n5\n6\n")
+	results["fleet"].AddText("caches  calls\nnone    1\n\nprogram  calls\nhush     2\n")
+	return results
+}
+
+// repository returns a directory with a document that has a block.
+func repository(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "docs"), 0o700))
+	readme := "# Title\n\n<!-- report: size -->\nby hand\n<!-- report end -->\n\nAfter.\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "README.md"), []byte(readme), 0o600))
+	return dir
+}
+
+func TestRender(t *testing.T) {
+	dir, results := repository(t), invented()
+	assert.ElementsMatch(t, []string{"performance.md", "hits-light.svg", "hits-dark.svg", "path-light.svg", "path-dark.svg", "README.md"}, outdated(t, dir, results))
+	files, err := render(dir, results)
+	require.NoError(t, err)
+	for _, f := range files {
+		require.NoError(t, f.write())
+	}
+	assert.Empty(t, outdated(t, dir, results))
+
+	page := read(t, dir, "docs/performance.md")
+	assert.Contains(t, page, "| hit, 1 goroutine, one hot secret | 101 ns | otter | 200 ns | 0.51 × | 0.50 × to 0.51 × | ≤ 0.72 × | met |")
+	assert.Contains(t, page, "| throughput, 2 goroutines, one hot secret | 9,900,990/s | 1 goroutine | 9,900,990/s | 1.00 × |  | ≥ 1.70 × | NOT MET |")
+	assert.Contains(t, page, "| chain of one | 101 ns | its link | 200 ns | -99.0 ns | -100 ns to -98.0 ns | ≤ +60.0 ns | met |")
+	assert.Contains(t, page, "| program | calls |\n|---|---|\n| hush | 2 |")
+	readme := read(t, dir, "README.md")
+	assert.Contains(t, readme, "is\n0.51 times as large as")
+	assert.True(t, strings.HasPrefix(readme, "# Title\n\n<!-- report: size -->\n") && strings.HasSuffix(readme, "<!-- report end -->\n\nAfter.\n"), readme)
+	assert.Contains(t, read(t, dir, "docs/images/hits-dark.svg"), ">101 ns</text>")
+
+	results["hits"].Output = results["hits"].Output[:0]
+	_, err = render(dir, results)
+	require.ErrorIs(t, err, errNoSample)
+	delete(results, "hits")
+	_, err = render(dir, results)
+	assert.ErrorContains(t, err, "go -C bench run ./report hits")
+}
+
+func TestAnEditedFigureIsFound(t *testing.T) {
+	dir, results := repository(t), invented()
+	files, err := render(dir, results)
+	require.NoError(t, err)
+	for _, f := range files {
+		require.NoError(t, f.write())
+	}
+	for _, name := range []string{"README.md", "docs/performance.md", "docs/images/path-light.svg"} {
+		text := read(t, dir, name)
+		edited := strings.NewReplacer("0.51", "0.41", "30.0 ms", "20.0 ms").Replace(text)
+		require.NotEqual(t, text, edited, name)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(edited), 0o600))
+		assert.Equal(t, []string{filepath.Base(name)}, outdated(t, dir, results))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, name))
+	require.NoError(t, err)
+	return string(text)
+}
+
+func TestLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*comparison)
+		met    bool
+		value  string
+	}{
+		"ratio within":           {func(c *comparison) { c.limit = "≤ 0.6" }, true, "0.50 ×"},
+		"ratio above":            {func(c *comparison) { c.limit = "≤ 0.49" }, false, "0.50 ×"},
+		"ratio above, fast":      {func(c *comparison) { c.limit, c.enough = "≤ 0.49", 100 }, true, "0.50 ×"},
+		"ratio below":            {func(c *comparison) { c.limit = "≥ 0.51" }, false, "0.50 ×"},
+		"difference above":       {func(c *comparison) { c.limit, c.by = "≤ -101", difference }, false, "-100 ns"},
+		"absolute within":        {func(c *comparison) { c.limit, c.by = "≤ 100", absolute }, true, "100 ns"},
+		"the largest of several": {func(c *comparison) { c.limit, c.by, c.ours = "≤ 199", absolute, "A/*" }, false, "200 ns"},
+		"both in turns":          {func(c *comparison) { c.limit, c.turns = "≤ 1.1", "A/turns" }, false, "1.20 ×"},
+		"no limit":               {func(*comparison) {}, true, "0.50 ×"},
+		"may lack":               {func(c *comparison) { c.ours, c.mayLack = "B", "why" }, false, "not measured"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &result.Result{}
+			for range 3 {
+				r.AddText("BenchmarkA/ours-2 1 100 ns/op\nBenchmarkA/floor-2 1 200 ns/op\nBenchmarkA/turns-2 1 5 ns/op 1.2 ours/bare\n")
+			}
+			compared := comparison{section: "a", ours: "A/ours", floor: "A/floor"}
+			c.change(&compared)
+			n, err := compared.on(map[string]*result.Result{"a": r})
+			require.NoError(t, err)
+			assert.Equal(t, c.met, n.met)
+			assert.Contains(t, compared.cells(n), c.value)
+		})
+	}
+	_, err := comparison{section: "a", ours: "B"}.on(map[string]*result.Result{"a": {}})
+	assert.ErrorIs(t, err, errNoSample)
+}
+
+func TestShow(t *testing.T) {
+	for want, c := range map[string]struct {
+		value float64
+		unit  string
+	}{
+		"76.4 ns": {76.44, ""}, "1.28 µs": {1284, "ns/op"}, "50.0 µs": {50_000, ""}, "1.05 s": {1.05e9, ""}, "-8.00 ns": {-8, ""},
+		"6,902,025": {6902025, "bytes"}, "999/s": {999, "req/s"}, "86": {86, "allocs/op"}, "12.4 MiB": {12.36, "MiB"},
+	} {
+		assert.Equal(t, want, show(c.value, c.unit))
+	}
+}
+
+func TestChoose(t *testing.T) {
+	_, err := choose([]string{"hits", "unheard-of"}, false)
+	require.ErrorContains(t, err, "unheard-of")
+	all, err := choose(nil, false)
+	require.NoError(t, err)
+	assert.Len(t, all, len(sections)-1, "soak must be named")
+	quick, err := choose(nil, true)
+	require.NoError(t, err)
+	assert.Less(t, len(quick), len(all))
+}
+
+func TestSizes(t *testing.T) {
+	text := fmt.Sprintf("%-20s %9d bytes\n%-20s %9d bytes, 1.043 times that (limit 1.08)\n", "net/http", 66, "hush", 69)
+	assert.Equal(t, map[string]map[string]float64{"BenchmarkSize/floor": {"bytes": 66}, "BenchmarkSize/hush": {"bytes": 69}}, sizes(text))
+}
+
+func TestWithoutFrame(t *testing.T) {
+	const text = "=== RUN   TestA\n    program  calls\n    hush     1\n    a_test.go:12: 3 reads\n--- PASS: TestA (1.00s)\n    --- PASS: TestA/b (1.00s)\nPASS\nok  \tpkg\t1.2s\n"
+	assert.Equal(t, "program  calls\nhush     1\n3 reads\n", withoutFrame(text))
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// limits is a table of every comparison that has a limit.
+func (v view) limits() (string, error) {
+	return v.table(func(c comparison) bool { return c.limit != "" })
+}
+
+// rows is a table of the comparisons of sections.
+func (v view) rows(sections ...string) (string, error) {
+	return v.table(func(c comparison) bool { return slices.Contains(sections, c.section) })
+}
+
+func (v view) table(wanted func(comparison) bool) (string, error) {
+	rows := [][]string{columns}
+	for _, c := range comparisons {
+		if !wanted(c) {
+			continue
+		}
+		n, err := c.on(v.results)
+		if err != nil {
+			return "", err
+		}
+		rows = append(rows, c.cells(n))
+	}
+	return markdown(rows), nil
+}
+
+// markdown formats rows, the first of which is the head.
+func markdown(rows [][]string) string {
+	var b strings.Builder
+	for i, row := range rows {
+		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// cacheNames are what the caches of the benchmarks are called in documents.
+var cacheNames = []struct{ id, name string }{
+	{"hush", "hush"},
+	{"hush+handle", "hush, by handle"},
+	{"hush+field", "hush, with a field"},
+	{"otter", "otter"},
+	{"golang-lru", "golang-lru expirable"},
+	{"ttlcache", "ttlcache"},
+	{"CredentialsCache", "aws.CredentialsCache"},
+	{"syncmap+clock", "sync.Map and time.Now"},
+}
+
+// hits is a table of the time of a hit by cache and number of goroutines.
+func (v view) hits(mode string) (string, error) {
+	r, err := v.result("hits")
+	if err != nil {
+		return "", err
+	}
+	samples, counts := r.Samples(), v.goroutines()
+	head := []string{"cache"}
+	for _, n := range counts {
+		head = append(head, fmt.Sprintf("%d goroutine%s", n, plural(n)))
+	}
+	rows := [][]string{head}
+	for _, c := range cacheNames {
+		row := []string{c.name}
+		for _, n := range counts {
+			if ns, err := values(samples, hit(mode, n, c.id), "ns/op"); err == nil {
+				row = append(row, showTime(median(ns)))
+			}
+		}
+		if len(row) == len(head) { // a cache of one secret has no row for many
+			rows = append(rows, row)
+		}
+	}
+	return markdown(rows), nil
+}
+
+// starts are the programs of the command coldstart.
+var starts = []struct{ id, program, name string }{
+	{"recipe/extension", "recipe", "the recipe: net/http, encoding/json"},
+	{"extension/extension", "extension", "`extension`"},
+	{"lean/extension", "lean", "`config`: extension, env; extension responds"},
+	{"linked/extension", "linked", "the same, linked with the SDKs of AWS and Vault"},
+	{"chain/extension", "chain", "`chain`: extension, direct; extension responds"},
+	{"all/extension", "all", "`config/all`: extension responds"},
+	{"sdk/direct", "sdk", "bare AWS SDK"},
+	{"chain/direct", "chain", "`chain`: extension, direct; direct responds"},
+	{"all/direct", "all", "`config/all`: direct responds"},
+}
+
+// coldStarts is a table of the time from exec to the first secret.
+func (v view) coldStarts() (string, error) {
+	r, err := v.result("coldstart")
+	if err != nil {
+		return "", err
+	}
+	samples := r.Samples()
+	rows := [][]string{{"program", "full core, 0 ms", "30 ms", "CPU", "share of 128 MB, 0 ms", "30 ms", "CPU", "bytes", "packages", "init", "allocations in init"}}
+	for _, s := range starts {
+		row := []string{s.name}
+		cell := func(benchmark, unit string) {
+			text := "not measured"
+			if all, err := values(samples, benchmark, unit); err == nil {
+				text = show(median(all), unit)
+			}
+			row = append(row, text)
+		}
+		for _, share := range []string{"core", "128MB"} {
+			at := "ColdStart/share=" + share + "/latency="
+			cell(at+"0s/"+s.id, "ns/op")
+			cell(at+"30ms/"+s.id, "ns/op")
+			cell(at+"0s/"+s.id, "cpu-ns/op")
+		}
+		for _, unit := range []string{"bytes", "packages", "init-ns/op", "init-allocs"} {
+			cell("Program/"+s.program, unit)
+		}
+		rows = append(rows, row)
+	}
+	return markdown(rows), nil
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+var goroutinesOf = regexp.MustCompile(`^Hit/hot/goroutines=(\d+)/hush$`)
+
+// goroutines returns the numbers of goroutines that hits were measured with.
+func (v view) goroutines() []int {
+	found := map[int]bool{}
+	for name := range v.results["hits"].Samples() {
+		if m := goroutinesOf.FindStringSubmatch(name); m != nil {
+			n, _ := strconv.Atoi(m[1])
+			found[n] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// measured is the median of a benchmark.
+func (v view) measured(section, benchmark, unit string) (string, error) {
+	r, err := v.result(section)
+	if err != nil {
+		return "", err
+	}
+	all, err := values(r.Samples(), benchmark, unit)
+	if err != nil {
+		return "", err
+	}
+	return show(median(all), unit), nil
+}
+
+// compared is the median ratio of two benchmarks, with that many digits.
+func (v view) compared(section, ours, floor, unit string, digits int) (string, error) {
+	n, err := comparison{section: section, ours: ours, floor: floor, unit: unit}.on(v.results)
+	return strconv.FormatFloat(n.value, 'f', digits, 64), err
+}
+
+// output is what a command printed.
+func (v view) output(section string) (string, error) {
+	r, err := v.result(section)
+	if err != nil {
+		return "", err
+	}
+	return strings.Trim(strings.Join(r.Output, "\n"), "\n"), nil
+}
+
+// excerpt is that many lines of what a command printed, from the first that
+// contains the text.
+func (v view) excerpt(section, from string, lines int) (string, error) {
+	r, err := v.result(section)
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(r.Output, func(line string) bool { return strings.Contains(line, from) })
+	if i < 0 || i+lines > len(r.Output) {
+		return "", fmt.Errorf("the output of %s has no %d lines from %q", section, lines, from)
+	}
+	return strings.Join(r.Output[i:i+lines], "\n"), nil
+}
+
+var columnGap = regexp.MustCompile(` {2,}`)
+
+// tables are the tables in what a command printed, whose columns have two spaces
+// between them.
+func (v view) tables(section string) ([]string, error) {
+	r, err := v.result(section)
+	if err != nil {
+		return nil, err
+	}
+	var tables []string
+	var rows [][]string
+	flush := func() {
+		if len(rows) > 1 {
+			tables = append(tables, markdown(rows))
+		}
+		rows = nil
+	}
+	for _, line := range r.Output {
+		row := columnGap.Split(strings.TrimSpace(line), -1)
+		if len(rows) > 0 && len(row) != len(rows[0]) {
+			flush()
+		}
+		if len(row) > 1 {
+			rows = append(rows, row)
+		}
+	}
+	flush()
+	if len(tables) == 0 {
+		return nil, cmp.Or(err, fmt.Errorf("the output of %s has no table", section))
+	}
+	return tables, nil
+}
