@@ -116,11 +116,12 @@ func (c *Config) checkName(ps *problems, name string) {
 	}
 }
 
-// parseAlias reads what a store calls one of the program's names.
+// parseAlias reads the name that a store has for one of the program's names. No error
+// quotes the name: it may be a secret in the wrong place.
 func parseAlias(text string) (hush.Ref, error) {
 	ref, err := hush.ParseRef(text)
 	if err != nil {
-		return ref, err
+		return ref, hush.NewError("", hush.Ref{}, hush.ErrInvalidRef, errors.New("write name or name#field, with %3F for ? and %23 for # in a name"))
 	}
 	if ref.Version != "" || ref.Stage != "" {
 		return ref, errors.New("a version or a stage: that is for the program to ask for")

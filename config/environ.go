@@ -30,9 +30,10 @@ const (
 // that list. A variable that is empty is one that is not set, and with none set the
 // Config is the zero one.
 //
-// A variable that begins with HUSH_ and is none of these is an error, except for
-// those that Kubernetes sets for a service whose name begins with hush. All that is
-// wrong with the file and the variables is told at once.
+// An unknown variable whose name is close to one of these, such as HUSH_CACHE_TLL, is
+// an error. FromEnv ignores other variables that begin with HUSH_, because they may
+// belong to another program; see [IgnoredVariables]. The error reports everything that
+// is wrong with the file and the variables.
 func FromEnv() (*Config, error) { return FromEnvText("", nil) }
 
 // FromEnvText is FromEnv for a program that has read, or embeds, the text of a file. It
@@ -46,7 +47,7 @@ func fromEnviron(environ []string, path string, text []byte) *draft {
 	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, "HUSH_") && value != "" {
+		if strings.HasPrefix(name, variablePrefix) && value != "" {
 			values[name] = value
 		}
 	}
@@ -67,7 +68,7 @@ func fromEnviron(environ []string, path string, text []byte) *draft {
 	}
 	for name := range values {
 		if !ofKubernetes().MatchString(name) {
-			d.problems.add(place{source: name}, "", unknown("variable", name, Variables()))
+			d.problems.add(place{source: name}, "", unknownVariable(name))
 		}
 	}
 	return d

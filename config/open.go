@@ -135,7 +135,7 @@ func (o *opening) scheme(l resolved) (hush.Scheme, error) {
 	if i := slices.Index(known, l.url.Scheme); i >= 0 {
 		return o.schemes[i], nil
 	}
-	return hush.Scheme{}, unknown("scheme", l.url.Scheme, known)
+	return hush.Scheme{}, unknownScheme(l.url.Scheme, known)
 }
 
 func schemeNames(schemes []hush.Scheme) []string {

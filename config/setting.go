@@ -61,7 +61,7 @@ func settings() []setting {
 
 // variable returns the environment variable of a key.
 func variable(key string) string {
-	return "HUSH_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 func pointer[T any](key, otherwise string, parse func(string) (T, error), check func(T) error, field func(*Config) **T) setting {

@@ -11,13 +11,17 @@ import (
 
 // What a value looks like as text, and which values there are.
 
+// maxNumber is the longest number that an error quotes. A longer one may be a secret
+// in the wrong place.
+const maxNumber = 6
+
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err == nil {
 		return d, nil
 	}
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
-		return 0, errors.New("has no unit: write 300s or 5m, and not 300")
+	if _, err := time.ParseDuration(text + "s"); err == nil && len(text) <= maxNumber {
+		return 0, fmt.Errorf("has no unit: write %ss for seconds", text)
 	}
 	return 0, errors.New("is no duration, such as 500ms, 30s, 5m or 1h")
 }

@@ -55,7 +55,7 @@ func authMount(given, fallback string) (string, error) {
 		return "", errUnable("the auth mount: %w", err)
 	}
 	if strings.HasPrefix(mount, "auth/") {
-		return "", errUnable("the auth mount %q is named with auth/ before it, which is added", mount)
+		return "", errUnable("the auth mount is named with auth/ before it: remove auth/, which hush adds")
 	}
 	return mount, nil
 }

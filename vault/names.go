@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,33 +12,35 @@ import (
 // apart are the mounts that hold Vault's own workings and no program's secrets.
 var apart = []string{"sys", "auth", "identity", "cubbyhole"}
 
-// checkPath refuses what could leave its mount, or what the client would tidy into
-// another path: empty segments, as of a leading slash, and those of dots alone.
+// checkPath returns an error for a path that could leave its mount, or that the client
+// would clean into another path: one with an empty segment, as a leading slash makes,
+// or with a segment of dots. The error does not quote the path.
 func checkPath(path string) error {
 	for segment := range strings.SplitSeq(path, "/") {
 		switch segment {
 		case "":
-			return fmt.Errorf("%q has an empty segment: a path begins and ends without a slash and has one at a time", path)
+			return errors.New("it has an empty segment: remove leading, trailing and double slashes")
 		case ".", "..":
-			return fmt.Errorf("%q has the segment %q, which is no name", path, segment)
+			return fmt.Errorf("it has the segment %q: write the path without it", segment)
 		}
 	}
 	if strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return fmt.Errorf("%q has a control character", path)
+		return errors.New("it has a control character")
 	}
 	return nil
 }
 
-// checkMount refuses a mount that cannot be, and those that are no store. It
-// returns the mount without the slashes around it.
+// checkMount returns the mount without the slashes around it, or an error for a mount
+// that is not valid or not a store. The error does not quote the mount: it may be a
+// secret in the wrong place.
 func checkMount(mount string) (string, error) {
 	mount = strings.TrimSuffix(strings.TrimPrefix(mount, "/"), "/")
 	if err := checkPath(mount); err != nil {
-		return "", fmt.Errorf("mount %w", err)
+		return "", fmt.Errorf("the mount is not valid: %w", err)
 	}
 	for segment := range strings.SplitSeq(mount, "/") { // the first may be a namespace
 		if isApart(segment) {
-			return "", fmt.Errorf("mount %q: %s/ holds Vault's own workings and is never read", mount, segment)
+			return "", fmt.Errorf("the mount is not a store: %s/ holds Vault's own workings", strings.ToLower(segment))
 		}
 	}
 	return mount, nil

@@ -91,6 +91,7 @@ type examination struct {
 	ref          hush.Ref
 	given        bool // by the user, who wants it answered
 	surroundings []surrounding
+	ignored      []string // variables that begin with HUSH_
 	links        []*probe
 	outcome      outcome
 }
@@ -99,7 +100,7 @@ func (o *doctorOptions) examine(ctx context.Context, args []string) (*examinatio
 	if o.tries < 1 || o.tries > 100 || o.timeout <= 0 {
 		return nil, usageError{errors.New("--tries is 1 to 100, and --timeout a positive duration")}
 	}
-	e := &examination{ref: hush.Name(harmless), surroundings: surroundings(thisMachine())}
+	e := &examination{ref: hush.Name(harmless), surroundings: surroundings(thisMachine()), ignored: config.IgnoredVariables()}
 	if len(args) > 0 {
 		ref, err := parseRef(args[0])
 		if err != nil {

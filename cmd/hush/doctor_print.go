@@ -56,6 +56,7 @@ type report struct {
 	Reference    string        `json:"reference"`
 	Given        bool          `json:"given"` // as REF
 	Surroundings []surrounding `json:"surroundings"`
+	Warnings     []string      `json:"warnings,omitempty"`
 	Links        []diagnosis   `json:"links"`
 	Answer       string        `json:"answer"` // of the stores together
 	Error        string        `json:"error,omitempty"`
@@ -65,7 +66,8 @@ type report struct {
 
 func (e *examination) json(w io.Writer) error {
 	r := report{
-		Reference: e.ref.String(), Given: e.given, Surroundings: e.surroundings, Links: e.diagnoses(),
+		Reference: e.ref.String(), Given: e.given, Surroundings: e.surroundings, Warnings: e.warnings(),
+		Links:  e.diagnoses(),
 		Answer: e.outcome.answer(), Error: e.outcome.lacks, By: e.outcome.by, Fallback: e.outcome.fallback,
 	}
 	if err := e.verdict(); err != nil {
@@ -78,11 +80,23 @@ func (e *examination) json(w io.Writer) error {
 	return encoder.Encode(r)
 }
 
+// warnings returns what may be a mistake, although it does not stop hush.
+func (e *examination) warnings() []string {
+	var warnings []string
+	for _, name := range e.ignored {
+		warnings = append(warnings, fmt.Sprintf("hush does not know the variable %.80q and ignores it; 'hush help configuration' lists its variables", name))
+	}
+	return warnings
+}
+
 // table prints the examination for people.
 func (e *examination) table(w io.Writer) error {
 	var b strings.Builder
 	for _, s := range e.surroundings {
 		_, _ = fmt.Fprintf(&b, "here is %s: %s\n", s.Name, strings.Join(s.Because, ", "))
+	}
+	for _, warning := range e.warnings() {
+		_, _ = fmt.Fprintf(&b, "warning: %s\n", warning)
 	}
 	_, _ = fmt.Fprintf(&b, "asked for %q%s\n\n", e.ref, map[bool]string{false: ", which no store needs to have"}[e.given])
 	all := e.diagnoses()

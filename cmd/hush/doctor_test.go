@@ -84,6 +84,21 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 }
 
 // TestDoctorOfAField takes it from the secret that the stores have, as the chain does.
+// A variable that hush ignores may be misspelt, or belong to another program.
+func TestDoctorWarnsAboutVariables(t *testing.T) {
+	vars := []string{"HUSH_VERSION=1.2.3", "HUSH_HOME=/canary"}
+	got := hush(t, vars, "doctor", "--provider", "env")
+	assert.Zero(t, got.code, got.stderr)
+	for _, name := range []string{"HUSH_HOME", "HUSH_VERSION"} {
+		assert.Contains(t, got.stdout, `warning: hush does not know the variable "`+name+`" and ignores it`)
+	}
+	assert.NotContains(t, got.stdout, "canary")
+	assert.NotContains(t, got.stdout, "HUSH_VERIFY", "which doctor sets")
+	var report struct{ Warnings []string }
+	require.NoError(t, json.Unmarshal([]byte(hush(t, vars, "doctor", "--json", "--provider", "env").stdout), &report))
+	assert.Len(t, report.Warnings, 2)
+}
+
 func TestDoctorOfAField(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte(`{"user":"app","inner":{"password":"canary"}}`))

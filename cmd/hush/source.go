@@ -65,7 +65,7 @@ func (s *source) config() (*config.Config, error) {
 		cfg, err = s.fromEnv()
 	}
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError{s.blame(err)}
 	}
 	return cfg, nil
 }
@@ -83,25 +83,35 @@ func (s *source) foundName() string {
 
 // open opens the stores as they are configured. The caller closes the Provider.
 func (s *source) open(ctx context.Context) (*config.Provider, error) {
-	cfg, err := s.config()
-	if len(s.providers) > 0 {
-		if err != nil {
+	if _, err := s.config(); err != nil {
+		if _, ok := errors.AsType[flagError](err); ok {
 			return nil, err
 		}
-		// Opened as a Config, what is wrong with a flag is not blamed on a variable.
-		return opened(config.Open(ctx, cfg, all.Schemes()...))
+		// OpenEnvText reports this error, and those of the URLs.
 	}
-	if _, mistaken := errors.AsType[flagError](err); mistaken {
-		return nil, err
-	}
-	// Opened from the environment, what is wrong has its place in the file, and all
-	// of it is told.
 	p, err := opened(config.OpenEnvText(ctx, s.foundName(), s.found, all.Schemes()...))
 	if err != nil && s.found != nil {
-		return nil, fmt.Errorf("%w\n  with %s of this directory, which nobody named", err, configFile)
+		return nil, fmt.Errorf("%w\n  hush found %s in the working directory; set HUSH_PROVIDERS or --provider to ignore it", err, configFile)
 	}
-	return p, err
+	return p, s.blame(err)
 }
+
+// blame returns err so that it names the flag --provider if the providers come from
+// it. settle passes them to config in a variable, which the user has not set.
+func (s *source) blame(err error) error {
+	if err == nil || len(s.providers) == 0 {
+		return err
+	}
+	return blamedError{err}
+}
+
+type blamedError struct{ error }
+
+func (e blamedError) Error() string {
+	return strings.NewReplacer(providersVariable+": provider ", "--provider ", providersVariable+":", "--provider:").Replace(e.error.Error())
+}
+
+func (e blamedError) Unwrap() error { return e.error }
 
 // opened says whose fault it is that nothing was opened: of a store that was asked
 // because configuration says verify, or else the user's.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -61,12 +62,16 @@ func TestSourceTellsWhatIsWrong(t *testing.T) {
 			path + `:2:5: provider 1: unknown scheme "evn"`, path + `:3:5: provider 2: env: unknown parameter "prefx"`, path + `:4:9: cache: unknown key "tll"`,
 		}},
 		{[]string{"HUSH_PROVIDERS=evn"}, nil, []string{`HUSH_PROVIDERS: provider 1: unknown scheme "evn"`, `did you mean "env"?`}},
-		{nil, []string{"--provider", "env", "--provider", "evn"}, []string{`provider 2: unknown scheme "evn"`}},
+		{nil, []string{"--provider", "env", "--provider", "evn"}, []string{`hush: --provider 2: unknown scheme "evn"`}},
+		{nil, []string{"--provider", "env", "--provider", "env"}, []string{"hush: --provider 2: env is listed twice: it is provider 1, too"}},
+		{nil, slices.Repeat([]string{"--provider", "env"}, 65), []string{"hush: --provider: more than 64 providers"}},
+		{nil, []string{"--provider", "ssm"}, []string{`hush: --provider 1: unknown scheme "ssm"`, "use direct, which reads AWS Secrets Manager"}},
+		{[]string{"HUSH_CACHE_TLL=5m"}, []string{"--provider", "evn"}, []string{"HUSH_CACHE_TLL: unknown variable", `--provider 1: unknown scheme "evn"`}},
 		{nil, []string{"--provider", "env extension"}, []string{"--provider 1: "}},
 		{nil, []string{"--provider", ""}, []string{"--provider 1: "}},
 		{nil, []string{"--config", ""}, []string{"--config: the path of the file is empty"}},
 		{nil, []string{"--config", filepath.Join(dir, "nope.yaml")}, []string{"does not exist"}},
-		{[]string{"HUSH_CACHE_TLL=5m"}, nil, []string{`unknown variable "HUSH_CACHE_TLL"`}},
+		{[]string{"HUSH_CACHE_TLL=5m"}, nil, []string{`HUSH_CACHE_TLL: unknown variable: did you mean HUSH_CACHE_TTL?`}},
 	} {
 		got := hush(t, c.vars, append(append([]string{"get"}, c.flags...), "db")...)
 		assert.Equal(t, 2, got.code, c.flags)
@@ -104,9 +109,9 @@ func TestSourceSaysWhatItFound(t *testing.T) {
 		got := run(text, nil, "get", "db")
 		assert.Equal(t, 2, got.code)
 		assert.Contains(t, got.stderr, says)
-		assert.Contains(t, got.stderr, "\n  with hush.yaml of this directory, which nobody named\n")
+		assert.Contains(t, got.stderr, "\n  hush found hush.yaml in the working directory; set HUSH_PROVIDERS or --provider to ignore it\n")
 	}
-	assert.NotContains(t, run("providers: [evn]\n", nil, "get", "--config", "hush.yaml", "db").stderr, "nobody named")
+	assert.NotContains(t, run("providers: [evn]\n", nil, "get", "--config", "hush.yaml", "db").stderr, "hush found")
 }
 
 // With verify a store that is away is known at once, and that is no mistake of the
