@@ -58,7 +58,10 @@ type ClientOptions struct {
 	// Empty: none, or VAULT_NAMESPACE.
 	Namespace string
 
-	// Token is what the client has before any login. Empty: none, or VAULT_TOKEN.
+	// Token is the client's token before any login. Empty means VAULT_TOKEN, or
+	// without that no token. [New] and [NewReader] then use the token that "vault
+	// login" stored in ~/.vault-token, if the address is that of VAULT_ADDR or
+	// VAULT_AGENT_ADDR, and read the file again when it changes.
 	Token hush.Value
 
 	// CAFile is the path of a file with the PEM certificates of the CAs that are
@@ -132,7 +135,9 @@ func newClient(opts *ClientOptions, called func(field string) string) (*api.Clie
 	if err != nil {
 		return nil, err
 	}
-	client, err := configured(e, &router{next: wireOf(transport), addresses: to.origins, stay: stay})
+	r := &router{next: wireOf(transport), addresses: to.origins, stay: stay}
+	r.fromEnvironment = e.get(api.EnvVaultAgentAddr) != "" || e.get(api.EnvVaultAddress) != "" // an option that differs is an error
+	client, err := configured(e, r)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,9 @@ type router struct {
 	next      http.RoundTripper
 	addresses []origin
 	stay      bool // follow no redirect at all
-	good      atomic.Int32
+
+	fromEnvironment bool // the address is that of VAULT_ADDR or VAULT_AGENT_ADDR
+	good            atomic.Int32
 }
 
 var _ http.RoundTripper = (*router)(nil)

@@ -51,7 +51,9 @@ var parameters = []string{
 //
 // The auth methods and their parameters:
 //
-//	token              token_env, a variable's name; left out, it is VAULT_TOKEN
+//	token              token_env, a variable's name; left out, it is VAULT_TOKEN, or
+//	                   the token of vault login in ~/.vault-token, if the address
+//	                   is that of VAULT_ADDR or VAULT_AGENT_ADDR
 //	token_file         the parameter of that name
 //	approle            role_id; secret_id_file or secret_id_env; wrapped (true or
 //	                   false); auth_mount

@@ -50,7 +50,7 @@ func newSession(client *api.Client, method api.AuthMethod, timeout time.Duration
 		s.timeout = defaultTimeout // of what is done for several callers
 	}
 	if s.method == nil {
-		s.method = &clientToken{client: client}
+		s.method = &clientToken{client: client, user: userToken(client)}
 	}
 	s.client, s.fault = guard(client)
 	return s

@@ -67,28 +67,46 @@ func (t *tokenEnv) changed() bool {
 }
 
 // A clientToken is the method of the token that the program's client has, which is
-// VAULT_TOKEN's unless the program set another.
+// VAULT_TOKEN's unless the program set another. If the client has none, it is the
+// method of the token of "vault login".
 type clientToken struct {
 	client *api.Client
 	last   lastToken
+	user   *tokenFile // nil: not for this client
 }
 
-// Login returns the client's token with what Vault says of its life.
+// Login returns the token with what Vault says of its life.
 func (t *clientToken) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
-	text := t.client.Token()
-	t.last.set(text)
-	if text == "" {
-		return nil, errUnable("no login is configured and the client has no token: set Options.Auth or VAULT_TOKEN, or call SetToken of the client")
-	}
-	token, err := credential{what: "client's token", value: hush.NewValue([]byte(text))}.findToken()
+	token, err := t.find(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return lookUp(ctx, client, token)
 }
 
-// changed reports whether the client has another token than at the last Login.
-func (t *clientToken) changed() bool { return !t.last.is(t.client.Token()) }
+func (t *clientToken) find(ctx context.Context) (string, error) {
+	text := t.client.Token()
+	t.last.set(text)
+	switch {
+	case text != "":
+		return credential{what: "client's token", value: hush.NewValue([]byte(text))}.findToken()
+	case t.user == nil:
+		return "", errUnable("no login is configured and the client has no token: set Options.Auth or VAULT_TOKEN, or call SetToken of the client")
+	case !t.user.exists():
+		return "", errUnable("no login is configured and the client has no token: set Options.Auth or VAULT_TOKEN, or run vault login")
+	}
+	secret, err := t.user.Login(ctx, nil)
+	if err != nil {
+		return "", err
+	}
+	return secret.Auth.ClientToken, nil
+}
+
+// changed reports whether there is another token than at the last Login.
+func (t *clientToken) changed() bool {
+	text := t.client.Token()
+	return !t.last.is(text) || text == "" && t.user != nil && t.user.changed()
+}
 
 // A lastToken is the token of the last Login.
 type lastToken struct {

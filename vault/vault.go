@@ -63,8 +63,9 @@ type Options struct {
 	// Mount is taken as it is: it must be a mount, and no namespace.
 	KV int
 
-	// Auth logs in. Nil: the client's token, looked at anew for each call; it is
-	// renewed on use if it can be.
+	// Auth logs in. Nil means the client's token, which is read for each call and
+	// renewed on use if possible. A client of [NewClient] without a token uses that of
+	// "vault login": see [ClientOptions].
 	Auth api.AuthMethod
 
 	// Timeout limits a Get, a login, the client's retries and what Retry-After asks
