@@ -83,6 +83,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/http1"},
 	{pkg: "internal/httpbody"},
 	{pkg: "internal/size"},
+	{pkg: "internal/surrogate"},
 	{pkg: "internal/stress"},
 	{pkg: "internal/size/floor", links: zapLinks},
 	{pkg: "internal/size/hush", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, zapLinks)},

@@ -1,14 +1,14 @@
 package hush
 
 import (
-	"bytes"
 	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"unicode/utf8"
+
+	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
 // mask stands for a Value wherever one is printed. It says how to read the
@@ -78,7 +78,7 @@ func (v Value) LogValue() slog.Value { return slog.StringValue(mask) }
 // UnmarshalJSON sets v to the text of a JSON string, or to the JSON itself of
 // anything else, null included. The mask is an error: a secret that went through
 // JSON would otherwise come back as its mask. So is a string that is not UTF-8 or
-// has half a surrogate pair, in which encoding/json would replace bytes.
+// has a lone surrogate, where encoding/json would replace bytes.
 func (v *Value) UnmarshalJSON(b []byte) error {
 	text, err := textOf(b)
 	if err != nil {
@@ -102,15 +102,8 @@ func textOf(raw json.RawMessage) (string, error) {
 		return string(raw), nil
 	}
 	var text string
-	if !utf8.Valid(raw) || json.Unmarshal(raw, &text) != nil || replaced(raw, text) {
+	if !utf8.Valid(raw) || json.Unmarshal(raw, &text) != nil || surrogate.Lone(raw) {
 		return "", errNotText
 	}
 	return text, nil
-}
-
-// replaced reports whether text has the replacement character where raw, a JSON
-// string, has half a surrogate pair: encoding/json puts one there.
-func replaced(raw json.RawMessage, text string) bool {
-	return strings.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(raw, utf8.RuneError) &&
-		!bytes.Contains(bytes.ToLower(raw), []byte(`\ufffd`))
 }

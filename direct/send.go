@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/httpbody"
+	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
 // maxKept is how many connections to a host the SDK's own client keeps.
@@ -68,8 +70,11 @@ func exchange(ctx context.Context, in middleware.DeserializeInput, next middlewa
 		_ = answer.Body.Close()
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
-	if err != nil && !errors.Is(err, httpbody.ErrTooLarge) {
+	switch {
+	case err != nil && !errors.Is(err, httpbody.ErrTooLarge):
 		err = &smithyhttp.RequestSendError{Err: err}
+	case err == nil && answer.StatusCode == http.StatusOK && surrogate.Lone(body):
+		err = surrogate.ErrLone // the SDK would not see it
 	}
 	return out, metadata, err
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
 // A reply is the body of a 200: GetSecretValue's output as the SDKs marshal it,
@@ -39,6 +40,9 @@ func (a answer) secret(ref hush.Ref) (hush.Secret, *failure) {
 			return hush.Secret{}, unauthenticated(http.StatusOK)
 		}
 		return hush.Secret{}, fail(hush.ErrUnavailable, "the answer is not a secret in JSON")
+	}
+	if surrogate.Lone(a.body) {
+		return hush.Secret{}, fail(hush.ErrUnavailable, surrogate.ErrLone.Error())
 	}
 	var value []byte
 	switch {

@@ -58,6 +58,15 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestLoneSurrogates: encoding/json would replace them, and return another secret.
+func TestLoneSurrogates(t *testing.T) {
+	for _, text := range []string{`\ud800`, `a\udfffb`, `\ufffd\ud800`, `\ud83d\ud83d\ude00`} {
+		_, err := get(t, body(`"SecretString":"`+text+`"`), hush.Name("db"))
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), text)
+		assert.ErrorContains(t, err, "a lone surrogate", text)
+	}
+}
+
 func TestDates(t *testing.T) {
 	at := func(nanoseconds int64) time.Time { return time.Unix(1569534789, nanoseconds).UTC() }
 	for date, want := range map[string]time.Time{

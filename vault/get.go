@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
 // get reads path. It logs in where that is needed, and once more after a 403. The
@@ -52,7 +53,11 @@ func (l *login) get(ctx context.Context, path string, query url.Values) ([]byte,
 		return nil, err
 	}
 	defer response.Body.Close()
-	return bytesOf(response.Response), err
+	body := bytesOf(response.Response)
+	if err == nil && surrogate.Lone(body) {
+		return nil, &failure{hush.ErrUnavailable, surrogate.ErrLone}
+	}
+	return body, err
 }
 
 // mount returns where the engine is. Vault is asked once, however many ask.

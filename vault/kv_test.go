@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -241,4 +242,14 @@ func TestToldTheWrongVersion(t *testing.T) {
 	one.fails(t, hush.Name(app), hush.ErrNotFound, "no secret of that name")
 	server.PutJSON("secret", "data/"+app, `{"data":{"password":"canary-kv"}}`)
 	one.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
+}
+
+// TestLoneSurrogates: encoding/json would replace them, and return another secret.
+func TestLoneSurrogates(t *testing.T) {
+	n := newNode(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"data":{"ttl":0,"password":"\ufffd\ud800"}}`)
+	})
+	_, err := vault.New(connect(t, n.URL), &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+	assert.ErrorContains(t, err, "a lone surrogate")
 }

@@ -17,6 +17,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/hush-secrets/hush/internal/httpbody"
+	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
 // An Answer is what is kept of one that is no success. Code and RequestID come
@@ -40,10 +41,10 @@ func NewAnswer(code string, status int, requestID string) *Answer {
 }
 
 // Read returns what err keeps of an answer, and its message, which may choose
-// words and must not be quoted. It is nil if err is about a call that had no
-// answer, or one that was not read to its end.
+// words and must not be quoted. It is nil if err is about a call without a response,
+// or with a response that was not read to its end or cannot be decoded.
 func Read(err error) (answer *Answer, message string) {
-	if Unsent(err) || errors.Is(err, httpbody.ErrTooLarge) {
+	if Unsent(err) || errors.Is(err, httpbody.ErrTooLarge) || errors.Is(err, surrogate.ErrLone) {
 		return nil, ""
 	}
 	api, coded := errors.AsType[smithy.APIError](err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hush-secrets/hush/internal/httpbody"
 	"github.com/hush-secrets/hush/internal/netfault"
+	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
 // MaxBody bounds an answer that we read ourselves: it has room for twenty secrets of
@@ -18,8 +19,11 @@ const MaxBody = 10 << 20
 
 // Network says why no answer came.
 func Network(err error) error {
-	if errors.Is(err, httpbody.ErrTooLarge) {
+	switch {
+	case errors.Is(err, httpbody.ErrTooLarge):
 		return fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
+	case errors.Is(err, surrogate.ErrLone):
+		return surrogate.ErrLone
 	}
 	return netfault.Reason(err)
 }

@@ -1,0 +1,53 @@
+// Package surrogate finds escapes in JSON that are not characters.
+//
+// In JSON, "\ud83d\ude00" is one character, written as a pair of surrogates. A
+// surrogate without its partner is not a character. encoding/json replaces it by
+// U+FFFD without an error, and so a secret with such an escape would be read as
+// another secret.
+package surrogate
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"unicode/utf16"
+)
+
+// ErrLone reports a response in which a surrogate has no partner.
+var ErrLone = errors.New("the response has an escape that is not a character (a lone surrogate)")
+
+// Lone reports whether a string in text, which is JSON, has an escape of a surrogate
+// without its partner.
+func Lone(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 {
+			return false
+		}
+		unit, isUnit := unitOf(text[i:])
+		if !isUnit {
+			text = text[min(i+2, len(text)):] // another escape, such as \\
+			continue
+		}
+		text = text[i+unitLen:]
+		if !utf16.IsSurrogate(unit) {
+			continue
+		}
+		next, isUnit := unitOf(text)
+		if !isUnit || utf16.DecodeRune(unit, next) == '\ufffd' {
+			return true
+		}
+		text = text[unitLen:]
+	}
+}
+
+const unitLen = len(`\ud83d`)
+
+// unitOf returns the UTF-16 code unit whose escape text begins with.
+func unitOf(text []byte) (unit rune, ok bool) {
+	if len(text) < unitLen || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[2:unitLen]), 16, 16)
+	return rune(n), err == nil
+}
