@@ -54,8 +54,8 @@ type ClientOptions struct {
 	// loopback, and for networks that encrypt by themselves.
 	Addresses []string
 
-	// Namespace is that of Vault Enterprise, with or without slashes around it.
-	// Empty: none, or VAULT_NAMESPACE.
+	// Namespace is a namespace of Vault Enterprise or OpenBao, with or without slashes
+	// around it. Empty means VAULT_NAMESPACE, or no namespace.
 	Namespace string
 
 	// Token is the client's token before any login. Empty means VAULT_TOKEN, or

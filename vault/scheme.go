@@ -41,7 +41,7 @@ var parameters = []string{
 //	mounts             such as database,aws: read leased and other secrets below
 //	                   these mounts by full paths, and no KV engine
 //	revoke             true: revoke the leases when the provider is closed
-//	namespace          of Vault Enterprise
+//	namespace          of Vault Enterprise or OpenBao
 //	timeout            of a Get, such as 3s
 //	ca_file, ca_path, client_cert_file, client_key_file, server_name
 //	tls                false: http, over which the token and the secrets can be
