@@ -40,6 +40,7 @@ var (
 		"github.com/hashicorp/go-sockaddr", "github.com/hashicorp/hcl/...", "github.com/cenkalti/backoff/...", "github.com/go-jose/...",
 		"github.com/mitchellh/mapstructure", "github.com/ryanuber/go-glob", "golang.org/x/net/...", "golang.org/x/text/...", "golang.org/x/time/...",
 	}
+	cacheLinks = []string{"github.com/puzpuzpuz/xsync/v4"} // a striped counter, for Options.CountHits
 	yamlLinks  = []string{"go.yaml.in/yaml/..."}
 	testsLinks = []string{"github.com/stretchr/testify/...", "go.yaml.in/yaml/..."}
 )
@@ -49,7 +50,7 @@ var (
 var linkRules = []linkRule{
 	{pkg: "."},
 	{pkg: "agent"},
-	{pkg: "cachettl"},
+	{pkg: "cachettl", links: cacheLinks},
 	{pkg: "env"},
 	{pkg: "extension"},
 	{pkg: "internal/breakable"},
@@ -63,7 +64,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/secretfile"},
 	{pkg: "internal/nearest"},
 	{pkg: "chain", links: zapLinks},
-	{pkg: "config", links: slices.Concat([]string{"cachettl", "chain"}, zapLinks, yamlLinks)},
+	{pkg: "config", links: slices.Concat([]string{"cachettl", "chain"}, cacheLinks, zapLinks, yamlLinks)},
 	{pkg: "config/all", links: slices.Concat([]string{"direct/...", "env", "extension", "vault/..."}, awsLinks, vaultLinks)},
 	{pkg: "direct", links: awsLinks, never: awsConfig},
 	{pkg: "direct/awsdirect", links: append([]string{"direct"}, awsLinks...)},
@@ -74,9 +75,9 @@ var linkRules = []linkRule{
 	{pkg: "vault/awsauth", links: slices.Concat([]string{"vault"}, vaultLinks, awsLinks)},
 	{pkg: "internal/vaulttest", links: vaultLinks},
 	{pkg: "providertest", links: testsLinks, testing: true},
-	{pkg: "cmd/...", links: slices.Concat([]string{"...", "github.com/spf13/...", "golang.org/x/sys/...", "golang.org/x/term"}, awsLinks, vaultLinks, yamlLinks, zapLinks)},
-	{pkg: "examples/lean", links: slices.Concat([]string{"cachettl", "chain", "config", "env", "extension"}, zapLinks, yamlLinks)},
-	{pkg: "examples/sign", links: slices.Concat([]string{"cachettl", "chain", "config/...", "direct/...", "env", "extension", "vault/..."}, zapLinks, yamlLinks, awsLinks, vaultLinks)},
+	{pkg: "cmd/...", links: slices.Concat([]string{"...", "github.com/spf13/...", "golang.org/x/sys/...", "golang.org/x/term"}, cacheLinks, awsLinks, vaultLinks, yamlLinks, zapLinks)},
+	{pkg: "examples/lean", links: slices.Concat([]string{"cachettl", "chain", "config", "env", "extension"}, cacheLinks, zapLinks, yamlLinks)},
+	{pkg: "examples/sign", links: slices.Concat([]string{"cachettl", "chain", "config/...", "direct/...", "env", "extension", "vault/..."}, cacheLinks, zapLinks, yamlLinks, awsLinks, vaultLinks)},
 	{pkg: "examples/..."},
 	{pkg: "internal/canary"},
 	{pkg: "internal/faultproxy"},
@@ -86,9 +87,9 @@ var linkRules = []linkRule{
 	{pkg: "internal/surrogate"},
 	{pkg: "internal/stress"},
 	{pkg: "internal/size/floor", links: zapLinks},
-	{pkg: "internal/size/hush", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, zapLinks)},
-	{pkg: "internal/size/vault", links: slices.Concat([]string{"cachettl", "chain", "env", "extension", "vault"}, vaultLinks, zapLinks)},
-	{pkg: "internal/size/vaultfloor", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, vaultLinks, zapLinks)},
+	{pkg: "internal/size/hush", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, cacheLinks, zapLinks)},
+	{pkg: "internal/size/vault", links: slices.Concat([]string{"cachettl", "chain", "env", "extension", "vault"}, cacheLinks, vaultLinks, zapLinks)},
+	{pkg: "internal/size/vaultfloor", links: slices.Concat([]string{"cachettl", "chain", "env", "extension"}, cacheLinks, vaultLinks, zapLinks)},
 }
 
 // TestImports holds the import graph: what a program pays for a backend is that

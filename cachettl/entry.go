@@ -23,8 +23,6 @@ type entry struct {
 	record atomic.Pointer[record]
 	used   atomic.Bool // read since the eviction hand passed it
 
-	hits atomic.Uint64
-
 	fetch     *fetch // in flight, if any
 	nextPlain *fetch // starts when fetch ends
 	nextFresh *fetch // starts when both have ended

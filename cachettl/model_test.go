@@ -140,7 +140,7 @@ func run(s setup, commands []command) (difference string) {
 	h, o := twoClocks()
 	store := newModelStore(s, h.read)
 	m := &model{setup: s, store: store, now: h.read, entries: map[string]*modelEntry{}}
-	o.Jitter, o.MaxEntries = -1, 8
+	o.Jitter, o.MaxEntries, o.CountHits = -1, 8, true
 	o.StaleIfError, o.ServeExpired, o.RefreshAhead = s.staleIfError, s.serveExpired, s.refreshAhead
 	o.NegativeTTL, o.MinRefresh = s.negativeTTL, s.minRefresh
 	o.OnStale = func(ref hush.Ref, _ hush.Secret, _ error) { store.staleSaid[ref.Name] = true }

@@ -95,7 +95,7 @@ func TestJitterShortensTheTTLByATenth(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour, MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+	bubble(t, &cachettl.Options{StaleIfError: time.Hour, MaxEntries: 1, CountHits: true}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for range 3 {
 			reveal(t, c, db)
 		}
@@ -112,5 +112,16 @@ func TestStats(t *testing.T) {
 			Hits: 2, Misses: 4, Stale: 2, Fetches: 5, Evictions: 2, Entries: 1, OldestStale: time.Second,
 			Failures: map[hush.Class]uint64{hush.ErrNotFound: 1, hush.ErrThrottled: 1},
 		}, c.Stats())
+	})
+}
+
+func TestHitsAreCountedOnlyOnRequest(t *testing.T) {
+	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, _ *providertest.Map) {
+		for range 3 {
+			reveal(t, c, db)
+		}
+		stats := c.Stats()
+		assert.Zero(t, stats.Hits)
+		assert.EqualValues(t, 1, stats.Misses)
 	})
 }

@@ -1,7 +1,7 @@
 package cachettl
 
 import (
-	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -80,11 +80,8 @@ func (r *record) selectField(ref hush.Ref) (hush.Secret, error) {
 	if r.err != nil || ref.Field == "" {
 		return r.secret, r.err
 	}
-	known := r.fields.known.Load()
-	if known != nil {
-		if part, ok := (*known)[ref.Field]; ok {
-			return part, nil
-		}
+	if part := r.fields.find(ref.Field); part != nil {
+		return *part, nil
 	}
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
@@ -93,29 +90,50 @@ func (r *record) selectField(ref hush.Ref) (hush.Secret, error) {
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	r.fields.add(known, ref.Field, part)
+	r.fields.add(ref.Field, part)
 	return part, nil
 }
 
-// fields are the fields that Gets have selected from a secret.
+// fields are the fields that Gets have selected from a secret. A secret has few
+// fields, for which a list is faster than a map.
 type fields struct {
-	known atomic.Pointer[map[string]hush.Secret]
+	known atomic.Pointer[[]field] // never changed in place
+}
+
+type field struct {
+	name string
+	part hush.Secret
 }
 
 // maxFields bounds the fields that are remembered for one secret.
 const maxFields = 64
 
+// find returns the part of the field with that name, or nil.
+func (f *fields) find(name string) *hush.Secret {
+	known := f.known.Load()
+	if known == nil {
+		return nil
+	}
+	for i := range *known {
+		if field := &(*known)[i]; field.name == name {
+			return &field.part
+		}
+	}
+	return nil
+}
+
 // add adds a field to known. If another field is added at the same time, one of
 // the two is lost and selected again later.
-func (f *fields) add(known *map[string]hush.Secret, name string, part hush.Secret) {
-	extended := map[string]hush.Secret{}
+func (f *fields) add(name string, part hush.Secret) {
+	known := f.known.Load()
+	var extended []field
 	if known != nil {
-		if len(*known) >= maxFields {
-			return
-		}
-		extended = maps.Clone(*known)
+		extended = *known
 	}
-	extended[name] = part
+	if len(extended) >= maxFields {
+		return
+	}
+	extended = append(slices.Clip(extended), field{name, part})
 	f.known.CompareAndSwap(known, &extended)
 }
 

@@ -4,12 +4,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/puzpuzpuz/xsync/v4"
+
 	"github.com/hush-secrets/hush"
 )
 
-// Stats are the counters of a Cache since New.
+// Stats are the counters of a Cache since New. Every Get that returns is counted
+// once, as a hit, as stale or as a miss, except that hits are counted only with
+// Options.CountHits. A counter may be read before a Get that runs at the same time
+// adds to it.
 type Stats struct {
-	Hits      uint64                // Gets served from memory within the TTL
+	Hits      uint64                // Gets served from memory within the TTL; 0 without Options.CountHits
 	Stale     uint64                // Gets served from memory past the TTL
 	Misses    uint64                // Gets that waited for a fetch, or failed
 	Fetches   uint64                // calls of the next provider, without confirmations
@@ -24,11 +29,18 @@ type Stats struct {
 	OldestStale time.Duration // time past the TTL of the oldest secret that was served stale
 }
 
-// counts are the counters behind Stats. Each entry counts its own hits, so that
-// readers of different secrets share no memory.
+// counts are the counters behind Stats.
 type counts struct {
-	hits, stale, misses, fetches, abandoned, rotations, evictions, callbackPanics atomic.Uint64
-	failures                                                                      [hush.ErrCanceled + 1]atomic.Uint64
+	hits *xsync.Counter // striped, because every core counts hits; nil: not counted
+
+	stale, misses, fetches, abandoned, rotations, evictions, callbackPanics atomic.Uint64
+	failures                                                                [hush.ErrCanceled + 1]atomic.Uint64
+}
+
+func (n *counts) hit() {
+	if n.hits != nil {
+		n.hits.Inc()
+	}
 }
 
 func (n *counts) fail(class hush.Class) { n.failures[class].Add(1) }
@@ -39,7 +51,7 @@ func (n *counts) count(s step, result *record) {
 	case result != nil && result.secret.Stale:
 		n.stale.Add(1)
 	case s.record != nil && result.err == nil:
-		n.hits.Add(1)
+		n.hit()
 	default:
 		n.misses.Add(1)
 	}
@@ -51,9 +63,12 @@ func (c *Cache) Stats() Stats {
 	defer c.mu.Unlock()
 	n, now := &c.counts, c.now()
 	s := Stats{
-		Hits: n.hits.Load(), Stale: n.stale.Load(), Misses: n.misses.Load(), Fetches: n.fetches.Load(),
+		Stale: n.stale.Load(), Misses: n.misses.Load(), Fetches: n.fetches.Load(),
 		Failures: map[hush.Class]uint64{}, Abandoned: n.abandoned.Load(), Rotations: n.rotations.Load(),
 		Evictions: n.evictions.Load(), CallbackPanics: n.callbackPanics.Load(),
+	}
+	if n.hits != nil {
+		s.Hits = uint64(n.hits.Value())
 	}
 	for class := range n.failures {
 		if count := n.failures[class].Load(); count > 0 {
@@ -61,7 +76,6 @@ func (c *Cache) Stats() Stats {
 		}
 	}
 	for _, e := range c.table.entries() {
-		s.Hits += e.hits.Load()
 		r := e.record.Load()
 		if r == nil {
 			continue

@@ -16,7 +16,6 @@ type table struct {
 	hand      *list.Element // the next candidate for eviction; nil is the front
 	limit     int           // maximum number of entries
 	inFlight  int           // fetches, whose entries are not counted
-	onRemove  func(*entry)
 
 	// forgotten maps keys without an entry whose first fetches are fresh to the
 	// number of these fetches. It has a limit of its own, so that forgetting
@@ -114,7 +113,6 @@ func (t *table) remove(e *entry) {
 		return
 	}
 	e.record.Store(nil)
-	t.onRemove(e)
 	if t.hand == e.place {
 		t.hand = t.hand.Next()
 	}

@@ -112,7 +112,7 @@ func newBath(t *testing.T) *bath {
 		}), Front: true},
 		{Name: "direct", Provider: store},
 	}, &chain.Options{Breaker: chain.Breaker{MaxWait: 2 * time.Second}}), time.Second, &cachettl.Options{
-		StaleIfError: time.Minute, RefreshAhead: 100 * time.Millisecond, MaxEntries: soakKeys - 5,
+		StaleIfError: time.Minute, RefreshAhead: 100 * time.Millisecond, MaxEntries: soakKeys - 5, CountHits: true,
 	})
 	t.Cleanup(func() { assert.NoError(t, b.cache.Close()) })
 	return b

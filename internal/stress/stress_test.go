@@ -84,7 +84,7 @@ func newWorld(entries int) *world {
 	o := &chain.Options{Breaker: chain.Breaker{Failures: 3, Wait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond}}
 	w.cache = cachettl.New(chain.New(links, o), ttl, &cachettl.Options{
 		MaxEntries: entries, StaleIfError: staleIfError, StaleWait: 3 * time.Millisecond, ServeExpired: serveExpired,
-		RefreshAhead: refreshAhead, NegativeTTL: negativeTTL, MinRefresh: -1, FetchTimeout: time.Minute,
+		RefreshAhead: refreshAhead, NegativeTTL: negativeTTL, MinRefresh: -1, FetchTimeout: time.Minute, CountHits: true,
 	})
 	for name := range w.store.keys {
 		w.names = append(w.names, name)
