@@ -47,6 +47,17 @@ type Harness struct {
 	// no log.
 	Hidden []string
 
+	// ValidName reports whether a secret of this store can have a name. Nil means that
+	// the store allows every name that Secrets Manager allows. The suite requires
+	// ErrNotFound for other names. It writes "-" for "/" in the names of its own
+	// secrets if the store does not allow a slash.
+	ValidName func(name string) bool
+
+	// OddNames are valid names that test the limits of this store's rules, such as
+	// one with each character that is allowed, and one of the greatest length. The
+	// suite adds them to the names that Secrets Manager allows.
+	OddNames []string
+
 	// FoldsNames says that names which differ in case or punctuation can mean one
 	// secret, as in the environment.
 	FoldsNames bool

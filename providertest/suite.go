@@ -28,18 +28,63 @@ type suite struct {
 
 func newSuite(t *testing.T, h Harness) *suite {
 	s := &suite{T: t, Harness: h}
-	s.Put = func(name string, value []byte) { h.Put(name, s.stored(value)) }
+	s.Put = func(name string, value []byte) { h.Put(s.named(name), s.stored(value)) }
 	if h.Rotate != nil {
-		s.Rotate = func(name string, value []byte) { h.Rotate(name, s.stored(value)) }
+		s.Rotate = func(name string, value []byte) { h.Rotate(s.named(name), s.stored(value)) }
+	}
+	if h.Deny != nil {
+		s.Deny = func(name string) { h.Deny(s.named(name)) }
 	}
 	return s
+}
+
+func (s *suite) valid(name string) bool { return s.ValidName == nil || s.ValidName(name) }
+
+// named returns the name that a secret of the suite has in this store.
+func (s *suite) named(name string) string {
+	if s.valid(name) {
+		return name
+	}
+	plain := strings.ReplaceAll(name, "/", "-")
+	if !s.valid(plain) {
+		s.Fatalf("providertest: ValidName refuses both %q and %q", name, plain)
+	}
+	return plain
+}
+
+// putLookalikes stores the secrets that a Provider would find if it repaired a name
+// that is not valid.
+func (s *suite) putLookalikes(name string) {
+	if s.FoldsNames {
+		return
+	}
+	for _, replacement := range []string{"-", "_", ""} {
+		var b strings.Builder
+		for _, r := range name {
+			if s.valid("a" + string(r) + "a") {
+				b.WriteRune(r)
+			} else {
+				b.WriteString(replacement)
+			}
+		}
+		if lookalike := b.String(); s.valid(lookalike) {
+			s.Put(lookalike, s.canary("lookalike"))
+		}
+	}
 }
 
 // canary returns a value that tells which secret it is and trips the leak check.
 func (s *suite) canary(tag string) []byte { return []byte(canaryText + ":" + tag) }
 
-// get asks as the suite's test does, and checks what holds for every answer.
+// get reads a secret of the suite.
 func (s *suite) get(ref hush.Ref) (hush.Secret, error) {
+	s.Helper()
+	ref.Name = s.named(ref.Name)
+	return s.getExact(ref)
+}
+
+// getExact calls the Provider, and checks what holds for every result.
+func (s *suite) getExact(ref hush.Ref) (hush.Secret, error) {
 	s.Helper()
 	secret, err := s.Provider.Get(s.Context(), ref)
 	if err != nil {

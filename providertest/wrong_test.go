@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,8 +161,35 @@ var wrong = map[string]func(m *providertest.Map) hush.ProviderFunc{
 	},
 }
 
+// wrongOfGCP are wrong providers of a store that allows fewer names than AWS does.
+var wrongOfGCP = map[string]func(m *providertest.Map) hush.ProviderFunc{
+	"repaired names": func(m *providertest.Map) hush.ProviderFunc { // reach another secret
+		return before(m, func(ref hush.Ref) hush.Ref {
+			ref.Name = strings.ReplaceAll(ref.Name, "/", "-")
+			return ref
+		})
+	},
+	"impossible names": func(m *providertest.Map) hush.ProviderFunc { // are an outage
+		return after(m, func(ref hush.Ref, s hush.Secret, err error) (hush.Secret, error) {
+			if !gcp.MatchString(ref.Name) && hush.ClassOf(err) == hush.ErrNotFound {
+				err = hush.NewError("map", ref, hush.ErrUnavailable, nil)
+			}
+			return s, err
+		})
+	},
+	"truncated names": func(m *providertest.Map) hush.ProviderFunc {
+		return before(m, func(ref hush.Ref) hush.Ref {
+			ref.Name = ref.Name[:min(len(ref.Name), 254)]
+			return ref
+		})
+	},
+}
+
 // seenBy is the rule that sees a wrong provider, where that is not its name.
-var seenBy = map[string]string{"leaks": "field", "expired": "source", "another ref": "missing"}
+var seenBy = map[string]string{
+	"leaks": "field", "expired": "source", "another ref": "missing",
+	"repaired names": "odd names", "impossible names": "odd names", "truncated names": "odd names",
+}
 
 func before(m *providertest.Map, change func(hush.Ref) hush.Ref) hush.ProviderFunc {
 	return func(ctx context.Context, ref hush.Ref) (hush.Secret, error) { return m.Get(ctx, change(ref)) }
@@ -193,7 +222,7 @@ const wrongVariable = "PROVIDERTEST_WRONG"
 // TestWrongProvidersFail runs the suite over each wrong provider, in a process of
 // its own because it has to fail there.
 func TestWrongProvidersFail(t *testing.T) {
-	for name := range wrong {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(wrong)), slices.Collect(maps.Keys(wrongOfGCP))) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rule := name
@@ -226,6 +255,9 @@ func TestWrongProvider(t *testing.T) {
 		}
 		if spoil, ok := wrong[os.Getenv(wrongVariable)]; ok {
 			h.Provider = spoil(m)
+		}
+		if spoil, ok := wrongOfGCP[os.Getenv(wrongVariable)]; ok {
+			h.Provider, h.ValidName, h.OddNames = spoil(m), gcp.MatchString, oddInGCP
 		}
 		return h
 	})
