@@ -44,9 +44,9 @@ const (
 //
 // All secrets are asked for together by [hush.GetAll], so that fields of one secret
 // are of one version, and every failure is in the one error that viper returns, by
-// class as in [hush.Errors]. A reference for a field of type string, and anything but
-// a string for a secret, is ErrUnsupported. If anything else is wrong with the
-// configuration no store is asked.
+// class as in [hush.Errors]. A reference for a field of type string, a string with
+// hush:// in its middle, and anything but a string for a secret, are ErrUnsupported. If
+// anything else is wrong with the configuration no store is asked.
 //
 // The struct is a copy, and has the old secret after a rotation until it is
 // unmarshalled again.
@@ -146,7 +146,10 @@ func fill(from reflect.Value, to reflect.Type, get func(text string) (hush.Secre
 		text = from.String()
 		isRef = strings.HasPrefix(text, scheme)
 	}
+	isText := to == valueType || to == secretType || to.Kind() == reflect.String
 	switch {
+	case isText && embeds(text):
+		return nil, unsupported("the value contains %s; a reference must be the whole value: resolve the parts by themselves and join them in the program", scheme)
 	case to != valueType && to != secretType:
 		if isRef && to.Kind() == reflect.String {
 			return nil, unsupported("a reference is for a hush.Value or a hush.Secret, and not for a %v", to)
@@ -168,6 +171,11 @@ func fill(from reflect.Value, to reflect.Type, get func(text string) (hush.Secre
 		return secret.Value, err
 	}
 	return secret, err
+}
+
+// embeds reports whether text has a reference anywhere but as a whole.
+func embeds(text string) bool {
+	return strings.Contains(strings.ToLower(strings.TrimPrefix(text, scheme)), scheme)
 }
 
 func unsupported(format string, args ...any) error {

@@ -188,6 +188,11 @@ func TestWhatCannotBeFilledReachesNoStore(t *testing.T) {
 		text  string
 	}{
 		"a reference for a string": {"listen", "hush://prod/stripe", hush.ErrUnsupported, "'Listen' hushviper: unsupported: a reference is for"},
+		"a reference in a string":  {"listen", "postgres://app:hush://prod/stripe@db", hush.ErrUnsupported, "'Listen' hushviper: unsupported: the value contains hush://"},
+		"a reference in a secret":  {"stripe", "canary hush://prod/stripe", hush.ErrUnsupported, "'Stripe' hushviper: unsupported: the value contains hush://"},
+		"a space before it":        {"stripe", " hush://prod/stripe", hush.ErrUnsupported, "the value contains hush://"},
+		"two references":           {"stripe", "hush://prod/stripe,hush://prod/canary", hush.ErrUnsupported, "the value contains hush://"},
+		"capitals":                 {"stripe", "HUSH://prod/stripe", hush.ErrUnsupported, "the value contains hush://"},
 		"a number for a secret":    {"stripe", 12345, hush.ErrUnsupported, "'Stripe' hushviper: unsupported: a secret is written as a string, and not as int"},
 		"a mask for a secret":      {"stripe", hush.NewValue(nil).String(), hush.ErrUnavailable, "the mask of a hush.Value"},
 		"no name":                  {"stripe", "hush://", hush.ErrInvalidRef, "the name is empty"},
