@@ -3,6 +3,7 @@ package cachettl
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/hush-secrets/hush"
@@ -16,28 +17,27 @@ type request struct {
 	than  *hush.Secret // the request is NewerThan this
 	fresh bool         // Fresh or NewerThan
 
-	launched uint64    // fetches that were launched before the request came
-	halfTime time.Time // half of the time until the deadline; zero without one
+	launched uint64        // fetches that were launched before the request came
+	half     time.Duration // of the time until the deadline; very long without one
+	halfTime time.Time     // the end of half
 
 	lost       int  // fetches that were abandoned while the request waited
 	retryPlain bool // a fresh fetch was Unsupported, and the request is plain
 }
 
 func newRequest(ctx context.Context, ref hush.Ref) *request {
-	r := &request{ref: ref, whole: ref.Whole()}
+	r := &request{ref: ref, whole: ref.Whole(), half: math.MaxInt64}
 	r.than, r.fresh = ref.Freshness()
 	if deadline, ok := ctx.Deadline(); ok {
-		r.halfTime = time.Now().Add(time.Until(deadline) / 2)
+		r.half = time.Until(deadline) / 2
 	}
+	r.halfTime = time.Now().Add(r.half)
 	return r
 }
 
 // limit returns d, or the rest of the first half of the request's time if that is
 // less. The second half belongs to the caller.
 func (r *request) limit(d time.Duration) time.Duration {
-	if r.halfTime.IsZero() {
-		return d
-	}
 	return min(d, time.Until(r.halfTime))
 }
 
@@ -48,10 +48,11 @@ type step struct {
 	fetch *fetch
 	join  bool // take the result of fetch; otherwise look again when fetch ends
 
-	stale *record       // to return after wait; nil to wait for the end of fetch
-	wait  time.Duration // for fetch
-	long  bool          // wait is a long one
-	stops uint64        // number of stops when the wait began
+	stale    *record       // to return after wait; nil to wait for the end of fetch
+	wait     time.Duration // for fetch
+	long     bool          // wait is a long one
+	patience time.Duration // wait as it would be for a new fetch
+	stops    uint64        // number of stops when the wait began
 }
 
 // getSlow serves a Get that is not a hit. It may wait for several fetches: a fresh

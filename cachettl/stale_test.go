@@ -90,11 +90,12 @@ func TestARevocationReachesThoseWhoWaitWithASpare(t *testing.T) {
 	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		time.Sleep(ttl)
-		m.Script(step{Delay: time.Second, Err: hush.ErrDenied}) // ends just when the waiting does
+		restore := m.Always(step{Delay: time.Second, Err: hush.ErrDenied}) // ends just when the wait does
 		_, err := c.Get(t.Context(), db)
 		if err == nil {
 			_, err = c.Get(t.Context(), db)
 		}
+		restore()
 		m.Always(step{Err: hush.ErrUnavailable})
 		synctest.Wait()
 		assert.Equal(t, hush.ErrUnavailable, failure(t, c, db), "%v", err)

@@ -29,21 +29,21 @@ const (
 
 // A hang is a long wait without a response.
 type hang struct {
-	waited time.Duration
-	end    clock.Instant // of the time without long waits
+	patience time.Duration // of the Get that waited
+	end      clock.Instant // of the time without long waits
 }
 
-// allows reports whether a Get may wait for d. A Get may do so despite a hang if
-// the wait that failed was much shorter: a Get with a short deadline must not
-// decide for all.
-func (h hang) allows(d time.Duration, now clock.Instant) bool {
-	return d >= 2*h.waited || now.Reached(h.end)
+// allows reports whether a Get of that patience may wait long. It may do so despite
+// a hang if it is much more patient than the Get that waited: a Get with a short
+// deadline must not decide for all.
+func (h hang) allows(patience time.Duration, now clock.Instant) bool {
+	return patience/2 >= h.patience || now.Reached(h.end)
 }
 
-// hung records that a wait of d for e brought no response.
-func (c *Cache) hung(e *entry, d time.Duration, now clock.Instant) {
-	e.hang = hang{d, now.Add(hangPause)}
-	c.hang = hang{d, now.Add(hangPauseOthers)}
+// hung records that a long wait for e brought no response.
+func (c *Cache) hung(e *entry, patience time.Duration, now clock.Instant) {
+	e.hang = hang{patience, now.Add(hangPause)}
+	c.hang = hang{patience, now.Add(hangPauseOthers)}
 }
 
 // waitOrStale returns a step that waits for the fetch of s and then returns stale,
@@ -55,19 +55,19 @@ func (c *Cache) waitOrStale(r *request, e *entry, s step, stale *record, staleWa
 	if full {
 		d = c.opts.FetchTimeout
 	}
-	long := full || d >= longWait
-	d = r.limit(d - age)
-	if long && !(e.hang.allows(d, now) && c.hang.allows(d, now)) {
+	long, patience := full || d >= longWait, min(d, r.half)
+	if long && !(e.hang.allows(patience, now) && c.hang.allows(patience, now)) {
 		long, full = false, false
-		d = r.limit(min(staleWait, defaultStaleWait) - age)
+		d = min(staleWait, defaultStaleWait)
 	}
-	if d <= 0 {
+	s.wait = r.limit(d - age)
+	if s.wait <= 0 {
 		return step{record: c.serveStale(e, stale)}
 	}
 	if full {
 		f.fullWaitAt = c.watch.stops + 1
 	}
-	s.stale, s.wait, s.long, s.stops = stale, d, long, c.watch.stops
+	s.stale, s.long, s.patience, s.stops = stale, long, patience, c.watch.stops
 	return s
 }
 
@@ -119,7 +119,7 @@ func (c *Cache) stopWaiting(s step) (stale *record, left bool) {
 		return nil, false
 	case s.stops == c.watch.stops:
 		if s.long {
-			c.hung(e, s.wait, now)
+			c.hung(e, s.patience, now)
 		}
 		stale = c.serveStale(e, s.stale)
 	}

@@ -1,0 +1,449 @@
+package cachettl_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/chain"
+	"github.com/hush-secrets/hush/internal/clock"
+)
+
+// A process is a simulated process that can stand still. While it does, every
+// goroutine that reads the clock or has a response waits for the thaw.
+type process struct {
+	mu      sync.Mutex
+	stopped chan struct{} // closed at the thaw; nil while the process runs
+	stops   int
+	skipped time.Duration // on the wall clock, while the monotonic one stood still
+	base    time.Time
+}
+
+func newProcess() *process { return &process{base: time.Now()} }
+
+// running waits until the process runs.
+func (p *process) running() {
+	p.mu.Lock()
+	stopped := p.stopped
+	p.mu.Unlock()
+	if stopped != nil {
+		<-stopped
+	}
+}
+
+func (p *process) now() clock.Instant {
+	p.running()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	elapsed := time.Since(p.base)
+	return clock.Instant{Wall: p.base.Add(elapsed + p.skipped).UnixNano(), Mono: int64(elapsed)}
+}
+
+// wall returns the time that has passed outside of the process.
+func (p *process) wall() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Since(p.base) + p.skipped
+}
+
+func (p *process) stopCount() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stops
+}
+
+// stop stops the process for gap. With monoStops only the wall clock goes on. The
+// returned function lets everything go on that waits for the thaw; until then only
+// new goroutines run.
+func (p *process) stop(gap time.Duration, monoStops bool) (thaw func()) {
+	synctest.Wait()
+	stopped := make(chan struct{})
+	p.mu.Lock()
+	p.stopped = stopped
+	p.stops++
+	if monoStops {
+		p.skipped += gap
+	}
+	p.mu.Unlock()
+	if !monoStops {
+		time.Sleep(gap)
+		synctest.Wait()
+	}
+	p.mu.Lock()
+	p.stopped = nil
+	p.mu.Unlock()
+	return func() { close(stopped) }
+}
+
+// A remote is a store outside of the process. It rotates its secret for each call.
+type remote struct {
+	process  *process
+	latency  time.Duration
+	resets   bool       // a call during a stop ends with an error, otherwise with the response
+	failure  hush.Class // of each call; 0: none
+	fallback bool       // each secret is marked Fallback
+	hangs    atomic.Bool
+
+	mu       sync.Mutex
+	version  int
+	arrivals []chan struct{} // of responses that arrived while the process stood still
+}
+
+func (s *remote) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	arrival := make(chan struct{})
+	s.mu.Lock()
+	s.version++
+	version := fmt.Sprint("v", s.version)
+	s.arrivals = append(s.arrivals, arrival)
+	s.mu.Unlock()
+	latency := time.After(s.latency)
+	if s.hangs.Load() {
+		latency, arrival = nil, nil
+	}
+	stops := s.process.stopCount()
+	var err error
+	select {
+	case <-latency:
+	case <-arrival:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.process.running()
+	switch {
+	case s.failure != 0:
+		return hush.Secret{}, hush.NewError("remote", ref, s.failure, nil)
+	case err == nil && s.resets && stops != s.process.stopCount():
+		err = errors.New("connection reset by peer")
+	}
+	if err != nil {
+		return hush.Secret{}, hush.NewError("remote", ref, hush.ErrUnavailable, err)
+	}
+	return hush.Secret{Value: hush.NewValue([]byte(version)), Version: version, Fallback: s.fallback}, nil
+}
+
+// arrive returns a function that delivers the responses to the calls that are in
+// flight now.
+func (s *remote) arrive() (deliver func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	arrivals := s.arrivals
+	s.arrivals = nil
+	return func() {
+		for _, arrival := range arrivals {
+			close(arrival)
+		}
+	}
+}
+
+// made returns the number of versions so far.
+func (s *remote) made() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+// extensionOf returns a cache in front of s that is not ours, as the Lambda
+// extension is: it has its own TTL and no fresh reads.
+func extensionOf(s *remote, ttl time.Duration) hush.ProviderFunc {
+	var mu sync.Mutex
+	var held hush.Secret
+	var end time.Duration
+	return func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+		if _, fresh := ref.Freshness(); fresh {
+			return hush.Secret{}, hush.NewError("extension", ref, hush.ErrUnsupported, nil)
+		}
+		mu.Lock()
+		secret, live := held, s.process.wall() < end
+		mu.Unlock()
+		if live {
+			time.Sleep(time.Millisecond)
+			s.process.running()
+			return secret, nil
+		}
+		secret, err := s.Get(ctx, ref)
+		if err == nil {
+			mu.Lock()
+			held, end = secret, s.process.wall()+ttl
+			mu.Unlock()
+		}
+		return secret, err
+	}
+}
+
+// A scenario is a function that is invoked again and again, and stands still in
+// between.
+type scenario struct {
+	mode                       string
+	gap, latency, handler, ttl time.Duration
+	monoStops, getFirst        bool
+	resets                     bool
+}
+
+const deadline = 3 * time.Second // of an invocation
+
+// A function is a scenario that runs.
+type function struct {
+	scenario
+	process *process
+	store   *remote
+	cache   *cachettl.Cache
+}
+
+func (s scenario) start() *function {
+	f := &function{scenario: s, process: newProcess()}
+	f.store = &remote{process: f.process, latency: s.latency, resets: s.resets}
+	opts := &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}
+	next := hush.Provider(f.store)
+	switch s.mode {
+	case "serve expired":
+		opts.ServeExpired = time.Hour
+	case "refresh ahead":
+		opts.RefreshAhead = s.ttl / 2
+	case "extension":
+		next = chain.New([]chain.Link{
+			{Name: "extension", Provider: extensionOf(f.store, s.ttl), Front: true}, {Name: "direct", Provider: f.store},
+		}, nil)
+	case "config in Lambda":
+		opts.StaleWait = 5 * time.Second
+	}
+	opts.SetClock(f.process.now)
+	f.cache = cachettl.New(next, s.ttl, opts)
+	return f
+}
+
+// get is the read of one invocation, and the rest of its work.
+func (f *function) get(t *testing.T) (secret hush.Secret, took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	start := time.Now()
+	secret, err = f.cache.Get(ctx, db)
+	return secret, time.Since(start), err
+}
+
+// invoke stops the process for gap and then invokes the function.
+func (f *function) invoke(t *testing.T, gap time.Duration) (secret hush.Secret, took time.Duration, err error) {
+	thaw, deliver := f.process.stop(gap, f.monoStops), f.store.arrive()
+	events := func() {
+		thaw()
+		if f.monoStops {
+			deliver()
+		}
+	}
+	if f.getFirst {
+		var call sync.WaitGroup
+		call.Go(func() { secret, took, err = f.get(t) })
+		synctest.Wait()
+		events()
+		call.Wait()
+	} else {
+		events()
+		synctest.Wait()
+		secret, took, err = f.get(t)
+	}
+	time.Sleep(f.handler)
+	return secret, took, err
+}
+
+// run returns how often an expired version was returned stale at most, and how many
+// stale results there were.
+func (s scenario) run(t *testing.T) (most, stale int) {
+	f := s.start()
+	defer func() { require.NoError(t, f.cache.Close()) }()
+	_, _, err := f.get(t)
+	require.NoError(t, err)
+	times := map[string]int{}
+	for range 3 { // expiries
+		for i := range 6 {
+			gap := s.gap
+			if i == 0 {
+				gap = max(s.ttl-2*s.gap, s.gap) // most of the TTL
+			}
+			secret, _, err := f.invoke(t, gap)
+			require.NoError(t, err)
+			if secret.Stale {
+				stale++
+				times[secret.Version]++
+				most = max(most, times[secret.Version])
+			}
+		}
+	}
+	return most, stale
+}
+
+// TestFrozenFunction: a function whose store is healthy gets at most one stale result
+// after an expiry, and with the defaults of config in Lambda it gets none.
+func TestFrozenFunction(t *testing.T) {
+	cells := 0
+	for _, mode := range []string{"plain", "serve expired", "refresh ahead", "extension", "config in Lambda"} {
+		t.Run(mode, func(t *testing.T) {
+			for s := range scenarios(mode) {
+				cells++
+				synctest.Test(t, func(t *testing.T) {
+					most, stale := s.run(t)
+					allowed := 1
+					if mode == "config in Lambda" {
+						allowed = 0
+					}
+					require.LessOrEqual(t, most, allowed, "%d stale results in all: %+v", stale, s)
+				})
+			}
+		})
+	}
+	t.Logf("%d cells", cells)
+}
+
+func scenarios(mode string) func(yield func(scenario) bool) {
+	return func(yield func(scenario) bool) {
+		ms := time.Millisecond
+		for _, gap := range []time.Duration{500 * ms, 1500 * ms, 4 * time.Second, 6500 * ms, 10 * time.Minute} {
+			for _, latency := range []time.Duration{10 * ms, 150 * ms, 450 * ms, deadline/2 - 10*ms} {
+				for _, handler := range []time.Duration{ms, 300 * ms} {
+					for _, ttl := range []time.Duration{time.Second, 20 * time.Second, 5 * time.Minute} {
+						for bits := range 8 {
+							s := scenario{mode, gap, latency, handler, ttl, bits&1 != 0, bits&2 != 0, bits&4 != 0}
+							if !yield(s) {
+								return
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// A busyServer reads a thousand times a second, each time in a goroutine of its own.
+type busyServer struct {
+	*function
+	reads        sync.WaitGroup
+	mu           sync.Mutex
+	longest      time.Duration
+	stale, count int
+}
+
+func (b *busyServer) read(t *testing.T) {
+	b.reads.Go(func() {
+		secret, took, err := b.get(t)
+		assert.NoError(t, err)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.longest = max(b.longest, took)
+		b.count++
+		if secret.Stale {
+			b.stale++
+		}
+	})
+}
+
+// readFor reads for d.
+func (b *busyServer) readFor(t *testing.T, d time.Duration) {
+	for start := time.Now(); time.Since(start) < d; time.Sleep(time.Millisecond) {
+		b.read(t)
+	}
+}
+
+// TestBusyServer: pauses of a process that runs are not interruptions, and no read
+// waits for longer than StaleWait and the pause.
+func TestBusyServer(t *testing.T) {
+	ms := time.Millisecond
+	for name, tc := range map[string]struct{ pause, every time.Duration }{
+		"no pauses":                {0, time.Second},
+		"pauses of 20 ms":          {20 * ms, 300 * ms},
+		"pauses of 100 ms":         {100 * ms, 400 * ms},
+		"pauses of 300 ms":         {300 * ms, 700 * ms},
+		"a quota of 10 of 100 ms":  {90 * ms, 10 * ms},
+		"a quota of 150 of 450 ms": {300 * ms, 150 * ms},
+	} {
+		for _, hangs := range []bool{false, true} {
+			for _, mode := range []string{"plain", "serve expired"} {
+				t.Run(fmt.Sprintf("%s, hangs=%t, %s", name, hangs, mode), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						b := &busyServer{function: scenario{mode: mode, ttl: 2 * time.Second, latency: 3 * time.Second}.start()}
+						defer func() { require.NoError(t, b.cache.Close()) }()
+						_, _, err := b.get(t)
+						if err != nil { // 3 s is more than the deadline
+							time.Sleep(time.Second)
+						}
+						b.store.hangs.Store(hangs)
+						for start := time.Now(); time.Since(start) < 12*time.Second; {
+							b.readFor(t, tc.every)
+							if tc.pause > 0 {
+								b.process.stop(tc.pause, false)()
+							}
+						}
+						b.reads.Wait()
+						assert.LessOrEqual(t, b.longest, 100*ms+tc.pause)
+						assert.Zero(t, b.cache.Stats().Abandoned, "a false interruption")
+						assert.NotZero(t, b.stale)
+						assert.Greater(t, b.count, 1000)
+					})
+				})
+			}
+		}
+	}
+}
+
+// TestFrozenFunctionWithoutAStore: during an outage a frozen function returns its
+// stale secret. If the store hangs, a Get waits in full at most once in 30 s.
+func TestFrozenFunctionWithoutAStore(t *testing.T) {
+	for _, mode := range []string{"plain", "serve expired", "config in Lambda"} {
+		for _, gap := range []time.Duration{time.Second, 3 * time.Second, 7 * time.Second} {
+			for bits := range 8 {
+				s := scenario{mode, gap, 150 * time.Millisecond, 20 * time.Millisecond, 2 * time.Second, bits&1 != 0, bits&2 != 0, false}
+				hangs := bits&4 != 0
+				synctest.Test(t, func(t *testing.T) {
+					f := s.start()
+					defer func() { require.NoError(t, f.cache.Close()) }()
+					_, _, err := f.get(t)
+					require.NoError(t, err)
+					f.store.hangs.Store(hangs)
+					if !hangs {
+						f.store.failure = hush.ErrUnavailable
+					}
+					f.outage(t, 3*time.Minute)
+					f.store.hangs.Store(false)
+					f.store.failure = 0
+					back, versions := f.process.wall(), f.store.made()
+					for {
+						secret, _, err := f.invoke(t, s.gap)
+						require.NoError(t, err)
+						if version, err := strconv.Atoi(secret.Version[1:]); err == nil && version > versions {
+							break
+						}
+						require.Less(t, f.process.wall()-back, 30*time.Second+2*gap, "hangs=%t %+v", hangs, s)
+					}
+				})
+			}
+		}
+	}
+}
+
+// outage invokes f for d while its store is away.
+func (f *function) outage(t *testing.T, d time.Duration) {
+	start, last, waits := f.process.wall(), -time.Hour, 0
+	f.invoke(t, f.ttl)
+	for f.process.wall()-start < d {
+		began := f.process.wall() + f.gap
+		secret, took, err := f.invoke(t, f.gap)
+		require.NoError(t, err, "%+v", f.scenario)
+		require.True(t, secret.Stale)
+		if took > f.latency { // the time that a failure takes
+			require.GreaterOrEqual(t, began-last, 30*time.Second, "two full waits of %v: %t %+v", took, f.store.hangs.Load(), f.scenario)
+			last, waits = began, waits+1
+		}
+	}
+	if f.store.hangs.Load() {
+		require.Greater(t, waits, 1, "the store is tried again: %+v", f.scenario)
+	}
+}
