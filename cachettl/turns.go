@@ -29,7 +29,7 @@ func (t turns) take(ctx context.Context) (end func(), err error) {
 	select {
 	case t <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s while %d other fetches were in flight; the limit is MaxFetches", causeText(ctx), cap(t))
+		return nil, fmt.Errorf("%s while %d other fetches were in flight, which is the limit", causeText(ctx), cap(t))
 	}
 	give := sync.OnceFunc(func() { <-t })
 	stop := context.AfterFunc(ctx, give)

@@ -77,7 +77,7 @@ func (t tokens) find(ctx context.Context) (string, error) {
 	case t.inFile():
 		return readToken(t.file)
 	}
-	return "", fmt.Errorf("no token for the endpoint: set Options.Token or %s (a value, or file:///path), or write it to %s",
+	return "", fmt.Errorf("no token for the endpoint: set %s to the token or to file:///path, or write the token to %s",
 		tokenVariable, t.file)
 }
 

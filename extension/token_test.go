@@ -115,7 +115,7 @@ func TestNothingOfAWSGoesToAnEndpointOutsideLambda(t *testing.T) {
 	for _, o := range []extension.Options{{Endpoint: "http://" + l.Addr().String()}, {}, {Dialect: extension.DialectLambda}} {
 		_, err := open(t, o).Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(err))
-		assert.ErrorContains(t, err, "set Options.Token or AWS_TOKEN")
+		assert.ErrorContains(t, err, "no token for the endpoint: set AWS_TOKEN")
 	}
 	// A dial on loopback would be waiting here by now.
 	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Millisecond)))

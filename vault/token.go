@@ -91,9 +91,9 @@ func (t *clientToken) find(ctx context.Context) (string, error) {
 	case text != "":
 		return credential{what: "client's token", value: hush.NewValue([]byte(text))}.findToken()
 	case t.user == nil:
-		return "", errUnable("no login is configured and the client has no token: set Options.Auth or VAULT_TOKEN, or call SetToken of the client")
+		return "", errUnable("the client has no token: set VAULT_TOKEN, or configure an auth method")
 	case !t.user.exists():
-		return "", errUnable("no login is configured and the client has no token: set Options.Auth or VAULT_TOKEN, or run vault login")
+		return "", errUnable("the client has no token: set VAULT_TOKEN, run vault login, or configure an auth method")
 	}
 	secret, err := t.user.Login(ctx, nil)
 	if err != nil {

@@ -158,7 +158,7 @@ func TestClientTokenIsWatched(t *testing.T) {
 	assert.False(t, method.changed())
 	_, err := method.Login(t.Context(), dead(t))
 	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "set Options.Auth or VAULT_TOKEN")
+	assert.ErrorContains(t, err, "set VAULT_TOKEN")
 
 	client.SetToken("one")
 	assert.True(t, method.changed())
