@@ -26,10 +26,11 @@ const (
 	// ErrThrottled: the store answered that there were too many calls.
 	ErrThrottled
 	// ErrUnavailable: no usable answer came: a refused connection, a time limit
-	// of our own, a server's error, garbage, a store that is not ready.
+	// of our own, a server's error, garbage, a sealed store.
 	ErrUnavailable
-	// ErrRefused is a kind of ErrUnavailable: a refusal that does not say why,
-	// such as the Lambda extension's generic 400.
+	// ErrRefused is a kind of ErrUnavailable: the store responded, and refused
+	// without a reason, such as the Lambda extension with its generic 400, or
+	// because it has only just started.
 	ErrRefused
 	// ErrAbsent is a kind of ErrUnavailable: the store is not here, because this
 	// is not Lambda or because no credentials or region are configured.

@@ -2,6 +2,7 @@ package extension_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -149,7 +150,7 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 		{hush.Ref{Name: "db", Stage: "AWSPREVIOUS"}, `"VersionStages":["AWSPREVIOUS"]`, true},
 		{hush.Ref{Name: "db", Stage: "AWSPREVIOUS"}, `"VersionStages":["AWSCURRENT"]`, false},
 		{hush.Ref{Name: "db", Stage: "AWSPREVIOUS"}, `"VersionStages":[]`, true},
-		{hush.Ref{Name: "db", Stage: "AWSCURRENT"}, `"VersionStages":["other"]`, true},
+		{hush.Ref{Name: "db", Stage: "AWSCURRENT"}, `"VersionStages":["other","AWSCURRENT"]`, true},
 	} {
 		_, err := get(t, `{"SecretString":"x",`+c.members+`}`, c.ref)
 		if c.ok {
@@ -158,6 +159,29 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 		}
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%s %s", c.ref, c.members)
 		assert.ErrorContains(t, err, "the answer is for another ", "%s %s", c.ref, c.members)
+	}
+}
+
+// TestResponseOfAnotherStage is about a server that returns the newest version if a
+// request names no stage: the response to a request that names the stage counts.
+func TestResponseOfAnotherStage(t *testing.T) {
+	inLambda(t)
+	const pending, current = `"SecretString":"new","VersionStages":["AWSPENDING"]`, `"SecretString":"old","VersionStages":["AWSCURRENT"]`
+	for _, ref := range []hush.Ref{hush.Name("db"), {Name: "db", Stage: hush.CurrentStage}} {
+		for second, want := range map[string]string{body(current): "old", body(`"SecretString":"old"`): "old", body(pending): ""} {
+			var stages []string
+			endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				stages = append(stages, r.URL.Query().Get("versionStage"))
+				says(200, map[bool]string{true: second, false: body(pending)}[len(stages) == 2])(w, r)
+			})
+			got, err := open(t, extension.Options{Endpoint: endpoint}).Get(t.Context(), ref)
+			assert.Equal(t, []string{"", hush.CurrentStage}, stages)
+			assert.Equal(t, want, got.Value.Reveal())
+			if want == "" {
+				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+				assert.ErrorContains(t, err, "is not the current version")
+			}
+		}
 	}
 }
 

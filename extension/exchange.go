@@ -22,8 +22,6 @@ const (
 	tokenHeader = "X-Aws-Parameters-Secrets-Token"
 	// maxBody has room for the largest secret, 64 KiB, with every byte escaped.
 	maxBody = 1 << 20
-	// readyPoll is the pause between two questions to a server that is not ready.
-	readyPoll = 10 * time.Millisecond
 )
 
 // newTransport returns a transport that connects to server and to no other address.
@@ -68,26 +66,25 @@ func query(ref hush.Ref) string {
 	return q
 }
 
-// ask returns the server's answer, asking again for a while if that is that it is
-// not ready.
+// ask returns the server's response. While the server is not ready, ask waits, as
+// readiness says.
 func (p *Provider) ask(ctx context.Context, token, query string) (answer, *failure) {
+	v := visit{readiness: p.ready}
+	defer v.leave()
 	var last hush.Class
-	var since time.Time
 	for {
+		if !v.enter(ctx) || v.hasTurn && last != 0 && !pause(ctx) {
+			return answer{}, notReady()
+		}
 		got, err := p.exchange(ctx, token, query)
 		if err != nil {
 			return answer{}, &failure{class: hush.ErrUnavailable, text: p.describe(err), cut: true, last: last}
 		}
+		v.note(!got.notReady())
 		if !got.notReady() {
 			return got, nil
 		}
-		last = hush.ErrUnavailable
-		if since.IsZero() {
-			since = time.Now()
-		}
-		if time.Since(since)+readyPoll > p.readyWait || !pause(ctx) {
-			return answer{}, &failure{class: last, text: "the extension is not ready to serve", cut: true, last: last}
-		}
+		last = hush.ErrRefused
 	}
 }
 

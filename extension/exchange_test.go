@@ -3,7 +3,9 @@ package extension_test
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,65 +13,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/extension"
 	"github.com/hush-secrets/hush/providertest"
 )
 
-const notReady = "not ready to serve traffic, please wait"
-
 // good is the body of a 200.
 var good = body(`"SecretString":"x"`)
-
-func TestNotReadyIsAskedAgain(t *testing.T) {
-	inLambda(t)
-	var calls atomic.Int32
-	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if calls.Add(1) <= 3 {
-			says(400, notReady)(w, r)
-			return
-		}
-		says(200, good)(w, r)
-	})
-	_, err := open(t, extension.Options{Endpoint: endpoint, ReadyWait: time.Minute, Timeout: -1}).Get(t.Context(), hush.Name("db"))
-	require.NoError(t, err)
-	assert.EqualValues(t, 4, calls.Load())
-}
-
-func TestNotReadyForTooLong(t *testing.T) {
-	inLambda(t)
-	var calls atomic.Int32
-	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		calls.Add(1)
-		says(400, notReady)(w, r)
-	})
-	_, err := open(t, extension.Options{Endpoint: endpoint}).Get(t.Context(), hush.Name("db"))
-	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "not ready")
-	assert.LessOrEqual(t, calls.Load(), int32(11), "it pauses before it asks again")
-
-	calls.Store(0)
-	_, err = open(t, extension.Options{Endpoint: endpoint, ReadyWait: -1}).Get(t.Context(), hush.Name("db"))
-	assert.ErrorContains(t, err, "not ready")
-	assert.EqualValues(t, 1, calls.Load(), "ReadyWait below zero asks once")
-}
-
-func TestNotReadyAndCallerLeaves(t *testing.T) {
-	inLambda(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	var calls atomic.Int32
-	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		if calls.Add(1) == 2 {
-			cancel()
-		}
-		says(400, notReady)(w, r)
-	})
-	_, err := open(t, extension.Options{Endpoint: endpoint, ReadyWait: time.Hour, Timeout: -1}).Get(ctx, hush.Name("db"))
-	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "the last real answer's class")
-	assert.ErrorIs(t, err, context.Canceled)
-}
 
 func TestRedirectIsNotFollowed(t *testing.T) {
 	inLambda(t)
@@ -136,6 +87,45 @@ func TestThrottledConnectionIsClosed(t *testing.T) {
 		assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err))
 		_, err = p.Get(t.Context(), hush.Name("db"))
 		assert.NoError(t, err)
+	}
+}
+
+// TestFewIdleConnections: the agent counts the idle connections of all programs.
+func TestFewIdleConnections(t *testing.T) {
+	t.Parallel() // it waits for 5 s
+	const burst = 20
+	var together sync.WaitGroup
+	together.Add(burst)
+	var live atomic.Int32
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		together.Done()
+		together.Wait()
+		says(200, good)(w, r)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			live.Add(1)
+		case http.StateClosed:
+			live.Add(-1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	p := open(t, extension.Options{
+		Endpoint: server.URL, Dialect: extension.DialectLambda,
+		Token: func(context.Context) (string, error) { return sessionToken, nil },
+	})
+	var reads sync.WaitGroup
+	for range burst {
+		reads.Go(func() {
+			_, err := p.Get(t.Context(), hush.Name("db"))
+			assert.NoError(t, err)
+		})
+	}
+	reads.Wait()
+	for _, left := range []int32{4, 0} {
+		assert.Eventually(t, func() bool { return live.Load() <= left }, time.Minute, 10*time.Millisecond, "%d connections are open", left)
 	}
 }
 

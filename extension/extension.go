@@ -15,7 +15,8 @@
 // The Lambda extension answers everything that AWS refused with one text, so
 // missing, denied and throttled are all [hush.ErrRefused] there: put the direct
 // provider behind it in a chain to know which. It has no fresh reads either; they
-// are [hush.ErrUnsupported]. The agent says why, and has them.
+// are [hush.ErrUnsupported]. The agent says why, and has them. While the extension
+// starts, reads are [hush.ErrRefused], too.
 package extension
 
 import (
@@ -28,6 +29,8 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/limit"
 )
@@ -36,7 +39,11 @@ import (
 const name = "extension"
 
 const (
-	defaultTimeout   = 1500 * time.Millisecond
+	// lambdaTimeout leaves time for direct in the same invocation. Outside Lambda, the
+	// AWS agent needs more: its SDK repeats a throttled request for up to 2 s before
+	// the agent responds.
+	lambdaTimeout    = 1500 * time.Millisecond
+	defaultTimeout   = 3 * time.Second
 	defaultReadyWait = 100 * time.Millisecond
 )
 
@@ -66,13 +73,16 @@ type Options struct {
 	// token. Nil: as the package comment says.
 	Token func(context.Context) (string, error)
 
-	// Timeout bounds a call, waiting for readiness included. Zero: 1.5 s.
-	// Negative: none but the caller's.
+	// Timeout limits a call, with the wait for readiness. Zero means 1.5 s in Lambda
+	// and 3 s elsewhere. A negative value means no timeout but the caller's.
 	Timeout time.Duration
 
-	// ReadyWait is how long a call asks again while the server says that it is not
-	// ready, as the extension does at the start of the first invocation. Zero:
-	// 100 ms. Negative: it does not ask again.
+	// ReadyWait is how long reads wait, all together, for a server that is not ready,
+	// as the extension is in INIT and at the start of the first invocation. After the
+	// wait, reads fail with ErrRefused, without a request, for 100 ms after the last
+	// "not ready"; then one read sends a single request. The wait begins anew if the
+	// server was ready in between, or 10 s later. Zero means 100 ms. A negative value
+	// means no wait.
 	ReadyWait time.Duration
 
 	// Dialect says who answers. Zero: DialectAuto.
@@ -88,7 +98,7 @@ type Provider struct {
 	told      bool          // an endpoint was given
 	tokens    tokens
 	timeout   time.Duration
-	readyWait time.Duration
+	ready     *readiness
 	dialect   Dialect // never DialectAuto
 }
 
@@ -110,6 +120,10 @@ func New(options *Options) *Provider {
 			o.Dialect = DialectLambda
 		}
 	}
+	timeout := defaultTimeout
+	if inLambda {
+		timeout = lambdaTimeout
+	}
 	server, told, fault := endpoint(o.Endpoint)
 	return &Provider{
 		transport: newTransport(server),
@@ -118,13 +132,13 @@ func New(options *Options) *Provider {
 			URL:    &url.URL{Scheme: "http", Host: server, Path: path},
 			Host:   server,
 		},
-		server:    server,
-		fault:     fault,
-		told:      told,
-		tokens:    tokens{given: o.Token, inLambda: inLambda, file: tokenFile},
-		timeout:   cmp.Or(o.Timeout, defaultTimeout),
-		readyWait: cmp.Or(o.ReadyWait, defaultReadyWait),
-		dialect:   o.Dialect,
+		server:  server,
+		fault:   fault,
+		told:    told,
+		tokens:  tokens{given: o.Token, inLambda: inLambda, file: tokenFile},
+		timeout: cmp.Or(o.Timeout, timeout),
+		ready:   newReadiness(clock.New(), cmp.Or(o.ReadyWait, defaultReadyWait)),
+		dialect: o.Dialect,
 	}
 }
 
@@ -164,12 +178,26 @@ func (p *Provider) unfit(ref hush.Ref) *failure {
 	return nil
 }
 
+// read returns the secret that ref names. If the response to a read of the current
+// version is another version, read sends one more request that names the stage.
 func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, *failure) {
 	token, f := p.tokens.get(ctx)
 	if f != nil {
 		return hush.Secret{}, f
 	}
-	got, f := p.ask(ctx, token, query(ref))
+	secret, f := p.fetch(ctx, token, query(ref), ref)
+	if f != nil || !current.Missing(ref, secret.Stages) {
+		return secret, f
+	}
+	secret, f = p.fetch(ctx, token, query(ref)+"&versionStage="+hush.CurrentStage, ref)
+	if f == nil && current.Missing(ref, secret.Stages) {
+		f = fail(hush.ErrUnavailable, "the response is not the current version, although the request named the stage AWSCURRENT")
+	}
+	return secret, f
+}
+
+func (p *Provider) fetch(ctx context.Context, token, query string, ref hush.Ref) (hush.Secret, *failure) {
+	got, f := p.ask(ctx, token, query)
 	switch {
 	case f != nil:
 		return hush.Secret{}, f

@@ -32,7 +32,7 @@ var classes = []struct {
 	lambda, agent hush.Class // agent zero: the same
 }{
 	{400, "an unexpected error occurred while executing request", hush.ErrRefused, hush.ErrUnavailable},
-	{400, "not ready to serve traffic, please wait", hush.ErrUnavailable, 0},
+	{400, "not ready to serve traffic, please wait", hush.ErrRefused, 0},
 	{400, "bad session token or header key", hush.ErrUnauthenticated, 0},
 	{401, "bad session token or header key", hush.ErrUnauthenticated, 0},
 	{500, "error: bad session token or header key: " + canary, hush.ErrUnauthenticated, 0},

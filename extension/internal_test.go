@@ -29,13 +29,14 @@ func TestDefaults(t *testing.T) {
 	for _, o := range []*Options{nil, {}} {
 		p := New(o)
 		assert.Equal(t, "127.0.0.1:2773", p.server)
-		assert.Equal(t, 1500*time.Millisecond, p.timeout)
-		assert.Equal(t, 100*time.Millisecond, p.readyWait)
+		assert.Equal(t, 3*time.Second, p.timeout)
+		assert.Equal(t, 100*time.Millisecond, p.ready.wait)
 		assert.Equal(t, DialectAgent, p.dialect)
 		assert.Equal(t, "/var/run/awssmatoken", p.tokens.file)
 	}
 	t.Setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001")
 	assert.Equal(t, DialectLambda, New(nil).dialect)
+	assert.Equal(t, 1500*time.Millisecond, New(nil).timeout)
 }
 
 func FuzzAnswer(f *testing.F) {

@@ -44,8 +44,10 @@ func (e *examination) adviseExtension(p *probe) string {
 	switch {
 	case p.behind() && (isFailure(p.class) || p.class == hush.ErrAbsent || p.class == hush.ErrRefused):
 		return "the agent runs and takes the token, and its own store fails: run 'hush doctor' with the agent's configuration, as the user that it runs as; of AWS's agent, look at its log"
+	case p.notReady():
+		return "nothing, if the function has only just started: the extension does not serve while the function initialises"
 	case p.class == hush.ErrUnavailable && p.reached() == yes && inLambda:
-		return "the extension is there, and fails or does not serve yet: it does not while the function initialises, and its log (PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL) says more"
+		return "the extension is there, and fails: its log (PARAMETERS_SECRETS_EXTENSION_LOG_LEVEL) says more"
 	case p.class == hush.ErrUnavailable && p.reached() == yes:
 		return "what answers on that port is no agent, or is not well: look at its log, or correct the parameter endpoint or PARAMETERS_SECRETS_EXTENSION_HTTP_PORT"
 	case p.class == hush.ErrAbsent:

@@ -100,8 +100,8 @@ func TestDoctorOnTheExtension(t *testing.T) {
 		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
 		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
 		{vars: at(ill, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is no agent, or is not well"},
-		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "does not serve yet"},
-		{vars: at(early, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "while the function initialises"},
+		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "the extension is there, and fails"},
+		{vars: at(early, lambda), answer: "refused", reached: "yes", signedIn: "unknown", advice: "while the function initialises"},
 		{vars: at(silly, outside), answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "start the agent"},
 		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
 	} {

@@ -40,6 +40,9 @@ func (p *probe) behind() bool {
 	return p.link.Scheme == "extension" && behindIt.MatchString(p.detail())
 }
 
+// notReady reports whether the extension has only just started.
+func (p *probe) notReady() bool { return strings.Contains(p.detail(), "is not ready to serve") }
+
 // mountless reports whether Vault has no such mount, or none that this token can read
 // anything at, whatever REF is.
 func (p *probe) mountless() bool {
@@ -66,7 +69,7 @@ func (p *probe) authenticated() string {
 		return yes
 	case p.class == hush.ErrUnauthenticated:
 		return no
-	case !p.answered():
+	case !p.answered(), p.notReady():
 		return unknown
 	}
 	switch p.class {
