@@ -27,26 +27,27 @@ func newCPUGroup(quota, period time.Duration) (*cpuGroup, error) {
 	name := fmt.Sprintf("hush-coldstart-%d", os.Getpid())
 	const v1, v2 = "/sys/fs/cgroup/cpu", "/sys/fs/cgroup"
 	if _, err := os.Stat(v1 + "/cpu.cfs_quota_us"); err == nil {
-		g := &cpuGroup{dir: filepath.Join(v1, name), leave: v1 + "/tasks"}
-		g.tasks = filepath.Join(g.dir, "tasks")
-		return g, g.make(map[string]string{"cpu.cfs_period_us": us(period), "cpu.cfs_quota_us": us(quota)})
+		dir := filepath.Join(v1, name)
+		g := &cpuGroup{dir: dir, tasks: filepath.Join(dir, "tasks"), leave: v1 + "/tasks"}
+		return g.create(map[string]string{"cpu.cfs_period_us": us(period), "cpu.cfs_quota_us": us(quota)})
 	}
-	// A process can only be placed whole: the child is born in the group.
+	// Version 2 moves whole processes only, so the child starts in the group.
 	g := &cpuGroup{dir: filepath.Join(v2, name)}
-	return g, g.make(map[string]string{"cpu.max": us(quota) + " " + us(period)})
+	return g.create(map[string]string{"cpu.max": us(quota) + " " + us(period)})
 }
 
-func (g *cpuGroup) make(files map[string]string) error {
+// create makes the directory of g and writes its settings.
+func (g *cpuGroup) create(settings map[string]string) (*cpuGroup, error) {
 	if err := os.Mkdir(g.dir, 0o755); err != nil { //nolint:gosec // as the kernel does
-		return err
+		return nil, err
 	}
-	for file, text := range files {
+	for file, text := range settings {
 		if err := os.WriteFile(filepath.Join(g.dir, file), []byte(text), 0o600); err != nil {
 			g.remove()
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return g, nil
 }
 
 func (g *cpuGroup) remove() { _ = os.Remove(g.dir) }

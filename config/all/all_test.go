@@ -42,7 +42,7 @@ func TestInit(t *testing.T) {
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
 	trace, err := cmd.CombinedOutput()
 	require.NoError(t, err)
-	ours := regexp.MustCompile(`init (github.com/hush-secrets/hush\S*) .* (\d+) allocs`).FindAllStringSubmatch(string(trace), -1)
+	ours := regexp.MustCompile(`init (github\.com/hush-secrets/hush\S*) .* (\d+) allocs`).FindAllStringSubmatch(string(trace), -1)
 	require.NotEmpty(t, ours)
 	for _, found := range ours {
 		allocs, err := strconv.Atoi(found[2])

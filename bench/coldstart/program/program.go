@@ -3,7 +3,6 @@ package program
 
 import (
 	"context"
-	"io"
 	"os"
 
 	"github.com/hush-secrets/hush"
@@ -12,14 +11,15 @@ import (
 // Name is the secret that every program reads.
 const Name = "app/db"
 
-// Run reads a secret, writes it to standard output, and exits.
-func Run(read func() (string, error)) {
+// Run reads a secret, writes it to standard output, and returns the exit status.
+func Run(read func() (string, error)) (status int) {
 	text, err := read()
 	if err != nil {
-		_, _ = io.WriteString(os.Stderr, err.Error()+"\n")
-		os.Exit(1)
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+		return 1
 	}
-	_, _ = io.WriteString(os.Stdout, text+"\n")
+	_, _ = os.Stdout.WriteString(text + "\n")
+	return 0
 }
 
 // Get reads the secret from p.

@@ -3,13 +3,14 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/config/all"
 )
 
-func main() { program.Run(read) }
+func main() { os.Exit(program.Run(read)) }
 
 func read() (string, error) {
 	secrets, err := config.OpenEnv(context.Background(), all.Schemes()...)

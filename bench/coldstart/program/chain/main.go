@@ -2,6 +2,8 @@
 package main
 
 import (
+	"os"
+
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 	"github.com/hush-secrets/hush/chain"
 	"github.com/hush-secrets/hush/direct/awsdirect"
@@ -9,10 +11,10 @@ import (
 )
 
 func main() {
-	program.Run(func() (string, error) {
+	os.Exit(program.Run(func() (string, error) {
 		return program.Get(chain.New([]chain.Link{
 			{Name: "extension", Provider: extension.New(nil), Front: true},
 			{Name: "direct", Provider: awsdirect.New(nil)},
 		}, nil))
-	})
+	}))
 }

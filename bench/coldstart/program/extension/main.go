@@ -2,10 +2,12 @@
 package main
 
 import (
+	"os"
+
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 	"github.com/hush-secrets/hush/extension"
 )
 
 func main() {
-	program.Run(func() (string, error) { return program.Get(extension.New(nil)) })
+	os.Exit(program.Run(func() (string, error) { return program.Get(extension.New(nil)) }))
 }

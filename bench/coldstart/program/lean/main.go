@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 	"github.com/hush-secrets/hush/config"
@@ -10,7 +11,7 @@ import (
 	"github.com/hush-secrets/hush/extension"
 )
 
-func main() { program.Run(read) }
+func main() { os.Exit(program.Run(read)) }
 
 func read() (string, error) {
 	secrets, err := config.OpenEnv(context.Background(), extension.Scheme(), env.Scheme())

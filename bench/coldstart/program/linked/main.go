@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 	"github.com/hush-secrets/hush/config"
@@ -15,7 +16,7 @@ import (
 	_ "github.com/hashicorp/vault/api"
 )
 
-func main() { program.Run(read) }
+func main() { os.Exit(program.Run(read)) }
 
 func read() (string, error) {
 	secrets, err := config.OpenEnv(context.Background(), extension.Scheme(), env.Scheme())

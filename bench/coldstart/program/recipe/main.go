@@ -12,16 +12,16 @@ import (
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 )
 
-func main() { program.Run(read) }
+func main() { os.Exit(program.Run(read)) }
 
 func read() (string, error) {
 	address := "http://127.0.0.1:" + os.Getenv("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT")
-	request, err := http.NewRequest(http.MethodGet, address+"/secretsmanager/get?secretId="+url.QueryEscape(program.Name), nil)
+	request, err := http.NewRequest(http.MethodGet, address+"/secretsmanager/get?secretId="+url.QueryEscape(program.Name), http.NoBody) //nolint:gosec // loopback
 	if err != nil {
 		return "", err
 	}
 	request.Header.Set("X-Aws-Parameters-Secrets-Token", os.Getenv("AWS_SESSION_TOKEN"))
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:gosec // loopback
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"os"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -11,7 +12,7 @@ import (
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 )
 
-func main() { program.Run(read) }
+func main() { os.Exit(program.Run(read)) }
 
 func read() (string, error) {
 	ctx := context.Background()
