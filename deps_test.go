@@ -60,6 +60,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/fan"},
 	{pkg: "internal/limit"},
 	{pkg: "internal/params"},
+	{pkg: "internal/namepattern"},
 	{pkg: "internal/netfault"},
 	{pkg: "internal/secretfile"},
 	{pkg: "internal/nearest"},

@@ -1,19 +1,22 @@
 // Package agent serves secrets from any [hush.Provider] by the HTTP protocol of
-// the AWS Secrets Manager Agent, so that code in any language that was written for
-// it, or for the Lambda extension, reads from Vault or the environment.
+// the AWS Secrets Manager Agent. Code in any language that was written for that agent,
+// or for the Lambda extension, can therefore read from Vault or the environment.
 //
-// It is for loopback alone and for those who know its token:
+// The agent is for clients on the same machine that know its token:
 //
 //   - [Serve] refuses a listener that other machines could reach.
-//   - A request without the token gets nothing but "healthy", and an empty token
-//     lets nobody in.
-//   - A request that a proxy forwarded is refused, whatever it carries.
-//   - A name means that name: nothing in it is parsed, cleaned or decoded twice.
-//   - No answer but the secret itself holds anything of the provider's: errors are
-//     in our words, and a provider's panic is an error like any other.
+//   - A request without the token gets nothing but "healthy". An empty token refuses
+//     every request.
+//   - A request that a proxy forwarded is refused, even with the token.
+//   - A name means exactly that name: the agent does not parse, clean or decode it.
+//   - No response except the secret itself contains anything of the provider's. Errors
+//     have texts of this package, and a provider's panic is an error like any other.
+//   - [Serve] bounds the memory, the time and the number of connections that have not
+//     shown the token, all of them together, and closes a connection after each
+//     response to a request without the token.
 //
 // Each class of failure has an error type of its own, so that package extension
-// reads back the class that the provider had.
+// restores the class that the provider returned.
 package agent
 
 import (
@@ -23,12 +26,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"path"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/namepattern"
 )
 
 const (
@@ -37,37 +39,31 @@ const (
 	pingPath      = "/ping"
 )
 
-// DefaultPrefix is what Options.Prefix is if it is empty, as in AWS's agent.
+// DefaultPrefix is Options.Prefix if that is empty, as in AWS's agent.
 const DefaultPrefix = "/v1/"
 
-// DefaultMaxRequests is what Options.MaxRequests is if it is 0, as in AWS's agent.
+// DefaultMaxRequests is Options.MaxRequests if that is 0, as in AWS's agent.
 const DefaultMaxRequests = 800
 
-// pingReserve is how many requests for /ping are answered beyond the limit, so that
-// an agent with much to do is not taken for a dead one. AWS's agent has as many.
-const pingReserve = 2
-
-// Options are what a Handler can be told. The zero value, like nil, is the
-// documented default of each.
+// Options configure a Handler. Nil means the zero value, which has the documented
+// defaults.
 type Options struct {
-	// Allow lists the names that may be asked for, as patterns of [path.Match],
-	// where * does not cross a slash. They are compared with the name as asked, which
-	// may be an ARN: it needs a pattern of its own, but * is also one for each ARN
-	// without a slash. A malformed pattern refuses every secret.
-	// Nil: every name. Empty but not nil: none.
+	// Allow lists the names that are served, as patterns of [path.Match] with one
+	// difference: a set or range such as [^a] does not match a slash, as * and ? do
+	// not. A pattern must match the whole name in the request, which may be an ARN. A
+	// malformed pattern refuses every secret. Nil means every name. Empty but not nil
+	// means no name.
 	Allow []string
 
-	// Prefix is what stands before a secret's name in a path, /v1/ in
-	// /v1/db/prod. It begins with a slash and should end with one; a prefix that
-	// does not begin with one matches no path. The other paths go before it. Empty:
-	// DefaultPrefix.
+	// Prefix precedes a secret's name in a path, such as /v1/ in /v1/db/prod. It must
+	// begin with a slash, or it matches no path, and it should end with one. The
+	// other paths take precedence. Empty means DefaultPrefix.
 	Prefix string
 
-	// MaxRequests is how many requests are answered at the same time; one more is
-	// status 429, and two more are if they are for /ping. AWS's agent counts
-	// connections, and answers one that came over the limit with 429 for as long as
-	// it lasts; here it is the request that counts, and the next one on the same
-	// connection has its own luck. 0: DefaultMaxRequests. Negative: no limit.
+	// MaxRequests is how many requests with the token are served at the same time. A
+	// further request gets status 429; a later request on the same connection may
+	// succeed. Requests for /ping are not limited. Zero means DefaultMaxRequests. A
+	// negative value means no limit.
 	MaxRequests int
 }
 
@@ -81,74 +77,102 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Handler returns a handler that answers from p whoever sends token in the header
-// X-Aws-Parameters-Secrets-Token or X-Vault-Token. Beside the members that AWS
-// has, an answer may hold Expires (in seconds since 1970, like CreatedDate), Stale
-// and Fallback.
+// Handler returns a handler that serves the secrets of p to requests that have token
+// in the header X-Aws-Parameters-Secrets-Token or X-Vault-Token. If a request has
+// several of these headers, each must have the token. In addition to AWS's members, a
+// response may have Expires (in seconds since 1970, like CreatedDate), Stale and
+// Fallback.
 //
-// Put it on loopback only, as Serve does. An empty token refuses every request.
-func Handler(p hush.Provider, token string, options *Options) http.Handler {
+// Use the handler on loopback only, as Serve does. An empty token refuses every
+// request.
+func Handler(p hush.Provider, token string, opts *Options) http.Handler {
 	var o Options
-	if options != nil {
-		o = *options
+	if opts != nil {
+		o = *opts
 	}
 	o = o.withDefaults()
-	return &handler{
+	h := &handler{
 		provider: p, closed: token == "", digest: sha256.Sum256([]byte(token)),
-		limited: o.Allow != nil, allow: slices.Clone(o.Allow), prefix: o.Prefix, places: places{limit: int64(o.MaxRequests)},
+		limited: o.Allow != nil, prefix: o.Prefix, limiter: limiter{limit: int64(o.MaxRequests)},
 	}
+	for _, text := range o.Allow {
+		pattern, err := namepattern.Parse(text)
+		h.allow, h.malformed = append(h.allow, pattern), errors.Join(h.malformed, err)
+	}
+	return h
 }
 
 type handler struct {
-	provider hush.Provider
-	closed   bool
-	digest   [sha256.Size]byte // of the token
-	limited  bool
-	allow    []string
-	prefix   string
-	places   places
+	provider  hush.Provider
+	closed    bool              // the token is empty
+	digest    [sha256.Size]byte // of the token
+	limited   bool              // to the names that allow matches
+	allow     []namepattern.Pattern
+	malformed error // patterns that cannot be parsed
+	prefix    string
+	limiter   limiter
 }
 
-// bodyTime is how long a body may take that nobody wants: net/http waits for it
-// before it answers, and so would a graceful stop.
-const bodyTime = 100 * time.Millisecond
+// bodyTimeout is how long a request's body may take, which the agent does not need:
+// net/http reads it before the next request, and so would a graceful stop.
+const bodyTimeout = 100 * time.Millisecond
 
-// ServeHTTP makes the agent's checks in the agent's order.
+// ServeHTTP makes the checks of AWS's agent in the same order. A connection is closed
+// after the response to a request that it does not authenticate, so that clients
+// without the token cannot keep the agent busy.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime)) // which a test's writer may not have
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // unsupported by test recorders
 	}
-	route := rawPath(r.URL)
-	reserve := 0
-	if route == pingPath {
-		reserve = pingReserve
+	authentic := h.authenticates(r.Header)
+	if authentic {
+		authenticateConn(r.Context())
 	}
-	if !h.places.take(reserve) {
-		plain(http.StatusTooManyRequests, "Connection limit exceeded").write(w)
-		return
-	}
-	defer h.places.leave()
-	_, forwarded := r.Header["X-Forwarded-For"]
+	path := rawPath(r.URL)
 	switch {
-	case h.closed:
-		plain(http.StatusForbidden, "Bad Token").write(w)
-	case route == pingPath && r.Method == http.MethodGet:
-		plain(http.StatusOK, "healthy").write(w)
-	case route == pingPath:
-		plain(http.StatusMethodNotAllowed, "Not allowed").write(w)
-	case forwarded:
-		plain(http.StatusBadRequest, "Forwarded").write(w)
-	case !h.knows(r.Header):
-		plain(http.StatusForbidden, "Bad Token").write(w)
-	case r.Method != http.MethodGet:
-		plain(http.StatusMethodNotAllowed, "Not allowed").write(w)
+	case path == pingPath:
+		h.ping(r.Method).write(w, authentic)
+	case !authentic:
+		h.refuse(r.Header).write(w, false)
+	case !h.limiter.acquire():
+		overLimit().write(w, true)
 	default:
-		h.route(r, route).write(w)
+		defer h.limiter.release()
+		h.route(r, path).write(w, true)
 	}
 }
 
-// rawPath returns the path as it was sent: EscapedPath alone escapes what should
-// have been and was not. Routing on a decoded path would find a route in a name.
+func (h *handler) ping(method string) response {
+	switch {
+	case h.closed:
+		return badToken()
+	case method != http.MethodGet:
+		return notAllowed()
+	}
+	return plain(http.StatusOK, "healthy")
+}
+
+// refuse returns the response to a request that is not authenticated. It takes no
+// place of the limiter.
+func (h *handler) refuse(header http.Header) response {
+	switch {
+	case h.limiter.full():
+		return overLimit()
+	case !h.closed && isForwarded(header):
+		return plain(http.StatusBadRequest, "Forwarded")
+	}
+	return badToken()
+}
+
+func badToken() response   { return plain(http.StatusForbidden, "Bad Token") }
+func notAllowed() response { return plain(http.StatusMethodNotAllowed, "Not allowed") }
+func overLimit() response {
+	return plain(http.StatusTooManyRequests, "Connection limit exceeded")
+}
+
+// rawPath returns the path as it was sent. EscapedPath alone would escape characters
+// that the client should have escaped. Routing on a decoded path would find a route in
+// a name.
 func rawPath(u *url.URL) string {
 	if u.RawPath != "" {
 		return u.RawPath
@@ -156,33 +180,52 @@ func rawPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// knows reports whether one of the token's headers holds it. Hashing both sides
-// first hides its length, too.
-func (h *handler) knows(header http.Header) bool {
-	found := 0
+// isForwarded reports whether a proxy forwarded the request.
+func isForwarded(header http.Header) bool {
+	for _, name := range [...]string{"X-Forwarded-For", "Forwarded", "Via"} {
+		if _, ok := header[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// authenticates reports whether a request with this header has the token and was not
+// forwarded. Every token in the header must be the token. Hashing both sides first
+// hides the token's length, too.
+func (h *handler) authenticates(header http.Header) bool {
+	if h.closed || isForwarded(header) {
+		return false
+	}
+	tokens, right := 0, 1
 	for _, name := range [...]string{"X-Aws-Parameters-Secrets-Token", "X-Vault-Token"} {
 		for _, token := range header[name] {
 			digest := sha256.Sum256([]byte(token))
-			found |= subtle.ConstantTimeCompare(digest[:], h.digest[:])
+			right &= subtle.ConstantTimeCompare(digest[:], h.digest[:])
+			tokens++
 		}
 	}
-	return found == 1
+	return tokens > 0 && right == 1
 }
 
-func (h *handler) route(r *http.Request, route string) answer {
-	var q question
+// route responds to an authenticated request.
+func (h *handler) route(r *http.Request, path string) response {
+	if r.Method != http.MethodGet {
+		return notAllowed()
+	}
+	var req request
 	var fault string
 	switch {
-	case route == queryPath:
-		q, fault = parseQuery(r.URL.RawQuery, true)
-		if fault == "" && q.id == "" {
+	case path == queryPath:
+		req, fault = parseQuery(r.URL.RawQuery, true)
+		if fault == "" && req.id == "" {
 			fault = "missing parameter secretId"
 		}
-	case strings.HasPrefix(route, parameterPath):
+	case strings.HasPrefix(path, parameterPath):
 		return plain(http.StatusNotFound, "Not found: Parameter Store is not served here, only "+queryPath)
-	case strings.HasPrefix(route, h.prefix):
-		q, fault = parseQuery(r.URL.RawQuery, false)
-		if q.id = strings.TrimPrefix(route, h.prefix); q.id == "" {
+	case strings.HasPrefix(path, h.prefix):
+		req, fault = parseQuery(r.URL.RawQuery, false)
+		if req.id = strings.TrimPrefix(path, h.prefix); req.id == "" {
 			fault = "missing secret ID"
 		}
 	default:
@@ -191,36 +234,35 @@ func (h *handler) route(r *http.Request, route string) answer {
 	if fault != "" {
 		return plain(http.StatusBadRequest, fault)
 	}
-	return h.get(r.Context(), q)
+	return h.get(r.Context(), req)
 }
 
-func (h *handler) get(ctx context.Context, q question) answer {
-	switch allowed, err := h.allows(q.id); {
-	case err != nil:
+func (h *handler) get(ctx context.Context, req request) response {
+	switch {
+	case h.malformed != nil:
 		return failed("InternalFailure", "the allow-list has a malformed pattern")
-	case !allowed:
+	case !h.allows(req.id):
 		return failed("AccessDeniedException", "this name is not on the allow-list")
 	}
-	secret, err := calmly(ctx, h.provider, q.ref())
+	secret, err := getRecovering(ctx, h.provider, req.ref())
 	if err != nil {
 		return failure(hush.ClassOf(err))
 	}
-	return found(q.id, secret)
+	return found(req.id, secret)
 }
 
-// allows looks at every pattern, so that a malformed one is known on the first
-// request and not on the first that gets as far.
-func (h *handler) allows(id string) (allowed bool, err error) {
+func (h *handler) allows(id string) bool {
 	for _, pattern := range h.allow {
-		matches, bad := path.Match(pattern, id)
-		allowed, err = allowed || matches, errors.Join(err, bad)
+		if pattern.Match(id) {
+			return true
+		}
 	}
-	return allowed || !h.limited, err
+	return !h.limited
 }
 
-// calmly asks p, and makes a panic of it an error that says nothing: net/http
-// would log the panic's text.
-func calmly(ctx context.Context, p hush.Provider, ref hush.Ref) (secret hush.Secret, err error) {
+// getRecovering calls p.Get and turns a panic into an error without its text, which
+// net/http would log.
+func getRecovering(ctx context.Context, p hush.Provider, ref hush.Ref) (secret hush.Secret, err error) {
 	defer func() {
 		if recover() != nil {
 			err = hush.ErrUnavailable

@@ -143,15 +143,38 @@ func TestWhatIsAsked(t *testing.T) {
 	}
 }
 
-func TestTokenInEitherHeader(t *testing.T) {
-	h := agent.Handler(echoing, token, nil)
-	for _, header := range []string{"X-Aws-Parameters-Secrets-Token", "X-Vault-Token"} {
+// TestEveryTokenMustBeRight has requests with several tokens, of which AWS's agent
+// refuses the ones with a wrong one, too.
+func TestEveryTokenMustBeRight(t *testing.T) {
+	const aws, vault = "X-Aws-Parameters-Secrets-Token", "X-Vault-Token"
+	for _, c := range []struct {
+		header http.Header
+		want   int
+	}{
+		{http.Header{aws: {token}}, 200},
+		{http.Header{vault: {token}}, 200},
+		{http.Header{aws: {token}, vault: {token}}, 200},
+		{http.Header{aws: {token, token}}, 200},
+		{http.Header{aws: {token, "wrong"}}, 403},
+		{http.Header{aws: {"wrong", token}}, 403},
+		{http.Header{aws: {token}, vault: {"wrong"}}, 403},
+		{http.Header{aws: {"wrong"}, vault: {token}}, 403},
+		{http.Header{aws: {""}, vault: {token}}, 403},
+		{http.Header{}, 403},
+	} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)
-		r.Header.Add(header, "wrong")
-		r.Header.Add(header, token)
+		r.Header = c.header
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		assert.Equal(t, 200, w.Code, header)
+		agent.Handler(echoing, token, nil).ServeHTTP(w, r)
+		assert.Equal(t, c.want, w.Code, c.header)
+	}
+}
+
+func TestForwardedRequestsAreRefused(t *testing.T) {
+	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via"} {
+		response, body := ask(t, agent.Handler(echoing, token, nil), "GET", "/v1/db", header, "1.1 proxy")
+		assert.Equal(t, 400, response.StatusCode, header)
+		assert.Equal(t, "Forwarded", body, header)
 	}
 }
 
@@ -272,6 +295,9 @@ func TestAllow(t *testing.T) {
 		{[]string{"db/*"}, "DB/prod", "AccessDeniedException"},
 		{[]string{"db"}, "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "AccessDeniedException"},
 		{[]string{"arn:aws:secretsmanager:*:*:secret:db-??????"}, "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "SecretString"},
+		{[]string{"db[^x]prod"}, "db/prod", "AccessDeniedException"},
+		{[]string{"db[!-~]prod"}, "db/prod", "AccessDeniedException"},
+		{[]string{"db[!-~]prod"}, "db-prod", "SecretString"},
 		{[]string{"db/*", "["}, "db/prod", "InternalFailure"},
 		{[]string{"[", "db/*"}, "db/prod", "InternalFailure"},
 	} {

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,41 +19,52 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// A hall is Serve in a bubble, whose time is not real.
-type hall struct {
+// A bubbleServer is Serve in a synctest bubble, with connections in memory.
+type bubbleServer struct {
 	t      *testing.T
 	pipes  *pipes
 	stop   context.CancelFunc
 	served chan error
 }
 
-func openHall(t *testing.T, h http.Handler) *hall {
+func serveInBubble(t *testing.T, h http.Handler) *bubbleServer {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	o := &hall{t, &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}, stop, make(chan error, 1)}
-	go func() { o.served <- agent.Serve(ctx, o.pipes, h) }()
-	return o
+	s := &bubbleServer{t, &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}, stop, make(chan error, 1)}
+	go func() { s.served <- agent.Serve(ctx, s.pipes, h) }()
+	return s
 }
 
-// dial connects, and sends text, if there is any.
-func (o *hall) dial(text string) net.Conn {
-	o.t.Helper()
-	ours, theirs := net.Pipe()
-	o.pipes.conns <- theirs
+// dial connects and sends text, if there is any.
+func (s *bubbleServer) dial(text string) net.Conn {
+	s.t.Helper()
+	client, server := net.Pipe()
+	s.pipes.conns <- server
 	if text != "" {
-		_, err := io.WriteString(ours, text)
-		require.NoError(o.t, err)
+		_, err := io.WriteString(client, text)
+		require.NoError(s.t, err)
 	}
-	return ours
+	synctest.Wait()
+	return client
 }
 
-func (o *hall) close() {
-	o.t.Helper()
-	o.stop()
-	assert.NoError(o.t, <-o.served)
+// dialMany connects n times and sends text on each connection.
+func (s *bubbleServer) dialMany(n int, text string) []net.Conn {
+	s.t.Helper()
+	conns := make([]net.Conn, n)
+	for i := range conns {
+		conns[i] = s.dial(text)
+	}
+	return conns
 }
 
-// status reads an answer, and returns its status.
+func (s *bubbleServer) close() {
+	s.t.Helper()
+	s.stop()
+	assert.NoError(s.t, <-s.served)
+}
+
+// status reads a response and returns its status.
 func status(t *testing.T, conn net.Conn) int {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -71,6 +83,26 @@ func ended(t *testing.T, conn net.Conn) {
 	assert.NoError(t, conn.Close())
 }
 
+// closedOnes closes conns and returns the indexes of those that the server had closed.
+func closedOnes(t *testing.T, conns []net.Conn) (closed []int) {
+	t.Helper()
+	for i, conn := range conns {
+		_ = conn.SetReadDeadline(time.Now()) // which fails if the server has closed it
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) {
+			closed = append(closed, i)
+		}
+		assert.NoError(t, conn.Close())
+	}
+	return closed
+}
+
+func upTo(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
 func lasts(t *testing.T, limit time.Duration, do func()) {
 	t.Helper()
 	start := time.Now()
@@ -78,65 +110,131 @@ func lasts(t *testing.T, limit time.Duration, do func()) {
 	assert.Equal(t, limit, time.Since(start))
 }
 
-const pinging = "GET /ping HTTP/1.1\r\nHost: x\r\n"
+const (
+	pinging   = "GET /ping HTTP/1.1\r\nHost: x\r\n"
+	getting   = "GET /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: " + token + "\r\n"
+	mostConns = 3200 // the documented limits of Serve
+	mostBytes = 512 << 10
+)
 
-func TestNobodyWaitsForABody(t *testing.T) {
+func TestABodyDoesNotHoldAResponse(t *testing.T) {
 	for _, head := range []string{"Content-Length: 9", "Transfer-Encoding: chunked", "Content-Length: 9\r\nExpect: 100-continue"} {
 		for _, method := range []string{"GET", "POST"} {
 			synctest.Test(t, func(t *testing.T) {
-				o := openHall(t, agent.Handler(echoing, token, nil))
-				conn := o.dial(method + " /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: " + token + "\r\n" + head + "\r\n\r\n")
-				synctest.Wait() // until the answer, or what it waits for
+				s := serveInBubble(t, agent.Handler(echoing, token, nil))
+				conn := s.dial(method + strings.TrimPrefix(getting, "GET") + head + "\r\n\r\n")
 				start := time.Now()
-				o.stop()
+				s.stop()
 				assert.Equal(t, map[string]int{"GET": 200, "POST": 405}[method], status(t, conn), head)
 				ended(t, conn)
-				assert.NoError(t, <-o.served)
+				assert.NoError(t, <-s.served)
 				assert.Less(t, time.Since(start), time.Second)
 			})
 		}
 	}
 }
 
-// TestABodyThatComesIsRead keeps the connection for the next request.
-func TestABodyThatComesIsRead(t *testing.T) {
+// TestABodyIsRead keeps the connection for the next request.
+func TestABodyIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := openHall(t, agent.Handler(echoing, token, nil))
-		conn := o.dial("POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		conn := s.dial("POST" + strings.TrimPrefix(getting, "GET") + "Content-Length: 2\r\n\r\nab")
 		assert.Equal(t, 405, status(t, conn))
 		time.Sleep(time.Second)
-		_, err := io.WriteString(conn, pinging+"\r\n")
+		_, err := io.WriteString(conn, getting+"\r\n")
 		require.NoError(t, err)
 		assert.Equal(t, 200, status(t, conn))
-		o.close()
+		s.close()
 		ended(t, conn)
 	})
 }
 
-func TestServesLimits(t *testing.T) {
+// TestConnectionsWithoutTheTokenEndAfterOneResponse sends a second request on each
+// connection before the first response is read.
+func TestConnectionsWithoutTheTokenEndAfterOneResponse(t *testing.T) {
+	forwarded := "X-Forwarded-For: 127.0.0.1\r\n"
+	for request, want := range map[string]int{
+		pinging:                          200,
+		pinging + "X-Vault-Token: x\r\n": 200,
+		pinging + forwarded:              200,
+		strings.Replace(pinging, "GET", "POST", 1):               405,
+		"GET /v1/db HTTP/1.1\r\nHost: x\r\n":                     403,
+		"GET /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: x\r\n": 403,
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\n":                      403,
+		getting + "X-Vault-Token: x\r\n":                         403,
+		getting + forwarded:                                      400,
+		"GET /v1/db HTTP/1.1\r\nno header\r\n":                   400,
+		getting + "X: " + strings.Repeat("x", 32<<10) + "\r\n":   431,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := serveInBubble(t, agent.Handler(echoing, token, nil))
+			conn := s.dial("")
+			go func() { _, _ = io.WriteString(conn, request+"\r\n"+getting+"\r\n") }() // the server stops reading
+			r := bufio.NewReader(conn)
+			response, err := http.ReadResponse(r, nil)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, response.Body)
+			assert.NoError(t, err)
+			assert.Equal(t, want, response.StatusCode, request)
+			assert.True(t, response.Close, request)
+			_, err = r.ReadByte()
+			assert.ErrorIs(t, err, io.EOF, request)
+			assert.NoError(t, conn.Close())
+			s.close()
+		})
+	}
+}
+
+// TestConnectionsWithTheTokenAreKept also has responses that are not secrets.
+func TestConnectionsWithTheTokenAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := openHall(t, agent.Handler(echoing, token, nil))
-		half := o.dial(pinging)
-		lasts(t, 10*time.Second, func() { ended(t, half) })
-		idle := o.dial(pinging + "\r\n")
-		assert.Equal(t, 200, status(t, idle))
-		lasts(t, time.Minute, func() { ended(t, idle) })
-		large := o.dial(pinging + "X: ")
-		go func() { _, _ = io.WriteString(large, strings.Repeat("x", 80<<10)+"\r\n\r\n") }() // as much as is taken
-		assert.Equal(t, 431, status(t, large))
-		assert.NoError(t, large.Close())
-		o.close()
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		conn := s.dial("")
+		for path, want := range map[string]int{"/v1/db": 200, "/ping": 200, "/v1/": 400, "/nowhere": 404} {
+			_, err := io.WriteString(conn, strings.Replace(getting, "/v1/db", path, 1)+"\r\n")
+			require.NoError(t, err)
+			assert.Equal(t, want, status(t, conn), path)
+		}
+		s.close()
+		ended(t, conn)
 	})
 }
 
-// TestHalfARequestDoesNotHoldAStop has three connections that nobody would miss.
+func TestTimeoutsOfServe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		for _, text := range []string{"", pinging} {
+			half := s.dial(text)
+			lasts(t, 5*time.Second, func() { ended(t, half) })
+		}
+		idle := s.dial(getting + "\r\n")
+		assert.Equal(t, 200, status(t, idle))
+		lasts(t, time.Minute, func() { ended(t, idle) })
+		s.close()
+	})
+}
+
+// TestTheLongestRequestIsServed has the longest token, and a name of 2,048 bytes, each
+// of them escaped.
+func TestTheLongestRequestIsServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := strings.Repeat("t", 16<<10)
+		s := serveInBubble(t, agent.Handler(echoing, long, nil))
+		conn := s.dial("GET /secretsmanager/get?secretId=" + strings.Repeat("%2F", 2048) + " HTTP/1.1\r\nHost: x\r\nX-Vault-Token: " + long + "\r\n\r\n")
+		assert.Equal(t, 200, status(t, conn))
+		assert.NoError(t, conn.Close())
+		s.close()
+	})
+}
+
+// TestHalfARequestDoesNotHoldAStop has connections that wait for a request.
 func TestHalfARequestDoesNotHoldAStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := openHall(t, agent.Handler(echoing, token, nil))
-		half, silent, kept := o.dial(pinging), o.dial(""), o.dial(pinging+"\r\n")
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		half, silent, kept := s.dial(pinging), s.dial(""), s.dial(getting+"\r\n")
 		assert.Equal(t, 200, status(t, kept))
 		start := time.Now()
-		o.close()
+		s.close()
 		assert.Less(t, time.Since(start), time.Second)
 		for _, conn := range []net.Conn{half, silent, kept} {
 			ended(t, conn)
@@ -144,57 +242,78 @@ func TestHalfARequestDoesNotHoldAStop(t *testing.T) {
 	})
 }
 
-const mostConns = 3200 // as Serve documents
-
-func TestIdleConnectionsMakeRoom(t *testing.T) {
+// TestBytesOfUnauthenticatedConnectionsAreBounded closes the oldest that have sent any.
+func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := openHall(t, agent.Handler(echoing, token, nil))
-		var idle []net.Conn
-		for range mostConns {
-			idle = append(idle, o.dial(pinging))
-		}
-		synctest.Wait()
-		for range 3 {
-			next := o.dial(pinging + "\r\n")
-			assert.Equal(t, 200, status(t, next))
-			idle = append(idle, next)
-		}
-		closed := 0
-		for _, conn := range idle {
-			_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond))
-			if _, err := conn.Read(make([]byte, 1)); err == io.EOF {
-				closed++
-			}
-			assert.NoError(t, conn.Close())
-		}
-		assert.Equal(t, 3, closed)
-		synctest.Wait()
-		last := o.dial(pinging + "\r\n")
-		assert.Equal(t, 200, status(t, last))
-		o.close()
-		ended(t, last)
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		idle := s.dial(getting + "\r\n")
+		assert.Equal(t, 200, status(t, idle))
+		silent := s.dial("")
+		const size, charge = 16 << 10, 1 << 10
+		head := pinging + "X: "
+		half := s.dialMany(mostBytes/(size+charge)+5, head+strings.Repeat("x", size-len(head)))
+		assert.Equal(t, upTo(5), closedOnes(t, half))
+		one := s.dialMany(mostBytes/charge+7, "G") // bytes are not all that a connection costs
+		assert.Equal(t, upTo(7), closedOnes(t, one))
+		assert.Empty(t, closedOnes(t, []net.Conn{idle, silent}))
+		s.close()
 	})
 }
 
-// TestBusyConnectionsKeepTheirs has no connection that could make room.
-func TestBusyConnectionsKeepTheirs(t *testing.T) {
+// TestManyRequestsOfOneConnectionAreNotCounted has a client with the token.
+func TestManyRequestsOfOneConnectionAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		half, conn := s.dial(pinging), s.dial("")
+		for range 2 * mostBytes / (16 << 10) {
+			_, err := io.WriteString(conn, getting+"X: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
+			require.NoError(t, err)
+			require.Equal(t, 200, status(t, conn))
+		}
+		assert.Empty(t, closedOnes(t, []net.Conn{half, conn}))
+		s.close()
+	})
+}
+
+// TestIdleConnectionsMakeRoom fills the server with connections that have shown the
+// token and a few that have not, which go first.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		var idle []net.Conn
+		for range mostConns - 2 {
+			conn := s.dial(getting + "\r\n")
+			require.Equal(t, 200, status(t, conn))
+			idle = append(idle, conn)
+		}
+		silent, half := s.dial(""), s.dial(pinging)
+		for range 5 {
+			conn := s.dial(getting + "\r\n")
+			assert.Equal(t, 200, status(t, conn))
+			idle = append(idle, conn)
+		}
+		ended(t, silent)
+		ended(t, half)
+		assert.Equal(t, upTo(3), closedOnes(t, idle))
+		s.close()
+	})
+}
+
+// TestBusyConnectionsAreKept has no connection that could make room.
+func TestBusyConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		o := openHall(t, agent.Handler(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+		s := serveInBubble(t, agent.Handler(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
 			<-release
 			return hush.Secret{}, nil
 		}), token, &agent.Options{MaxRequests: -1}))
-		busy := make([]net.Conn, mostConns)
-		for i := range busy {
-			busy[i] = o.dial("GET /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: " + token + "\r\n\r\n")
-		}
-		synctest.Wait()
-		ended(t, o.dial(""))
+		busy := s.dialMany(mostConns, getting+"\r\n")
+		ended(t, s.dial(""))
 		close(release)
 		for _, conn := range busy {
 			assert.Equal(t, 200, status(t, conn))
 		}
-		o.close()
+		s.close()
 		for _, conn := range busy {
 			assert.NoError(t, conn.Close())
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// A slow client takes its answer's status only when it is told to.
+// A slow client takes the status of its response only after release.
 type slow struct {
 	*httptest.ResponseRecorder
 	arrived chan<- struct{}
@@ -54,20 +54,34 @@ func TestRequestsOverTheLimit(t *testing.T) {
 	hold("/v1/db")
 	check("/v1/db", 200)
 	hold("/v1/db")
-	// It is the first of the checks.
 	check("/v1/db", 429)
 	check("/nowhere", 429, "X-Forwarded-For", "1", "X-Aws-Parameters-Secrets-Token", "wrong")
-	for range 100 { // those who are refused take no place
+	for range 100 { // a refused request takes no place
 		check("/v1/db", 429)
 	}
-	check("/ping", 200)
-	hold("/ping")
-	check("/ping", 200)
-	hold("/ping")
-	check("/ping", 429)
+	for range 3 { // neither does /ping
+		hold("/ping")
+		check("/ping", 200)
+	}
 	close(release)
 	group.Wait()
 	check("/v1/db", 200)
+}
+
+// TestRequestsWithoutTheTokenTakeNoPlace holds more of them than there are places.
+func TestRequestsWithoutTheTokenTakeNoPlace(t *testing.T) {
+	h := agent.Handler(echoing, token, &agent.Options{MaxRequests: 1})
+	arrived, release := make(chan struct{}), make(chan struct{})
+	var group sync.WaitGroup
+	for range 3 {
+		w := slow{httptest.NewRecorder(), arrived, release}
+		group.Go(func() { h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)) })
+		<-arrived
+		response, _ := ask(t, h, "GET", "/v1/db")
+		assert.Equal(t, http.StatusOK, response.StatusCode)
+	}
+	close(release)
+	group.Wait()
 }
 
 func TestNoLimit(t *testing.T) {

@@ -12,36 +12,60 @@ import (
 	"time"
 )
 
-// grace is how long Serve waits for requests under way when it is told to stop.
-const grace = 10 * time.Second
+// gracePeriod is how long Serve waits for requests in flight when it is told to stop.
+const gracePeriod = 10 * time.Second
 
-// Serve serves h on l until ctx ends; it then takes no more connections, finishes
-// the requests under way, for 10 s at most, and returns nil. It refuses a listener
-// that is not TCP on a loopback address. It closes l in every case.
+// headerTimeout is how long a connection's first byte and a request's headers may take.
+// Twice that is the time that a connection lasts without having shown the token.
+const headerTimeout = 5 * time.Second
+
+// maxHeader is how many bytes of a request net/http reads before its body: 4 KiB more
+// than it is told. The longest token has 16 KiB, and the longest name, escaped, 6 KiB.
+const maxHeader = 20<<10 + 4<<10
+
+// receiveBuffer is how many bytes of a connection the kernel keeps; Linux keeps twice
+// as many.
+const receiveBuffer = 16 << 10
+
+const (
+	// defaultConns is what MaxConns returns if the process may open enough files.
+	defaultConns = 4 * DefaultMaxRequests
+
+	// reservedFiles are for what is neither a connection nor a request's call to a store.
+	reservedFiles = 64
+
+	// minConns is what MaxConns returns at least.
+	minConns = 16
+)
+
+// MaxConns returns how many connections Serve keeps open: 3,200, or fewer if this
+// process may open fewer than 6,464 files. It is then half of the files beyond 64,
+// because each request may need a connection to a store.
+func MaxConns() int {
+	files := min(openFiles(), reservedFiles+2*defaultConns)
+	return max(minConns, (int(files)-reservedFiles)/2)
+}
+
+// Serve serves h, a Handler or a handler around one, on l until ctx ends. It then
+// accepts no more connections, finishes the requests in flight, for 10 s at most, and
+// returns nil. Serve refuses a listener that is not TCP on a loopback address. It
+// closes l in every case.
 //
-// It keeps 3,200 connections, which is four times DefaultMaxRequests. One more takes
-// the place of one that waits for a request, and is closed if none does.
+// Serve keeps at most MaxConns connections. For one more, it closes the oldest one that
+// has not shown the token, or else one that has and is idle, or else the new one. The
+// connections that have not shown the token may send 512 KiB of requests, all of them
+// together; Serve then closes the oldest of those that have sent a part of one. It waits
+// 5 s for the first byte of a connection and 5 s for the headers of a request, which
+// have at most 24 KiB, and closes a connection that is idle for a minute.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	if !onLoopback(l.Addr()) {
-		_ = l.Close()
-		return fmt.Errorf("agent: %s is not a loopback address: secrets are served to this machine alone", l.Addr())
+	err := checkListener(l)
+	if err != nil {
+		return errors.Join(err, l.Close())
 	}
-	r := &room{waiting: map[net.Conn]struct{}{}}
-	server := &http.Server{
-		Handler:   h,
-		ConnState: r.note,
-		// No ReadTimeout: net/http would cancel the request's context at its end.
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       time.Minute, // longer than package extension keeps its own
-		MaxHeaderBytes:    64 << 10,
-		// net/http answers OPTIONS * itself, without asking for the token.
-		DisableGeneralOptionsHandler: true,
-		// net/http logs panics with their text, and a library does not print.
-		ErrorLog: log.New(io.Discard, "", 0),
-	}
-	server.RegisterOnShutdown(r.clear)
+	t := &connTracker{maxConns: MaxConns()}
+	server := newServer(h, t)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
+	go func() { served <- server.Serve(newTrackedListener(l, t)) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("agent: %w", err)
@@ -54,17 +78,46 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	}
 }
 
-func stop(server *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		_ = server.Close()
-		return errors.New("agent: requests still under way were cut off after " + grace.String())
+// checkListener makes l ready, or returns why it cannot be served.
+func checkListener(l net.Listener) error {
+	if !onLoopback(l.Addr()) {
+		return fmt.Errorf("agent: %s is not a loopback address: secrets are served to this machine alone", l.Addr())
+	}
+	if err := limitReceiveBuffer(l); err != nil && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("agent: limit the receive buffer: %w", err)
 	}
 	return nil
 }
 
-// onLoopback asks for no type, so that a wrapped listener is understood.
+func newServer(h http.Handler, t *connTracker) *http.Server {
+	server := &http.Server{
+		Handler:     h,
+		ConnState:   noteState,
+		ConnContext: withConn,
+		// No ReadTimeout: net/http would cancel the request's context at its end.
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       time.Minute, // longer than package extension keeps its own
+		MaxHeaderBytes:    maxHeader - 4<<10,
+		// net/http would respond to OPTIONS * itself, without a look at the token.
+		DisableGeneralOptionsHandler: true,
+		// net/http logs panics with their text, and a library does not print.
+		ErrorLog: log.New(io.Discard, "", 0),
+	}
+	server.RegisterOnShutdown(t.drain)
+	return server
+}
+
+func stop(server *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), gracePeriod)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close()
+		return errors.New("agent: requests still in flight were cut off after " + gracePeriod.String())
+	}
+	return nil
+}
+
+// onLoopback looks at the address only, so that a wrapped listener is allowed.
 func onLoopback(addr net.Addr) bool {
 	to, err := netip.ParseAddrPort(addr.String())
 	return err == nil && addr.Network() == "tcp" && to.Addr().Unmap().IsLoopback()

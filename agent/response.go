@@ -13,31 +13,36 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// An answer is a status and a body.
-type answer struct {
+// A response is a status and a body.
+type response struct {
 	status int
 	body   []byte
 }
 
-func plain(status int, text string) answer { return answer{status: status, body: []byte(text)} }
+func plain(status int, text string) response { return response{status: status, body: []byte(text)} }
 
-// reading is how long a client may take to read an answer: one that stands still
-// would keep its place for ever.
-const reading = 30 * time.Second
+// writeTimeout is how long a client may take to read a response. Without it, a client
+// that does not read would keep its place for ever.
+const writeTimeout = 30 * time.Second
 
-// write sends a without a Content-Type, as the agent does; net/http would guess
-// one from the secret.
-func (a answer) write(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(reading)) // which a test's writer may not have
-	w.Header()["Content-Type"] = nil
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // the client is gone, and nobody is left to tell
+// write sends r without a Content-Type, as AWS's agent does; net/http would guess one
+// from the secret. The connection is closed afterwards unless it is to be kept.
+func (r response) write(w http.ResponseWriter, keep bool) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // unsupported by test recorders
+	header := w.Header()
+	header["Content-Type"] = nil
+	header.Set("Content-Length", strconv.Itoa(len(r.body)))
+	if !keep {
+		header.Set("Connection", "close")
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body) // it fails if the client is gone
 }
 
-// A reply has the agent's members in the agent's order: it leaves out the last of
-// AWS's where they are absent and has null for the others. Ours come after them.
-type reply struct {
+// A body has the members of AWS's agent in the same order, then ours. As in AWS's
+// agent, the first three and CreatedDate are null if they are absent, and the others
+// are left out.
+type body struct {
 	ARN           *string
 	Name          *string
 	VersionID     *string  `json:"VersionId"`
@@ -51,31 +56,30 @@ type reply struct {
 	Fallback bool    `json:",omitempty"`
 }
 
-// found is the answer to a question for id. A provider says neither the name nor
-// the ARN of what it answers, so id, of which we know only what it looks like,
-// stands for itself.
-func found(id string, secret hush.Secret) answer {
-	r := reply{
+// found is the response to a request for id. A provider returns neither the name nor the
+// ARN of a secret, so the response repeats id as the one that it looks like.
+func found(id string, secret hush.Secret) response {
+	b := body{
 		VersionID: known(secret.Version), VersionStages: secret.Stages,
 		CreatedDate: date(secret.Created), Expires: date(secret.Expires),
 		Stale: secret.Stale, Fallback: secret.Fallback,
 	}
 	if strings.HasPrefix(id, "arn:") {
-		r.ARN = &id
+		b.ARN = &id
 	} else {
-		r.Name = &id
+		b.Name = &id
 	}
 	if value := secret.Value.Reveal(); utf8.ValidString(value) {
-		r.SecretString = &value
+		b.SecretString = &value
 	} else {
-		r.SecretBinary = []byte(value)
+		b.SecretBinary = []byte(value)
 	}
-	return answer{status: http.StatusOK, body: marshal(r)}
+	return response{status: http.StatusOK, body: marshal(b)}
 }
 
-// failure is the answer for a class. What a provider says about it stays here:
-// not every provider keeps secrets out of its errors.
-func failure(class hush.Class) answer {
+// failure is the response for a class. The provider's own text is not sent, because not
+// every provider keeps secrets out of its errors.
+func failure(class hush.Class) response {
 	switch class {
 	case hush.ErrNotFound:
 		return failed("ResourceNotFoundException", "no such secret, version or stage")
@@ -98,14 +102,14 @@ func failure(class hush.Class) answer {
 	}
 }
 
-// failed is an error of AWS's shape. Its own errors are 400, throttling included,
-// and clients read the type; 403 is for our token alone.
-func failed(code, message string) answer {
+// failed is an error in AWS's form. AWS's errors have status 400, throttling included,
+// and clients read the type. Status 403 means a wrong token only.
+func failed(code, message string) response {
 	status := http.StatusBadRequest
 	if code == "InternalFailure" {
 		status = http.StatusServiceUnavailable
 	}
-	return answer{status: status, body: marshal(struct {
+	return response{status: status, body: marshal(struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"`
 	}{code, message})}
@@ -126,8 +130,8 @@ func known(text string) *string {
 	return &text
 }
 
-// date is t in seconds since 1970, as a decimal string and to the nanosecond; nil
-// if there is none. What was before 1970 is over as much as 1970 is.
+// date returns t in seconds since 1970, as a decimal string with nanoseconds, and nil for
+// the zero time. A time before 1970 is sent as 1970, which has passed as well.
 func date(t time.Time) *string {
 	if t.IsZero() {
 		return nil

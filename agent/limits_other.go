@@ -1,0 +1,13 @@
+//go:build !unix
+
+package agent
+
+import (
+	"math"
+	"net"
+)
+
+// openFiles returns how many files this process may have open.
+func openFiles() uint64 { return math.MaxInt32 }
+
+func limitReceiveBuffer(net.Listener) error { return nil }
