@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,9 +31,15 @@ type bubbleServer struct {
 
 func serveInBubble(t *testing.T, h http.Handler) *bubbleServer {
 	t.Helper()
+	return serveWrapped(t, h, func(l net.Listener) net.Listener { return l })
+}
+
+// serveWrapped is serveInBubble with another listener around that in memory.
+func serveWrapped(t *testing.T, h http.Handler, wrap func(net.Listener) net.Listener) *bubbleServer {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	s := &bubbleServer{t, &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}, stop, make(chan error, 1)}
-	go func() { s.served <- agent.Serve(ctx, s.pipes, h) }()
+	go func() { s.served <- agent.Serve(ctx, wrap(s.pipes), h) }()
 	return s
 }
 
@@ -318,4 +326,55 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 			assert.NoError(t, conn.Close())
 		}
 	})
+}
+
+// TestConnectionsMakeRoomIfNoFileIsLeft has a listener that fails as it does then.
+func TestConnectionsMakeRoomIfNoFileIsLeft(t *testing.T) {
+	for _, fault := range []error{syscall.EMFILE, syscall.ENFILE} {
+		synctest.Test(t, func(t *testing.T) {
+			files := make(chan struct{}, 3)
+			s := serveWrapped(t, agent.Handler(echoing, token, nil), func(l net.Listener) net.Listener {
+				return &exhausted{Listener: l, fault: fault, files: files}
+			})
+			silent := s.dialMany(cap(files), "")
+			lasts(t, 0, func() {
+				conn := s.dial(getting + "\r\n")
+				assert.Equal(t, 200, status(t, conn))
+				assert.NoError(t, conn.Close())
+			})
+			assert.Equal(t, upTo(2), closedOnes(t, silent))
+			s.close()
+		})
+	}
+}
+
+// An exhausted listener has as many connections at most as files has room for.
+type exhausted struct {
+	net.Listener
+	fault error
+	files chan struct{}
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	select {
+	case l.files <- struct{}{}:
+	default:
+		return nil, &net.OpError{Op: "accept", Err: l.fault}
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.files
+		return nil, err
+	}
+	return &exhaustedConn{Conn: conn, closed: sync.OnceFunc(func() { <-l.files })}, nil
+}
+
+type exhaustedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *exhaustedConn) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
 }

@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -136,62 +134,4 @@ func TestServeWhenAlreadyTold(t *testing.T) {
 	require.NoError(t, agent.Serve(ctx, l, agent.Handler(echoing, token, nil)))
 	_, err := l.Accept()
 	assert.ErrorIs(t, err, net.ErrClosed)
-}
-
-// TestServeClosesConnectionsWhenTheProcessHasNoFileLeft has a listener that fails as it
-// does then, until a connection is closed.
-func TestServeClosesConnectionsWhenTheProcessHasNoFileLeft(t *testing.T) {
-	for _, fault := range []error{syscall.EMFILE, syscall.ENFILE} {
-		l := &exhausted{Listener: listen(t), fault: fault, files: make(chan struct{}, 2)}
-		ctx, stop := context.WithCancel(t.Context())
-		served := make(chan error, 1)
-		go func() { served <- agent.Serve(ctx, l, agent.Handler(echoing, token, nil)) }()
-		var silent []net.Conn
-		for range cap(l.files) {
-			conn, err := net.Dial("tcp", l.Addr().String())
-			require.NoError(t, err)
-			silent = append(silent, conn)
-		}
-		status, err := fetch(t, http.MethodGet, "http://"+l.Addr().String()+"/v1/db")
-		require.NoError(t, err)
-		assert.Equal(t, 200, status)
-		_, err = silent[0].Read(make([]byte, 1))
-		assert.ErrorIs(t, err, io.EOF)
-		stop()
-		assert.NoError(t, <-served)
-		for _, conn := range silent {
-			assert.NoError(t, conn.Close())
-		}
-	}
-}
-
-// An exhausted listener has as many connections at most as files has room for.
-type exhausted struct {
-	net.Listener
-	fault error
-	files chan struct{}
-}
-
-func (l *exhausted) Accept() (net.Conn, error) {
-	select {
-	case l.files <- struct{}{}:
-	default:
-		return nil, &net.OpError{Op: "accept", Err: l.fault}
-	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.files
-		return nil, err
-	}
-	return &exhaustedConn{Conn: conn, closed: sync.OnceFunc(func() { <-l.files })}, nil
-}
-
-type exhaustedConn struct {
-	net.Conn
-	closed func()
-}
-
-func (c *exhaustedConn) Close() error {
-	defer c.closed()
-	return c.Conn.Close()
 }
