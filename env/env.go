@@ -91,15 +91,16 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		cause := errors.New("the environment keeps no versions and no stages")
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrUnsupported, cause)
 	}
-	value, class, err := p.read(p.variable(ref.Name))
+	value, class, err := p.read(p.Variable(ref.Name))
 	if err != nil {
 		return hush.Secret{}, hush.NewError(source, ref, class, err)
 	}
 	return ref.Select(hush.Secret{Value: hush.NewValue(value), Source: source})
 }
 
-// variable returns the variable of a name, or "" if the options give it none.
-func (p *Provider) variable(name string) string {
+// Variable returns the variable that Get reads for a name. It is empty if the name has
+// no variable.
+func (p *Provider) Variable(name string) string {
 	if alias, ok := p.opts.Aliases[name]; ok {
 		return alias
 	}

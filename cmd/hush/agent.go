@@ -61,6 +61,9 @@ const (
 	mostRequests = 1000
 )
 
+// mostConns is what agent.MaxConns returns if the process may open enough files.
+const mostConns = 4 * agent.DefaultMaxRequests
+
 type agentOptions struct {
 	source      source
 	addr        string
@@ -155,14 +158,14 @@ func (o *agentOptions) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// open opens the stores as they are configured, Secrets Manager if none is, with what
-// the flags say of the cache: each stands for a variable.
+// open opens the configured stores, or Secrets Manager if none is configured. Each flag
+// of the cache stands for a variable.
 func (o *agentOptions) open(cmd *cobra.Command) (*config.Provider, error) {
 	if err := o.source.settle(); err != nil {
 		return nil, usageError{err}
 	}
 	variables := map[string]string{}
-	if cfg, err := config.FromEnv(); err == nil && len(cfg.Providers) == 0 {
+	if cfg, err := o.source.fromEnv(); err == nil && len(cfg.Providers) == 0 {
 		variables[providersVariable] = "direct"
 	}
 	if cmd.Flags().Changed("ttl") {
@@ -176,13 +179,14 @@ func (o *agentOptions) open(cmd *cobra.Command) (*config.Provider, error) {
 			return nil, err
 		}
 	}
-	return o.source.open(cmd.Context())
+	return o.source.openWith(cmd.Context(), guardedSchemes(o.allow))
 }
 
-// run serves until ctx ends.
+// run serves until ctx ends. TCP keep-alive is off, because on loopback the kernel
+// itself ends the connections of a process.
 func (s *server) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, s.provider.Close()) }()
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.addr)
+	listener, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", s.addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
@@ -197,12 +201,16 @@ func (s *server) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	return s.serve(ctx, listener, stdout, stderr)
 }
 
-// notices says what whoever runs the agent should know.
+// notices prints what the operator should know.
 func (s *server) notices(stderr io.Writer) {
+	notices := s.token.notices
 	if s.options.Allow == nil {
-		_, _ = fmt.Fprintln(stderr, "hush: every secret that the agent's credentials can read is served to whoever has its token; --allow PATTERN narrows that")
+		notices = append([]string{"every secret that the agent's credentials can read is served to every client with the token; --allow PATTERN narrows that"}, notices...)
 	}
-	for _, notice := range s.token.notices {
+	if conns := agent.MaxConns(); conns < mostConns {
+		notices = append(notices, fmt.Sprintf("the limit of open files allows %d connections instead of %d; raise it with ulimit -n", conns, mostConns))
+	}
+	for _, notice := range notices {
 		_, _ = fmt.Fprintln(stderr, "hush: "+notice)
 	}
 }

@@ -20,6 +20,8 @@ func TestMisreads(t *testing.T) {
 		"**":         "** is no more than *",
 		"orders/**":  "** is no more than *",
 		"a**b":       "** is no more than *",
+		"[a/]":       "a set of it has a slash",
+		"a[^/]b":     "a set of it has a slash",
 		"[!a]":       "what is not in a set is [^…]",
 		"x[!a-b]":    "what is not in a set is [^…]",
 		"[z-a]":      "a range of it ends before it begins",

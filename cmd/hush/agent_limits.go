@@ -51,7 +51,7 @@ func servable(links []config.OpenLink) error {
 		if prefix == "" {
 			return fmt.Errorf("%s: without a prefix every variable of the agent is a secret that it serves, its own credentials among them: write env:?prefix=APP_, or link_prefix", l.Name)
 		}
-		for _, own := range [...]string{"AWS_", "VAULT_", "HUSH_"} {
+		for _, own := range ownPrefixes {
 			if strings.HasPrefix(prefix, own) || strings.HasPrefix(own, prefix) {
 				return fmt.Errorf("%s: variables with the prefix %s are the agent's own, its credentials among them: say another prefix, such as APP_", l.Name, prefix)
 			}

@@ -24,6 +24,8 @@ func misreads(pattern string) string {
 			i++ // what it stands for is no more than itself
 		case class && text[i] == ']':
 			class = false
+		case class && text[i] == '/':
+			return "a set of it has a slash, which no set matches"
 		case class && text[i] == '-' && text[i-1] > rangeEnd(text[i+1:]):
 			return "a range of it ends before it begins, and holds nothing"
 		case class:

@@ -59,8 +59,25 @@ func (s *said) String() string {
 // hold its token and vars.
 func startAgent(t testing.TB, vars []string, args ...string) *running {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), buildHush(t), append([]string{"agent", "--addr", "127.0.0.1:0"}, args...)...)
-	cmd.Dir = t.TempDir()
+	return startAgentIn(t, t.TempDir(), vars, args...)
+}
+
+// startAgentIn is startAgent in a directory.
+func startAgentIn(t testing.TB, dir string, vars []string, args ...string) *running {
+	t.Helper()
+	return startCommand(t, dir, vars, agentCommand(t, args...)...)
+}
+
+func agentCommand(t testing.TB, args ...string) []string {
+	t.Helper()
+	return append([]string{buildHush(t), "agent", "--addr", "127.0.0.1:0"}, args...)
+}
+
+// startCommand is startAgentIn for a command that runs the agent.
+func startCommand(t testing.TB, dir string, vars []string, command ...string) *running {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir = dir
 	cmd.Env = append(bare(t), "AWS_TOKEN="+agentToken)
 	cmd.Env = append(cmd.Env, vars...)
 	r := &running{cmd: cmd, stderr: &said{}, ended: make(chan struct{}), token: agentToken}

@@ -25,7 +25,7 @@ func (s *server) serve(ctx context.Context, l net.Listener, stdout, stderr io.Wr
 	defer signal.Stop(hangups)
 
 	served := make(chan error, 1)
-	go func() { served <- agent.Serve(ctx, l, agent.Handler(s.provider, s.token.text, &s.options)) }()
+	go func() { served <- agent.Serve(ctx, l, agent.Handler(s.named(), s.token.text, &s.options)) }()
 	if _, err := fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr()); err != nil {
 		return fmt.Errorf("write the address: %w", err)
 	}

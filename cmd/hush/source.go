@@ -81,15 +81,20 @@ func (s *source) foundName() string {
 	return configFile
 }
 
-// open opens the stores as they are configured. The caller closes the Provider.
+// open opens the configured stores. The caller closes the Provider.
 func (s *source) open(ctx context.Context) (*config.Provider, error) {
+	return s.openWith(ctx, all.Schemes())
+}
+
+// openWith is open with other schemes.
+func (s *source) openWith(ctx context.Context, schemes []hush.Scheme) (*config.Provider, error) {
 	if _, err := s.config(); err != nil {
 		if _, ok := errors.AsType[flagError](err); ok {
 			return nil, err
 		}
 		// OpenEnvText reports this error, and those of the URLs.
 	}
-	p, err := opened(config.OpenEnvText(ctx, s.foundName(), s.found, all.Schemes()...))
+	p, err := opened(config.OpenEnvText(ctx, s.foundName(), s.found, schemes...))
 	if err != nil && s.found != nil {
 		return nil, fmt.Errorf("%w\n  hush found %s in the working directory; set HUSH_PROVIDERS or --provider to ignore it", err, configFile)
 	}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/config/all"
+	"github.com/hush-secrets/hush/internal/namepattern"
+)
+
+// ownPrefixes are those of the agent's own variables, which have its credentials.
+var ownPrefixes = [...]string{"AWS_", "VAULT_", "HUSH_"}
+
+// isOwn reports whether variable, or the one that names a file for it, is the agent's.
+func isOwn(variable string) bool {
+	return slices.ContainsFunc(ownPrefixes[:], func(prefix string) bool {
+		return strings.HasPrefix(strings.ToUpper(variable)+"_", prefix)
+	})
+}
+
+// An envStore is a store over the environment.
+type envStore interface {
+	hush.Provider
+	Variable(name string) string
+}
+
+// An envGuard decides which variables of the environment the agent serves. It decides
+// about the variable that is read in the end, after prefixes and aliases.
+type envGuard struct {
+	next  envStore
+	allow []namepattern.Pattern // nil: every name
+}
+
+// guardedSchemes returns all schemes, with an envGuard for each store over the
+// environment. allow has valid patterns; nil allows every name.
+func guardedSchemes(allow []string) []hush.Scheme {
+	var patterns []namepattern.Pattern
+	for _, text := range allow {
+		if pattern, err := namepattern.Parse(text); err == nil {
+			patterns = append(patterns, pattern)
+		}
+	}
+	schemes := all.Schemes()
+	for i, scheme := range schemes {
+		if scheme.Name != "env" {
+			continue
+		}
+		schemes[i].Open = func(ctx context.Context, u *url.URL) (hush.Provider, error) {
+			p, err := scheme.Open(ctx, u)
+			if err != nil {
+				return nil, err
+			}
+			store, ok := p.(envStore)
+			if !ok {
+				return nil, errors.New("the store does not tell its variables")
+			}
+			return envGuard{store, patterns}, nil
+		}
+	}
+	return schemes
+}
+
+// Get denies the agent's own variables, and those that a client could also reach by a
+// name that --allow does not match.
+func (g envGuard) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	variable := g.next.Variable(ref.Name)
+	switch {
+	case isOwn(variable):
+		return hush.Secret{}, hush.NewError("env", ref, hush.ErrDenied, fmt.Errorf("the variable %q is the agent's own", variable))
+	case !g.allows(ctx, ref.Name):
+		return hush.Secret{}, hush.NewError("env", ref, hush.ErrDenied,
+			fmt.Errorf("the variable %q also has names that --allow does not match; add --allow with this name in full", variable))
+	}
+	return g.next.Get(ctx, ref)
+}
+
+// allows reports whether the patterns allow all names of the variable. own is the
+// store's name for the secret. An alias is allowed, because it names its variable.
+func (g envGuard) allows(ctx context.Context, own string) bool {
+	requested, ok := ctx.Value(requestedName{}).(string)
+	return g.allow == nil || ok && (!strings.HasSuffix(own, requested) ||
+		slices.ContainsFunc(g.allow, func(p namepattern.Pattern) bool { return p.MatchVariable(requested) }))
+}
+
+// requestedName is the context key of the name in a client's request, from which the
+// configuration may derive another name for each store.
+type requestedName struct{}
+
+// named returns the provider of the server, with a requestNamer if an envGuard needs it.
+func (s *server) named() hush.Provider {
+	isEnv := func(l config.OpenLink) bool { return l.Scheme == "env" }
+	if s.options.Allow != nil && slices.ContainsFunc(s.provider.Links(), isEnv) {
+		return requestNamer{s.provider}
+	}
+	return s.provider
+}
+
+// A requestNamer tells envGuard the name in each request.
+type requestNamer struct{ hush.Provider }
+
+func (n requestNamer) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	return n.Provider.Get(context.WithValue(ctx, requestedName{}, ref.Name), ref)
+}
