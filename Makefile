@@ -41,6 +41,9 @@ soak: ## ten minutes over real sockets with faults: memory, goroutines and files
 agent-load: ## 200 clients of the agent for ten seconds, beside bare net/http
 	LOAD=10s go test -count=1 -timeout=5m -run TestAgentLoad -v ./cmd/hush
 
+agent-attack: ## clients of the agent while others attack it, half a minute for each attack
+	ATTACK=30s go test -count=1 -timeout=15m -run TestAgentUnderAttack -v ./cmd/hush
+
 fuzz: ## each target for a minute
 	FUZZTIME=1m .ci/run fuzz
 

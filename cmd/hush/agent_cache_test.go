@@ -1,7 +1,10 @@
 package main_test
 
 import (
+	"fmt"
+	"net"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -97,4 +100,38 @@ func TestAgentPathPrefix(t *testing.T) {
 	a := startAgent(t, vars, "--path-prefix", "/secrets/")
 	assert.Equal(t, 200, a.ask(t, "GET", "/secrets/db").status)
 	assert.Equal(t, 404, a.ask(t, "GET", "/v1/db").status)
+}
+
+// TestAgentBoundsCallsForClientsThatLeave has clients that request names that nobody
+// else requests, and close the connection at once.
+func TestAgentBoundsCallsForClientsThatLeave(t *testing.T) {
+	const limit = 64 // cache.max_fetches
+	store, vars := startStore(t)
+	store.Put("db", []byte("one"))
+	a := startAgent(t, vars)
+	require.Equal(t, 200, a.ask(t, "GET", getPath+"db").status)
+	release := store.Hang()
+	defer release()
+	const names = 10 * limit
+	for i := range names {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+		require.NoError(t, err)
+		_, err = fmt.Fprintf(conn, "GET /v1/junk-%d HTTP/1.1\r\nHost: x\r\nX-Vault-Token: %s\r\n\r\n", i, agentToken)
+		require.NoError(t, err)
+		require.NoError(t, conn.Close())
+	}
+	requested := func() (n int) { // retries aside
+		for i := range names {
+			n += min(1, store.Calls(directtest.Call{Name: fmt.Sprint("junk-", i)}))
+		}
+		return n
+	}
+	eventually(t, "the calls are in flight", func() bool { return requested() >= limit })
+	for range 100 {
+		require.Equal(t, 200, a.ask(t, "GET", getPath+"db").status, "a hit does not wait")
+	}
+	assert.Equal(t, limit, requested())
+	release()
+	store.Put("new", []byte("two"))
+	assert.Equal(t, 200, a.ask(t, "GET", getPath+"new").status)
 }

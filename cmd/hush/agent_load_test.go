@@ -73,14 +73,22 @@ type load struct {
 
 func (l load) report(t *testing.T, what string) {
 	t.Helper()
+	l.log(t, what)
+	assert.Empty(t, l.faults, what)
+}
+
+// log is report without a verdict.
+func (l load) log(t *testing.T, what string) {
+	t.Helper()
 	slices.Sort(l.took)
 	require.NotEmpty(t, l.took, what)
-	at := func(part float64) time.Duration {
-		return l.took[int(part*float64(len(l.took)-1))].Round(10 * time.Microsecond)
-	}
-	t.Logf("%-13s %d clients: %d answers, %.0f a second; p50 %v, p99 %v, worst %v",
-		what, loadClients, len(l.took), float64(len(l.took))/l.length.Seconds(), at(0.5), at(0.99), at(1))
-	assert.Empty(t, l.faults, what)
+	t.Logf("%-13s %d responses, %.0f a second, %d faults; p50 %v, p99 %v, worst %v",
+		what, len(l.took), float64(len(l.took))/l.length.Seconds(), len(l.faults), l.at(0.5), l.at(0.99), l.at(1))
+}
+
+// at returns the latency that a part of the responses do not exceed, after log.
+func (l load) at(part float64) time.Duration {
+	return l.took[int(part*float64(len(l.took)-1))].Round(10 * time.Microsecond)
 }
 
 // attack has every client ask again and again, on a connection that it keeps.
@@ -153,8 +161,14 @@ func startBare(t *testing.T, body string) string {
 	return strings.TrimPrefix(strings.TrimSpace(line), "listening on ")
 }
 
-// resident returns the memory of a process in KiB, and 0 where nobody says.
-func resident(pid int) (kib int) {
+// resident returns the memory of a process in KiB, and 0 on systems without /proc.
+func resident(pid int) (kib int) { return memory(pid, "VmRSS:") }
+
+// peak returns the most memory that a process has had in KiB, and 0 on systems without
+// /proc.
+func peak(pid int) (kib int) { return memory(pid, "VmHWM:") }
+
+func memory(pid int, field string) (kib int) {
 	if runtime.GOOS != "linux" {
 		return 0
 	}
@@ -162,7 +176,7 @@ func resident(pid int) (kib int) {
 	if err != nil {
 		return 0
 	}
-	if _, after, ok := bytes.Cut(status, []byte("VmRSS:")); ok {
+	if _, after, ok := bytes.Cut(status, []byte(field)); ok {
 		_, _ = fmt.Sscan(string(after), &kib)
 	}
 	return kib

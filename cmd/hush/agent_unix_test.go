@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -182,4 +183,32 @@ func TestAgentMakesNoTokenThroughALink(t *testing.T) {
 	got := hush(t, nil, append([]string{"agent", "--addr", "127.0.0.1:0", "--token-file", link}, overEnv...)...)
 	assert.Equal(t, 2, got.code, got.stderr)
 	assert.NoFileExists(t, elsewhere)
+}
+
+// TestAgentOutOfFiles has idle connections of others, and few files. The agent then
+// opens a connection to the store for each of its clients.
+func TestAgentOutOfFiles(t *testing.T) {
+	store, vars := startStore(t)
+	command := append([]string{"sh", "-c", `ulimit -n 256 && exec "$@"`, "sh"}, agentCommand(t)...)
+	a := startCommand(t, t.TempDir(), vars, command...)
+	a.says(t, "the limit of open files allows 96 connections instead of 3200")
+	for range 300 {
+		idle, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, idle.Close()) })
+	}
+	release := store.Hang()
+	defer release()
+	var responses []<-chan exchange
+	for i := range 50 {
+		name := fmt.Sprint("db", i)
+		store.Put(name, []byte("x"))
+		responses = append(responses, a.begin(t, getPath+name))
+	}
+	eventually(t, "all stores' calls are in flight", func() bool { return store.Calls(directtest.Call{}) == 50 })
+	assert.Equal(t, "healthy", a.ask(t, "GET", "/ping").body)
+	release()
+	for _, response := range responses {
+		assert.Equal(t, 200, (<-response).status)
+	}
 }

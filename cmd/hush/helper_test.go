@@ -28,6 +28,8 @@ func help(what string, args []string) int {
 	switch what {
 	case "look":
 		return look(args)
+	case "attack":
+		return attackServer(args)
 	case "exit":
 		code, _ := strconv.Atoi(args[0])
 		return code
