@@ -58,7 +58,7 @@ func TestAgentRefuses(t *testing.T) {
 		{"address already in use", 1, []string{"--addr", taken.Addr().String()}},
 		{"--ttl is 0s to 1h", 2, append([]string{"--ttl", "1h1s"}, free...)},
 		{"--ttl is 0s to 1h", 2, append([]string{"--ttl", "-1s"}, free...)},
-		{"unit", 2, append([]string{"--ttl", "300"}, free...)},
+		{"must be a duration", 2, append([]string{"--ttl", "300"}, free...)},
 		{"--cache-size is 1 to 1000", 2, append([]string{"--cache-size", "0"}, free...)},
 		{"--cache-size is 1 to 1000", 2, append([]string{"--cache-size", "1001"}, free...)},
 		{"--max-conn is 1 to 1000", 2, append([]string{"--max-conn", "0"}, free...)},
