@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // comparisons are all rows of the report's table.
@@ -103,7 +104,7 @@ func startComparisons() (all []comparison) {
 		}
 		for _, latency := range []string{"0s", "30ms"} {
 			all = append(all, comparison{
-				section: "coldstart", operation: fmt.Sprintf("cold start, %s, store takes %s: extension alone", share.name, latency), beside: "the recipe, net/http",
+				section: "coldstart", operation: fmt.Sprintf("cold start, %s, store takes %s: extension alone", share.name, strings.Replace(latency, "0s", "0ms", 1)), beside: "the recipe, net/http",
 				ours: at(latency, "extension/extension"), floor: at(latency, "recipe/extension"), limit: "≤ 1.1", mayLack: share.mayLack,
 			})
 		}

@@ -5,11 +5,9 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"text/template"
 
@@ -127,7 +125,7 @@ func (v view) funcs() template.FuncMap {
 	return template.FuncMap{
 		"limits": v.limits, "rows": v.rows, "hits": v.hits, "coldStarts": v.coldStarts, "measured": v.measured, "compared": v.compared,
 		"tables": v.tables, "output": v.output, "excerpt": v.excerpt, "has": v.has, "result": v.result,
-		"results": v.all, "add": add, "published": func() []publishedRead { return publishedReads },
+		"sources": v.sources, "add": add, "published": func() []publishedRead { return publishedReads },
 	}
 }
 
@@ -145,10 +143,4 @@ func (v view) result(section string) (*result.Result, error) {
 		return r, nil
 	}
 	return nil, fmt.Errorf("section %s has no result", section)
-}
-
-func (v view) all() []*result.Result {
-	return slices.SortedFunc(maps.Values(v.results), func(a, b *result.Result) int {
-		return strings.Compare(a.Section, b.Section)
-	})
 }

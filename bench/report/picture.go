@@ -3,9 +3,9 @@ package main
 import (
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
-	"time"
 
 	"github.com/hush-secrets/hush/bench/internal/result"
 )
@@ -27,6 +27,9 @@ type bar struct {
 	Series           int
 	Value            string
 }
+
+// Middle is the baseline of text in the middle of the bar.
+func (b bar) Middle() int { return b.Y + b.Height/2 + 4 }
 
 // A label is text at a place.
 type label struct {
@@ -50,7 +53,7 @@ var themes = []theme{
 const (
 	pictureWidth = 840
 	barsFrom     = 250
-	barsTo       = 750 // the longest bar; its value stands to the right of it
+	barsTo       = 740 // the longest bar; its value stands to the right of it
 	top          = 76
 )
 
@@ -82,7 +85,7 @@ func pictures(root string, t *template.Template, results map[string]*result.Resu
 // cores.
 func drawHits(v view) (p picture, err error) {
 	counts := v.goroutines()
-	pair := []int{counts[0], counts[len(counts)-1]}
+	pair := slices.Compact([]int{counts[0], counts[len(counts)-1]})
 	samples, longest := v.results["hits"].Samples(), 0.0
 	times := map[string][]float64{}
 	for _, c := range cacheNames {
@@ -118,7 +121,7 @@ type publishedRead struct {
 }
 
 var publishedReads = []publishedRead{
-	{"first read by the AWS SDK", "up to 1,000 ms", "N. Jayasuriya, AWS – Lambda functions and Secrets Manager performance", 1e9},
+	{"first read by the AWS SDK", "up to 1 s", "N. Jayasuriya, AWS – Lambda functions and Secrets Manager performance", 1e9},
 	{"first read through the Lambda extension", "under 50 ms", "N. Jayasuriya, AWS – Lambda functions and Secrets Manager performance", 0},
 	{"AWS SDK, new connection", "177 ms", "A. Stuyvenberg, 2024", 177e6},
 	{"AWS SDK, kept connection", "29 ms", "A. Stuyvenberg, 2024", 29e6},
@@ -154,12 +157,15 @@ func drawPath(v view) (p picture, err error) {
 		}
 		add(m.name, 0, median(all), showTime(median(all)))
 	}
-	for ns := time.Duration(10); ns <= time.Second; ns *= 10 {
-		p.Ticks = append(p.Ticks, label{X: barsFrom + logWidth(float64(ns)), Y: y + 16, Text: ns.String()})
+	for ns := 10.0; ns <= 1e9; ns *= 10 {
+		p.Ticks = append(p.Ticks, label{X: barsFrom + logWidth(ns), Y: y + 16, Text: whole.Replace(showTime(ns))})
 	}
 	p.Height = y + 28
 	return p, nil
 }
+
+// whole removes the digits after the point from round numbers.
+var whole = strings.NewReplacer(".00", "", ".0", "")
 
 // logWidth is the length of a bar between 10 ns and 1 s.
 func logWidth(ns float64) int {

@@ -113,6 +113,9 @@ func TestRender(t *testing.T) {
 	assert.Contains(t, readme, "is\n0.51 times as large as")
 	assert.True(t, strings.HasPrefix(readme, "# Title\n\n<!-- report: size -->\n") && strings.HasSuffix(readme, "<!-- report end -->\n\nAfter.\n"), readme)
 	assert.Contains(t, read(t, dir, "docs/images/hits-dark.svg"), ">101 ns</text>")
+	for _, tick := range []string{"10 ns", "1 µs", "100 µs", "10 ms", "1 s"} {
+		assert.Contains(t, read(t, dir, "docs/images/path-light.svg"), ">"+tick+"</text>")
+	}
 
 	results["hits"].Output = results["hits"].Output[:0]
 	_, err = render(dir, results)

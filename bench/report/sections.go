@@ -24,15 +24,15 @@ type section struct {
 }
 
 var sections = []section{
-	{name: "hits", pkg: ".", bench: "^BenchmarkHit$", benchtime: "200ms", rounds: 9},
+	{name: "hits", pkg: ".", bench: "^BenchmarkHit$", benchtime: "100ms", rounds: 15},
 	{name: "growth", pkg: ".", bench: "^Benchmark(Entries|Miss|Links)$", benchtime: "200ms", rounds: 5},
 	{name: "path", pkg: ".", bench: "^BenchmarkPath$", benchtime: "300ms", rounds: 5},
-	{name: "chain", dir: root, pkg: "./chain", bench: "^BenchmarkHealthy$", benchtime: "200ms", rounds: 9},
+	{name: "chain", dir: root, pkg: "./chain", bench: "^BenchmarkHealthy$", benchtime: "100ms", rounds: 15},
 	{name: "extension", dir: root, pkg: "./extension", bench: "^BenchmarkGet$", benchtime: "500ms", rounds: 7},
 	{name: "direct", dir: root, pkg: "./direct", bench: "^BenchmarkGet$", benchtime: "300ms", rounds: 5},
 	{name: "vault", dir: root, pkg: "./vault", bench: "^BenchmarkGet$", benchtime: "300ms", rounds: 7},
 	{name: "load", pkg: ".", bench: "^Benchmark(Load|GetAll|LogLine)$", benchtime: "200ms", rounds: 5},
-	{name: "agent", pkg: ".", bench: "^BenchmarkAgent$", benchtime: "500ms", rounds: 5},
+	{name: "agent", pkg: ".", bench: "^BenchmarkAgent$", benchtime: "500ms", rounds: 7},
 	{name: "start", pkg: ".", bench: "^BenchmarkStart$", benchtime: "20x", rounds: 7},
 
 	{name: "init", pkg: ".", bench: "^BenchmarkInit$", benchtime: "10x", rounds: 7},

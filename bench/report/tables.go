@@ -39,12 +39,25 @@ func (v view) table(wanted func(comparison) bool) (string, error) {
 func markdown(rows [][]string) string {
 	var b strings.Builder
 	for i, row := range rows {
-		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+		for _, cell := range row {
+			b.WriteString("| " + strings.ReplaceAll(cell, "|", `\|`) + " ")
+		}
+		b.WriteString("|\n")
 		if i == 0 {
 			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
 		}
 	}
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// sources is a table of how each section was measured.
+func (v view) sources() string {
+	rows := [][]string{{"section", "command", "date", "Go", "machine"}}
+	for _, name := range slices.Sorted(maps.Keys(v.results)) {
+		r := v.results[name]
+		rows = append(rows, []string{r.Section, "`" + r.Command + "`", r.Date, r.Go, r.Machine})
+	}
+	return markdown(rows)
 }
 
 // cacheNames are what the caches of the benchmarks are called in documents.
