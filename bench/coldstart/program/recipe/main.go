@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,7 +17,7 @@ func main() { os.Exit(program.Run(read)) }
 
 func read() (string, error) {
 	address := "http://127.0.0.1:" + os.Getenv("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT")
-	request, err := http.NewRequest(http.MethodGet, address+"/secretsmanager/get?secretId="+url.QueryEscape(program.Name), http.NoBody) //nolint:gosec // loopback
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address+"/secretsmanager/get?secretId="+url.QueryEscape(program.Name), http.NoBody) //nolint:gosec // loopback
 	if err != nil {
 		return "", err
 	}
