@@ -17,6 +17,7 @@ package awsdirect
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,10 +67,14 @@ type Options struct {
 	// ExternalID is what the role's policy may ask for. It needs a RoleARN.
 	ExternalID string
 
-	// Endpoint is Secrets Manager's URL, for a server of tests: https, or http on
-	// loopback. Empty: AWS's, or what AWS_ENDPOINT_URL_SECRETS_MANAGER and its kind
-	// say.
+	// Endpoint is the URL of Secrets Manager, or of a server that stands for it. Empty
+	// means AWS's, or that of AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL or the
+	// profile. Each of them may be http; unless it is on loopback, this is logged at
+	// level Warn.
 	Endpoint string
+
+	// Logger receives that warning. Nil means slog.Default().
+	Logger *slog.Logger
 
 	// InstanceMetadata says when the instance metadata service is asked.
 	InstanceMetadata Metadata
@@ -188,9 +193,11 @@ func (o *Options) client(cfg aws.Config) *secretsmanager.Client {
 		cfg.HTTPClient = client.WithTimeout(0).Freeze()
 	}
 	conf := o.conf()
-	return secretsmanager.NewFromConfig(conf.Configured(cfg), func(c *secretsmanager.Options) {
+	client := secretsmanager.NewFromConfig(conf.Configured(cfg), func(c *secretsmanager.Options) {
 		if o.Endpoint != "" {
 			c.BaseEndpoint = aws.String(o.Endpoint)
 		}
 	})
+	o.warnPlaintext(client.Options().BaseEndpoint)
+	return client
 }

@@ -257,7 +257,7 @@ func TestConfiguredButFailing(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	laptop(t)
 	for _, opts := range []awsdirect.Options{
-		{Endpoint: "http://10.0.0.1:4566"},
+		{Endpoint: "10.0.0.1:4566"},
 		{Endpoint: "ftp://127.0.0.1"},
 		{Endpoint: "https://user:" + canary + "@host"},
 		{Endpoint: "://" + canary},

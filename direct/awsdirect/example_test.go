@@ -23,10 +23,10 @@ func Example() {
 	}
 }
 
-// An option that cannot work is the answer of every Get, without a call.
+// If an option is not valid, every Get fails without a request.
 func ExampleNew_endpoint() {
-	provider := awsdirect.New(&awsdirect.Options{Endpoint: "http://secrets.example.com"})
+	provider := awsdirect.New(&awsdirect.Options{Endpoint: "secrets.example.com"})
 	_, err := provider.Get(context.Background(), hush.Name("db/prod"))
 	fmt.Println(err)
-	// Output: direct: "db/prod": unavailable: the endpoint is http and not on loopback: secrets travel by https
+	// Output: direct: "db/prod": unavailable: the endpoint is not an http or https URL: use https://host
 }

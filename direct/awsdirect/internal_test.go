@@ -1,10 +1,14 @@
 package awsdirect
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,4 +174,50 @@ func TestTimeoutIsShared(t *testing.T) {
 	assert.Equal(t, time.Millisecond, p.left(start), "none is left, and none would be no limit")
 	p.opts.Timeout = -1
 	assert.Equal(t, time.Duration(-1), p.left(start))
+}
+
+// TestPlaintextEndpoint: one rule holds, wherever the endpoint was configured.
+func TestPlaintextEndpoint(t *testing.T) {
+	const far, near = "http://192.0.2.1:4566", "http://127.0.0.1:4566"
+	for name, c := range map[string]struct {
+		option   string
+		variable string
+		file     string // the profile
+		want     string // the endpoint that is logged
+	}{
+		"option":             {option: far, want: far},
+		"variable":           {variable: "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + far, want: far},
+		"variable for all":   {variable: "AWS_ENDPOINT_URL=" + far, want: far},
+		"with a path":        {variable: "AWS_ENDPOINT_URL=http://user:canary@192.0.2.1:4566/canary", want: far},
+		"profile":            {file: "[default]\nendpoint_url = " + far + "\n", want: far},
+		"option first":       {option: near, variable: "AWS_ENDPOINT_URL=" + far},
+		"loopback":           {variable: "AWS_ENDPOINT_URL=" + near},
+		"loopback by name":   {option: "http://localhost:4566"},
+		"loopback by IPv6":   {option: "http://[::1]:4566"},
+		"option with https":  {option: "https://192.0.2.1"},
+		"variable and https": {variable: "AWS_ENDPOINT_URL=https://192.0.2.1"},
+		"AWS":                {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nowhere(t)
+			t.Setenv("AWS_ACCESS_KEY_ID", "a")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
+			if key, value, ok := strings.Cut(c.variable, "="); ok {
+				t.Setenv(key, value)
+			}
+			require.NoError(t, os.WriteFile(os.Getenv("AWS_CONFIG_FILE"), []byte(c.file), 0o600))
+			var logged bytes.Buffer
+			p := New(&Options{Endpoint: c.option, Logger: slog.New(slog.NewJSONHandler(&logged, nil))})
+			require.NoError(t, p.fault)
+			_, _, err := p.client.Load(t.Context()).Wait(t.Context(), time.Minute)
+			require.NoError(t, err)
+			if c.want == "" {
+				assert.Empty(t, logged.String())
+				return
+			}
+			assert.Contains(t, logged.String(), `"level":"WARN"`)
+			assert.Contains(t, logged.String(), `"endpoint":"`+c.want+`"`)
+			assert.NotContains(t, logged.String(), "canary")
+		})
+	}
 }

@@ -49,7 +49,7 @@ func TestSchemeRefuses(t *testing.T) {
 		"direct://user:" + canary + "@host":           "user info",
 		"direct:?timeout=soon":                        "timeout",
 		"direct:?instance_metadata=maybe":             "instance_metadata",
-		"direct:?endpoint=http://10.0.0.1":            "https",
+		"direct:?endpoint=10.0.0.1":                   "https",
 		"direct:?endpoint=https://x:" + canary + "@h": "user info in its URL",
 		"direct:?region=a.b":                          "region",
 		"direct:?role_arn=app":                        "role",
