@@ -55,7 +55,7 @@ func startBare(b *testing.B, agent, request string) *process {
 	c, err := dial(agent, request)
 	require.NoError(b, err)
 	defer c.conn.Close()
-	cmd := exec.CommandContext(context.Background(), build(b, ".", "./internal/bareserver"))
+	cmd := exec.CommandContext(context.Background(), build(b, "..", "./cmd/hush/testdata/bare"))
 	cmd.Stdin = bytes.NewReader(c.body)
 	return start(b, cmd)
 }

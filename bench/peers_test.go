@@ -62,6 +62,7 @@ var caches = []cache{
 	{name: "hush", open: openHush},
 	{name: "hush+field", open: openHushField},
 	{name: "hush+handle", open: openHushHandle},
+	{name: "hush+CountHits", open: openHushCountHits},
 	{name: "otter", open: openOtter},
 	{name: "golang-lru", open: openLRU},
 	{name: "ttlcache", open: openTTLCache},
@@ -82,6 +83,11 @@ func openHushField(tb testing.TB, refs []hush.Ref) read {
 		fields[i].Field = "password"
 	}
 	return hushRead(tb, fields, &cachettl.Options{MaxEntries: capacity(refs)})
+}
+
+func openHushCountHits(tb testing.TB, refs []hush.Ref) read {
+	tb.Helper()
+	return hushRead(tb, refs, &cachettl.Options{MaxEntries: capacity(refs), CountHits: true})
 }
 
 func hushRead(tb testing.TB, refs []hush.Ref, opts *cachettl.Options) read {

@@ -65,6 +65,7 @@ var cacheNames = []struct{ id, name string }{
 	{"hush", "hush"},
 	{"hush+handle", "hush, by handle"},
 	{"hush+field", "hush, with a field"},
+	{"hush+CountHits", "hush, with CountHits"},
 	{"otter", "otter"},
 	{"golang-lru", "golang-lru expirable"},
 	{"ttlcache", "ttlcache"},
