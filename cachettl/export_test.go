@@ -1,6 +1,10 @@
 package cachettl
 
-import "github.com/hush-secrets/hush/internal/clock"
+import (
+	"context"
+
+	"github.com/hush-secrets/hush/internal/clock"
+)
 
 // SetClock replaces the clocks that a Cache made with o reads.
 func (o *Options) SetClock(now clock.Func) { o.now = now }
@@ -11,3 +15,8 @@ func (c *Cache) Size() int {
 	defer c.mu.Unlock()
 	return c.table.ring.Len() + len(c.table.forgotten)
 }
+
+// NewTurns and Take are for tests of turns alone.
+var NewTurns = newTurns
+
+func (t turns) Take(ctx context.Context) (end func(), err error) { return t.take(ctx) }

@@ -208,6 +208,8 @@ func (s scenario) start() *function {
 	switch s.mode {
 	case "serve expired":
 		opts.ServeExpired = time.Hour
+	case "serve expired alone":
+		opts.StaleIfError, opts.ServeExpired = 0, time.Hour
 	case "refresh ahead":
 		opts.RefreshAhead = s.ttl / 2
 	case "extension":

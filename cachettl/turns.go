@@ -29,11 +29,19 @@ func (t turns) take(ctx context.Context) (end func(), err error) {
 	select {
 	case t <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%s while %d other fetches were in flight, which is the limit", causeText(ctx), cap(t))
+		return nil, t.late(ctx)
+	}
+	if ctx.Err() != nil { // the turn came just then
+		<-t
+		return nil, t.late(ctx)
 	}
 	give := sync.OnceFunc(func() { <-t })
 	stop := context.AfterFunc(ctx, give)
 	return func() { stop(); give() }, nil
+}
+
+func (t turns) late(ctx context.Context) error {
+	return fmt.Errorf("%s while %d other fetches were in flight, which is the limit", causeText(ctx), cap(t))
 }
 
 var errDropped = errors.New("no Get waits for the fetch any more")
