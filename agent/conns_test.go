@@ -136,7 +136,9 @@ func TestABodyDoesNotHoldAResponse(t *testing.T) {
 				assert.Equal(t, map[string]int{"GET": 200, "POST": 405}[method], status(t, conn), head)
 				ended(t, conn)
 				assert.NoError(t, <-s.served)
-				assert.Less(t, time.Since(start), time.Second)
+				// net/http lingers for 500 ms on a connection that it closes, and looks
+				// every 500 ms whether all of them are closed.
+				assert.Less(t, time.Since(start), 2*time.Second)
 			})
 		}
 	}
