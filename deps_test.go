@@ -58,6 +58,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/current"},
 	{pkg: "internal/ec2"},
 	{pkg: "internal/fan"},
+	{pkg: "internal/hidden"},
 	{pkg: "internal/limit"},
 	{pkg: "internal/params"},
 	{pkg: "internal/namepattern"},

@@ -12,6 +12,7 @@ import (
 	"log"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	texttemplate "text/template"
 
@@ -29,8 +30,17 @@ type printer struct {
 	print func(v any) []string
 }
 
-func printers() []printer {
-	return append(verbs(), []printer{
+func printers() []printer { return append(verbs('A', 'z'), libraries()...) }
+
+// fewPrinters are printers with three verbs of fmt only: text, hexadecimal, and a list of
+// bytes. They are enough to show that a type holds no secret in the open.
+func fewPrinters() []printer {
+	return slices.Concat(verbs('v', 'v'), verbs('x', 'x'), verbs('d', 'd'), libraries())
+}
+
+// libraries are the printers that are not verbs of fmt.
+func libraries() []printer {
+	return []printer{
 		{"fmt.Print", func(v any) []string { return []string{fmt.Sprint(v), fmt.Sprint("x", v), fmt.Sprintln(v)} }},
 		{"fmt.Errorf", func(v any) []string {
 			return []string{fmt.Errorf("open %v", v).Error(), fmt.Errorf("open %+v", v).Error()}
@@ -57,14 +67,15 @@ func printers() []printer {
 		{"testify", printTestify},
 		{"spew", printSpew},
 		{"reflection", func(v any) []string { return walk(reflect.ValueOf(v), 0) }},
-	}...)
+	}
 }
 
-// verbs has a printer for each verb that fmt may know, with every set of flags.
-// Only %T is not among them: it prints the type and never looks at the value.
-func verbs() []printer {
+// verbs has a printer for each verb from first to last that fmt may know, with every
+// set of flags. Only %T is not among them: it prints the type and never looks at the
+// value.
+func verbs(first, last rune) []printer {
 	var all []printer
-	for verb := 'A'; verb <= 'z'; verb++ {
+	for verb := first; verb <= last; verb++ {
 		if verb == 'T' || verb > 'Z' && verb < 'a' {
 			continue
 		}
@@ -185,7 +196,13 @@ func printSpew(v any) []string {
 			Indent: " ", DisableMethods: options&1 != 0, DisablePointerMethods: options&2 != 0,
 			ContinueOnMethod: options&4 != 0, SpewKeys: options&8 != 0, SortKeys: true,
 		}
-		texts = append(texts, config.Sdump(v), config.Sprintf("%v %+v %#v %#+v", v, v, v, v), config.Sprint(v))
+		for _, print := range []func() string{ // spew panics at maps whose keys are structs in unexported fields
+			func() string { return config.Sdump(v) },
+			func() string { return config.Sprintf("%v %+v %#v %#+v", v, v, v, v) },
+			func() string { return config.Sprint(v) },
+		} {
+			texts = append(texts, recovered(func() []string { return []string{print()} })...)
+		}
 	}
 	return texts
 }

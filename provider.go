@@ -20,7 +20,6 @@ package hush
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/url"
 )
 
@@ -73,12 +72,18 @@ type Scheme struct {
 	Front string
 }
 
-// Static returns a Provider that answers from a copy of secrets, for tests and
-// examples. It knows no versions and no stages but AWSCURRENT; every read of it
-// is fresh.
-func Static(secrets map[string]string) Provider { return static(maps.Clone(secrets)) }
+// Static returns a Provider that returns the secrets of a copy of secrets, for tests
+// and examples. It has no versions, and no stage but AWSCURRENT. Every read is fresh.
+func Static(secrets map[string]string) Provider {
+	held := make(static, len(secrets))
+	for name, text := range secrets {
+		held[name] = valueOf(text)
+	}
+	return held
+}
 
-type static map[string]string
+// static holds Values, so that printing it shows names and no secret.
+type static map[string]Value
 
 func (m static) Get(ctx context.Context, ref Ref) (Secret, error) {
 	const name = "static"
@@ -91,9 +96,9 @@ func (m static) Get(ctx context.Context, ref Ref) (Secret, error) {
 	if whole := ref.Whole(); whole.Version != "" || whole.Stage != "" {
 		return Secret{}, NewError(name, ref, ErrUnsupported, errors.New("it knows no versions and no stages"))
 	}
-	text, ok := m[ref.Name]
+	value, ok := m[ref.Name]
 	if !ok {
 		return Secret{}, NewError(name, ref, ErrNotFound, nil)
 	}
-	return ref.Select(Secret{Value: NewValue([]byte(text)), Source: name})
+	return ref.Select(Secret{Value: value, Source: name})
 }

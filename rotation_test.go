@@ -74,16 +74,16 @@ func (w *world) query(ctx context.Context, t *testing.T, r hush.Rotation, p hush
 	})
 }
 
-// An extension keeps its answers for two seconds. What must be fresh it cannot
+// A fakeExtension keeps its answers for two seconds. What must be fresh it cannot
 // answer, and the store behind it does, as in a chain.
-type extension struct {
+type fakeExtension struct {
 	store hush.Provider
 	mu    sync.Mutex
 	held  hush.Secret
 	until time.Time
 }
 
-func (e *extension) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+func (e *fakeExtension) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if _, fresh := ref.Freshness(); fresh || ref.Whole().Stage != "" {
 		return e.store.Get(ctx, ref)
 	}
@@ -106,8 +106,8 @@ func (e *extension) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) 
 var stacks = map[string]func(t *testing.T, store hush.Provider) hush.Provider{
 	"store":           func(_ *testing.T, store hush.Provider) hush.Provider { return store },
 	"cache":           cached,
-	"extension":       func(_ *testing.T, store hush.Provider) hush.Provider { return &extension{store: store} },
-	"cache,extension": func(t *testing.T, store hush.Provider) hush.Provider { return cached(t, &extension{store: store}) },
+	"extension":       func(_ *testing.T, store hush.Provider) hush.Provider { return &fakeExtension{store: store} },
+	"cache,extension": func(t *testing.T, store hush.Provider) hush.Provider { return cached(t, &fakeExtension{store: store}) },
 }
 
 func cached(t *testing.T, p hush.Provider) hush.Provider {

@@ -74,7 +74,7 @@ type batch struct {
 }
 
 func (p *Provider) askBatches(ctx context.Context, refs []hush.Ref) map[string]answer {
-	if p.batch == nil || ctx.Err() != nil {
+	if p.batch.Get() == nil || ctx.Err() != nil {
 		return nil
 	}
 	batches := batchesOf(refs)
@@ -137,7 +137,7 @@ func (p *Provider) askBatch(ctx context.Context, b batch) map[string]answer {
 func (p *Provider) pages(ctx context.Context, b batch, w *watch) (all secretsmanager.BatchGetSecretValueOutput, err error) {
 	in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: b.ids}
 	for range b.ids {
-		out, err := p.batch.BatchGetSecretValue(ctx, in, w.options)
+		out, err := p.batch.Get().BatchGetSecretValue(ctx, in, w.options)
 		if err != nil {
 			return all, err
 		}

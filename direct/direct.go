@@ -22,6 +22,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/ec2"
+	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -64,10 +65,10 @@ type Options struct {
 // A Provider reads from Secrets Manager. Every read is fresh: there is no cache
 // on the way.
 type Provider struct {
-	client      API
+	client      hidden.Of[API] // which holds AWS credentials
 	timeout     time.Duration
 	maxAttempts int
-	batch       BatchAPI // nil: single calls alone
+	batch       hidden.Of[BatchAPI] // nil: single calls only
 
 	lacksMetadata func() bool // there is no instance metadata service here
 }
@@ -82,10 +83,11 @@ func New(client API, opts *Options) *Provider {
 	if opts == nil {
 		opts = &Options{}
 	}
-	p := &Provider{client: client, timeout: cmp.Or(opts.Timeout, defaultTimeout), maxAttempts: opts.MaxAttempts}
+	p := &Provider{client: hidden.New(client), timeout: cmp.Or(opts.Timeout, defaultTimeout), maxAttempts: opts.MaxAttempts}
 	p.lacksMetadata = sync.OnceValue(func() bool { return ec2.LacksMetadata(ec2.Sys) })
 	if opts.Batch {
-		p.batch, _ = client.(BatchAPI)
+		batch, _ := client.(BatchAPI)
+		p.batch = hidden.New(batch)
 	}
 	return p
 }
@@ -149,9 +151,9 @@ func (p *Provider) ask(ctx context.Context, region string, ref hush.Ref) (*secre
 // call calls the client. If AWS reports a late signature, because the process was
 // frozen between signing and sending, call signs and sends the request once more.
 func (p *Provider) call(ctx context.Context, in *secretsmanager.GetSecretValueInput, w *watch) (*secretsmanager.GetSecretValueOutput, error) {
-	out, err := p.client.GetSecretValue(ctx, in, w.options)
+	out, err := p.client.Get().GetSecretValue(ctx, in, w.options)
 	if refused := w.answer(err); refused.lateSignature() && ctx.Err() == nil {
-		out, err = p.client.GetSecretValue(ctx, in, w.options)
+		out, err = p.client.Get().GetSecretValue(ctx, in, w.options)
 	}
 	return out, err
 }

@@ -107,12 +107,12 @@ func pause(ctx context.Context) bool {
 func (p *Provider) exchange(ctx context.Context, token, query string) (answer, error) {
 	got, err := p.roundTrip(ctx, token, query)
 	if err != nil && ctx.Err() == nil && mayRetry(err) {
-		p.transport.CloseIdleConnections()
+		p.transport.Get().CloseIdleConnections()
 		got, err = p.roundTrip(ctx, token, query)
 	}
 	if got.status == http.StatusTooManyRequests {
 		// The agent responds with 429 on this connection for as long as it lasts.
-		p.transport.CloseIdleConnections()
+		p.transport.Get().CloseIdleConnections()
 	}
 	return got, err
 }
@@ -124,7 +124,7 @@ func (p *Provider) roundTrip(ctx context.Context, token, query string) (answer, 
 	request.URL = &to
 	request.Header = http.Header{tokenHeader: {token}}
 	// Without http.Client, which follows redirects and has cookies.
-	response, err := p.transport.RoundTrip(request)
+	response, err := p.transport.Get().RoundTrip(request)
 	if err != nil {
 		return answer{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
@@ -16,22 +17,22 @@ func (p *Provider) SetTokenFile(path string) { p.tokens.file = path }
 
 // SetDial makes p connect by dial.
 func (p *Provider) SetDial(dial func() net.Conn) {
-	p.transport = http1.New(http1.Options{
+	p.transport = hidden.New(http1.New(http1.Options{
 		Dial:      func(context.Context, *url.URL) (net.Conn, error) { return dial(), nil },
 		MaxHeader: 64 << 10, MaxBody: maxBody, MaxIdle: 1, IdleTimeout: time.Second,
-	})
+	}))
 }
 
 // Close closes the idle connections of p.
-func (p *Provider) Close() { p.transport.CloseIdleConnections() }
+func (p *Provider) Close() { p.transport.Get().CloseIdleConnections() }
 
 // SetClock replaces the clocks by which p waits for readiness.
 func (p *Provider) SetClock(now clock.Func) { p.ready.now = now }
 
 // FailOnDial makes every dial of p's fail t.
 func (p *Provider) FailOnDial(t *testing.T) {
-	p.transport = http1.New(http1.Options{Dial: func(context.Context, *url.URL) (net.Conn, error) {
+	p.transport = hidden.New(http1.New(http1.Options{Dial: func(context.Context, *url.URL) (net.Conn, error) {
 		t.Error("a dial")
 		return nil, net.ErrClosed
-	}})
+	}}))
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/current"
+	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/limit"
 )
@@ -91,11 +92,11 @@ type Options struct {
 
 // A Provider reads secrets from the extension. It is safe for concurrent use.
 type Provider struct {
-	transport *http1.Transport
-	request   *http.Request // what every request begins as
-	server    string        // address and port
-	fault     error         // why no call can work
-	told      bool          // an endpoint was given
+	transport hidden.Of[*http1.Transport] // whose connections have buffers
+	request   *http.Request               // what every request begins as
+	server    string                      // address and port
+	fault     error                       // why no call can work
+	told      bool                        // an endpoint was given
 	tokens    tokens
 	timeout   time.Duration
 	ready     *readiness
@@ -126,7 +127,7 @@ func New(options *Options) *Provider {
 	}
 	server, told, fault := endpoint(o.Endpoint)
 	return &Provider{
-		transport: newTransport(server),
+		transport: hidden.New(newTransport(server)),
 		request: &http.Request{
 			Method: http.MethodGet,
 			URL:    &url.URL{Scheme: "http", Host: server, Path: path},

@@ -92,7 +92,7 @@ func (r *Reader) revokeOne(ctx context.Context, l *lease) error {
 	if err != nil {
 		return err
 	}
-	err = by.client.Sys().RevokeWithContext(ctx, l.id)
+	err = by.client.Get().Sys().RevokeWithContext(ctx, l.id)
 	if !forbidden(err) {
 		return err
 	}
@@ -105,7 +105,7 @@ func (r *Reader) revokeOne(ctx context.Context, l *lease) error {
 	case next == by:
 		return err
 	}
-	return next.client.Sys().RevokeWithContext(ctx, l.id)
+	return next.client.Get().Sys().RevokeWithContext(ctx, l.id)
 }
 
 var errClosed = &failure{hush.ErrUnavailable, errors.New("the reader is closed")}

@@ -10,5 +10,5 @@ func (r *Reader) SetClock(now clock.Func) { r.session.now = now }
 
 // IdleCloser returns a function that closes the idle connections of p.
 func IdleCloser(p *Provider) func() {
-	return p.session.client.CloneConfig().HttpClient.CloseIdleConnections
+	return p.session.client.Get().CloneConfig().HttpClient.CloseIdleConnections
 }

@@ -48,7 +48,7 @@ func (s *session) getAs(ctx context.Context, path string, query url.Values) ([]b
 }
 
 func (l *login) get(ctx context.Context, path string, query url.Values) ([]byte, error) {
-	response, err := l.client.Logical().ReadRawWithDataWithContext(ctx, path, query)
+	response, err := l.client.Get().Logical().ReadRawWithDataWithContext(ctx, path, query)
 	if response == nil || response.Response == nil {
 		return nil, err
 	}

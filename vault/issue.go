@@ -102,7 +102,7 @@ func (r *Reader) renew(ctx context.Context, held *lease) (*lease, error) {
 		return nil, err
 	}
 	start := r.session.now()
-	answer, err := by.client.Sys().RenewWithContext(ctx, held.id, 0) // as much as its role gives it
+	answer, err := by.client.Get().Sys().RenewWithContext(ctx, held.id, 0) // as much as its role gives it
 	if err != nil {
 		return nil, err
 	}

@@ -12,13 +12,14 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/hidden"
 )
 
 // A login is one token and what is known of its life.
 type login struct {
-	token  string
-	client *api.Client // sends the token
-	dead   atomic.Bool // Vault knows the token no more
+	token  hush.Value
+	client hidden.Of[*api.Client] // sends the token
+	dead   atomic.Bool            // Vault knows the token no more
 	terms  atomic.Pointer[terms]
 }
 
@@ -56,7 +57,7 @@ func (t *terms) after(old *terms) *terms {
 func (s *session) login(ctx context.Context) (*login, error) {
 	record(ctx, 0) // what was answered before is not the last word
 	start := s.now()
-	secret, err := s.method.Login(ctx, s.client.WithRequestCallbacks())
+	secret, err := s.method.Get().Login(ctx, s.client.Get().WithRequestCallbacks())
 	if err != nil {
 		return nil, loginFault(err)
 	}
@@ -68,7 +69,8 @@ func (s *session) login(ctx context.Context) (*login, error) {
 
 func (s *session) newLogin(auth *api.SecretAuth, start clock.Instant) *login {
 	token := auth.ClientToken
-	l := &login{token: token, client: s.client.WithRequestCallbacks(func(r *api.Request) { r.ClientToken = token })}
+	client := s.client.Get().WithRequestCallbacks(func(r *api.Request) { r.ClientToken = token })
+	l := &login{token: hush.NewValue([]byte(token)), client: hidden.New(client)}
 	l.terms.Store(newTerms(auth.LeaseDuration, auth.Renewable, start))
 	return l
 }
@@ -95,7 +97,7 @@ func loginFault(err error) error {
 // reached its longest life, it is not asked for again.
 func (s *session) renew(ctx context.Context, l *login) error {
 	start, old := s.now(), l.terms.Load()
-	secret, err := l.client.Auth().Token().RenewSelfWithContext(ctx, 0) // as much as its role or its making gives it
+	secret, err := l.client.Get().Auth().Token().RenewSelfWithContext(ctx, 0) // as much as its role or its making gives it
 	if err != nil {
 		return err
 	}
@@ -121,7 +123,7 @@ func (s *session) isDead(ctx context.Context, l *login) bool {
 
 // alive reports whether Vault still knows the token of l.
 func (s *session) alive(ctx context.Context, l *login) (bool, error) {
-	_, err := l.client.Auth().Token().LookupSelfWithContext(ctx)
+	_, err := l.client.Get().Auth().Token().LookupSelfWithContext(ctx)
 	if read := s.read.Load(); forbidden(err) && read != nil {
 		// It may not be allowed to look itself up. This takes any right at the mount,
 		// and the session's tokens have one.
@@ -142,10 +144,10 @@ func (s *session) force(ctx context.Context, used *login) (*login, error) {
 	}
 	l, err := s.login(ctx)
 	switch {
-	case alive && (err != nil || l.token == used.token):
+	case alive && (err != nil || l.token.Equal(used.token)):
 		s.noteForced(false)
 		return used, nil //nolint:nilerr // the 403 stands, and the token goes on
-	case err == nil && l.token == used.token:
+	case err == nil && l.token.Equal(used.token):
 		err = fail(hush.ErrUnauthenticated, "the token is expired, revoked or unknown to Vault, and there is no other")
 	}
 	if err != nil {

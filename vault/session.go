@@ -11,6 +11,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/hidden"
 )
 
 const (
@@ -26,8 +27,8 @@ const (
 
 // A session keeps a client logged in. It does so when it is used, and never else.
 type session struct {
-	client  *api.Client // guarded, and without a token
-	method  api.AuthMethod
+	client  hidden.Of[*api.Client] // guarded, and without a token
+	method  hidden.Of[api.AuthMethod]
 	timeout time.Duration // of a login
 	fault   error         // why no call can work
 	now     clock.Func
@@ -45,21 +46,22 @@ type session struct {
 }
 
 func newSession(client *api.Client, method api.AuthMethod, timeout time.Duration) *session {
-	s := &session{method: method, timeout: timeout, now: clock.New()}
+	s := &session{timeout: timeout, now: clock.New()}
 	if timeout <= 0 {
 		s.timeout = defaultTimeout // of what is done for several callers
 	}
-	if s.method == nil {
-		s.method = &clientToken{client: client, user: userToken(client)}
+	if method == nil {
+		method = &clientToken{client: client, user: userToken(client)}
 	}
-	s.client, s.fault = guard(client)
+	guarded, fault := guard(client)
+	s.method, s.client, s.fault = hidden.New(method), hidden.New(guarded), fault
 	return s
 }
 
 // ready returns the login to use, and logs in or renews it first where it is time.
 // While it can still be used, one caller waits for its renewal and no other does.
 func (s *session) ready(ctx context.Context) (*login, error) {
-	moved := changed(s.method) // may look at a file
+	moved := changed(s.method.Get()) // may look at a file
 	s.mu.Lock()
 	now := s.now()
 	if moved {

@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/hush-secrets/hush/internal/breakable"
+	"github.com/hush-secrets/hush/internal/hidden"
 )
 
 // Account is the AWS account in the ARNs that a Server makes.
@@ -48,9 +49,9 @@ type Options struct {
 // goroutine.
 type Server struct {
 	region string
-	http   *breakable.Server
-	store  store
-	faults faults
+	http   hidden.Of[*breakable.Server] // whose connections have buffers
+	store  hidden.Of[*store]
+	faults hidden.Of[*faults] // which have bodies of responses
 	calls  calls
 }
 
@@ -60,21 +61,21 @@ func Start(opts *Options) (*Server, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	s := &Server{region: opts.Region}
+	s := &Server{region: opts.Region, store: hidden.New(&store{}), faults: hidden.New(&faults{})}
 	if s.region == "" {
 		s.region = "eu-west-1"
 	}
-	var err error
-	s.http, err = breakable.Start(http.HandlerFunc(s.handle), nil)
+	server, err := breakable.Start(http.HandlerFunc(s.handle), nil)
 	if err != nil {
 		return nil, err
 	}
+	s.http = hidden.New(server)
 	return s, nil
 }
 
 // URL returns the server's endpoint, such as http://127.0.0.1:40123. It stays the
 // same across Break.
-func (s *Server) URL() string { return s.http.URL() }
+func (s *Server) URL() string { return s.http.Get().URL() }
 
 // Region returns the region that secrets are put in by a plain name.
 func (s *Server) Region() string { return s.region }
@@ -93,4 +94,4 @@ func (s *Server) Client(opts ...func(*secretsmanager.Options)) *secretsmanager.C
 }
 
 // Close ends every call and stops the server for good. Later calls do nothing.
-func (s *Server) Close() { s.http.Close() }
+func (s *Server) Close() { s.http.Get().Close() }

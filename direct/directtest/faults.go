@@ -62,35 +62,35 @@ func (s *Server) Fail(f Failure) (restore func()) {
 	if f.Times == 0 {
 		failure.Times = -1
 	}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.failures = append(s.faults.failures, failure)
+	s.faults.Get().mu.Lock()
+	defer s.faults.Get().mu.Unlock()
+	s.faults.Get().failures = append(s.faults.Get().failures, failure)
 	return func() {
-		s.faults.mu.Lock()
-		defer s.faults.mu.Unlock()
-		s.faults.failures = slices.DeleteFunc(s.faults.failures, func(held *Failure) bool { return held == failure })
+		s.faults.Get().mu.Lock()
+		defer s.faults.Get().mu.Unlock()
+		s.faults.Get().failures = slices.DeleteFunc(s.faults.Get().failures, func(held *Failure) bool { return held == failure })
 	}
 }
 
 // Latency delays every answer from now on: the next by first, those after it by
 // later. Zeros end it.
 func (s *Server) Latency(first, later time.Duration) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.first, s.faults.later = first, later
+	s.faults.Get().mu.Lock()
+	defer s.faults.Get().mu.Unlock()
+	s.faults.Get().first, s.faults.Get().later = first, later
 }
 
 // Hang makes the server take calls and not answer until restore is called; they
 // are then answered, if anyone still waits.
 func (s *Server) Hang() (restore func()) {
 	hang := make(chan struct{})
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.hangs = append(s.faults.hangs, hang)
+	s.faults.Get().mu.Lock()
+	defer s.faults.Get().mu.Unlock()
+	s.faults.Get().hangs = append(s.faults.Get().hangs, hang)
 	return sync.OnceFunc(func() {
-		s.faults.mu.Lock()
-		defer s.faults.mu.Unlock()
-		s.faults.hangs = slices.DeleteFunc(s.faults.hangs, func(held chan struct{}) bool { return held == hang })
+		s.faults.Get().mu.Lock()
+		defer s.faults.Get().mu.Unlock()
+		s.faults.Get().hangs = slices.DeleteFunc(s.faults.Get().hangs, func(held chan struct{}) bool { return held == hang })
 		close(hang)
 	})
 }
@@ -98,7 +98,7 @@ func (s *Server) Hang() (restore func()) {
 // Break closes every connection and refuses new ones until restore is called,
 // which listens on the same port again. It panics if another process has taken
 // the port meanwhile.
-func (s *Server) Break() (restore func()) { return s.http.Break() }
+func (s *Server) Break() (restore func()) { return s.http.Get().Break() }
 
 // wait holds a call up as long as the faults say, or until ctx is done.
 func (f *faults) wait(ctx context.Context) error {

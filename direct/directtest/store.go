@@ -82,9 +82,9 @@ func (s *Server) Put(name string, value []byte) (version string) {
 func (s *Server) Rotate(name string, value []byte) (finish func()) {
 	id := s.put(name, value, stagePending)
 	return func() {
-		s.store.mu.Lock()
-		defer s.store.mu.Unlock()
-		if held := s.store.find(s.locate(name)); held != nil {
+		s.store.Get().mu.Lock()
+		defer s.store.Get().mu.Unlock()
+		if held := s.store.Get().find(s.locate(name)); held != nil {
 			held.move(stagePending, "")
 			held.move(stageCurrent, id)
 		}
@@ -96,12 +96,12 @@ func (s *Server) Rotate(name string, value []byte) (finish func()) {
 func (s *Server) Deny(name string) (restore func()) {
 	where := s.locate(name)
 	set := func(denied bool) {
-		s.store.mu.Lock()
-		defer s.store.mu.Unlock()
-		if s.store.denied == nil {
-			s.store.denied = map[place]bool{}
+		s.store.Get().mu.Lock()
+		defer s.store.Get().mu.Unlock()
+		if s.store.Get().denied == nil {
+			s.store.Get().denied = map[place]bool{}
 		}
-		s.store.denied[where] = denied
+		s.store.Get().denied[where] = denied
 	}
 	set(true)
 	return func() { set(false) }
@@ -116,11 +116,11 @@ func (s *Server) ARN(name string) string {
 
 func (s *Server) put(name string, value []byte, stage string) string {
 	where := s.locate(name)
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	held := s.store.find(where)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	held := s.store.Get().find(where)
 	if held == nil {
-		held = s.store.create(where)
+		held = s.store.Get().create(where)
 	}
 	held.deleted = time.Time{}
 	return held.add(newUUID(), payloadOf(value), stage).id

@@ -32,10 +32,10 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	call := describe(r, body)
 	s.calls.note(call)
-	if s.faults.wait(r.Context()) != nil {
+	if s.faults.Get().wait(r.Context()) != nil {
 		panic(http.ErrAbortHandler)
 	}
-	if failure := s.faults.take(call.Operation, call.Name); failure != nil {
+	if failure := s.faults.Get().take(call.Operation, call.Name); failure != nil {
 		failure.write(w)
 		return
 	}
@@ -54,9 +54,9 @@ func (s *Server) answer(r *http.Request, call Call, body []byte) (any, *fault) {
 	if call.AccessKeyID == "" {
 		return nil, refuse("MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	return s.store.run(call, body)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	return s.store.Get().run(call, body)
 }
 
 // describe reads what Calls and Fail need to know of a request, which may be

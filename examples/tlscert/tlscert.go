@@ -22,9 +22,9 @@ type Pair struct {
 	broken  func(error)
 
 	mu   sync.Mutex
-	seen hush.Value       // what was parsed last
-	err  error            // what is wrong with that
-	cert *tls.Certificate // the last good one
+	seen hush.Value              // what was parsed last
+	err  error                   // what is wrong with that
+	cert func() *tls.Certificate // the last good one, or nil; a func, so that printing a Pair does not show the key
 }
 
 // New returns the Pair that ref names in secrets.
@@ -67,7 +67,7 @@ func (p *Pair) Get(ctx context.Context) (*tls.Certificate, error) {
 	if cert == nil {
 		return nil, err
 	}
-	return cert, nil
+	return cert(), nil
 }
 
 // see parses s, unless it is what was parsed last, and reports whether it did.
@@ -84,6 +84,6 @@ func (p *Pair) see(s hush.Secret) bool {
 			fmt.Errorf("version %q is not a certificate with its private key, in PEM", s.Version))
 		return true
 	}
-	p.cert, p.err = &pair, nil
+	p.cert, p.err = func() *tls.Certificate { return &pair }, nil
 	return true
 }

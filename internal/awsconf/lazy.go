@@ -12,6 +12,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/ec2"
+	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -44,8 +45,8 @@ func NewLazy[T any](opts Options, now clock.Func, of func(aws.Config) T) *Lazy[T
 // members below done are set before done is closed.
 type Loading[T any] struct {
 	done    chan struct{}
-	made    T
-	class   hush.Class // of err
+	made    hidden.Of[T] // which may hold credentials
+	class   hush.Class   // of err
 	err     error
 	expires clock.Instant // if brief: when to try again
 	brief   bool
@@ -85,7 +86,7 @@ func (z *Lazy[T]) run(ctx context.Context, l *Loading[T]) {
 	}()
 	cfg, class, err := z.load(ctx)
 	if err == nil {
-		l.made = z.make(cfg)
+		l.made = hidden.New(z.make(cfg))
 	}
 	l.brief, l.class, l.err = err != nil || cfg.Region == "", class, err
 }
@@ -115,5 +116,5 @@ func (l *Loading[T]) Wait(ctx context.Context, timeout time.Duration) (made T, c
 			return made, class, err
 		}
 	}
-	return l.made, l.class, l.err
+	return l.made.Get(), l.class, l.err
 }

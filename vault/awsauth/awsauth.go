@@ -35,6 +35,7 @@ import (
 	"github.com/hush-secrets/hush/internal/awsconf"
 	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
@@ -105,14 +106,19 @@ type Options struct {
 	// ExternalID and InstanceMetadata. Nil: those of the environment, the shared
 	// files, a container or a web identity, found at the first login and kept until
 	// they expire.
-	Credentials aws.CredentialsProvider
+	//
+	// Options print and marshal without it, and the method hides it. Printers that
+	// ignore methods, such as those of test diffs, show the keys of a static provider
+	// of the SDK; aws.CredentialsProviderFunc(p.Retrieve) is a provider that hides them.
+	Credentials aws.CredentialsProvider `json:"-" xml:"-" yaml:"-"`
 
 	// InstanceMetadata says when the EC2 instance metadata service is asked.
 	InstanceMetadata Metadata
 }
 
 type method struct {
-	opts   Options
+	opts   Options // without Credentials
+	given  hidden.Of[aws.CredentialsProvider]
 	sts    endpoint
 	fault  error // an option that cannot work
 	now    clock.Func
@@ -132,6 +138,7 @@ func newMethod(opts *Options, now clock.Func) *method {
 		m.opts = *opts
 	}
 	m.fault = m.opts.check()
+	m.given, m.opts.Credentials = hidden.New(m.opts.Credentials), nil
 	if m.fault == nil {
 		m.sts, m.fault = endpointOf(m.opts.Region)
 	}
@@ -189,8 +196,8 @@ func (m *method) keys(ctx context.Context) (aws.Credentials, error) {
 }
 
 func (m *method) credentials(ctx context.Context) (aws.CredentialsProvider, hush.Class, error) {
-	if m.opts.Credentials != nil {
-		return m.opts.Credentials, 0, nil
+	if given := m.given.Get(); given != nil {
+		return given, 0, nil
 	}
 	return m.source.Load(ctx).Wait(ctx, findTimeout)
 }

@@ -3,7 +3,10 @@ package awsauth
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/hush-secrets/hush/internal/awsconf"
 	"github.com/hush-secrets/hush/internal/params"
@@ -51,3 +54,22 @@ func isHeader(text string) bool {
 	odd := func(r rune) bool { return r < ' ' || r > '~' }
 	return strings.TrimSpace(text) == text && !strings.ContainsFunc(text, odd)
 }
+
+// plain is Options without its methods.
+type plain Options
+
+// redacted stands for the Credentials of Options wherever those are printed.
+type redacted struct{ aws.CredentialsProvider }
+
+func (redacted) String() string { return "[redacted]" }
+
+// Format formats o as fmt does, with [redacted] for Credentials.
+func (o Options) Format(f fmt.State, verb rune) {
+	if o.Credentials != nil {
+		o.Credentials = redacted{}
+	}
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(o))
+}
+
+// String returns the fields of o, with [redacted] for Credentials.
+func (o Options) String() string { return fmt.Sprintf("%+v", o) }
