@@ -10,22 +10,28 @@ import (
 	"github.com/hush-secrets/hush/internal/fan"
 )
 
-// getsAtOnce is how many searches run at a time where no link takes batches.
-const getsAtOnce = 8
+const (
+	// getsAtOnce is the number of concurrent searches if no link takes batches.
+	getsAtOnce = 8
+	// batchSize is the number of concurrent searches, each in its goroutine, whose calls
+	// go in batches.
+	batchSize = 1000
+)
 
 var _ hush.BatchProvider = (*Chain)(nil)
 
-// GetBatch answers each of refs as Get does, by the same rules, with a search, a
-// line and a Call for each ref and link. Links are asked in batches: the first one
-// for all of refs, each later one for what the ones before could not answer.
+// GetBatch returns for each of refs what Get returns, by the same rules, with a search,
+// a line and a Call for each ref and link. It takes up to 1,000 refs at a time. Links are
+// called in batches: the first link with all of these refs, each later link with the
+// refs that the links before it did not return.
 //
-// A link's Timeout, and its share of the caller's time, are then for its part of
-// the batch, and Call.Latency is the batch's. Each ref of a batch that fails counts
-// as a failure for the link's breaker. If no link is a hush.BatchProvider, GetBatch
-// makes eight Gets at a time, each with limits of its own.
+// A link's Timeout, and its share of the caller's time, then limit its part of the batch,
+// and Call.Latency is that of the batch. Each ref of a batch that fails counts as a
+// failure for the link's breaker. If no link is a hush.BatchProvider, GetBatch makes eight
+// Gets at a time, each with limits of its own.
 //
-// Searches run in goroutines that end before GetBatch does, so Options.OnCall is
-// called by several at once.
+// Searches run in goroutines that end before GetBatch returns, so several of them call
+// Options.OnCall at the same time. GetBatch panics if a link or OnCall does.
 func (c *Chain) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))
 	if len(refs) < 2 || !slices.ContainsFunc(c.links, takesBatches) {
@@ -34,16 +40,10 @@ func (c *Chain) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 		})
 		return results
 	}
-	g := &gathering{searching: len(refs), batches: make([]*batch, len(c.links))}
-	gathered := *c
-	gathered.links = slices.Clone(c.links)
-	for i := range gathered.links {
-		gathered.links[i].Provider = gathered.links[i].gather(g, i)
+	for first := 0; first < len(refs); first += batchSize {
+		end := min(first+batchSize, len(refs))
+		c.gather(ctx, refs[first:end], results[first:end])
 	}
-	fan.Each(len(refs), len(refs), func(i int) {
-		defer g.leave(1)
-		results[i].Secret, results[i].Err = gathered.Get(ctx, refs[i])
-	})
 	return results
 }
 
@@ -52,26 +52,46 @@ func takesBatches(l link) bool {
 	return ok
 }
 
-// A gathering makes batches of the calls of several searches. A batch is sent when
-// no search is between two links, where it waits for nobody, so that no call waits
-// for another link's store.
-type gathering struct {
-	mu        sync.Mutex
-	searching int      // searches between two links
-	batches   []*batch // by link: what waits to be sent
+// gather fills results with one search for each of refs, all at the same time.
+func (c *Chain) gather(ctx context.Context, refs []hush.Ref, results []hush.Result) {
+	g := &gathering{searching: len(refs), batches: make([]*batch, len(c.links))}
+	gathered := *c
+	gathered.gathering = g
+	gathered.links = slices.Clone(c.links)
+	for i := range gathered.links {
+		gathered.links[i].Provider = gathered.links[i].gather(g, i)
+	}
+	fan.Each(len(refs), len(refs), func(i int) {
+		defer g.leave(1)
+		results[i].Secret, results[i].Err = gathered.Get(ctx, refs[i])
+	})
 }
 
-// A batch is calls of one link.
+// A gathering makes batches of the calls of several searches. It sends a batch when no
+// search is between two links. A search that waits for something else is not between
+// two links, so no call waits for the store of another link.
+type gathering struct {
+	mu        sync.Mutex
+	searching int      // the number of searches between two links
+	batches   []*batch // by link: the batches that wait to be sent
+}
+
+// A batch contains calls of one link.
 type batch struct {
 	provider hush.Provider
-	ctx      context.Context // of its first call; the others' limits began just then, too
+	ctx      context.Context // of the first call; the limits of the others began then, too
 	refs     []hush.Ref
 
 	done     chan struct{}
 	results  []hush.Result
-	cut      error // why ctx had ended by then, if it had
+	limit    error // the cause of ctx, if ctx had ended by the end of the batch
 	panicked any
 }
+
+// A batchLimit is the limit of the batch in which a call was cut off.
+type batchLimit struct{ error }
+
+func (e batchLimit) Unwrap() error { return e.error }
 
 // gather returns l's Provider for the searches of g.
 func (l *link) gather(g *gathering, place int) hush.ProviderFunc {
@@ -85,8 +105,8 @@ func (l *link) gather(g *gathering, place int) hush.ProviderFunc {
 			panic(b.panicked)
 		case b.results == nil:
 			return hush.Secret{}, hush.NewError(name, ref, hush.ErrUnavailable, errEnded)
-		case b.cut != nil && ctx.Err() == nil && hush.ClassOf(b.results[i].Err) == hush.ErrCanceled:
-			return hush.Secret{}, b.cut // the limit of this call ends just now, too
+		case b.limit != nil && ctx.Err() == nil && hush.ClassOf(b.results[i].Err) == hush.ErrCanceled:
+			return hush.Secret{}, batchLimit{b.limit}
 		}
 		return b.results[i].Secret, b.results[i].Err
 	}
@@ -107,8 +127,8 @@ func (g *gathering) join(ctx context.Context, provider hush.Provider, place int,
 	return b, len(b.refs) - 1
 }
 
-// leave takes n searches, which wait or are over, out of those between two links.
-// The last one sends what waits.
+// leave removes n searches, which wait or have ended, from those between two links. The
+// last of them sends the batches. A negative n adds searches.
 func (g *gathering) leave(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -123,7 +143,7 @@ func (g *gathering) leave(n int) {
 	}
 }
 
-// send asks the link, and lets go of the searches that wait for it.
+// send calls the link, and releases the searches that wait for the batch.
 func (g *gathering) send(b *batch) {
 	defer func() {
 		b.panicked = recover()
@@ -131,5 +151,5 @@ func (g *gathering) send(b *batch) {
 		close(b.done)
 	}()
 	b.results = hush.GetAll(b.ctx, b.provider, b.refs...)
-	b.cut = context.Cause(b.ctx)
+	b.limit = context.Cause(b.ctx)
 }

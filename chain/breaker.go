@@ -1,8 +1,6 @@
 package chain
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -13,29 +11,39 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// A Breaker says when a link that fails is left alone. Each link has a breaker of
-// its own, for all secrets together and for fresh reads, too.
+// A Breaker says when a chain stops calling a link that keeps failing. Each link has
+// its own breaker, which counts the calls for all secrets, fresh reads included.
 //
-// It opens when calls in a row end with ErrUnavailable, which is also how a call
-// ends that the link's Timeout or its share of the caller's time cut off. What the
-// store did answer ends the row: a secret, ErrNotFound, ErrDenied,
-// ErrUnauthenticated, ErrThrottled, ErrRefused. The rest says nothing about it:
-// ErrAbsent, ErrUnsupported, and a call that the caller cut off.
+// A breaker opens after a number of consecutive calls that failed with
+// ErrUnavailable. A call that exceeds the link's Timeout fails so. A call that the
+// caller's deadline, or the caller's share of time, cut off counts only if it ran for
+// 1 s, or for the link's Timeout if that is shorter: a caller in a hurry says nothing
+// about the store. A response of the store ends the row: a secret, ErrNotFound,
+// ErrDenied, ErrUnauthenticated, ErrThrottled or ErrRefused. Other results count
+// neither way: ErrAbsent, ErrUnsupported, and a call that the caller canceled.
 //
-// While it is open the link is skipped, until a random part of the wait is over by
-// the wall clock or the monotonic one. Then one call at a time passes, as a probe:
-// if its failure counts the wait doubles, if the store answers the breaker closes,
-// and if it says nothing the next call is the probe. A probe that is still away
-// after a minute is given up.
+// Open means last, not never. While a breaker is open, the chain passes over its link
+// in favor of the other links. If no other link returns the secret, the chain calls
+// the link after all: at most four such calls that are younger than 1 s are in flight,
+// and the others wait, within the caller's context and the link's Timeout. The first
+// response closes the breaker and releases all calls that wait. The failure of such a
+// call changes nothing.
+//
+// After a random part of the wait, by the wall clock or the monotonic clock, one call
+// at a time is a probe that takes its turn before the other links. If the store
+// responds, the breaker closes. If the probe fails, the wait doubles. If the probe
+// counts neither way, the next call is a probe. A probe that has not ended after a
+// minute is ignored.
 type Breaker struct {
-	// Failures is the length of the row that opens it. 0 is 5; negative: it never
-	// opens.
+	// Failures is the number of consecutive failures that opens the breaker. Zero
+	// means 5. A negative value means that the breaker never opens.
 	Failures int
 
-	// Wait is the most that it stays open before the first probe. 0 is 1 s.
+	// Wait is the longest time from the opening to the first probe. Zero means 1 s.
 	Wait time.Duration
 
-	// MaxWait is the most that Wait doubles to. 0 is 30 s; never less than Wait.
+	// MaxWait is the limit for the doubling of Wait. Zero means 30 s. A MaxWait below
+	// Wait means Wait.
 	MaxWait time.Duration
 }
 
@@ -56,15 +64,16 @@ func (o Breaker) withDefaults() Breaker {
 	return o
 }
 
-// probeLimit is how long a probe may be away before another one goes: one that
-// never ends must not take the link out for good.
+// probeLimit is the time after which a probe is ignored: a probe that never ends must
+// not keep its link out of use.
 const probeLimit = time.Minute
 
-// A breaker is one link's. While all is well a call costs it two atomic loads.
+// A breaker belongs to one link. While the link is healthy, a call costs two atomic
+// loads and no write.
 //
-// A generation begins when it opens, and opens again, and when it lets a probe
-// pass. A call counts only in the generation that it entered in: what ends late
-// says how the store was, and not how it is.
+// A generation begins when the breaker opens or closes, when a probe starts and when a
+// probe fails. A call counts only in the generation in which it started: the end of an
+// older call says how the store was, and not how it is.
 type breaker struct {
 	opt    Breaker
 	now    clock.Func
@@ -73,27 +82,35 @@ type breaker struct {
 	state atomic.Uint64 // twice the generation; odd unless failures is 0
 
 	mu       sync.Mutex
-	failures int           // in a row; from opt.Failures on it is open
-	until    clock.Instant // while it is open: when a call may pass as a probe
-	probing  bool          // until is the end of a probe's time
+	failures int           // consecutive; the breaker is open from opt.Failures on
+	until    clock.Instant // while open: when a call may pass as a probe
+	probing  bool          // a probe is in flight, and until is the end of its time
+	opening  int           // how often the breaker has opened
+	taken    []*place      // of calls after all
+	waiting  []*place      // the newest last
 }
 
-// A pass is a call's leave to be made.
+func newBreaker(o Options) *breaker {
+	return &breaker{opt: o.Breaker, now: o.now, jitter: o.jitter}
+}
+
+// A pass allows one call.
 type pass struct {
 	generation uint64
 	probe      bool
+	place      *place // of a call after all; otherwise nil
 }
 
-// A change is what the end of a call meant to the breaker of its link.
+// A change is the effect of a call's end on the breaker of its link.
 type change struct {
 	to       string        // opened, closed or empty
-	failures int           // in a row
-	wait     time.Duration // for the next probe
+	failures int           // consecutive
+	wait     time.Duration // until the next probe
 }
 
 const opened, closed = "opened", "closed"
 
-// enter lets a call pass, or reports that the link is to be skipped.
+// enter returns a pass, or reports that the breaker holds the link back.
 func (b *breaker) enter() (pass, bool) {
 	if state := b.state.Load(); state%2 == 0 {
 		return pass{generation: state / 2}, true
@@ -112,14 +129,21 @@ func (b *breaker) enterTroubled() (pass, bool) {
 		return pass{}, false
 	}
 	b.until, b.probing = now.Add(probeLimit), true
-	return pass{generation: b.begin(), probe: true}, true
+	return pass{generation: b.begin(1), probe: true}, true
 }
 
-// leave frees the place of a probe that came to no verdict.
+// leave gives back what p holds when its call has ended, by a panic, too.
 func (b *breaker) leave(p pass) {
-	if !p.probe {
-		return
+	switch {
+	case p.place != nil:
+		p.place.release()
+	case p.probe:
+		b.endProbe(p)
 	}
+}
+
+// endProbe makes the next call a probe, if p was one that counted neither way.
+func (b *breaker) endProbe(p pass) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if p.generation == b.state.Load()/2 {
@@ -127,24 +151,27 @@ func (b *breaker) leave(p pass) {
 	}
 }
 
-// settle counts what a call came to; the class is zero if the link answered.
+// settle counts the result of a call. A class of zero means a secret.
 func (b *breaker) settle(p pass, class hush.Class) change {
 	switch class {
 	case hush.ErrUnavailable:
+		if p.place != nil {
+			return change{}
+		}
 		return b.failed(p)
 	case hush.ErrAbsent, hush.ErrUnsupported, hush.ErrInvalidRef, hush.ErrRejected, hush.ErrCanceled:
 		return change{}
 	}
-	if b.state.Load() == 2*p.generation {
+	if p.place == nil && b.state.Load() == 2*p.generation {
 		return change{}
 	}
-	return b.answered(p)
+	return b.responded(p)
 }
 
 func (b *breaker) failed(p pass) change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.generation != b.state.Load()/2 {
+	if !b.counts(p) {
 		return change{}
 	}
 	b.failures++
@@ -154,38 +181,50 @@ func (b *breaker) failed(p pass) change {
 	}
 	wait := b.jitter(b.most())
 	b.until, b.probing = b.now().Add(wait), false
-	b.begin()
+	b.begin(1)
 	if b.failures > b.opt.Failures { // it was open before
 		return change{failures: b.failures, wait: wait}
 	}
+	b.opening++
 	return change{to: opened, failures: b.failures, wait: wait}
 }
 
-func (b *breaker) answered(p pass) change {
+func (b *breaker) responded(p pass) change {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.generation != b.state.Load()/2 {
+	if !b.counts(p) {
 		return change{}
 	}
 	ended, wasOpen := b.failures, b.open()
 	b.failures = 0
-	b.state.Store(2 * p.generation)
 	if !wasOpen {
+		b.state.Store(2 * p.generation)
 		return change{}
 	}
+	b.releaseWaiting(b.begin(0))
 	return change{to: closed, failures: ended}
+}
+
+// counts reports whether the result of p's call says how the store is now. A call after
+// all counts until the breaker closes, whatever probes start or fail meanwhile.
+func (b *breaker) counts(p pass) bool {
+	if p.place != nil {
+		return b.open() && p.place.opening == b.opening
+	}
+	return p.generation == b.state.Load()/2
 }
 
 func (b *breaker) open() bool { return b.failures >= b.opt.Failures }
 
-// begin begins a generation of an open breaker.
-func (b *breaker) begin() uint64 {
+// begin begins a generation and returns its number. trouble is 0 if the breaker is
+// closed without a failure, otherwise 1.
+func (b *breaker) begin(trouble uint64) uint64 {
 	generation := b.state.Load()/2 + 1
-	b.state.Store(2*generation + 1)
+	b.state.Store(2*generation + trouble)
 	return generation
 }
 
-// most returns the wait that is due, before jitter.
+// most returns the wait before the next probe, without jitter.
 func (b *breaker) most() time.Duration {
 	most := b.opt.Wait
 	for range b.failures - b.opt.Failures {
@@ -197,22 +236,7 @@ func (b *breaker) most() time.Duration {
 	return most
 }
 
-// fullJitter returns a random part of most, and never nothing.
+// fullJitter returns a random part of most, greater than zero.
 func fullJitter(most time.Duration) time.Duration {
 	return most - rand.N(most) //nolint:gosec // jitter needs no secrecy
-}
-
-// pause returns for how long a link that was skipped will be, zero if that is until
-// a probe ends, and the same as a cause.
-func (b *breaker) pause() (time.Duration, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !b.open() {
-		return 0, errors.New("not asked: its breaker was open until just now")
-	}
-	if b.probing {
-		return 0, errors.New("not asked: its breaker is open, and a probe is under way")
-	}
-	wait := max(b.now().Until(b.until), 0)
-	return wait, fmt.Errorf("not asked: its breaker is open, and the next probe is due in %v", max(wait.Round(time.Millisecond), time.Millisecond))
 }

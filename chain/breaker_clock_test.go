@@ -53,18 +53,24 @@ func TestARowHasNoClock(t *testing.T) {
 	assert.False(t, b.asks(down))
 }
 
-// probed is a chain of one link whose breaker is open and whose calls, from then
-// on, are handed to the test.
+// probed is a chain of a link whose breaker is open and another link that responds. The
+// calls of the first link, from then on, are handed to the test.
 type probed struct {
 	*bench
 	*chain.Chain
 	calls chan func(hush.Class) // one for each call of the link: ends it
 }
 
+type callKey struct{}
+
 func probing(t *testing.T) *probed {
 	t.Helper()
 	p := &probed{bench: &bench{T: t}, calls: make(chan func(hush.Class))}
-	var o chain.Options
+	o := chain.Options{OnCall: func(ctx context.Context, c chain.Call) {
+		if first, ok := ctx.Value(callKey{}).(*chain.Call); ok && c.Provider == "a" {
+			*first = c
+		}
+	}}
 	p.clock(&o)
 	broken := true
 	p.Chain = chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
@@ -77,44 +83,48 @@ func probing(t *testing.T) *probed {
 			return hush.Secret{}, class
 		}
 		return hush.Secret{}, nil
-	})}, &o)
+	}), says("env", 0)}, &o)
 	for range 5 {
-		_, _ = p.Get(t.Context(), hush.Name("db"))
+		p.get()
 	}
 	broken = false
 	p.sleep(time.Second)
 	return p
 }
 
-// start starts a Get that asks the link; the func that it returns ends the call
-// with class, and returns the Get's.
+// get returns the Call of the first link in a Get.
+func (p *probed) get() (c chain.Call) {
+	_, err := p.Get(context.WithValue(p.Context(), callKey{}, &c), hush.Name("db"))
+	assert.NoError(p, err)
+	return c
+}
+
+// start starts a Get that calls the link; the func that it returns ends the call with
+// class, and returns the class of the Call.
 func (p *probed) start() (end func(hush.Class) hush.Class) {
-	got := make(chan error, 1)
-	go func() {
-		_, err := p.Get(p.Context(), hush.Name("db"))
-		got <- err
-	}()
+	got := make(chan chain.Call, 1)
+	go func() { got <- p.get() }()
 	finish := <-p.calls
 	return func(class hush.Class) hush.Class {
 		finish(class)
-		return hush.ClassOf(<-got)
+		return (<-got).Class
 	}
 }
 
-// skipped returns the text of the error of a Get that does not ask the link.
+// skipped returns the text of the error with which a Get skips the link.
 func (p *probed) skipped() string {
 	p.Helper()
-	_, err := p.Get(p.Context(), hush.Name("db"))
-	require.Equal(p, down, hush.ClassOf(err))
-	return err.Error()
+	c := p.get()
+	require.True(p, c.Skipped)
+	return c.Err.Error()
 }
 
 func TestOneProbeAtATime(t *testing.T) {
 	p := probing(t)
 	end := p.start()
-	assert.Contains(t, p.skipped(), "not asked: its breaker is open, and a probe is under way")
+	assert.Contains(t, p.skipped(), "not called: its breaker is open, and a probe is in flight")
 	p.sleep(59 * time.Second)
-	assert.Contains(t, p.skipped(), "a probe is under way")
+	assert.Contains(t, p.skipped(), "a probe is in flight")
 	assert.Equal(t, down, end(down))
 	assert.Contains(t, p.skipped(), "due in 2s", "from the end of the probe")
 	p.sleep(2 * time.Second)
@@ -133,7 +143,7 @@ func TestAProbeThatIsAwayTooLong(t *testing.T) {
 		p.wall.Add(int64(time.Minute))
 		second := p.start()
 		assert.Equal(t, late, lost(late))
-		assert.Contains(t, p.skipped(), "a probe is under way", "the late end of the first, %v, changes nothing", late)
+		assert.Contains(t, p.skipped(), "a probe is in flight", "the late end of the first, %v, changes nothing", late)
 		assert.Equal(t, hush.ErrNotFound, second(hush.ErrNotFound))
 		assert.Zero(t, p.start()(0))
 	}

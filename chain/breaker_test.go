@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,7 @@ func onBench(t *testing.T, o chain.Options) *bench {
 	b := &bench{T: t}
 	b.wall.Store(time.Now().UnixNano())
 	b.clock(&o)
-	o.OnCall = func(c chain.Call) { b.heard = append(b.heard, c) }
+	o.OnCall = func(_ context.Context, c chain.Call) { b.heard = append(b.heard, c) }
 	flaky := does("flaky", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		b.calls++
 		if b.word == 0 {
@@ -200,7 +201,11 @@ func TestJitterIsFull(t *testing.T) {
 	short := 0
 	for range times {
 		var last chain.Call
-		c := chain.New([]chain.Link{says("a", down)}, &chain.Options{OnCall: func(c chain.Call) { last = c }})
+		c := chain.New([]chain.Link{says("a", down)}, &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
+			if !c.Unresolved {
+				last = c
+			}
+		}})
 		for range 5 {
 			_, _ = c.Get(t.Context(), hush.Name("db"))
 		}
@@ -215,50 +220,142 @@ func TestJitterIsFull(t *testing.T) {
 	assert.Less(t, short, times)
 }
 
-func TestALinkCutOffByItsLimitCounts(t *testing.T) {
-	for name, test := range map[string]struct{ timeout, deadline time.Duration }{
-		"its Timeout":                    {time.Second, 0},
-		"its share of the caller's time": {0, time.Minute},
+// A call that a deadline cuts off counts if it ran for 1 s, or for the link's Timeout if
+// that is shorter.
+func TestACallThatADeadlineCutsOff(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		timeout  time.Duration
+		deadline time.Duration // of the caller
+		alone    bool          // and no share of it
+		counts   bool
+	}{
+		{"by its Timeout", time.Second, 0, false, true},
+		{"by a short Timeout", time.Millisecond, 0, false, true},
+		{"by a share of a second", 0, 2 * time.Second, false, true},
+		{"by a shorter share", 0, 2*time.Second - 1, false, false},
+		{"by a share of 7.5 ms", time.Second, 15 * time.Millisecond, false, false},
+		{"by a short Timeout within the share", 7 * time.Millisecond, 15 * time.Millisecond, false, true},
+		{"by the caller's deadline after a second", 0, time.Second, true, true},
+		{"by the caller's deadline before", 0, time.Second - 1, true, false},
+		{"by the caller's deadline before its Timeout", 100 * time.Millisecond, 99 * time.Millisecond, true, false},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var asked []bool
-				c := chain.New([]chain.Link{limited(hangs("a"), test.timeout), says("env", 0)}, &chain.Options{
-					OnCall: func(c chain.Call) {
-						if c.Provider == "a" {
-							asked = append(asked, !c.Skipped)
-						}
-					},
+		for kind, link := range map[string]func() chain.Link{ // made in the bubble
+			"classed": func() chain.Link { return hangs("a") },
+			"without a class": func() chain.Link {
+				return does("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
+					<-ctx.Done()
+					return hush.Secret{}, fmt.Errorf("read: %w", ctx.Err())
 				})
-				for range 6 {
-					ctx, cancel := context.WithCancel(t.Context())
-					if test.deadline > 0 {
-						ctx, cancel = context.WithTimeout(t.Context(), test.deadline)
+			},
+			"a chain": func() chain.Link {
+				return chain.Link{Name: "a", Provider: chain.New([]chain.Link{hangs("inner")}, nil)}
+			},
+			"a batch": func() chain.Link { return chain.Link{Name: "a", Provider: &batcher{get: hangs("a").Provider.Get}} },
+		} {
+			t.Run(test.name+", "+kind, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var opened atomic.Bool
+					o := &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
+						if c.Breaker == "opened" {
+							opened.Store(true)
+						}
+					}}
+					links := []chain.Link{limited(link(), test.timeout), says("env", 0)}
+					if test.alone {
+						links = links[:1]
 					}
-					_, err := c.Get(ctx, hush.Name("db"))
-					require.NoError(t, err)
-					cancel()
-				}
-				assert.Equal(t, []bool{true, true, true, true, true, false}, asked)
+					c := chain.New(links, o)
+					for range 5 {
+						ctx, cancel := t.Context(), context.CancelFunc(func() {})
+						if test.deadline > 0 {
+							ctx, cancel = context.WithTimeout(ctx, test.deadline)
+						}
+						for _, r := range c.GetBatch(ctx, []hush.Ref{hush.Name("db"), hush.Name("other")}) {
+							assert.Equal(t, test.alone, r.Err != nil)
+						}
+						cancel()
+					}
+					assert.Equal(t, test.counts, opened.Load())
+				})
 			})
-		})
+		}
 	}
 }
 
-// cut reports whether a Get of c, which has no link that answers, asks its link.
-// The link may cancel the caller.
+// Callers in a hurry do not take the store away from the others.
+func TestACallerInAHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s store
+		c := chain.New([]chain.Link{{Name: "direct", Provider: &s}, says("env", hush.ErrNotFound)}, nil)
+		errs := 0
+		for range 100 {
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Millisecond)
+			_, err := c.Get(ctx, hush.Name("db"))
+			assert.Error(t, err)
+			cancel()
+			ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
+			if got, err := c.Get(ctx, hush.Name("db")); err != nil || got.Fallback {
+				errs++
+			}
+			cancel()
+		}
+		assert.Zero(t, errs)
+		assert.True(t, c.Calm())
+	})
+}
+
+// A call after all that was released late has had less than its Timeout.
+func TestACallAfterAllThatWasReleasedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := longWait()
+		var failures atomic.Int64
+		o.OnCall = func(_ context.Context, c chain.Call) {
+			if c.Class == down {
+				failures.Add(int64(c.Failures))
+			}
+		}
+		var released atomic.Bool
+		c := chain.New(alone(limited(does("a", func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+			switch {
+			case ref.Name == "db":
+				return hush.Secret{}, down
+			case ref.Name == "1":
+				time.Sleep(800 * time.Millisecond)
+				released.Store(true)
+				return hush.Secret{}, nil
+			}
+			<-ctx.Done()
+			return hush.Secret{}, ctx.Err()
+		}), 900*time.Millisecond)), o)
+		for range 5 {
+			_, _ = c.Get(t.Context(), hush.Name("db"))
+		}
+		failures.Store(0)
+		var gets sync.WaitGroup
+		for _, name := range []string{"1", "2", "3", "4", "5", "6"} {
+			gets.Go(func() { _, _ = c.Get(t.Context(), hush.Name(name)) })
+			synctest.Wait()
+		}
+		gets.Wait()
+		assert.True(t, released.Load())
+		assert.Zero(t, failures.Load(), "5 and 6 had 100 ms")
+	})
+}
+
+// cut reports whether a Get of c calls its first link, which may cancel the caller.
 func (b *bench) cut(c *chain.Chain, cancel *context.CancelFunc) bool {
 	b.Helper()
 	before := b.calls
 	var ctx context.Context
 	ctx, *cancel = context.WithCancel(b.Context())
 	defer (*cancel)()
-	_, err := c.Get(ctx, hush.Name("db"))
-	require.Error(b, err)
+	_, _ = c.Get(ctx, hush.Name("db"))
 	return b.calls > before
 }
 
 func TestTheCallersEnd(t *testing.T) {
+	env := says("env", 0)
 	refused := errors.New("connection refused")
 	for _, test := range []struct {
 		name   string
@@ -286,13 +383,13 @@ func TestTheCallersEnd(t *testing.T) {
 			})
 			var o chain.Options
 			b.clock(&o)
-			c := chain.New([]chain.Link{link}, &o)
+			c := chain.New([]chain.Link{link, env}, &o)
 			for range 5 {
 				assert.True(t, b.cut(c, &cancel))
 			}
 			assert.Equal(t, !test.counts, b.cut(c, &cancel))
 
-			c = chain.New([]chain.Link{link}, &o)
+			c = chain.New([]chain.Link{link, env}, &o)
 			says = nil
 			for range 5 {
 				assert.True(t, b.cut(c, &cancel))

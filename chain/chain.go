@@ -1,42 +1,45 @@
-// Package chain asks several Providers in order until one has the secret.
+// Package chain calls several Providers in order until one returns the secret.
 //
-// Which answer a caller gets, when stores fail in different ways, is policy:
+// A policy decides which result a caller gets if stores fail in different ways:
 //
-//   - The links are asked in order and the first secret is the answer. After a
-//     failure a Policy says whether the next link is asked: always (AnyFailure, the
-//     default), or only if the store could not answer (OutagesOnly). What is absent
-//     or cannot honour the Ref is passed over by any Policy; a malformed Ref and
-//     the end of the caller's own context end every search.
-//   - A link with Front is a faster way to the next link without it, such as the
-//     Lambda extension to Secrets Manager. What that store says overrules what
-//     its fronts said, unless the store is absent or cannot honour the Ref. When
-//     a front is throttled its store's other fronts are skipped. A front's failure
-//     never ends the search. A Front with no store after it is a store.
-//   - A link that fails again and again is left alone for a while by its Breaker.
-//     One that is skipped counts as unavailable in all that follows.
-//   - When all that were to be asked fail, one failure decides the class of the error: the first outage
-//     (throttled, unavailable, refused), because while a store is down nobody has
-//     said no for all; else the first failure that is not ErrNotFound; else
-//     ErrNotFound. ErrAbsent and then ErrUnsupported decide only if no link said
-//     anything else.
-//   - The secret is a Fallback when a store before the one that answered could
-//     not be asked: throttled, unavailable, refused, our credential not accepted,
-//     or unable to read afresh when that was wanted. A front's trouble counts
-//     only where its store does not overrule it.
-//   - A link's time limit is never mistaken for the caller's.
+//   - The chain calls the links in order and returns the first secret. After a failure
+//     a Policy says whether the chain calls the next link: always (AnyFailure, the
+//     default), or only if the store could not respond (OutagesOnly). The search
+//     continues after ErrAbsent and ErrUnsupported under any Policy. It ends at an
+//     invalid Ref and when the caller's context ends.
+//   - A link with Front is a faster way to the next link without Front, such as the
+//     Lambda extension to Secrets Manager. The response of that store overrules the
+//     failures of its fronts, unless the store is absent or does not support the Ref.
+//     If a front is throttled, the chain skips the store's other fronts. A front's
+//     failure never ends the search. A Front with no store after it is a store.
+//   - A Breaker holds back a link that keeps failing. The chain passes over the link and
+//     treats it as unavailable. If no other link returns the secret, the chain calls the
+//     links that were held back after all, in order, before it returns the error.
+//   - If every link fails, the first outage (throttled, unavailable, refused) decides the
+//     class of the error, because the store that is down may have the secret. Without an
+//     outage, the first failure that is not ErrNotFound decides, then ErrNotFound.
+//     ErrAbsent and then ErrUnsupported decide only if no link failed otherwise. If a
+//     link that was called after all ends the search, the links after it do not decide.
+//   - The secret is a Fallback if a store before the link that returned it could not be
+//     asked: it was throttled, unavailable or refused the call, it did not accept our
+//     credential, or it does not support the fresh read that the caller wanted. The
+//     failure of a front counts only if its store does not overrule it.
+//   - A limit of a link or of the chain never looks like the caller's deadline. The same
+//     holds for a context that ends with a *hush.Error as its cause, such as that of a
+//     fetch at the FetchTimeout of cachettl: this is ErrUnavailable.
 //
-// Each call of a link is one log line and one Call for Options.OnCall, and so is a
-// link that is skipped; a breaker that opens or closes is a line more. No value is
-// in any of them.
+// Each call of a link is one log line and one Call for Options.OnCall, and so is a link
+// that is skipped, and a search that ends without the secret. A breaker that opens or
+// closes is another line. No line contains the value of a secret.
 package chain
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
@@ -46,45 +49,46 @@ const name = "chain"
 
 // A Link is one Provider of a chain.
 type Link struct {
-	// Name says who answered, in Secret.Source, errors and log lines. It is
-	// required, and differs from the names of the other links.
+	// Name names the link in Secret.Source, errors and log lines. It is required, and
+	// differs from the names of the other links.
 	Name string
 
-	// Provider is asked, with a Ref that has no Field. Required.
+	// Provider is called with a Ref that has no Field. It is required.
 	Provider hush.Provider
 
-	// Timeout limits each call of the link. Zero leaves it to the provider's own
-	// limit. See Chain.Get for what the caller's deadline does.
+	// Timeout limits each call of the link, including the wait of a call that the
+	// link's breaker holds back. Zero means the provider's own limit. Chain.Get says
+	// what the caller's deadline does.
 	Timeout time.Duration
 
-	// Front says that the link only fronts for the next link without Front.
+	// Front means that the link is a front of the next link without Front.
 	Front bool
 
-	// Policy, if set, is asked about this link's failures in place of
-	// Options.Policy. A Front's failures go on whatever it says.
+	// Policy decides about this link's failures. Nil means Options.Policy. The search
+	// continues after the failure of a Front, whatever its Policy says.
 	Policy Policy
 }
 
-// Options are what a chain can do without. The zero value is the default.
+// Options are optional settings of a chain. The zero value is the default.
 type Options struct {
-	// Policy says after which failures the next link is asked. Nil: AnyFailure.
+	// Policy says after which failures the chain calls the next link. Nil means
+	// AnyFailure.
 	Policy Policy
 
-	// Breaker says when a link that fails is left alone.
+	// Breaker says when the chain stops calling a link that keeps failing.
 	Breaker Breaker
 
-	// Logger gets one line for each call of a link, at the level that Call.Level
-	// tells, one at Warn when a breaker opens or closes, and one more when the
-	// search failed: at Error, or at Info if the class is ErrNotFound, or at Debug
-	// if it is ErrAbsent or ErrUnsupported or if the caller cancelled. Nil: no log.
+	// Logger gets a line for each Call, at the Call's Level, and a line at Warn when a
+	// breaker opens or closes. Nil means no log.
 	Logger *zap.Logger
 
-	// OnCall gets the facts of each call of a link, and of each link that is
-	// skipped, whatever their level, before the next link is asked. It is called by
-	// many goroutines at once, and Get waits for it. Nil: nobody is told.
-	OnCall func(Call)
+	// OnCall gets each Call, whatever its level, before the chain calls the next link.
+	// ctx is the context of the Get, so that a tracer finds its parent span. Many
+	// goroutines call OnCall at the same time, and Get waits for it. A panic in OnCall
+	// is a panic of Get. Nil means no such function. SlogCalls returns one for log/slog.
+	OnCall func(ctx context.Context, call Call)
 
-	// What the breakers read and how they shorten their waits; tests set them.
+	// The clocks of the breakers and the jitter of their waits, for tests.
 	now    clock.Func
 	jitter func(most time.Duration) time.Duration
 }
@@ -106,27 +110,27 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// A Chain is a Provider that asks its links in order. A Get starts no goroutine, and
-// the chain has nothing to close.
+// A Chain is a Provider that calls its links in order. Get starts no goroutine, and a
+// Chain needs no Close.
 type Chain struct {
-	links  []link
-	log    *zap.Logger
-	onCall func(Call)
+	links     []link
+	log       lineWriter
+	onCall    func(context.Context, Call)
+	gathering *gathering // of the searches of a batch; nil for a Get by itself
 }
 
 var _ hush.Provider = (*Chain)(nil)
 
-// New returns a Chain over a copy of links. No links, a link without a Provider,
-// and a Name that is empty or used twice are errors of the program: New panics. A
-// nil o means the defaults.
-func New(links []Link, o *Options) *Chain {
+// New returns a Chain over a copy of links. Nil opts mean the defaults. New panics if
+// there are no links, if a link has no Provider, or if a Name is empty or used twice.
+func New(links []Link, opts *Options) *Chain {
 	check(links)
-	var opt Options
-	if o != nil {
-		opt = *o
+	var o Options
+	if opts != nil {
+		o = *opts
 	}
-	opt = opt.withDefaults()
-	return &Chain{links: connect(links, opt), log: opt.Logger, onCall: opt.OnCall}
+	o = o.withDefaults()
+	return &Chain{links: connect(links, o), log: zapWriter{o.Logger}, onCall: o.OnCall}
 }
 
 func check(links []Link) {
@@ -147,45 +151,43 @@ func check(links []Link) {
 	}
 }
 
-// Get returns the first link's secret, with the link's name as its Source. The
-// Ref's Field is applied to the answer, so a missing field does not change which
-// store answers.
+// Get returns the first secret that a link returns, with the link's name as its Source.
+// Get applies the Ref's Field to this secret, so that a missing field does not change
+// which store serves it.
 //
-// If ctx has a deadline, each link but the last gets at most its share of the
-// time left (what is left over the number of links left), so that the last gets
-// its turn; a link that is skipped leaves its share to those after it. A Provider
-// that is deaf to its context takes the others' shares; nothing waits for it in the
-// background.
+// If ctx has a deadline, each link but the last gets at most its share of the time left,
+// which is the time left divided by the number of links left, so that the last link gets
+// its turn. A link that is passed over leaves its share to the others. A Provider that
+// ignores its context uses up the shares of the others; no goroutine waits for it.
 //
-// An error is a *hush.Error with the class that decided, whose cause is a
-// *Failure with every attempt. If ctx ends before the search has, the error wraps
-// ctx.Err(), and its class is that of the link which was then being asked, if that
-// link reported an outage, else ErrCanceled. If every link is skipped by its
-// breaker the class is ErrUnavailable, and the text says how long until the next
-// probe. What Ref.Validate refuses is ErrInvalidRef and reaches no link. A link's
-// panic is the caller's.
+// An error is a *hush.Error with the class that decided. Its cause is a *Failure with
+// every attempt. If ctx ends before the search, the error wraps ctx.Err(), and its class
+// is that of the link that was called last if this link reported an outage, otherwise
+// ErrCanceled. If the cause of ctx is a *hush.Error, the error wraps no context error,
+// and its class is an outage. A Ref that Ref.Validate refuses is ErrInvalidRef and reaches no
+// link. A panic of a link is a panic of Get.
 func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+	if end := endOf(ctx); end != nil {
+		return hush.Secret{}, hush.NewError(name, ref, classOfEnd(end), end)
 	}
-	s := search{Chain: c, ref: whole(ref), watched: c.heard(zapcore.WarnLevel)}
+	s := search{Chain: c, ref: whole(ref), timed: c.observed(slog.LevelWarn)}
 	switch {
 	case !s.run(ctx):
-		return hush.Secret{}, s.fail(ref)
+		return hush.Secret{}, s.fail(ctx, ref)
 	case ref.Field == "":
-		return s.answer, nil
+		return s.secret, nil
 	}
-	return ref.Select(s.answer)
+	return ref.Select(s.secret)
 }
 
-// whole returns what links are asked for: ref without its Field.
+// whole returns the Ref for the calls of links: ref without its Field.
 //
-// NewerThan is kept where a cache below can compare versions. A secret without
-// one is compared by its value, and the caller's is the value of the field, which
-// differs from any whole one: that read must be fresh.
+// NewerThan stays where a cache below can compare versions. Such a cache compares secrets
+// without a version by value. The caller's value is that of the field, which differs from
+// any whole secret, so this read must be fresh.
 func whole(ref hush.Ref) hush.Ref {
 	if than, _ := ref.Freshness(); than != nil && than.Version == "" && ref.Field != "" {
 		ref = ref.Fresh()
@@ -194,8 +196,16 @@ func whole(ref hush.Ref) hush.Ref {
 	return ref
 }
 
-// heard reports whether anybody wants the facts of a call whose line has level.
-// Which one a call's will have is known only afterwards; Warn is the highest.
-func (c *Chain) heard(level zapcore.Level) bool {
-	return c.onCall != nil || c.log.Core().Enabled(level)
+// observed reports whether OnCall or the log wants a Call whose line has level. The
+// level of a call is known when it ends; Warn is the highest.
+func (c *Chain) observed(level slog.Level) bool {
+	return c.onCall != nil || c.log.enabled(level)
+}
+
+// report hands a Call to the log and to OnCall.
+func (c *Chain) report(ctx context.Context, call Call) {
+	call.log(c.log)
+	if c.onCall != nil {
+		c.onCall(ctx, call)
+	}
 }

@@ -10,8 +10,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/chain"
 	"github.com/hush-secrets/hush/providertest"
 )
@@ -211,7 +213,7 @@ func TestTheCallersEndComesTooLate(t *testing.T) {
 func TestBetweenLinksTheErrorSaysWhoWasNotAsked(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := chain.New([]chain.Link{cuts(cancel, hush.ErrNotFound, nil), says("env", 0)}, nil).Get(ctx, hush.Name("db"))
-	assert.EqualError(t, err, `chain: "db": canceled: cut: not found; context canceled before env was asked`)
+	assert.EqualError(t, err, `chain: "db": canceled: cut: not found; context canceled before env was called`)
 }
 
 func TestALinksContextEndsWithItsCall(t *testing.T) {
@@ -223,4 +225,47 @@ func TestALinksContextEndsWithItsCall(t *testing.T) {
 	_, err := get(t, limited(link, time.Hour))
 	require.NoError(t, err)
 	<-ended // or its timer would live on for an hour
+}
+
+// The FetchTimeout of a cache ends the caller's context, but it is not the end of a
+// caller: the store took too long.
+func TestAFetchTimeoutIsNotTheCallersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, logs, _ := watch(zap.DebugLevel)
+		cache := cachettl.New(chain.New([]chain.Link{hangs("a"), hangs("b")}, o), time.Minute, &cachettl.Options{FetchTimeout: 5 * time.Second})
+		defer cache.Close()
+		_, err := cache.Get(t.Context(), hush.Name("db"))
+		assert.Equal(t, down, hush.ClassOf(err))
+		assert.Equal(t, []string{"warn a unavailable", "warn b unavailable", "error chain unavailable"}, brief(logs))
+		for _, entry := range logs.All() {
+			assert.NotContains(t, entry.ContextMap()["error"], "canceled")
+		}
+	})
+}
+
+func TestTheCauseOfTheCallersEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cause := hush.NewError("cachettl", hush.Name("db"), hush.ErrUnavailable, errors.New("no response within 5s"))
+		get := func(links ...chain.Link) error {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, cause)
+			defer cancel()
+			_, err := chain.New(links, nil).Get(ctx, hush.Name("db"))
+			notTheCallers(t, err)
+			return err
+		}
+		assert.EqualError(t, get(hangs("a")), `chain: "db": unavailable: a: unavailable: no response within 5s`)
+
+		slow := does("slow", func(context.Context, hush.Ref) (hush.Secret, error) {
+			time.Sleep(6 * time.Second)
+			return hush.Secret{}, hush.ErrNotFound
+		})
+		assert.EqualError(t, get(limited(slow, time.Second), says("b", 0)),
+			`chain: "db": unavailable: slow: not found; no response within 5s before b was called`)
+
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, cause)
+		defer cancel()
+		<-ctx.Done()
+		_, err := chain.New([]chain.Link{says("a", 0)}, nil).Get(ctx, hush.Name("db"))
+		assert.EqualError(t, err, `chain: "db": unavailable: no response within 5s`)
+	})
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
-// A link is a Link that knows its place.
+// A link is a Link with its place in the chain.
 type link struct {
 	Link
 	place   int // 1 for the first
@@ -18,8 +18,8 @@ type link struct {
 	breaker *breaker
 }
 
-// connect copies links. Of these, Front is true only where there is a store to
-// front for, and each has a Policy.
+// connect copies links. In the copies, Front is true only if there is a store after
+// the link, and each link has a Policy.
 func connect(links []Link, o Options) []link {
 	connected := make([]link, len(links))
 	store := -1
@@ -29,7 +29,7 @@ func connect(links []Link, o Options) []link {
 		}
 		l := link{
 			Link: links[i], place: i + 1, store: store,
-			breaker: &breaker{opt: o.Breaker, now: o.now, jitter: o.jitter},
+			breaker: newBreaker(o),
 		}
 		if store < 0 {
 			l.Front, l.store = false, i
@@ -42,49 +42,114 @@ func connect(links []Link, o Options) []link {
 	return connected
 }
 
-// limit returns ctx with the link's Timeout or with its share of the caller's
-// time, whichever is shorter. left counts the links that may still be asked, this
-// one included; the last one may take all that is left.
-func (l *link) limit(ctx context.Context, left int) (context.Context, context.CancelFunc) {
+// limit returns ctx with the link's Timeout or with its share of the caller's time,
+// whichever is shorter, and that time: zero if nothing limits the call. left is the
+// number of links that may still be called, this link included. The last link may
+// take all the time that is left.
+func (l *link) limit(ctx context.Context, left int) (context.Context, context.CancelFunc, time.Duration) {
 	d, whose := l.Timeout, l.Name
-	if deadline, ok := ctx.Deadline(); ok && left > 1 {
+	if deadline, ok := ctx.Deadline(); ok {
 		if share := time.Until(deadline) / time.Duration(left); d <= 0 || share < d {
-			d, whose = share, l.Name+", given its share of the caller's time,"
+			if d = share; left > 1 {
+				whose += ", given its share of the caller's time,"
+			}
 		}
 	}
-	return limit.Context(ctx, d, whose)
+	limited, cancel := limit.Context(ctx, d, whose)
+	return limited, cancel, d
 }
 
-// failed returns err, which the link answered, as an attempt. limited is the
-// context that the link was given, and end the caller's ctx.Err().
-//
-// A call that was cut off by the caller matches end. An error about any other
-// context is about a limit of the link's or of ours: it keeps its class, and its
-// cause is text, because callers take context.DeadlineExceeded for their own.
-func (l *link) failed(limited context.Context, end error, asked hush.Ref, err error) *hush.Error {
-	class, cause := because(err, asked)
+// minCutOff is how long a call that a deadline cuts off must have run to count as a
+// failure of the link.
+const minCutOff = time.Second
+
+// verdict returns the class of a failed call for the breaker. took is the time that the
+// call had if cut, which means that a deadline or the caller cut it off.
+func (l *link) verdict(failure *hush.Error, end error, cut bool, took time.Duration) hush.Class {
 	switch {
-	case end != nil && !classed(err) && errors.Is(err, end):
-		class = hush.ErrCanceled
-	case end != nil && (class == hush.ErrCanceled || outage(class)):
-		cause = ended(cause, end)
-	case class == hush.ErrCanceled:
+	case !cut:
+		return failure.Class
+	case errors.Is(end, context.Canceled):
+		return hush.ErrCanceled
+	case took >= minCutOff, l.Timeout > 0 && took >= l.Timeout:
+		return hush.ErrUnavailable
+	}
+	return hush.ErrCanceled
+}
+
+// failed returns err, with which the link failed, as an attempt, and whether the end of
+// limited, the context of the call, cut the call off. end is endOf the caller's context.
+//
+// A call that was cut off with the caller matches end. Any other error about a context
+// is about a limit of the link or of the chain: it keeps its class, and its cause is
+// text, because callers take context.DeadlineExceeded for their own.
+func (l *link) failed(limited context.Context, end error, called hush.Ref, err error) (failure *hush.Error, cut bool) {
+	class, cause := classAndCause(err, called)
+	cut = cutOff(limited, class, err)
+	switch {
+	case cut && end != nil && aboutContext(end):
+		class, cause = hush.ErrCanceled, ended(cause, end)
+	case cut && end != nil:
+		class, cause = hush.ErrUnavailable, end
+	case cut, class == hush.ErrCanceled:
 		class, cause = hush.ErrUnavailable, cutText(limited, err)
+	case end != nil && outage(class):
+		cause = ended(cause, end)
 	case aboutContext(cause) && !errors.Is(cause, end):
 		cause = errors.New(cause.Error())
 	}
-	return hush.NewError(l.Name, asked, class, cause)
+	return hush.NewError(l.Name, called, class, cause), cut
 }
 
-// because returns the class of a link's err and the cause below it. An attempt
-// says itself what its class and Ref are, so they are not repeated.
-func because(err error, asked hush.Ref) (hush.Class, error) {
+// cutOff reports whether a call ended with err because limited ended. An error of
+// another class than ErrCanceled is a result that the store had before.
+func cutOff(limited context.Context, class hush.Class, err error) bool {
+	if _, ok := errors.AsType[batchLimit](err); ok {
+		return true
+	}
+	end := limited.Err()
+	return end != nil && (class == hush.ErrCanceled || !classed(err) && errors.Is(err, end))
+}
+
+// cutText says why a call ended that was cut off while the caller's context lives.
+func cutText(limited context.Context, err error) error {
+	if cause := context.Cause(limited); cause != nil {
+		return errors.New(cause.Error())
+	}
+	return errors.New(err.Error())
+}
+
+// endOf returns why the caller's context has ended, or nil. This is the error of the
+// context or, if its cause has a class, the text of the cause: a cache's FetchTimeout is
+// not the end of a caller.
+func endOf(ctx context.Context) error {
+	end := ctx.Err()
+	if end == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*hush.Error](context.Cause(ctx)); ok && e != nil && e.Err != nil {
+		return errors.New(e.Err.Error())
+	}
+	return end
+}
+
+// classOfEnd returns the class of a call that end cut off.
+func classOfEnd(end error) hush.Class {
+	if aboutContext(end) {
+		return hush.ErrCanceled
+	}
+	return hush.ErrUnavailable
+}
+
+// classAndCause returns the class of a link's err and the cause below it. An attempt
+// states its class and Ref itself, so they are not repeated.
+func classAndCause(err error, called hush.Ref) (hush.Class, error) {
 	switch e := err.(type) {
 	case *hush.Error:
 		switch {
 		case e == nil:
 			return hush.ErrUnavailable, nil
-		case e.Ref == asked:
+		case e.Ref == called:
 			return hush.ClassOf(e), e.Err
 		}
 	case hush.Class:
@@ -93,7 +158,7 @@ func because(err error, asked hush.Ref) (hush.Class, error) {
 	return hush.ClassOf(err), err
 }
 
-// classed reports whether err says of itself what class it has.
+// classed reports whether err states its class.
 func classed(err error) bool {
 	_, isError := errors.AsType[*hush.Error](err)
 	_, isClass := errors.AsType[hush.Class](err)
@@ -104,15 +169,7 @@ func aboutContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, hush.ErrCanceled)
 }
 
-// cutText says why a call ended that was cut off while the caller lived.
-func cutText(limited context.Context, err error) error {
-	if cause := context.Cause(limited); cause != nil {
-		return errors.New(cause.Error())
-	}
-	return errors.New(err.Error())
-}
-
-// ended returns cause so that it matches end, the caller's ctx.Err().
+// ended returns cause so that it matches end.
 func ended(cause, end error) error {
 	switch {
 	case cause == nil:

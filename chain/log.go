@@ -2,126 +2,160 @@ package chain
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-
-	"github.com/hush-secrets/hush"
 )
 
-// The messages of all lines, which differ by their fields.
-const (
-	callMessage    = "secret call"
-	openedMessage  = "breaker opened"
-	closedMessage  = "breaker closed"
-	failureMessage = "secret not resolved"
-)
-
-// SlogCalls returns an Options.OnCall that logs each call with logger, with the
-// fields and levels that Options.Logger has. A nil logger is slog.Default().
-func SlogCalls(logger *slog.Logger) func(Call) {
+// SlogCalls returns an Options.OnCall that writes the lines of Options.Logger to logger,
+// with the same messages, levels and fields, and with the context of the Get. Durations
+// are texts, such as 1.5s, in any format. A nil logger means slog.Default().
+func SlogCalls(logger *slog.Logger) func(context.Context, Call) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	return func(c Call) {
-		ctx, level := context.Background(), c.Level()
-		if logger.Enabled(ctx, level) {
-			logger.LogAttrs(ctx, level, callMessage, c.attrs()...)
-		}
-		slogChange(ctx, logger, c)
-	}
+	return func(ctx context.Context, c Call) { c.log(slogWriter{ctx, logger}) }
 }
 
-func slogChange(ctx context.Context, logger *slog.Logger, c Call) {
-	provider, failures := slog.String("provider", c.Provider), slog.Int("failures", c.Failures)
-	switch c.Breaker {
-	case opened:
-		logger.LogAttrs(ctx, slog.LevelWarn, openedMessage, provider, failures, slog.Duration("wait", c.Wait))
-	case closed:
-		logger.LogAttrs(ctx, slog.LevelWarn, closedMessage, provider, failures)
+// A lineWriter writes log lines.
+type lineWriter interface {
+	enabled(level slog.Level) bool
+	write(level slog.Level, message string, attrs []slog.Attr)
+}
+
+// log writes the lines that describe c: one about the call, and one about the breaker if
+// the call opened or closed it. All loggers get their lines from here.
+func (c Call) log(w lineWriter) {
+	if level := c.Level(); w.enabled(level) {
+		message := "secret call"
+		if c.Unresolved {
+			message = "secret not resolved"
+		}
+		w.write(level, message, c.attrs())
+	}
+	if c.Breaker != "" && w.enabled(slog.LevelWarn) {
+		w.write(slog.LevelWarn, "breaker "+c.Breaker, c.breakerAttrs())
 	}
 }
 
 func (c Call) attrs() []slog.Attr {
-	attrs := []slog.Attr{
-		slog.String("provider", c.Provider),
-		slog.String("secret", c.Ref.String()),
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs,
+		slog.String("provider", printable(c.Provider)),
+		slog.String("secret", printable(c.Ref.String())),
 		slog.String("outcome", c.Outcome()),
-		slog.Duration("latency", c.Latency),
-		slog.String("version", c.Version),
-		slog.Int("attempt", c.Attempt),
-		slog.Bool("front", c.Front),
-		slog.Bool("fallback", c.Fallback),
+		slog.Duration("latency", c.Latency))
+	if !c.Unresolved {
+		attrs = append(attrs, slog.String("version", printable(c.Version)))
+	}
+	attrs = append(attrs, slog.Int("attempt", c.Attempt))
+	if !c.Unresolved {
+		attrs = append(attrs, slog.Bool("front", c.Front), slog.Bool("fallback", c.Fallback))
 	}
 	if c.Err != nil {
-		attrs = append(attrs, slog.String("error", c.Err.Error()))
+		attrs = append(attrs, slog.String("error", printable(c.Err.Error())))
 	}
 	return attrs
 }
 
-func (c Call) fields() []zap.Field {
-	fields := []zap.Field{
-		zap.String("provider", c.Provider),
-		zap.String("secret", c.Ref.String()),
-		zap.String("outcome", c.Outcome()),
-		zap.Duration("latency", c.Latency),
-		zap.String("version", c.Version),
-		zap.Int("attempt", c.Attempt),
-		zap.Bool("front", c.Front),
-		zap.Bool("fallback", c.Fallback),
+func (c Call) breakerAttrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("provider", printable(c.Provider)), slog.Int("failures", c.Failures)}
+	if c.Breaker == opened {
+		attrs = append(attrs, slog.Duration("wait", c.Wait))
 	}
-	if c.Err != nil {
-		fields = append(fields, zap.String("error", c.Err.Error()))
-	}
-	return fields
+	return attrs
 }
 
-// report hands out the facts of a call.
-func (c *Chain) report(call Call) {
-	if entry := c.log.Check(zapLevel(call.Level()), callMessage); entry != nil {
-		entry.Write(call.fields()...)
+// maxText bounds a text in a log line, in bytes, as a part of a Ref is bounded. A
+// chain's error may be longer than one part.
+const maxText = 2048
+
+// printable returns s for a log line: bounded, and with escapes as in %q for characters
+// that do not print, such as those that change the direction of the text.
+func printable(s string) string {
+	size := len(s)
+	if size > maxText {
+		end := maxText
+		for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+			end--
+		}
+		s = s[:end]
 	}
-	c.reportChange(call)
-	if c.onCall != nil {
-		c.onCall(call)
+	if strings.ContainsFunc(s, isHidden) {
+		s = escape(s)
 	}
+	if size > maxText {
+		return fmt.Sprintf("%s… (%d bytes)", s, size)
+	}
+	return s
 }
 
-func (c *Chain) reportChange(call Call) {
-	provider, failures := zap.String("provider", call.Provider), zap.Int("failures", call.Failures)
-	switch call.Breaker {
-	case opened:
-		c.log.Warn(openedMessage, provider, failures, zap.Duration("wait", call.Wait))
-	case closed:
-		c.log.Warn(closedMessage, provider, failures)
+func isHidden(r rune) bool { return !unicode.IsPrint(r) }
+
+func escape(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if isHidden(r) {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteRune(r)
+		}
 	}
+	return b.String()
 }
 
-// zapLevel converts one of the four named levels: slog's are four apart.
+type slogWriter struct {
+	ctx    context.Context //nolint:containedctx // a writer serves one call
+	logger *slog.Logger
+}
+
+func (w slogWriter) enabled(level slog.Level) bool { return w.logger.Enabled(w.ctx, level) }
+
+func (w slogWriter) write(level slog.Level, message string, attrs []slog.Attr) {
+	for i, a := range attrs {
+		if a.Value.Kind() == slog.KindDuration { // which JSON would show as nanoseconds
+			attrs[i].Value = slog.StringValue(a.Value.Duration().String())
+		}
+	}
+	w.logger.LogAttrs(w.ctx, level, message, attrs...)
+}
+
+type zapWriter struct{ logger *zap.Logger }
+
+func (w zapWriter) enabled(level slog.Level) bool { return w.logger.Core().Enabled(zapLevel(level)) }
+
+func (w zapWriter) write(level slog.Level, message string, attrs []slog.Attr) {
+	entry := w.logger.Check(zapLevel(level), message)
+	if entry == nil {
+		return
+	}
+	fields := make([]zap.Field, len(attrs))
+	for i, a := range attrs {
+		fields[i] = zapField(a)
+	}
+	entry.Write(fields...)
+}
+
+func zapField(a slog.Attr) zap.Field {
+	switch a.Value.Kind() {
+	case slog.KindString:
+		return zap.String(a.Key, a.Value.String())
+	case slog.KindInt64:
+		return zap.Int64(a.Key, a.Value.Int64())
+	case slog.KindBool:
+		return zap.Bool(a.Key, a.Value.Bool())
+	case slog.KindDuration:
+		return zap.Duration(a.Key, a.Value.Duration())
+	}
+	return zap.Any(a.Key, a.Value.Any())
+}
+
+// zapLevel converts one of the four named levels: those of slog are four apart.
 func zapLevel(level slog.Level) zapcore.Level { return zapcore.Level(level / 4) }
-
-// reportFailure writes the closing line of a search in which all links failed.
-func (s *search) reportFailure(err *hush.Error) {
-	if entry := s.log.Check(failureLevel(err.Class, s.end), failureMessage); entry != nil {
-		entry.Write(
-			zap.String("provider", err.Provider),
-			zap.String("secret", err.Ref.String()),
-			zap.String("outcome", err.Class.Error()),
-			zap.Duration("latency", s.spent),
-			zap.Int("attempt", s.calls),
-			zap.String("error", err.Error()),
-		)
-	}
-}
-
-func failureLevel(class hush.Class, end error) zapcore.Level {
-	switch {
-	case quiet(class), errors.Is(end, context.Canceled):
-		return zapcore.DebugLevel
-	case class == hush.ErrNotFound:
-		return zapcore.InfoLevel
-	}
-	return zapcore.ErrorLevel
-}

@@ -27,7 +27,7 @@ func watch(level zapcore.Level) (o *chain.Options, logs *observer.ObservedLogs, 
 	calls = new([]chain.Call)
 	return &chain.Options{
 		Logger: zap.New(core),
-		OnCall: func(c chain.Call) { *calls = append(*calls, c) },
+		OnCall: func(_ context.Context, c chain.Call) { *calls = append(*calls, c) },
 	}, logs, calls
 }
 
@@ -190,27 +190,51 @@ func TestOnCallHearsWhateverTheLevel(t *testing.T) {
 	_, err := chain.New(links, o).Get(t.Context(), hush.Name("db"))
 	require.Error(t, err)
 	assert.Zero(t, logs.Len())
-	require.Len(t, *calls, 3, "one for each call, none for the whole")
+	require.Len(t, *calls, 4)
+	unresolved := (*calls)[3]
+	assert.Equal(t, err, unresolved.Err)
+	unresolved.Err, unresolved.Latency = nil, 0
+	assert.Equal(t, chain.Call{
+		Provider: "chain", Ref: hush.Name("db"), Class: hush.ErrNotFound, Attempt: 2, Unresolved: true,
+	}, unresolved)
 	skipped := (*calls)[1]
 	assert.True(t, skipped.Skipped)
 	assert.True(t, skipped.Front)
 	assert.Equal(t, hush.ErrThrottled, skipped.Class)
-	assert.EqualError(t, skipped.Err, `b: "db": throttled: not asked: another front of its store was throttled`)
+	assert.EqualError(t, skipped.Err, `b: "db": throttled: not called: another front of its store was throttled`)
 	assert.Zero(t, skipped.Attempt)
 	assert.Equal(t, 2, (*calls)[2].Attempt)
 }
 
+// Both loggers write the same lines: calls, skipped links, breakers that open and close,
+// and the end of a search without the secret.
 func TestSlogCallsLogsTheSame(t *testing.T) {
 	var out bytes.Buffer
 	core, logs := observer.New(zap.DebugLevel)
 	handler := slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})
-	c := chain.New(
-		[]chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", hush.ErrUnavailable), says("d", hush.ErrAbsent), says("e", 0)},
-		&chain.Options{Logger: zap.New(core), OnCall: chain.SlogCalls(slog.New(handler))},
-	)
+	b := &bench{T: t}
+	o := chain.Options{Logger: zap.New(core), OnCall: chain.SlogCalls(slog.New(handler))}
+	b.clock(&o)
+	word := down
+	c := chain.New([]chain.Link{
+		front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", hush.ErrAbsent),
+		does("d", func(context.Context, hush.Ref) (hush.Secret, error) {
+			if word != 0 {
+				return hush.Secret{}, word
+			}
+			return hush.Secret{Version: "v7"}, nil
+		}),
+	}, &o)
+	for range 6 {
+		_, _ = c.Get(t.Context(), hush.Ref{Name: "db", Field: "user"})
+	}
+	word = 0
 	_, err := c.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
 
+	for _, message := range []string{"secret call", "secret not resolved", "breaker opened", "breaker closed"} {
+		assert.NotZero(t, logs.FilterMessage(message).Len(), message)
+	}
 	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	require.Len(t, lines, logs.Len())
 	for i, entry := range logs.All() {
@@ -222,8 +246,14 @@ func TestSlogCallsLogsTheSame(t *testing.T) {
 		delete(got, "msg")
 		delete(got, "time")
 		want := entry.ContextMap()
-		want["latency"] = float64(want["latency"].(time.Duration))
-		want["attempt"] = float64(want["attempt"].(int64))
+		for key, value := range want {
+			switch v := value.(type) {
+			case time.Duration: // as the configured zap logger writes it
+				want[key] = v.String()
+			case int64:
+				want[key] = float64(v)
+			}
+		}
 		assert.Equal(t, want, got)
 	}
 }
@@ -233,8 +263,8 @@ func TestSlogCallsWithoutALogger(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
-	chain.SlogCalls(nil)(chain.Call{Provider: "a", Class: hush.ErrDenied, Attempt: 1})
-	chain.SlogCalls(nil)(chain.Call{Provider: "quiet", Attempt: 1})
+	chain.SlogCalls(nil)(t.Context(), chain.Call{Provider: "a", Class: hush.ErrDenied, Attempt: 1})
+	chain.SlogCalls(nil)(t.Context(), chain.Call{Provider: "quiet", Attempt: 1})
 	assert.Contains(t, out.String(), "provider=a ")
 	assert.NotContains(t, out.String(), "quiet", "below the handler's level")
 }

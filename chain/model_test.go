@@ -16,8 +16,7 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// A modelLink is what the model knows of a link: how it is set up, and what its
-// breaker has come to.
+// A modelLink is a link of the model: its configuration and the state of its breaker.
 type modelLink struct {
 	front    bool // and there is a store after it
 	ends     []hush.Class
@@ -32,9 +31,9 @@ type model struct {
 	now   time.Duration
 }
 
-// A course is what came of one Get.
+// A course is the course of one Get.
 type course struct {
-	Asked    []string
+	Called   []string
 	Skipped  []string // by their breakers
 	Source   string
 	Fallback bool
@@ -46,14 +45,20 @@ func (m *model) store(i int) int {
 	return i + slices.IndexFunc(m.links[i:], func(l *modelLink) bool { return !l.front })
 }
 
-// word returns what link i says to a Get, or that it is skipped by its breaker.
-func (m *model) word(i int, says hush.Class) (hush.Class, bool) {
+// holds reports whether the breaker of link i holds it back.
+func (m *model) holds(i int) bool {
 	l := m.links[i]
-	if m.row > 0 && l.failures >= m.row && m.now < l.until {
-		return hush.ErrUnavailable, false
-	}
-	switch says {
+	return m.row > 0 && l.failures >= m.row && m.now < l.until
+}
+
+// call counts the result of a call of link i.
+func (m *model) call(i int, result hush.Class) {
+	l := m.links[i]
+	switch result {
 	case hush.ErrUnavailable:
+		if m.holds(i) {
+			return // a call after all
+		}
 		l.failures++
 		if m.row > 0 && l.failures >= m.row {
 			wait := time.Second << min(l.failures-m.row, 10)
@@ -63,40 +68,95 @@ func (m *model) word(i int, says hush.Class) (hush.Class, bool) {
 	default:
 		l.failures = 0
 	}
-	return says, true
 }
 
-func (m *model) get(says []hush.Class, fresh bool) (c course) {
-	var words []said
-	for i, l := range m.links {
-		name := fmt.Sprint("link", i)
-		if m.throttled(words, i) {
-			words = append(words, said{hush.ErrThrottled, true})
+// A modelSearch is the search of one Get.
+type modelSearch struct {
+	*model
+	says   []hush.Class
+	called map[int]hush.Class
+	passed map[int]bool // over, at some time
+	course course
+}
+
+// get walks along the links until one returns the secret. If none does, it calls the
+// first link that it has passed over and walks again, until it has passed over none.
+func (m *model) get(says []hush.Class, fresh bool) course {
+	s := &modelSearch{model: m, says: says, called: map[int]hush.Class{}, passed: map[int]bool{}}
+	for {
+		words, held := s.walk()
+		last := len(words) - 1
+		switch {
+		case words[last].class == 0:
+			s.course.Source, s.course.Fallback = linkName(last), m.fallback(words, fresh)
+			return s.course
+		case words[last].class == hush.ErrInvalidRef:
+			s.course.Class = hush.ErrInvalidRef
+		case held >= 0:
+			s.call(held)
 			continue
+		default:
+			s.course.Class = rule(words)
 		}
-		class, asked := m.word(i, says[i])
-		if asked {
-			c.Asked = append(c.Asked, name)
-		} else {
-			c.Skipped = append(c.Skipped, name)
+		for i := range m.links {
+			if _, called := s.called[i]; called || s.passed[i] {
+				s.course.Attempts = append(s.course.Attempts, linkName(i))
+			}
+		}
+		return s.course
+	}
+}
+
+func (s *modelSearch) call(i int) {
+	s.called[i] = s.says[i]
+	s.course.Called = append(s.course.Called, linkName(i))
+	s.model.call(i, s.says[i])
+}
+
+// walk returns the results of the links up to the one that ends the search, and the
+// first of them that is still to be called, or -1.
+func (s *modelSearch) walk() (words []said, held int) {
+	for i, l := range s.links {
+		class, called := s.called[i]
+		switch {
+		case called:
+		case s.throttled(words, i):
+			class = hush.ErrThrottled
+		case s.holds(i):
+			class = hush.ErrUnavailable
+			if !s.passed[i] {
+				s.passed[i] = true
+				s.course.Skipped = append(s.course.Skipped, linkName(i))
+			}
+		default:
+			s.call(i)
+			class = s.says[i]
 		}
 		words = append(words, said{class, l.front})
-		if class == 0 {
-			c.Source, c.Fallback, c.Attempts = name, m.fallback(words, fresh), nil
-			return c
-		}
-		c.Attempts = append(c.Attempts, name)
-		if class == hush.ErrInvalidRef {
-			c.Class = class
-			return c
-		}
-		if !l.front && class != hush.ErrAbsent && class != hush.ErrUnsupported && slices.Contains(l.ends, class) {
+		ends := !l.front && class != hush.ErrAbsent && class != hush.ErrUnsupported && slices.Contains(l.ends, class)
+		if class == 0 || class == hush.ErrInvalidRef || ends {
 			break
 		}
 	}
-	c.Class = rule(words)
-	return c
+	held = slices.IndexFunc(s.links[:len(words)], func(l *modelLink) bool {
+		i := slices.Index(s.links, l)
+		_, called := s.called[i]
+		return s.passed[i] && !called && !s.throttles(i)
+	})
+	return words, held
 }
+
+// throttles reports whether link i is a front of a store that has throttled any front.
+func (s *modelSearch) throttles(i int) bool {
+	for j, class := range s.called {
+		if s.links[i].front && s.links[j].front && class == hush.ErrThrottled && s.store(j) == s.store(i) {
+			return true
+		}
+	}
+	return false
+}
+
+func linkName(i int) string { return fmt.Sprint("link", i) }
 
 // throttled reports whether link i is a front whose store has a throttled front.
 func (m *model) throttled(words []said, i int) bool {
@@ -108,8 +168,8 @@ func (m *model) throttled(words []said, i int) bool {
 	return false
 }
 
-// fallback is the design's: "When a store (not a front) could not be asked and a
-// later one answers", a front being the store where that is not there.
+// fallback reports whether a store before the last link could not be asked. A front is
+// the store where the store is absent.
 func (m *model) fallback(words []said, fresh bool) bool {
 	answer := len(words) - 1
 	notAsked := []hush.Class{hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused, hush.ErrUnauthenticated}
@@ -139,9 +199,9 @@ type subject struct {
 }
 
 func (s *subject) link(i int) chain.Link {
-	name := fmt.Sprint("link", i)
+	name := linkName(i)
 	return does(name, func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
-		s.seen.Asked = append(s.seen.Asked, name)
+		s.seen.Called = append(s.seen.Called, name)
 		if s.says[i] == 0 {
 			return hush.Secret{}, nil
 		}
@@ -165,7 +225,7 @@ func (s *subject) get(says []hush.Class, ref hush.Ref) course {
 // draw makes a chain and its model.
 func draw(t *rapid.T) (*subject, *model) {
 	s, m := &subject{}, &model{row: rapid.IntRange(0, 3).Draw(t, "row")}
-	o := chain.Options{Breaker: chain.Breaker{Failures: m.row}, OnCall: func(c chain.Call) {
+	o := chain.Options{Breaker: chain.Breaker{Failures: m.row}, OnCall: func(_ context.Context, c chain.Call) {
 		if c.Skipped && c.Class == hush.ErrUnavailable {
 			s.seen.Skipped = append(s.seen.Skipped, c.Provider)
 		}

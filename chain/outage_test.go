@@ -36,9 +36,9 @@ func (d *dead) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return hush.Secret{}, hush.NewError("store", ref, hush.ErrUnavailable, nil)
 }
 
-func (d *dead) heard() func(chain.Call) {
+func (d *dead) heard() func(context.Context, chain.Call) {
 	var mu sync.Mutex
-	return func(c chain.Call) {
+	return func(_ context.Context, c chain.Call) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -111,7 +111,7 @@ func TestStressOfTheProbe(t *testing.T) {
 	var inside, most, calls, skips atomic.Int64
 	o := chain.Options{
 		Breaker: chain.Breaker{Wait: time.Nanosecond, MaxWait: time.Nanosecond},
-		OnCall: func(c chain.Call) {
+		OnCall: func(_ context.Context, c chain.Call) {
 			if c.Skipped {
 				skips.Add(1)
 			}
@@ -164,7 +164,7 @@ func TestStressOfOpeningAndClosing(t *testing.T) {
 	var changes [2]atomic.Int64
 	o := chain.Options{
 		Breaker: chain.Breaker{Failures: 2, Wait: time.Microsecond, MaxWait: time.Microsecond},
-		OnCall: func(c chain.Call) {
+		OnCall: func(_ context.Context, c chain.Call) {
 			switch c.Breaker {
 			case "opened":
 				changes[0].Add(1)

@@ -2,31 +2,32 @@ package chain
 
 import "github.com/hush-secrets/hush"
 
-// A Policy says whether a search goes on to the next link after a link failed with
-// class, or ends there. It is called by many goroutines at once.
+// A Policy reports whether a search continues with the next link after a link failed with
+// class. Many goroutines call a Policy at the same time.
 //
-// It is not asked where there is nothing to choose: ErrAbsent, ErrUnsupported and
-// the failure of a Front always go on; ErrInvalidRef and ErrCanceled always end
-// the search. A store that its breaker skipped has failed with ErrUnavailable.
+// A Policy is called only where there is a choice: the search always continues after
+// ErrAbsent, ErrUnsupported and the failure of a Front, and it always ends after
+// ErrInvalidRef and ErrCanceled. A store that its breaker holds back has failed with
+// ErrUnavailable. If it is called after all, the Policy is called for the result.
 type Policy func(class hush.Class) bool
 
-// AnyFailure is the default Policy: every failure goes on to the next link.
+// AnyFailure is the default Policy: the search continues after every failure.
 func AnyFailure(hush.Class) bool { return true }
 
-// OutagesOnly is a Policy for a chain whose later stores are trusted less. Only a
-// store that could not answer goes on: what it said (ErrNotFound, ErrDenied,
-// ErrRefused), and a credential of ours that it does not accept
-// (ErrUnauthenticated), ends the search.
+// OutagesOnly is a Policy for a chain whose later stores are trusted less. The search
+// continues only if the store could not respond. It ends at a response (ErrNotFound,
+// ErrDenied, ErrRefused) and if the store does not accept our credential
+// (ErrUnauthenticated).
 func OutagesOnly(class hush.Class) bool {
 	return class == hush.ErrThrottled || class == hush.ErrUnavailable
 }
 
-// goesOn reports whether the next link is asked after l failed with class.
+// goesOn reports whether the search continues after l failed with class.
 func (l *link) goesOn(class hush.Class) bool {
 	switch {
 	case class == hush.ErrInvalidRef:
 		return false
-	case l.Front, quiet(class):
+	case l.Front, notParticipating(class):
 		return true
 	}
 	return l.Policy(class)

@@ -4,194 +4,270 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
-
-	"go.uber.org/zap/zapcore"
 
 	"github.com/hush-secrets/hush"
 )
 
-// A search is one Get's way along the links. A first link that answers leaves the
-// list nil, and so do links that are skipped by their breakers before any other
-// fails: an outage must not cost each Get an allocation.
+// A search is the search of one Get along the links. If the first link returns the
+// secret, attempts stays nil. It also stays nil while the links so far are held back by
+// their breakers: during an outage, a Get that another link serves allocates nothing.
 type search struct {
 	*Chain
-	ref     hush.Ref // what links are asked for
-	watched bool     // somebody wants the facts of each call
+	ref   hush.Ref // what links are called with
+	timed bool     // the latency of a call may be reported
 
-	answer   hush.Secret   // valid if run returns true
-	next     int           // index of the first link that may still be asked
-	missed   missed        // among the links before
-	skipped  int           // how many links their breakers skipped before any failed
-	attempts []attempt     // of the links after these that did not answer
+	secret   hush.Secret   // valid if run returns true
+	next     int           // index of the first link that has not had its turn
+	skipped  int           // the number of links that were held back before another failed
+	attempts []attempt     // of the other links that did not return the secret
+	last     int           // index of the attempt whose call ended last
+	held     bool          // a link was held back
+	over     bool          // no more links are called
+	stopped  bool          // no attempt after the last one has a part in the verdict
 	calls    int           // of links
-	spent    time.Duration // in all of these, if watched
-	end      error         // the caller's ctx.Err(), once it ended the search
+	spent    time.Duration // in all of these, if timed
+	end      error         // why the caller's context ended, if this ended the search
 }
 
-// run asks the links, and reports whether one answered.
+// A turn is a link's turn in a search.
+type turn struct {
+	*link
+	pass
+	index   int             // of the attempt, if the call fails
+	limited context.Context // of the call
+	time    time.Duration   // that the call has; zero means no limit
+}
+
+// run searches the links, and reports whether one of them returned the secret.
 func (s *search) run(ctx context.Context) bool {
-	throttled := -1 // the store that has a throttled front
-	for s.next < len(s.links) {
+	return s.forward(ctx) || s.held && s.afterAll(ctx)
+}
+
+// forward gives the remaining links their turn, and passes over those that are held
+// back.
+func (s *search) forward(ctx context.Context) bool {
+	for s.next < len(s.links) && !s.over {
 		l := &s.links[s.next]
 		s.next++
-		if l.Front && l.store == throttled {
-			s.skipFront(l)
+		if s.throttled(l) {
+			s.skipFront(ctx, l)
 			continue
 		}
-		class := s.ask(ctx, l)
+		p, ok := l.breaker.enter()
 		switch {
-		case class == 0:
+		case ok && s.callNext(ctx, l, p):
 			return true
-		case class == hush.ErrCanceled:
+		case ok:
+		case s.passOver(ctx, l):
+		default:
 			return false
-		case !l.goesOn(class):
-			s.next = len(s.links) // nobody else would have been asked
-		case s.end != nil:
-			return false
-		case l.Front && class == hush.ErrThrottled:
-			throttled = l.store
 		}
 	}
 	return false
 }
 
-// ask calls one link, if its breaker lets it. The class is zero if it answered.
-func (s *search) ask(ctx context.Context, l *link) hush.Class {
-	pass, ok := l.breaker.enter()
-	if !ok {
-		return s.skip(l)
-	}
-	defer l.breaker.leave(pass)
-	limited, cancel := l.limit(ctx, len(s.links)-s.next+1)
+// callNext calls l, which is the next link, and reports whether it returned the secret.
+func (s *search) callNext(ctx context.Context, l *link, p pass) bool {
+	defer l.breaker.leave(p)
+	limited, cancel, d := l.limit(ctx, len(s.links)-s.next+1)
 	defer cancel()
+	class := s.call(ctx, turn{link: l, pass: p, index: len(s.attempts), limited: limited, time: d})
+	switch {
+	case class == 0:
+		return true
+	case class == hush.ErrCanceled:
+	case class == hush.ErrInvalidRef:
+		s.over, s.stopped = true, true
+	case !l.goesOn(class):
+		s.next = len(s.links)
+	}
+	s.over = s.over || s.end != nil
+	return false
+}
+
+// afterAll calls the links that were held back, in order, because no other link has
+// returned the secret. If the Policy of one ended the search there, the links after it
+// have their turn now.
+func (s *search) afterAll(ctx context.Context) bool {
+	s.insertSkipped()
+	for i := 0; i < len(s.attempts) && !s.over; i++ {
+		if a := &s.attempts[i]; a.held && !s.throttled(a.link) && s.callHeld(ctx, i) {
+			return true
+		}
+		if i == len(s.attempts)-1 && s.forward(ctx) {
+			return true
+		}
+	}
+	return false
+}
+
+// callHeld calls the link of attempt i, and reports whether it returned the secret.
+func (s *search) callHeld(ctx context.Context, i int) bool {
+	l := s.attempts[i].link
+	limited, cancel, _ := l.limit(ctx, s.countHeld(i))
+	defer cancel()
+	class := s.callWhenFree(ctx, turn{link: l, index: i, limited: limited})
+	switch {
+	case class == 0:
+		return true
+	case class == hush.ErrCanceled:
+	case !l.goesOn(class):
+		s.over, s.stopped = true, true
+	}
+	s.over = s.over || s.end != nil
+	return false
+}
+
+// callWhenFree makes the call of t as soon as the link has a place for it.
+func (s *search) callWhenFree(ctx context.Context, t turn) hush.Class {
+	var err error
+	if t.pass, err = s.enterLast(t); err != nil {
+		return s.noPlace(ctx, t)
+	}
+	defer t.breaker.leave(t.pass)
+	if deadline, ok := t.limited.Deadline(); ok {
+		t.time = time.Until(deadline)
+	}
+	return s.call(ctx, t)
+}
+
+// enterLast waits for a place. A batch of other searches does not wait for this search.
+func (s *search) enterLast(t turn) (pass, error) {
+	g := s.gathering
+	if g == nil {
+		return t.breaker.enterLast(t.limited, nil)
+	}
+	g.leave(1)
+	return t.breaker.enterLast(t.limited, func() { g.leave(-1) })
+}
+
+// noPlace records that the call of t could not start in time.
+func (s *search) noPlace(ctx context.Context, t turn) hush.Class {
+	s.end = endOf(ctx)
+	class, cause := hush.ErrUnavailable, errors.New(context.Cause(t.limited).Error())
+	if s.end != nil {
+		class, cause = classOfEnd(s.end), s.end
+	}
+	cause = fmt.Errorf("not called: its breaker is open, and earlier calls took the time: %w", cause)
+	s.record(t, hush.NewError(t.Name, s.called(), class, cause))
+	return class
+}
+
+// call calls the link of t and returns the class of its failure, zero for a secret.
+func (s *search) call(ctx context.Context, t turn) hush.Class {
 	s.calls++
 	var start time.Time
-	if s.watched {
+	if s.timed {
 		start = time.Now()
 	}
-	var err error
-	s.answer, err = l.Provider.Get(limited, s.ref)
-	var latency time.Duration
-	if s.watched {
-		latency = time.Since(start)
-	}
+	secret, err := t.Provider.Get(t.limited, s.ref)
 	if err == nil {
-		s.answered(l, latency, l.breaker.settle(pass, 0))
+		s.secret = secret
+		s.returned(ctx, t, start)
 		return 0
 	}
-	s.end = ctx.Err()
-	failure := l.failed(limited, s.end, s.asked(), err)
-	s.failed(l, failure, latency, l.breaker.settle(pass, failure.Class))
+	var latency time.Duration
+	if s.timed {
+		latency = time.Since(start)
+	}
+	s.end = endOf(ctx)
+	failure, cut := t.failed(t.limited, s.end, s.called(), err)
+	s.record(t, failure)
+	s.failed(ctx, t, failure, latency, t.breaker.settle(t.pass, t.verdict(failure, s.end, cut, t.time)))
 	return failure.Class
 }
 
-func (s *search) answered(l *link, latency time.Duration, c change) {
-	s.answer.Source = l.Name
-	s.answer.Fallback = s.answer.Fallback || s.missed.store
-	if s.watched {
-		s.report(Call{
-			Provider: l.Name, Link: l.place, Ref: s.asked(), Latency: latency, Version: s.answer.Version,
-			Attempt: s.calls, Front: l.Front, Fallback: s.answer.Fallback, Breaker: c.to, Failures: c.failures,
-		})
+func (s *search) returned(ctx context.Context, t turn, start time.Time) {
+	change := t.breaker.settle(t.pass, 0)
+	s.secret.Source = t.Name
+	s.secret.Fallback = s.secret.Fallback || s.isFallback(t.index)
+	if !s.timed || t.link.place == 1 && change.to == "" && !s.observed(slog.LevelDebug) {
+		return
 	}
+	s.report(ctx, Call{
+		Provider: t.Name, Link: t.link.place, Ref: s.called(), Latency: time.Since(start), Version: s.secret.Version,
+		Attempt: s.calls, Front: t.Front, Fallback: s.secret.Fallback, Breaker: change.to, Failures: change.failures,
+	})
 }
 
-func (s *search) failed(l *link, err *hush.Error, latency time.Duration, c change) {
+func (s *search) failed(ctx context.Context, t turn, err *hush.Error, latency time.Duration, c change) {
+	if !s.timed {
+		return
+	}
+	s.spent += latency
+	s.report(ctx, Call{
+		Provider: t.Name, Link: t.link.place, Ref: s.called(), Class: err.Class, Latency: latency,
+		Attempt: s.calls, Front: t.Front, Err: err, Breaker: c.to, Failures: c.failures, Wait: c.wait,
+	})
+}
+
+// record makes err the attempt of t.
+func (s *search) record(t turn, err *hush.Error) {
+	a := attempt{link: t.link, class: err.Class, err: err}
+	s.last = t.index
+	if t.index < len(s.attempts) {
+		s.attempts[t.index] = a
+		return
+	}
+	s.add(a)
+}
+
+func (s *search) add(a attempt) {
 	if s.attempts == nil {
 		s.attempts = make([]attempt, 0, len(s.links))
 	}
-	s.attempts = append(s.attempts, attempt{link: l, class: err.Class, err: err})
-	_, fresh := s.ref.Freshness()
-	s.missed.add(err.Class, l.Front, fresh)
-	s.spent += latency
-	if s.watched {
-		s.report(Call{
-			Provider: l.Name, Link: l.place, Ref: s.asked(), Class: err.Class, Latency: latency,
-			Attempt: s.calls, Front: l.Front, Err: err, Breaker: c.to, Failures: c.failures, Wait: c.wait,
-		})
-	}
+	s.attempts = append(s.attempts, a)
 }
 
-// skip passes over a link whose breaker is open, as one that is unavailable.
-func (s *search) skip(l *link) hush.Class {
-	a := attempt{link: l, class: hush.ErrUnavailable}
-	if s.heard(zapcore.DebugLevel) {
-		wait, why := l.breaker.pause()
-		a.err = hush.NewError(l.Name, s.asked(), a.class, why)
-		s.reportSkipped(l, a.err, wait)
+// passOver notes that the breaker of l holds it back, and reports whether the search
+// goes on to another link.
+func (s *search) passOver(ctx context.Context, l *link) bool {
+	s.held = true
+	a := attempt{link: l, class: hush.ErrUnavailable, held: true}
+	if s.observed(slog.LevelDebug) {
+		wait, why := l.breaker.heldBack()
+		a.err = hush.NewError(l.Name, s.called(), a.class, why)
+		s.reportSkipped(ctx, l, a.err, wait)
 	}
 	if s.attempts == nil {
 		s.skipped++
 	} else {
-		s.attempts = append(s.attempts, a)
+		s.add(a)
 	}
-	s.missed.add(a.class, l.Front, false)
-	return a.class
+	return l.goesOn(a.class)
 }
 
-// skipFront passes over a front whose store is throttling.
-func (s *search) skipFront(l *link) {
-	if s.heard(zapcore.DebugLevel) {
-		why := errors.New("not asked: another front of its store was throttled")
-		s.reportSkipped(l, hush.NewError(l.Name, s.asked(), hush.ErrThrottled, why), 0)
+// throttled reports whether l is a front of a store that has throttled another front.
+func (s *search) throttled(l *link) bool {
+	if !l.Front {
+		return false
+	}
+	for _, a := range s.attempts {
+		if a.Front && a.store == l.store && a.class == hush.ErrThrottled {
+			return true
+		}
+	}
+	return false
+}
+
+// skipFront skips a front whose store is throttling.
+func (s *search) skipFront(ctx context.Context, l *link) {
+	if s.observed(slog.LevelDebug) {
+		why := errors.New("not called: another front of its store was throttled")
+		s.reportSkipped(ctx, l, hush.NewError(l.Name, s.called(), hush.ErrThrottled, why), 0)
 	}
 }
 
-func (s *search) reportSkipped(l *link, why *hush.Error, wait time.Duration) {
-	s.report(Call{
-		Provider: l.Name, Link: l.place, Ref: s.asked(), Class: why.Class,
+func (s *search) reportSkipped(ctx context.Context, l *link, why *hush.Error, wait time.Duration) {
+	s.report(ctx, Call{
+		Provider: l.Name, Link: l.place, Ref: s.called(), Class: why.Class,
 		Front: l.Front, Skipped: true, Err: why, Wait: wait,
 	})
 }
 
-// asked is the Ref for errors and log lines: they carry no freshness.
-func (s *search) asked() hush.Ref {
+// called is the Ref for errors and log lines, which carry no freshness.
+func (s *search) called() hush.Ref {
 	return hush.Ref{Name: s.ref.Name, Version: s.ref.Version, Stage: s.ref.Stage}
 }
-
-// fail returns the error of a search that found nothing, and logs it.
-func (s *search) fail(ref hush.Ref) error {
-	s.complete()
-	class, decided := s.verdict()
-	failures := make([]*hush.Error, len(s.attempts))
-	for i, a := range s.attempts {
-		failures[i] = a.err
-	}
-	err := hush.NewError(name, ref, class, &Failure{attempts: failures, decided: decided})
-	s.reportFailure(err)
-	return err
-}
-
-// complete adds to the attempts what breakers skipped, with the errors that nobody
-// has wanted yet.
-func (s *search) complete() {
-	all := make([]attempt, s.skipped, len(s.links))
-	for i := range all {
-		all[i] = attempt{link: &s.links[i], class: hush.ErrUnavailable}
-	}
-	all = append(all, s.attempts...)
-	for i, a := range all {
-		if a.err == nil {
-			_, why := a.breaker.pause()
-			all[i].err = hush.NewError(a.Name, s.asked(), a.class, why)
-		}
-	}
-	s.attempts = all
-}
-
-// verdict returns the class of the whole and the error that stands for it.
-func (s *search) verdict() (hush.Class, error) {
-	last := len(s.attempts) - 1
-	class := s.attempts[last].class
-	switch {
-	case s.end != nil && (class == hush.ErrCanceled || outage(class)):
-		return s.decided(last)
-	case s.end != nil && s.next < len(s.links):
-		// Links that were not asked might have had it, whatever this one said.
-		return hush.ErrCanceled, fmt.Errorf("%w before %s was asked", s.end, s.links[s.next].Name)
-	}
-	return s.decided(decide(s.attempts))
-}
-
-func (s *search) decided(i int) (hush.Class, error) { return s.attempts[i].class, s.attempts[i].err }

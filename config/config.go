@@ -27,6 +27,7 @@
 package config
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -74,8 +75,8 @@ type Config struct {
 	// above if that is set. It is not closed. Nil: Log alone decides.
 	Logger *zap.Logger
 
-	// OnCall is told of each call of a link; see chain.Options.
-	OnCall func(chain.Call)
+	// OnCall gets each call of a link and the context of the Get; see chain.Options.
+	OnCall func(context.Context, chain.Call)
 
 	// OnRotate and OnStale are told what the cache sees; see cachettl.Options.
 	OnRotate func(ref hush.Ref, old, current hush.Secret)

@@ -231,13 +231,13 @@ func TestUnmarshallingKeepsWhatCodeGave(t *testing.T) {
 	for form, read := range unmarshal {
 		logger, told := zap.NewNop(), errors.New("none")
 		c := config.Config{
-			Logger: logger, OnCall: func(chain.Call) { told = nil }, Policy: config.PolicyOutages,
+			Logger: logger, OnCall: func(context.Context, chain.Call) { told = nil }, Policy: config.PolicyOutages,
 			OnRotate: func(hush.Ref, hush.Secret, hush.Secret) {}, OnStale: func(hush.Ref, hush.Secret, error) {},
 		}
 		require.NoError(t, read([]byte(`{"providers": ["env"]}`), &c), form)
 		assert.Same(t, logger, c.Logger, form)
 		require.NotNil(t, c.OnCall, form)
-		c.OnCall(chain.Call{})
+		c.OnCall(t.Context(), chain.Call{})
 		require.NoError(t, told)
 		assert.NotNil(t, c.OnRotate, form)
 		assert.NotNil(t, c.OnStale, form)

@@ -125,8 +125,8 @@ func loud(t *testing.T, logs io.Writer, p hush.Provider) hush.Provider {
 	c := chain.New([]chain.Link{{Name: "vault", Provider: p}}, &chain.Options{
 		Logger:  zap.New(zapcore.NewCore(encoder, zapcore.AddSync(logs), zapcore.DebugLevel)),
 		Breaker: chain.Breaker{Failures: -1}, // each failure is to be seen
-		OnCall: func(call chain.Call) {
-			slogged(call)
+		OnCall: func(ctx context.Context, call chain.Call) {
+			slogged(ctx, call)
 			_, _ = fmt.Fprintf(logs, "%+v\n%#v\n", call, call)
 		},
 	})

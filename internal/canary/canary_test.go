@@ -114,8 +114,8 @@ func startChain(t *testing.T, links []chain.Link, hidden func() []string) *progr
 	c := chain.New(links, &chain.Options{
 		Logger:  zap.New(zapcore.NewCore(encoder, logs, zapcore.DebugLevel)),
 		Breaker: chain.Breaker{Failures: -1}, // each failure is to reach each store
-		OnCall: func(call chain.Call) {
-			slogged(call)
+		OnCall: func(ctx context.Context, call chain.Call) {
+			slogged(ctx, call)
 			_, _ = fmt.Fprintf(logs, "%+v\n%#v\n", call, call)
 		},
 	})

@@ -145,7 +145,10 @@ func (c *cell) isWell() bool {
 	return err == nil && isOwn(secret) && (c.cache == nil || c.cache.Stats().Entries > 0)
 }
 
-func (c *cell) note(call chain.Call) {
+func (c *cell) note(_ context.Context, call chain.Call) {
+	if call.Unresolved {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls = append(c.calls, call)
