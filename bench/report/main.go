@@ -62,25 +62,31 @@ func run(ctx context.Context, out io.Writer, o options) (met bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	measured := map[string]*result.Result{}
-	for _, s := range chosen {
-		r, err := s.measure(ctx, o)
-		if err != nil {
-			return false, fmt.Errorf("section %s: %w", s.name, err)
-		}
-		measured[s.name] = r
-		if o.quick {
-			continue
-		}
-		if err := r.Save(resultsDir); err != nil {
-			return false, err
-		}
-	}
+	measured, failures := measureAll(ctx, chosen, o)
 	met, err = printTable(out, measured)
-	if err != nil || o.quick {
+	if err := errors.Join(failures, err); err != nil || o.quick {
 		return met, err
 	}
 	return met, renderStored()
+}
+
+// measureAll measures sections and stores the results. A section that fails does
+// not stop the others.
+func measureAll(ctx context.Context, chosen []section, o options) (measured map[string]*result.Result, failures error) {
+	measured = map[string]*result.Result{}
+	for _, s := range chosen {
+		r, err := s.measure(ctx, o)
+		if err == nil {
+			measured[s.name] = r
+			if !o.quick {
+				err = r.Save(resultsDir)
+			}
+		}
+		if err != nil {
+			failures = errors.Join(failures, fmt.Errorf("section %s: %w", s.name, err))
+		}
+	}
+	return measured, failures
 }
 
 // renderStored writes every file that holds stored results.

@@ -56,8 +56,8 @@ func (s section) runCommand(ctx context.Context, r *result.Result) error {
 		return err
 	}
 	r.AddText(withoutFrame(text))
-	if s.numbers != nil {
-		for name, values := range s.numbers(text) {
+	if s.measurements != nil {
+		for name, values := range s.measurements(text) {
 			r.Add(name, values)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -45,18 +46,12 @@ func render(root string, results map[string]*result.Result) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := []file{{filepath.Join(root, "docs", "performance.md"), page}}
-	for _, render := range []func(*template.Template) ([]file, error){
-		func(t *template.Template) ([]file, error) { return pictures(root, t, results) },
-		func(t *template.Template) ([]file, error) { return documents(root, t) },
-	} {
-		more, err := render(t)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, more...)
+	images, err := pictures(root, t, view{results})
+	if err != nil {
+		return nil, err
 	}
-	return files, nil
+	files, err := documents(root, t)
+	return slices.Concat([]file{{filepath.Join(root, "docs", "performance.md"), page}}, images, files), err
 }
 
 // complete returns an error that lists what has to be measured first.

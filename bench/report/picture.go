@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"text/template"
-
-	"github.com/hush-secrets/hush/bench/internal/result"
 )
 
 // A picture is a chart of horizontal bars.
@@ -64,9 +62,9 @@ func (picture) Width() int { return pictureWidth }
 func (picture) X() int { return barsFrom }
 
 // pictures returns each picture in each theme.
-func pictures(root string, t *template.Template, results map[string]*result.Result) (files []file, err error) {
+func pictures(root string, t *template.Template, v view) (files []file, err error) {
 	for name, draw := range map[string]func(view) (picture, error){"hits": drawHits, "path": drawPath} {
-		p, err := draw(view{results})
+		p, err := draw(v)
 		if err != nil {
 			return nil, err
 		}

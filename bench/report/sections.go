@@ -16,9 +16,9 @@ type section struct {
 	benchtime string // of each benchmark in each round
 	rounds    int
 
-	command []string // run from the root; its output is the result
-	env     []string // for the command
-	numbers func(output string) map[string]map[string]float64
+	command      []string                                          // run from the root; its output is the result
+	env          []string                                          // for the command
+	measurements func(output string) map[string]map[string]float64 // benchmark → unit → value
 
 	named bool // measured only if the command line names it
 }
@@ -37,7 +37,7 @@ var sections = []section{
 
 	{name: "init", pkg: ".", bench: "^BenchmarkInit$", benchtime: "10x", rounds: 7},
 	{name: "coldstart", command: []string{"go", "run", "-C", "bench", "./coldstart", "-lines"}},
-	{name: "size", command: []string{"go", "run", "./internal/size"}, numbers: sizes},
+	{name: "size", command: []string{"go", "run", "./internal/size"}, measurements: sizes},
 	{name: "fleet", command: []string{"go", "test", "-C", "bench", "-count=1", "-run=TestFleet", "-v", "./fleet"}},
 	{name: "dead-end", command: []string{"go", "test", "-count=1", "-v", "-run=Refused|Never", "./direct/awsdirect"}},
 	{name: "demo", command: []string{"go", "run", "./cmd/hush", "demo"}},
