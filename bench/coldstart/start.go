@@ -46,6 +46,9 @@ func (b *bench) start(ctx context.Context, c testCase, group *cpuGroup, latency 
 	if err != nil {
 		return sample{}, err
 	}
+	if group != nil {
+		time.Sleep(3 * period) // the process before has used up the quota of its last period
+	}
 	began, err := startOn(cmd, group)
 	if err != nil {
 		return sample{}, err

@@ -5,18 +5,27 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush/bench/coldstart/program"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/env"
 	"github.com/hush-secrets/hush/extension"
-
-	_ "github.com/aws/aws-sdk-go-v2/config"
-	_ "github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	_ "github.com/hashicorp/vault/api"
 )
 
-func main() { os.Exit(program.Run(read)) }
+// linked is what the linker would drop, because nothing here calls it.
+var linked = []any{awsconfig.LoadDefaultConfig, secretsmanager.NewFromConfig, sts.NewFromConfig, api.NewClient}
+
+func main() {
+	status := program.Run(read)
+	runtime.KeepAlive(linked)
+	os.Exit(status)
+}
 
 func read() (string, error) {
 	secrets, err := config.OpenEnv(context.Background(), extension.Scheme(), env.Scheme())
