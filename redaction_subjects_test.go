@@ -84,7 +84,7 @@ func decoratorSubjects(t *testing.T) map[string]subject {
 	t.Helper()
 	var call chain.Call
 	breaker := chain.Breaker{Failures: 3, Wait: time.Second}
-	chainOptions := chain.Options{Breaker: breaker, OnCall: func(c chain.Call) { call = c }}
+	chainOptions := chain.Options{Breaker: breaker, OnCall: func(_ context.Context, c chain.Call) { call = c }}
 	link := chain.Link{Name: "static", Provider: static()}
 	links := chain.New([]chain.Link{link}, &chainOptions)
 	_, failure := links.Get(t.Context(), hush.Name("missing"))
