@@ -46,7 +46,8 @@ func wireOf(t http.RoundTripper) http.RoundTripper {
 // isSupported reports whether http1 has all settings of t. HTTP/2 is not missed: all
 // requests would share a connection, and wait for minutes if it died in a freeze.
 func isSupported(t *http.Transport) bool {
-	return t.Dial == nil && t.DialTLS == nil && //nolint:staticcheck // deprecated, and still obeyed by net/http
+	//lint:ignore SA1019 net/http still uses these fields
+	return t.Dial == nil && t.DialTLS == nil && //nolint:staticcheck // see above
 		t.MaxConnsPerHost == 0 && t.ResponseHeaderTimeout == 0 && !t.DisableKeepAlives &&
 		t.ProxyConnectHeader == nil && t.GetProxyConnectHeader == nil && t.OnProxyConnectResponse == nil
 }

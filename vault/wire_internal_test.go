@@ -16,7 +16,8 @@ import (
 // and so is a transport of another package.
 func TestWireOf(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{
-		"Dial":                  &http.Transport{Dial: net.Dial}, //nolint:staticcheck // deprecated, and still obeyed by net/http
+		//lint:ignore SA1019 net/http still uses this field
+		"Dial":                  &http.Transport{Dial: net.Dial}, //nolint:staticcheck // see above
 		"MaxConnsPerHost":       &http.Transport{MaxConnsPerHost: 1},
 		"ResponseHeaderTimeout": &http.Transport{ResponseHeaderTimeout: time.Second},
 		"DisableKeepAlives":     &http.Transport{DisableKeepAlives: true},
