@@ -34,11 +34,12 @@ or the first that is set of AWS_TOKEN, AWS_SESSION_TOKEN and
 AWS_CONTAINER_AUTHORIZATION_TOKEN: the token itself, or file:///path. It is read once.
 The file is this user's or the superuser's, and nobody else can write it.
 
-Every secret that its credentials can read is served, unless --allow narrows that:
-a pattern for the whole name as asked, in which * stands for anything but a slash, ?
-for one character that is no slash, [a-z] for one of those and [^a-z] for another. An
-ARN is a name like any other: * is also each ARN of a secret that has no slash. A
-store over the environment needs a prefix, and not one of AWS_, VAULT_ or HUSH_.
+The agent serves every secret that its credentials can read. --allow restricts this to
+names that match a pattern. * stands for any characters except a slash, ? for one,
+[a-z] for one of a range, [^a-z] for one outside it. An ARN is a name like any other.
+
+A store over the environment needs a prefix. It never serves variables that begin with
+AWS_, VAULT_ or HUSH_. Its wildcards match letters and digits only.
 
 SIGTERM or an interrupt: it takes no more connections, finishes the requests under
 way for up to 10 s, and ends; a second one ends it at once. SIGHUP, which also comes

@@ -106,7 +106,7 @@ func attackServer(args []string) int {
 		})
 	}
 	group.Wait()
-	fmt.Println(opened.Load())
+	_, _ = fmt.Fprintln(os.Stdout, opened.Load())
 	return 0
 }
 

@@ -1,0 +1,147 @@
+package agent_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/agent"
+)
+
+// TestBytesOfUnauthenticatedConnectionsAreBounded closes the oldest that have sent any.
+func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		idle := s.dial(getting + "\r\n")
+		assert.Equal(t, 200, status(t, idle))
+		silent := s.dial("")
+		const size, charge = 16 << 10, 1 << 10
+		head := pinging + "X: "
+		half := s.dialMany(mostBytes/(size+charge)+5, head+strings.Repeat("x", size-len(head)))
+		assert.Equal(t, upTo(5), closedOnes(t, half))
+		one := s.dialMany(mostBytes/charge+7, "G") // bytes are not all that a connection costs
+		assert.Equal(t, upTo(7), closedOnes(t, one))
+		assert.Empty(t, closedOnes(t, []net.Conn{idle, silent}))
+		s.close()
+	})
+}
+
+// TestManyRequestsOfOneConnectionAreNotCounted has a client with the token.
+func TestManyRequestsOfOneConnectionAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		half, conn := s.dial(pinging), s.dial("")
+		for range 2 * mostBytes / (16 << 10) {
+			_, err := io.WriteString(conn, getting+"X: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
+			require.NoError(t, err)
+			require.Equal(t, 200, status(t, conn))
+		}
+		assert.Empty(t, closedOnes(t, []net.Conn{half, conn}))
+		s.close()
+	})
+}
+
+// TestIdleConnectionsMakeRoom fills the server with connections that have shown the
+// token and a few that have not, which go first.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		var idle []net.Conn
+		for range mostConns - 2 {
+			conn := s.dial(getting + "\r\n")
+			require.Equal(t, 200, status(t, conn))
+			idle = append(idle, conn)
+		}
+		silent, half := s.dial(""), s.dial(pinging)
+		for range 5 {
+			conn := s.dial(getting + "\r\n")
+			assert.Equal(t, 200, status(t, conn))
+			idle = append(idle, conn)
+		}
+		ended(t, silent)
+		ended(t, half)
+		assert.Equal(t, upTo(3), closedOnes(t, idle))
+		s.close()
+	})
+}
+
+// TestBusyConnectionsAreKept has no connection that could make room.
+func TestBusyConnectionsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := serveInBubble(t, agent.Handler(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+			<-release
+			return hush.Secret{}, nil
+		}), token, &agent.Options{MaxRequests: -1}))
+		busy := s.dialMany(mostConns, getting+"\r\n")
+		ended(t, s.dial(""))
+		close(release)
+		for _, conn := range busy {
+			assert.Equal(t, 200, status(t, conn))
+		}
+		s.close()
+		for _, conn := range busy {
+			assert.NoError(t, conn.Close())
+		}
+	})
+}
+
+// TestConnectionsMakeRoomIfNoFileIsLeft has a listener that fails as it does then.
+func TestConnectionsMakeRoomIfNoFileIsLeft(t *testing.T) {
+	for _, fault := range []error{syscall.EMFILE, syscall.ENFILE} {
+		synctest.Test(t, func(t *testing.T) {
+			files := make(chan struct{}, 3)
+			s := serveWrapped(t, agent.Handler(echoing, token, nil), func(l net.Listener) net.Listener {
+				return &exhausted{Listener: l, fault: fault, files: files}
+			})
+			silent := s.dialMany(cap(files), "")
+			lasts(t, 0, func() {
+				conn := s.dial(getting + "\r\n")
+				assert.Equal(t, 200, status(t, conn))
+				assert.NoError(t, conn.Close())
+			})
+			assert.Equal(t, upTo(2), closedOnes(t, silent))
+			s.close()
+		})
+	}
+}
+
+// An exhausted listener has as many connections at most as files has room for.
+type exhausted struct {
+	net.Listener
+	fault error
+	files chan struct{}
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	select {
+	case l.files <- struct{}{}:
+	default:
+		return nil, &net.OpError{Op: "accept", Err: l.fault}
+	}
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		<-l.files
+		return nil, err
+	}
+	return &exhaustedConn{Conn: conn, closed: sync.OnceFunc(func() { <-l.files })}, nil
+}
+
+type exhaustedConn struct {
+	net.Conn
+	closed func()
+}
+
+func (c *exhaustedConn) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
+}
