@@ -29,6 +29,24 @@ type Secret struct {
 	Metadata map[string]string
 }
 
+// Validate returns ErrUnavailable if the Version or a stage of s is not one that a Ref can
+// have: it exceeds 2,048 bytes, has a control character, or is not UTF-8. A Provider
+// calls it for each response, because a store must not decide how much memory a cache
+// entry or how much space a log line takes.
+func (s Secret) Validate() error {
+	what, fault := "version", faultOf(s.Version)
+	for _, stage := range s.Stages {
+		if fault != "" {
+			break
+		}
+		what, fault = "stage", faultOf(stage)
+	}
+	if fault == "" {
+		return nil
+	}
+	return NewError(s.Source, Ref{}, ErrUnavailable, fmt.Errorf("the %s in the response %s", what, fault))
+}
+
 // Equal reports whether s and t agree in every member. reflect.DeepEqual and
 // assert.Equal do not: to them no closure, and so no Value, equals even itself.
 func (s Secret) Equal(t Secret) bool {

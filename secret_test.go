@@ -183,3 +183,25 @@ func TestHalfASurrogatePairIsNoText(t *testing.T) {
 		assert.Equal(t, want, part.Value.Reveal(), name)
 	}
 }
+
+func TestSecretValidate(t *testing.T) {
+	for name, c := range map[string]struct {
+		secret hush.Secret
+		want   string
+	}{
+		"zero":                {hush.Secret{}, ""},
+		"all that a Ref can":  {hush.Secret{Version: strings.Repeat("v", 2048), Stages: []string{"AWSCURRENT", "blau-grün"}}, ""},
+		"a long version":      {hush.Secret{Version: strings.Repeat("v", 2049), Source: "direct"}, "direct: unavailable: the version in the response has 2049 bytes, over the limit of 2048"},
+		"a long stage":        {hush.Secret{Stages: []string{"a", strings.Repeat("v", 2049), "b"}}, "unavailable: the stage in the response has 2049 bytes, over the limit of 2048"},
+		"a version of binary": {hush.Secret{Version: "\xff"}, "unavailable: the version in the response is not UTF-8"},
+		"a stage of two rows": {hush.Secret{Version: "v", Stages: []string{"a\nb"}}, "unavailable: the stage in the response has a control character"},
+	} {
+		err := c.secret.Validate()
+		if c.want == "" {
+			assert.NoError(t, err, name)
+			continue
+		}
+		assert.EqualError(t, err, c.want, name)
+		assert.ErrorIs(t, err, hush.ErrUnavailable)
+	}
+}

@@ -26,13 +26,17 @@ func read(ref hush.Ref, out *secretsmanager.GetSecretValueOutput) (hush.Secret, 
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	return hush.Secret{
+	secret := hush.Secret{
 		Value:   value,
 		Version: aws.ToString(out.VersionId),
 		Stages:  out.VersionStages,
 		Created: aws.ToTime(out.CreatedDate),
 		Source:  name,
-	}, nil
+	}
+	if e, ok := errors.AsType[*hush.Error](secret.Validate()); ok {
+		return hush.Secret{}, e.Err
+	}
+	return secret, nil
 }
 
 func valueOf(out *secretsmanager.GetSecretValueOutput) (hush.Value, error) {

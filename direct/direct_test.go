@@ -142,6 +142,8 @@ func TestAnswers(t *testing.T) {
 		"other suffix":      {hush.Name(arn + "-aBcDeF"), &secretsmanager.GetSecretValueOutput{SecretString: text, ARN: aws.String(arn + "-aBcDeG")}, "another secret"},
 		"other version":     {hush.Ref{Name: "db/prod", Version: "1"}, &secretsmanager.GetSecretValueOutput{SecretString: text, VersionId: aws.String("2")}, "another version"},
 		"other stage":       {hush.Ref{Name: "db/prod", Stage: "AWSPREVIOUS"}, &secretsmanager.GetSecretValueOutput{SecretString: text, VersionStages: []string{"AWSCURRENT"}}, "another stage"},
+		"long version":      {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, VersionId: aws.String(strings.Repeat("v", 1<<20))}, "the version in the response has 1048576 bytes"},
+		"unprintable stage": {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, VersionStages: []string{"AWSCURRENT", "a\nb"}}, "the stage in the response has a control character"},
 		"no stages":         {hush.Ref{Name: "db/prod", Stage: "AWSPREVIOUS"}, &secretsmanager.GetSecretValueOutput{SecretString: text}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package extension
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"net/http"
 	"slices"
@@ -59,10 +60,14 @@ func (a answer) secret(ref hush.Ref) (hush.Secret, *failure) {
 		return hush.Secret{}, fail(hush.ErrUnavailable, "the answer is for another "+what)
 	}
 	created, _ := parseDate(r.CreatedDate)
-	return hush.Secret{
+	secret := hush.Secret{
 		Value: hush.NewValue(value), Version: r.VersionID, Stages: r.VersionStages, Created: created,
 		Expires: r.expires(), Source: name, Stale: r.Stale, Fallback: r.Fallback,
-	}, nil
+	}
+	if e, ok := errors.AsType[*hush.Error](secret.Validate()); ok {
+		return hush.Secret{}, fail(e.Class, e.Err.Error())
+	}
+	return secret, nil
 }
 
 // strays returns what r disagrees about with ref: nothing, if it says nothing

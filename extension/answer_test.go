@@ -3,6 +3,7 @@ package extension_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +160,19 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 		}
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%s %s", c.ref, c.members)
 		assert.ErrorContains(t, err, "the answer is for another ", "%s %s", c.ref, c.members)
+	}
+}
+
+// The server does not decide how much memory an entry of a cache takes.
+func TestALongVersionOrStage(t *testing.T) {
+	for members, want := range map[string]string{
+		`"VersionId":"` + strings.Repeat("v", 100_000) + `"`:                 "the version in the response has 100000 bytes, over the limit of 2048",
+		`"VersionStages":["AWSCURRENT","` + strings.Repeat("v", 2049) + `"]`: "the stage in the response has 2049 bytes, over the limit of 2048",
+	} {
+		secret, err := get(t, `{"SecretString":"x",`+members+`}`, hush.Name("db"))
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.ErrorContains(t, err, want)
+		assert.True(t, secret.Equal(hush.Secret{}))
 	}
 }
 
