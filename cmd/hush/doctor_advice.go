@@ -123,7 +123,7 @@ func (*examination) adviseVault(p *probe) string {
 	case p.class == hush.ErrUnavailable:
 		return "check the address ('vault status' says whether it is sealed), the network, and the authority of its certificate (ca_file)"
 	case p.class == hush.ErrUnauthenticated:
-		return "check the parameter auth and those that go with it: the role, the file or variable of the credential and whether that has expired; without auth, VAULT_TOKEN"
+		return "check the parameter auth and those that go with it: the role, the file or variable of the credential and whether that has expired; without auth, VAULT_TOKEN or vault login"
 	case p.class == hush.ErrThrottled:
 		return "a rate limit quota of Vault: ask less often (a longer cache.ttl), or raise it"
 	case p.class == hush.ErrDenied && !p.given:
