@@ -102,6 +102,10 @@ func New(client API, opts *Options) *Provider {
 // any, or without a region. What AWS answered is an *APIError in the tree of the
 // error.
 //
+// A request for the current version names no stage. If the response carries stages
+// without AWSCURRENT, Get sends one more request that names the stage, and uses its
+// response.
+//
 // A client of the SDK's default configuration looks for credentials in the instance
 // metadata service if none are configured. On a Linux machine that is not an EC2
 // instance, Get returns ErrAbsent without a request to that service, unless
