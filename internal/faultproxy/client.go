@@ -1,11 +1,13 @@
 package faultproxy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,7 +106,18 @@ func (c *client) strike(lasting context.Context, f Fault, request []byte) {
 	case DeadKept:
 		c.reset()
 	default:
+		c.receive(request)
 		c.lie(f)
+	}
+}
+
+// receive reads the rest of the request that begins with request. The SDK closes the
+// body of a request when the response comes, and net/http would take that for a
+// failure of the request.
+func (c *client) receive(request []byte) {
+	whole, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(request), c.conn)))
+	if err == nil {
+		_, _ = io.Copy(io.Discard, whole.Body)
 	}
 }
 
