@@ -128,6 +128,7 @@ func (p *Provider) roundTrip(ctx context.Context, token, query string) (answer, 
 	if err != nil {
 		return answer{}, err
 	}
+	defer func() { _ = response.Body.Close() }()
 	return answer{status: response.StatusCode, body: http1.Bytes(response)}, nil
 }
 

@@ -218,9 +218,9 @@ func TestANewWait(t *testing.T) {
 func TestRestEndsByEitherClock(t *testing.T) {
 	starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
 		var wall, mono atomic.Int64
-		real := clock.New()
+		system := clock.New()
 		p.SetClock(func() clock.Instant {
-			now := real()
+			now := system()
 			return clock.Instant{Wall: now.Wall + wall.Load(), Mono: now.Mono + mono.Load()}
 		})
 		_, err := took(t, p)

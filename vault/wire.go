@@ -179,7 +179,7 @@ func requestTunnel(conn net.Conn, header http.Header, address string) error {
 		return err
 	}
 	// No byte of the tunnel is lost in the reader: in TLS, the client speaks first.
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHeader)), req)
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxHeader)), req) //nolint:bodyclose // what follows is the tunnel
 	if err != nil {
 		return err
 	}

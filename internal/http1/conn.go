@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -94,7 +95,7 @@ func (c *conn) exchange(req *http.Request, maxHeader, maxBody int64) (*http.Resp
 func (c *conn) send(req *http.Request) error {
 	write := req.Write
 	if f, ok := c.raw.(*Forwarding); ok {
-		write, req = withHeader(req, f.Header).WriteProxy, nil
+		write = withHeader(req, f.Header).WriteProxy
 	}
 	if err := write(c.writer); err != nil {
 		return err
@@ -109,9 +110,7 @@ func withHeader(req *http.Request, more http.Header) *http.Request {
 	}
 	with := *req
 	with.Header = req.Header.Clone()
-	for key, values := range more {
-		with.Header[key] = values
-	}
+	maps.Copy(with.Header, more)
 	return &with
 }
 
