@@ -196,12 +196,12 @@ func printSpew(v any) []string {
 			Indent: " ", DisableMethods: options&1 != 0, DisablePointerMethods: options&2 != 0,
 			ContinueOnMethod: options&4 != 0, SpewKeys: options&8 != 0, SortKeys: true,
 		}
-		for _, print := range []func() string{ // spew panics at maps whose keys are structs in unexported fields
+		for _, text := range []func() string{ // spew panics at maps whose keys are structs in unexported fields
 			func() string { return config.Sdump(v) },
 			func() string { return config.Sprintf("%v %+v %#v %#+v", v, v, v, v) },
 			func() string { return config.Sprint(v) },
 		} {
-			texts = append(texts, recovered(func() []string { return []string{print()} })...)
+			texts = append(texts, recovered(func() []string { return []string{text()} })...)
 		}
 	}
 	return texts

@@ -65,10 +65,11 @@ func (redacted) String() string { return "[redacted]" }
 
 // Format formats o as fmt does, with [redacted] for Credentials.
 func (o Options) Format(f fmt.State, verb rune) {
+	shown := plain(o)
 	if o.Credentials != nil {
-		o.Credentials = redacted{}
+		shown.Credentials = redacted{}
 	}
-	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(o))
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), shown)
 }
 
 // String returns the fields of o, with [redacted] for Credentials.
