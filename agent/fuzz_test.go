@@ -23,6 +23,7 @@ func FuzzHandler(f *testing.F) {
 		"GET /secretsmanager/get?secretId=a%2Bb&versionId=v&versionStage=s&refreshNow=1 HTTP/1.1\r\nX-Aws-Parameters-Secrets-Token: " + token,
 		"GET /v1/x/../%64b?refreshNow=true HTTP/1.1\r\nX-Vault-Token: " + token,
 		"GET http://a@b/v1/db HTTP/1.0\r\nX-Vault-Token: " + token + "\r\nX-Forwarded-For: 1",
+		"GET /v1/db HTTP/1.1\r\nVia: x\r\nX-Vault-Token: " + token, "GET /v1/db HTTP/1.1\r\nX-Vault-Token: x\r\nX-Vault-Token: " + token,
 		"POST /ping HTTP/1.1", "OPTIONS * HTTP/1.1", "CONNECT a:1 HTTP/1.1", "GET /ping HTTP/1.1",
 	} {
 		f.Add([]byte(head))
@@ -47,8 +48,13 @@ func check(t *testing.T, r *http.Request, w *httptest.ResponseRecorder, asked []
 	t.Helper()
 	body := w.Body.String()
 	tokens := slices.Concat(r.Header["X-Vault-Token"], r.Header["X-Aws-Parameters-Secrets-Token"])
-	if len(asked) > 0 && (!slices.Contains(tokens, token) || r.Method != http.MethodGet || r.Header["X-Forwarded-For"] != nil) {
-		t.Errorf("a secret was asked for on behalf of %q", tokens)
+	wrong := slices.ContainsFunc(tokens, func(text string) bool { return text != token })
+	forwarded := slices.Concat(r.Header["X-Forwarded-For"], r.Header["Forwarded"], r.Header["Via"])
+	if len(asked) > 0 && (len(tokens) == 0 || wrong || r.Method != http.MethodGet || forwarded != nil) {
+		t.Errorf("a secret was requested with the tokens %q, forwarded by %q", tokens, forwarded)
+	}
+	if closes := w.Header().Get("Connection") == "close"; closes != (len(tokens) == 0 || wrong || forwarded != nil) {
+		t.Errorf("with the tokens %q the connection is closed: %t", tokens, closes)
 	}
 	if !slices.Contains(statuses, w.Code) {
 		t.Errorf("status %d", w.Code)

@@ -68,6 +68,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	go func() { served <- server.Serve(newTrackedListener(l, t)) }()
 	select {
 	case err := <-served:
+		t.drain()
 		return fmt.Errorf("agent: %w", err)
 	case <-ctx.Done():
 		err := stop(server)
