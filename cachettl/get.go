@@ -55,12 +55,18 @@ type step struct {
 	stops    uint64        // number of stops when the wait began
 }
 
-// getSlow serves a Get that is not a hit. It may wait for several fetches: a fresh
-// Get cannot use a fetch that started before it, and an abandoned fetch has no
-// result.
+// getSlow serves a Get that is not a hit.
 func (c *Cache) getSlow(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	r, err := c.getSlowRecord(ctx, ref)
+	return r.result(ref, err)
+}
+
+// getSlowRecord returns the record for a Get that is not a hit. It may wait for
+// several fetches: a fresh Get cannot use a fetch that started before it, and an
+// abandoned fetch has no result.
+func (c *Cache) getSlowRecord(ctx context.Context, ref hush.Ref) (*record, error) {
 	if err := ref.Validate(); err != nil {
-		return hush.Secret{}, err
+		return nil, err
 	}
 	r := newRequest(ctx, ref)
 	c.mu.Lock()
@@ -75,7 +81,7 @@ func (c *Cache) getSlow(ctx context.Context, ref hush.Ref) (hush.Secret, error) 
 		if result != nil || err != nil {
 			c.counts.count(s, result)
 			c.noteStale(s.fetch, result)
-			return result.result(ref, err)
+			return result, err
 		}
 	}
 }

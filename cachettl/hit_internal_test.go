@@ -29,18 +29,24 @@ func TestAHitWritesNothing(t *testing.T) {
 			require.NoError(t, err)
 			_, err = handle.Get(ctx)
 			require.NoError(t, err)
+			_, err = c.GetDerived(ctx, whole, derivedKey{}, length)
+			require.NoError(t, err)
 		}
 	}
 	hits() // the first ones store the secret and the field, and mark the entry as read
 	entry := c.table.find(&whole)
 	record := entry.record.Load()
 	memory := func() [][]byte {
-		return [][]byte{bytesOf(c), bytesOf(entry), bytesOf(record), bytesOf(record.fields), bytesOf(handle)}
+		return [][]byte{bytesOf(c), bytesOf(entry), bytesOf(record), bytesOf(record.parts), bytesOf(handle)}
 	}
 	before := memory()
 	hits()
 	assert.Equal(t, before, memory())
 }
+
+type derivedKey struct{}
+
+func length(s hush.Secret) any { return s.Value.Len() }
 
 // bytesOf returns a copy of the memory of *v, without what it points to.
 func bytesOf[T any](v *T) []byte {

@@ -21,14 +21,14 @@ type record struct {
 	staleUntil   clock.Instant // served during an outage
 	refusedUntil clock.Instant // served during an outage of class ErrRefused
 
-	fields      *fields
+	parts       *parts
 	markedStale bool // by this cache
 }
 
 // newRecord returns a record of secret with its deadlines. They count from the
 // start of the fetch.
 func (c *Cache) newRecord(secret hush.Secret, begun clock.Instant, ttl time.Duration) *record {
-	r := &record{secret: secret, fields: &fields{}}
+	r := &record{secret: secret, parts: &parts{}}
 	r.ttlEnd = begun.Add(ttl)
 	r.hitUntil = begun.Add(ttl - min(c.opts.RefreshAhead, ttl/2))
 	r.expiredUntil = r.ttlEnd.Add(c.opts.ServeExpired)
@@ -56,7 +56,7 @@ func (r *record) expired(now clock.Instant) bool {
 // asStale returns a copy of r that is marked Stale.
 func (r *record) asStale() *record {
 	copied := *r
-	copied.secret.Stale, copied.fields, copied.markedStale = true, &fields{}, true
+	copied.secret.Stale, copied.parts, copied.markedStale = true, &parts{}, true
 	return &copied
 }
 
@@ -80,7 +80,7 @@ func (r *record) selectField(ref hush.Ref) (hush.Secret, error) {
 	if r.err != nil || ref.Field == "" {
 		return r.secret, r.err
 	}
-	if part := r.fields.find(ref.Field); part != nil {
+	if part := r.parts.find(ref.Field); part != nil {
 		return *part, nil
 	}
 	if err := ref.Validate(); err != nil {
@@ -90,14 +90,15 @@ func (r *record) selectField(ref hush.Ref) (hush.Secret, error) {
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	r.fields.add(ref.Field, part)
+	r.parts.add(ref.Field, part)
 	return part, nil
 }
 
-// fields are the fields that Gets have selected from a secret. A secret has few
-// fields, for which a list is faster than a map.
-type fields struct {
-	known atomic.Pointer[[]field] // never changed in place
+// parts are the fields that Gets have selected from a secret, and the results that
+// GetDerived has derived from it. Both are few, for which a list is faster than a map.
+type parts struct {
+	fields  atomic.Pointer[[]field] // never changed in place
+	derived atomic.Pointer[derivation]
 }
 
 type field struct {
@@ -109,8 +110,8 @@ type field struct {
 const maxFields = 64
 
 // find returns the part of the field with that name, or nil.
-func (f *fields) find(name string) *hush.Secret {
-	known := f.known.Load()
+func (p *parts) find(name string) *hush.Secret {
+	known := p.fields.Load()
 	if known == nil {
 		return nil
 	}
@@ -122,10 +123,10 @@ func (f *fields) find(name string) *hush.Secret {
 	return nil
 }
 
-// add adds a field to known. If another field is added at the same time, one of
+// add adds a field to p. If another field is added at the same time, one of
 // the two is lost and selected again later.
-func (f *fields) add(name string, part hush.Secret) {
-	known := f.known.Load()
+func (p *parts) add(name string, part hush.Secret) {
+	known := p.fields.Load()
 	var extended []field
 	if known != nil {
 		extended = *known
@@ -134,7 +135,7 @@ func (f *fields) add(name string, part hush.Secret) {
 		return
 	}
 	extended = append(slices.Clip(extended), field{name, part})
-	f.known.CompareAndSwap(known, &extended)
+	p.fields.CompareAndSwap(known, &extended)
 }
 
 func earlier(a, b clock.Instant) clock.Instant {

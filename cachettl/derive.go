@@ -1,0 +1,80 @@
+package cachettl
+
+import (
+	"context"
+
+	"github.com/hush-secrets/hush"
+)
+
+// GetDerived returns what derive makes of the secret that ref names, such as a
+// parsed certificate or an encoded response. It finds the secret as Get does, and
+// calls derive without a lock. The cache keeps the result with the secret and
+// returns it for later hits, until it drops the secret: after Forget, a rotation or
+// the expiry. A secret that is marked Stale has a result of its own.
+//
+// The key tells derive from the functions of other callers, as a key of
+// [context.WithValue] does. Calls with the same key and the same ref must have
+// equivalent functions. Goroutines share the result and must not change it. A result
+// that contains the secret should hide it from printers, as [hush.Value] does.
+func (c *Cache) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, hush.NewError(source, ref, hush.ErrCanceled, err)
+	}
+	if _, fresh := ref.Freshness(); !fresh {
+		if e := c.table.find(&ref); e != nil {
+			if r := c.hit(e); r != nil {
+				return r.derive(ref, key, derive)
+			}
+		}
+	}
+	r, err := c.getSlowRecord(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.derive(ref, key, derive)
+}
+
+// maxDerived bounds the results that are kept for one secret.
+const maxDerived = 64
+
+// A derivation is what one function made of one field of a secret. It is immutable.
+type derivation struct {
+	key   any
+	field string // empty: the whole secret
+	value any
+
+	next   *derivation
+	length int // of the list from here on
+}
+
+// find returns the derivation of key and field in the list, or nil.
+func (d *derivation) find(key any, field string) *derivation {
+	for d != nil && (d.key != key || d.field != field) {
+		d = d.next
+	}
+	return d
+}
+
+// derive returns the kept result for key and the field of ref, or calls derive. If
+// another result is kept at the same time, this one is derived again later.
+func (r *record) derive(ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	known := r.parts.derived.Load()
+	if d := known.find(key, ref.Field); d != nil {
+		return d.value, nil
+	}
+	secret, err := r.selectField(ref)
+	if err != nil {
+		return nil, err
+	}
+	d := &derivation{key: key, field: ref.Field, value: derive(secret), next: known, length: 1}
+	if known != nil {
+		d.length += known.length
+	}
+	if d.length <= maxDerived {
+		r.parts.derived.CompareAndSwap(known, d)
+	}
+	return d.value, nil
+}
