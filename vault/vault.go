@@ -22,6 +22,14 @@
 // client are not kept. [NewClient] makes a client that fails sooner than the
 // official default, and that knows several addresses.
 //
+// net/http prints bytes that arrive after the end of a response, which can be a part
+// of a secret. If the client has an *http.Transport, the copy therefore has a
+// transport and connections of its own, with the same dialer, TLS configuration,
+// proxy and limits of idle connections; connections that are idle for 50 s are
+// closed. The copy uses the client's own transport if that is of another type, or
+// sets Dial, DialTLS, DisableKeepAlives, MaxConnsPerHost, ResponseHeaderTimeout,
+// ProxyConnectHeader, GetProxyConnectHeader or OnProxyConnectResponse.
+//
 // # Failures
 //
 // 404 is ErrNotFound, 403 ErrDenied, 429 ErrThrottled. 400 and 405, which do not say
