@@ -283,6 +283,20 @@ func TestACallThatADeadlineCutsOff(t *testing.T) {
 	}
 }
 
+// A call that the caller canceled does not count, whatever time it had.
+func TestACallThatTheCallerCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := chain.New([]chain.Link{hangs("a")}, nil)
+		for range 10 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			time.AfterFunc(time.Minute, cancel)
+			_, err := c.Get(ctx, hush.Name("db"))
+			require.ErrorIs(t, err, context.Canceled)
+		}
+		assert.True(t, c.Calm())
+	})
+}
+
 // Callers in a hurry do not take the store away from the others.
 func TestACallerInAHurry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -445,6 +445,32 @@ func TestAPlaceIsFreeAfterAFreeze(t *testing.T) {
 	})
 }
 
+// The caller's end during a call after all ends the search.
+func TestTheCallersEndDuringACallAfterAll(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	failures, calls := 0, 0
+	c := chain.New([]chain.Link{
+		does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+			if failures++; failures <= 5 {
+				return hush.Secret{}, down
+			}
+			cancel()
+			return hush.Secret{}, hush.ErrNotFound
+		}),
+		does("b", func(context.Context, hush.Ref) (hush.Secret, error) {
+			calls++
+			return hush.Secret{}, down
+		}),
+	}, longWait())
+	for range 5 {
+		_, _ = c.Get(ctx, hush.Name("db"))
+	}
+	_, err := c.Get(ctx, hush.Name("db"))
+	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
+	assert.ErrorContains(t, err, "context canceled before b was called")
+	assert.Equal(t, 5, calls)
+}
+
 // A call after all that panics, or whose goroutine exits, gives its place back.
 func TestACallAfterAllThatDoesNotReturn(t *testing.T) {
 	for name, ends := range map[string]func(){"panic": func() { panic("a defect") }, "Goexit": runtime.Goexit} {

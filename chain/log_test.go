@@ -131,6 +131,15 @@ func TestLevelsOfTheCallersEnd(t *testing.T) {
 	})
 }
 
+// If the caller canceled, the end of the search is no error.
+func TestLevelOfAnOutageWhenTheCallerCanceled(t *testing.T) {
+	o, logs, _ := watch(zap.DebugLevel)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := chain.New([]chain.Link{cuts(cancel, hush.ErrThrottled, nil)}, o).Get(ctx, hush.Name("db"))
+	require.Equal(t, hush.ErrThrottled, hush.ClassOf(err))
+	assert.Equal(t, []string{"warn cut throttled", "debug chain throttled"}, brief(logs))
+}
+
 func TestFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
