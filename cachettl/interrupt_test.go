@@ -147,10 +147,10 @@ func TestASecretOfAnInterruptedFetchCounts(t *testing.T) {
 // Get calls the store.
 func TestAVoidEndIsNoFailure(t *testing.T) {
 	for name, end := range map[string]func(*function){
-		"an outage":  func(f *function) { f.store.failure = hush.ErrUnavailable },
-		"not found":  func(f *function) { f.store.failure = hush.ErrNotFound },
-		"denied":     func(f *function) { f.store.failure = hush.ErrDenied },
-		"a fallback": func(f *function) { f.store.fallback = true },
+		"an outage":  func(f *function) { f.store.fail(hush.ErrUnavailable) },
+		"not found":  func(f *function) { f.store.fail(hush.ErrNotFound) },
+		"denied":     func(f *function) { f.store.fail(hush.ErrDenied) },
+		"a fallback": func(f *function) { f.store.fallBack() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			frozen(t, latency, func(t *testing.T, f *function) {
@@ -159,7 +159,7 @@ func TestAVoidEndIsNoFailure(t *testing.T) {
 				end(f)
 				time.Sleep(200 * time.Millisecond)
 				synctest.Wait()
-				f.store.failure, f.store.fallback = 0, false
+				f.store.fail(0)
 				assert.EqualValues(t, 1, f.cache.Stats().Abandoned)
 				assert.Empty(t, f.cache.Stats().Failures)
 				version, took := f.read(t)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,9 +44,9 @@ func TestAFetchLongerThanTheTTLLeavesAStaleSecret(t *testing.T) {
 // finds it before its own timer does.
 func TestAFetchFoundAtItsTimeoutHasFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var calls int
+		var calls atomic.Int64
 		c := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
-			if calls++; calls > 1 {
+			if calls.Add(1) > 1 {
 				time.Sleep(time.Hour) // deaf
 			}
 			return hush.Secret{Value: hush.NewValue([]byte("one"))}, nil
@@ -60,7 +61,7 @@ func TestAFetchFoundAtItsTimeoutHasFailed(t *testing.T) {
 		s := c.Stats()
 		assert.Equal(t, map[hush.Class]uint64{hush.ErrUnavailable: 1}, s.Failures)
 		assert.Zero(t, s.Abandoned)
-		assert.Equal(t, 2, calls, "in backoff")
+		assert.EqualValues(t, 2, calls.Load(), "in backoff")
 		require.NoError(t, c.Close())
 		time.Sleep(time.Hour)
 	})
@@ -76,7 +77,7 @@ func TestAnOutageWithinServeExpired(t *testing.T) {
 		time.Sleep(f.ttl)
 		f.read(t)
 		f.freeze(6 * time.Second)
-		f.store.failure = hush.ErrUnavailable
+		f.store.fail(hush.ErrUnavailable)
 		version, took := f.read(t)
 		assert.Equal(t, "v1~", version)
 		assert.Equal(t, latency, took)
