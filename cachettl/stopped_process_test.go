@@ -54,11 +54,11 @@ func child(url, mode string) {
 		secret, err := cache.Get(context.Background(), db)
 		switch {
 		case err != nil:
-			fmt.Println(err)
+			_, _ = fmt.Fprintln(os.Stdout, err)
 		case secret.Stale:
-			fmt.Println(secret.Version, "stale")
+			_, _ = fmt.Fprintln(os.Stdout, secret.Version, "stale")
 		default:
-			fmt.Println(secret.Version)
+			_, _ = fmt.Fprintln(os.Stdout, secret.Version)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func newFreezer(t *testing.T, process *os.Process) (stopper, error) {
 			return nil, err
 		}
 		_, path, _ := strings.Cut(strings.TrimSpace(string(own)), "::")
-		dir, f = filepath.Join("/sys/fs/cgroup", path), freezer{"cgroup.freeze", "1", "0"}
+		dir, f = "/sys/fs/cgroup"+path, freezer{"cgroup.freeze", "1", "0"}
 	}
 	dir = filepath.Join(dir, fmt.Sprintf("hush-test-%d", process.Pid))
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -63,20 +63,20 @@ func (c *Cache) callNext(f *fetch, ref hush.Ref) (hush.Secret, error) {
 	return c.next.Get(f.ctx, ref)
 }
 
-// beginCall marks those of fetches that are not over as calling. It returns false
-// if there are none.
-func (c *Cache) beginCall(fetches ...*fetch) (any bool) {
+// beginCall marks those of fetches that are not over as calling. It reports whether
+// there are any.
+func (c *Cache) beginCall(fetches ...*fetch) (called bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, f := range fetches {
 		if f.over {
 			continue
 		}
-		any = true
+		called = true
 		if !f.calling { // else this is a confirmation
 			f.calling = true
 			c.counts.fetches.Add(1)
 		}
 	}
-	return any
+	return called
 }

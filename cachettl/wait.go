@@ -33,11 +33,11 @@ type hang struct {
 	end      clock.Instant // of the time without long waits
 }
 
-// allows reports whether a Get of that patience may wait long. It may do so despite
-// a hang if it is much more patient than the Get that waited: a Get with a short
-// deadline must not decide for all.
-func (h hang) allows(patience time.Duration, now clock.Instant) bool {
-	return patience/2 >= h.patience || now.Reached(h.end)
+// forbids reports whether a Get of that patience must not wait long. A Get that is
+// much more patient than the Get that waited may, because a Get with a short deadline
+// must not decide for all.
+func (h hang) forbids(patience time.Duration, now clock.Instant) bool {
+	return patience/2 < h.patience && !now.Reached(h.end)
 }
 
 // hung records that a long wait for e brought no response.
@@ -56,7 +56,7 @@ func (c *Cache) waitOrStale(r *request, e *entry, s step, stale *record, staleWa
 		d = c.opts.FetchTimeout
 	}
 	long, patience := full || d >= longWait, min(d, r.half)
-	if long && !(e.hang.allows(patience, now) && c.hang.allows(patience, now)) {
+	if long && (e.hang.forbids(patience, now) || c.hang.forbids(patience, now)) {
 		long, full = false, false
 		d = min(staleWait, defaultStaleWait)
 	}
