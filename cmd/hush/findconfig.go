@@ -32,9 +32,9 @@ func findConfig() ([]byte, error) {
 	return text, nil
 }
 
-// distrustPlace returns why another user may have led us to file, or "". It must be
-// called after file was opened: in a directory with the sticky bit another user can
-// put a link to one of our files, open for a moment, and then remove it.
+// distrustPlace returns why another user may have chosen file, or "". It must be called
+// after file was opened. In a directory with the sticky bit, another user can put a link
+// to one of our files for a moment; the link is still there, or another file is.
 func distrustPlace(file fs.FileInfo) string {
 	dir, err := os.Stat(".")
 	if err != nil {
