@@ -301,4 +301,3 @@ func (s scenario) run(t *testing.T) (most, stale int) {
 	}
 	return most, stale
 }
-
