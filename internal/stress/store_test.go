@@ -189,12 +189,12 @@ func (c *call) secret() hush.Secret {
 
 var label = regexp.MustCompile(`call (\d+) of (\w+)`)
 
-// labelled returns the last call that text names, or nil. Behind a chain that is
-// the spare's, so that the link may be given.
+// labelled returns the latest call that text names, or nil. A chain may call a link
+// that its breaker holds back last. With link, only calls of this link count.
 func (s *store) labelled(text, link string) *call {
 	var found *call
 	for _, m := range label.FindAllStringSubmatch(text, -1) {
-		if id, err := strconv.Atoi(m[1]); err == nil && id < len(s.calls) && (link == "" || link == m[2]) {
+		if id, err := strconv.Atoi(m[1]); err == nil && id < len(s.calls) && (link == "" || link == m[2]) && (found == nil || id > found.id) {
 			found = s.calls[id]
 		}
 	}
