@@ -124,17 +124,23 @@ func (r Ref) String() string {
 // Validate returns ErrInvalidRef for a Ref that no store should see: no name, a
 // part over 2,048 bytes, a control character, or text that is not UTF-8.
 func (r Ref) Validate() error {
+	what, fault := "name", faultOf(r.Name)
 	if r.Name == "" {
-		return NewError("", r, ErrInvalidRef, errors.New("the name is empty"))
+		fault = "is empty"
 	}
-	for _, part := range [...]struct{ what, text string }{
-		{"name", r.Name}, {"version", r.Version}, {"stage", r.Stage}, {"field", r.Field},
-	} {
-		if fault := faultOf(part.text); fault != "" {
-			return NewError("", r, ErrInvalidRef, fmt.Errorf("the %s %s", part.what, fault))
-		}
+	if fault == "" && r.Version != "" {
+		what, fault = "version", faultOf(r.Version)
 	}
-	return nil
+	if fault == "" && r.Stage != "" {
+		what, fault = "stage", faultOf(r.Stage)
+	}
+	if fault == "" && r.Field != "" {
+		what, fault = "field", faultOf(r.Field)
+	}
+	if fault == "" {
+		return nil
+	}
+	return NewError("", r, ErrInvalidRef, fmt.Errorf("the %s %s", what, fault))
 }
 
 func faultOf(text string) string {

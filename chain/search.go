@@ -73,7 +73,7 @@ func (s *search) callNext(ctx context.Context, l *link, p pass) bool {
 	defer l.breaker.leave(p)
 	limited, cancel, d := l.limit(ctx, len(s.links)-s.next+1)
 	defer cancel()
-	class := s.call(ctx, turn{link: l, pass: p, index: len(s.attempts), limited: limited, time: d})
+	class := s.call(ctx, &turn{link: l, pass: p, index: len(s.attempts), limited: limited, time: d})
 	switch {
 	case class == 0:
 		return true
@@ -108,7 +108,7 @@ func (s *search) callHeld(ctx context.Context, i int) bool {
 	l := s.attempts[i].link
 	limited, cancel, _ := l.limit(ctx, s.countHeld(i))
 	defer cancel()
-	class := s.callWhenFree(ctx, turn{link: l, index: i, limited: limited})
+	class := s.callWhenFree(ctx, &turn{link: l, index: i, limited: limited})
 	switch {
 	case class == 0:
 		return true
@@ -121,7 +121,7 @@ func (s *search) callHeld(ctx context.Context, i int) bool {
 }
 
 // callWhenFree makes the call of t as soon as the link has a place for it.
-func (s *search) callWhenFree(ctx context.Context, t turn) hush.Class {
+func (s *search) callWhenFree(ctx context.Context, t *turn) hush.Class {
 	var err error
 	if t.pass, err = s.enterLast(t); err != nil {
 		return s.noPlace(ctx, t)
@@ -134,7 +134,7 @@ func (s *search) callWhenFree(ctx context.Context, t turn) hush.Class {
 }
 
 // enterLast waits for a place. A batch of other searches does not wait for this search.
-func (s *search) enterLast(t turn) (pass, error) {
+func (s *search) enterLast(t *turn) (pass, error) {
 	g := s.gathering
 	if g == nil {
 		return t.breaker.enterLast(t.limited, nil)
@@ -144,7 +144,7 @@ func (s *search) enterLast(t turn) (pass, error) {
 }
 
 // noPlace records that the call of t could not start in time.
-func (s *search) noPlace(ctx context.Context, t turn) hush.Class {
+func (s *search) noPlace(ctx context.Context, t *turn) hush.Class {
 	s.end = endOf(ctx)
 	class, cause := hush.ErrUnavailable, errors.New(context.Cause(t.limited).Error())
 	if s.end != nil {
@@ -156,21 +156,20 @@ func (s *search) noPlace(ctx context.Context, t turn) hush.Class {
 }
 
 // call calls the link of t and returns the class of its failure, zero for a secret.
-func (s *search) call(ctx context.Context, t turn) hush.Class {
+func (s *search) call(ctx context.Context, t *turn) hush.Class {
 	s.calls++
-	var start time.Time
+	var start time.Duration
 	if s.timed {
-		start = time.Now()
+		start = s.age()
 	}
-	secret, err := t.Provider.Get(t.limited, s.ref)
-	if err == nil {
-		s.secret = secret
+	var err error
+	if s.secret, err = t.Provider.Get(t.limited, s.ref); err == nil {
 		s.returned(ctx, t, start)
 		return 0
 	}
 	var latency time.Duration
 	if s.timed {
-		latency = time.Since(start)
+		latency = s.age() - start
 	}
 	s.end = endOf(ctx)
 	failure, cut := t.failed(t.limited, s.end, s.called(), err)
@@ -179,20 +178,22 @@ func (s *search) call(ctx context.Context, t turn) hush.Class {
 	return failure.Class
 }
 
-func (s *search) returned(ctx context.Context, t turn, start time.Time) {
+// returned reports a call that returned the secret. start is the chain's age at the start
+// of the call.
+func (s *search) returned(ctx context.Context, t *turn, start time.Duration) {
 	change := t.breaker.settle(t.pass, 0)
 	s.secret.Source = t.Name
-	s.secret.Fallback = s.secret.Fallback || s.isFallback(t.index)
+	s.secret.Fallback = s.secret.Fallback || t.link.place > 1 && s.isFallback(t.index)
 	if !s.timed || t.link.place == 1 && change.to == "" && !s.observed(slog.LevelDebug) {
 		return
 	}
 	s.report(ctx, Call{
-		Provider: t.Name, Link: t.link.place, Ref: s.called(), Latency: time.Since(start), Version: s.secret.Version,
+		Provider: t.Name, Link: t.link.place, Ref: s.called(), Latency: s.age() - start, Version: s.secret.Version,
 		Attempt: s.calls, Front: t.Front, Fallback: s.secret.Fallback, Breaker: change.to, Failures: change.failures,
 	})
 }
 
-func (s *search) failed(ctx context.Context, t turn, err *hush.Error, latency time.Duration, c change) {
+func (s *search) failed(ctx context.Context, t *turn, err *hush.Error, latency time.Duration, c change) {
 	if !s.timed {
 		return
 	}
@@ -204,7 +205,7 @@ func (s *search) failed(ctx context.Context, t turn, err *hush.Error, latency ti
 }
 
 // record makes err the attempt of t.
-func (s *search) record(t turn, err *hush.Error) {
+func (s *search) record(t *turn, err *hush.Error) {
 	a := attempt{link: t.link, class: err.Class, err: err}
 	s.last = t.index
 	if t.index < len(s.attempts) {
