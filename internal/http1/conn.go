@@ -25,6 +25,10 @@ var (
 	past = time.Unix(1, 0)
 )
 
+// listenFor is how long each of two reads waits for bytes on an idle connection whose
+// socket cannot be examined.
+const listenFor = 500 * time.Microsecond
+
 // A host is what connections are kept for.
 type host struct{ scheme, authority string }
 
@@ -138,9 +142,30 @@ func (c *conn) isClean() bool {
 		return false
 	}
 	if _, plain := c.raw.(*net.TCPConn); plain {
-		return true // the rest is in the system's buffer, where isAlive looks for it
+		return true // the rest is in the system's buffer, where isQuiet looks for it
 	}
-	if c.raw.SetReadDeadline(past) != nil {
+	return c.isSilentUntil(past)
+}
+
+// isQuiet reports whether the peer has neither closed the idle connection nor sent
+// bytes on it. If the socket cannot be examined, isQuiet waits for bytes for a moment:
+// what has arrived would otherwise be taken for the response to the next request.
+func (c *conn) isQuiet() bool {
+	if quiet, known := examine(c.raw); known {
+		return quiet
+	}
+	for range 2 { // a read that a busy processor delays past its deadline reads nothing
+		if !c.isSilentUntil(time.Now().Add(listenFor)) {
+			return false
+		}
+	}
+	return true
+}
+
+// isSilentUntil reports whether nothing can be read from the open connection until the
+// deadline.
+func (c *conn) isSilentUntil(deadline time.Time) bool {
+	if c.raw.SetReadDeadline(deadline) != nil {
 		return false
 	}
 	_, err := c.reader.Peek(1)

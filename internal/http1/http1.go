@@ -92,9 +92,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, err
 		}
 		t.closeIdle(hostOf(req.URL)) // which have probably died with it
-		if req, err = rewind(req); err != nil {
+		again, err := rewind(req)
+		if err != nil {
 			return nil, err
 		}
+		req = again
 	}
 	c, err := t.dial(ctx, req.URL)
 	if err != nil {

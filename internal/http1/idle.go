@@ -16,7 +16,7 @@ const sweepEvery = 5 * time.Second
 func (t *Transport) take(to *url.URL) *conn {
 	for {
 		c := t.pop(hostOf(to))
-		if c == nil || t.isUsable(c) {
+		if c == nil || !t.hasExpired(c) && c.isQuiet() {
 			return c
 		}
 		_ = c.raw.Close()
@@ -68,11 +68,14 @@ func (t *Transport) schedule() {
 }
 
 // closeUnusable closes the connections that were idle for too long, and those that
-// their servers have closed.
+// are known to be closed by their servers.
 func (t *Transport) closeUnusable() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.closeIf(func(c *conn) bool { return !t.isUsable(c) })
+	t.closeIf(func(c *conn) bool {
+		quiet, known := examine(c.raw)
+		return known && !quiet || t.hasExpired(c)
+	})
 	t.sweep = nil
 	t.schedule()
 }
@@ -105,13 +108,14 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-func (t *Transport) isUsable(c *conn) bool {
-	return !t.opts.Now().Reached(c.idle.Add(t.opts.IdleTimeout)) && isQuiet(c.raw)
+func (t *Transport) hasExpired(c *conn) bool {
+	return t.opts.Now().Reached(c.idle.Add(t.opts.IdleTimeout))
 }
 
-// isQuiet reports whether the peer has neither closed an idle connection nor sent
-// bytes on it. It does not wait.
-func isQuiet(raw net.Conn) bool {
+// examine reports whether the peer has neither closed an idle connection nor sent
+// bytes on it. It does not wait. known is false if the connection's socket is not
+// accessible, as in a net.Conn of another package, or if the system has no such call.
+func examine(raw net.Conn) (quiet, known bool) {
 	for {
 		below, ok := raw.(interface{ NetConn() net.Conn }) // as a *tls.Conn has it
 		if !ok {
@@ -120,17 +124,16 @@ func isQuiet(raw net.Conn) bool {
 		raw = below.NetConn()
 	}
 	socket, ok := raw.(syscall.Conn)
-	if !ok {
-		return true
+	if !ok || !canPeek {
+		return false, false
 	}
 	control, err := socket.SyscallConn()
 	if err != nil {
-		return false
+		return false, true
 	}
-	quiet := false
 	err = control.Read(func(fd uintptr) bool {
 		quiet = nothingToRead(fd)
 		return true
 	})
-	return err == nil && quiet
+	return err == nil && quiet, true
 }

@@ -1,8 +1,13 @@
 package http1_test
 
 import (
+	"context"
+	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,4 +157,93 @@ func TestClosedByTheServer(t *testing.T) {
 	resp, err := transport.RoundTrip(request(t.Context(), t, http.MethodPost, s.URL, nil))
 	require.NoError(t, err)
 	assert.NoError(t, resp.Body.Close())
+}
+
+// A wrapped connection hides its socket, as the connections of a SOCKS proxy and of a
+// program's own dialer do.
+type wrapped struct{ net.Conn }
+
+// TestBytesOnAnIdleConnection: a response that no request asked for arrives on an idle
+// connection. It must not become the response to the next request.
+func TestBytesOnAnIdleConnection(t *testing.T) {
+	next, sent := make(chan struct{}), make(chan struct{})
+	handler := func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst")
+		if _, ok := <-next; ok {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond")
+			sent <- struct{}{}
+		}
+		_, _ = rw.ReadByte() // until the client closes the connection
+	}
+	plainServer, tlsServer := serve(t, handler), httptest.NewTLSServer(http.HandlerFunc(handler))
+	t.Cleanup(tlsServer.Close)
+	t.Cleanup(func() { close(next) })
+	trust := tlsServer.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+	trust.ServerName = "example.com"
+	for name, c := range map[string]struct {
+		url  string
+		wrap func(net.Conn) net.Conn
+	}{
+		"TCP":                    {plainServer.URL, func(c net.Conn) net.Conn { return c }},
+		"TLS":                    {tlsServer.URL, func(c net.Conn) net.Conn { return tls.Client(c, trust) }},
+		"wrapped TCP":            {plainServer.URL, func(c net.Conn) net.Conn { return wrapped{c} }},
+		"TLS in wrapped TCP":     {tlsServer.URL, func(c net.Conn) net.Conn { return tls.Client(wrapped{c}, trust) }},
+		"wrapped TLS":            {tlsServer.URL, func(c net.Conn) net.Conn { return wrapped{tls.Client(c, trust)} }},
+		"a proxy in wrapped TCP": {plainServer.URL, func(c net.Conn) net.Conn { return &http1.Forwarding{Conn: wrapped{c}} }},
+	} {
+		transport := open(t, http1.Options{Dial: func(ctx context.Context, to *url.URL) (net.Conn, error) {
+			conn, err := plain(ctx, to)
+			if err != nil {
+				return nil, err
+			}
+			return c.wrap(conn), nil
+		}})
+		for range 3 {
+			_, body := get(t, transport, c.url)
+			require.Equal(t, "first", body, name)
+			next <- struct{}{}
+			<-sent
+		}
+		transport.CloseIdleConnections()
+	}
+}
+
+// TestWrappedConnectionIsKept: a connection whose socket cannot be examined is used
+// again.
+func TestWrappedConnectionIsKept(t *testing.T) {
+	s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	transport := open(t, http1.Options{Dial: func(ctx context.Context, to *url.URL) (net.Conn, error) {
+		conn, err := plain(ctx, to)
+		return wrapped{conn}, err
+	}})
+	for range 3 {
+		get(t, transport, s.URL)
+	}
+	all, _ := s.conns()
+	assert.Equal(t, 1, all)
+	s.CloseClientConnections()
+	resp, err := transport.RoundTrip(request(t.Context(), t, http.MethodPost, s.URL, nil))
+	require.NoError(t, err, "a connection that the server has closed is not used")
+	assert.NoError(t, resp.Body.Close())
+}
+
+// TestBodyThatCannotBeReadAgain: the error of GetBody ends the request.
+func TestBodyThatCannotBeReadAgain(t *testing.T) {
+	var requests atomic.Int32
+	s := serve(t, func(http.ResponseWriter, *http.Request) {
+		if requests.Add(1) == 2 {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	transport := open(t, http1.Options{})
+	get(t, transport, s.URL)
+	req := request(t.Context(), t, http.MethodPut, s.URL, strings.NewReader("body"))
+	req.Header["Idempotency-Key"] = nil
+	req.GetBody = func() (io.ReadCloser, error) { return nil, io.ErrNoProgress }
+	assert.ErrorIs(t, fails(t, transport, req), io.ErrNoProgress)
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 )
 
+const canPeek = true
+
 // nothingToRead reports whether a non-blocking socket is open and has received
 // nothing.
 func nothingToRead(fd uintptr) bool {
