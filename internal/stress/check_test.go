@@ -147,7 +147,7 @@ func (s *store) checkError(r read, err error) {
 			r.key.denied = c.began
 		}
 	case hush.ErrUnavailable:
-		unknown := strings.Contains(text, "breaker") || strings.Contains(text, "could not be confirmed")
+		unknown := strings.Contains(text, "breaker") || strings.Contains(text, "a fresh read to confirm it failed")
 		if !unknown && (c == nil || c.class != class) {
 			s.fault("%s: nobody said so: %v", r.ref, err)
 		}
