@@ -83,6 +83,11 @@ func (o Options) withDefaults() Options {
 // response may have Expires (in seconds since 1970, like CreatedDate), Stale and
 // Fallback.
 //
+// If p has the method GetDerived of cachettl.Cache, as the Provider of package config
+// has, the handler calls that method and not Get. The encoded response is then kept for
+// as long as the secret is cached. A Provider that embeds one of these and has a Get of
+// its own needs a GetDerived of its own, too.
+//
 // Use the handler on loopback only, as Serve does. An empty token refuses every
 // request.
 func Handler(p hush.Provider, token string, opts *Options) http.Handler {
@@ -244,11 +249,11 @@ func (h *handler) get(ctx context.Context, req request) response {
 	case !h.allows(req.id):
 		return failed("AccessDeniedException", "this name is not on the allow-list")
 	}
-	secret, err := getRecovering(ctx, h.provider, req.ref())
+	r, err := getRecovering(ctx, h.provider, req)
 	if err != nil {
 		return failure(hush.ClassOf(err))
 	}
-	return found(req.id, secret)
+	return r
 }
 
 func (h *handler) allows(id string) bool {
@@ -260,13 +265,50 @@ func (h *handler) allows(id string) bool {
 	return !h.limited
 }
 
-// getRecovering calls p.Get and turns a panic into an error without its text, which
-// net/http would log.
-func getRecovering(ctx context.Context, p hush.Provider, ref hush.Ref) (secret hush.Secret, err error) {
+// A derivingProvider keeps what derive makes of a secret for as long as it caches the
+// secret. The cachettl.Cache is one; see its GetDerived.
+type derivingProvider interface {
+	GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error)
+}
+
+// A keptResponse is a response with a secret. The id differs from that of a request if
+// a decorator gives one secret two names.
+type keptResponse struct {
+	id       string
+	response response
+}
+
+// foundKey is the key of the responses that a derivingProvider keeps.
+type foundKey struct{}
+
+// getRecovering is get without its panics. The error does not have the text of a
+// panic, because net/http would log it.
+func getRecovering(ctx context.Context, p hush.Provider, req request) (r response, err error) {
 	defer func() {
 		if recover() != nil {
-			err = hush.ErrUnavailable
+			r, err = response{}, hush.ErrUnavailable
 		}
 	}()
-	return p.Get(ctx, ref)
+	return get(ctx, p, req)
+}
+
+// get returns the response with the secret that req names.
+func get(ctx context.Context, p hush.Provider, req request) (response, error) {
+	id := req.id
+	if deriving, ok := p.(derivingProvider); ok {
+		kept, err := deriving.GetDerived(ctx, req.ref(), foundKey{}, func(s hush.Secret) any {
+			return &keptResponse{id, found(id, s)}
+		})
+		if err != nil {
+			return response{}, err
+		}
+		if kept := kept.(*keptResponse); kept.id == id {
+			return kept.response, nil
+		}
+	}
+	secret, err := p.Get(ctx, req.ref())
+	if err != nil {
+		return response{}, err
+	}
+	return found(id, secret), nil
 }

@@ -13,13 +13,19 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A response is a status and a body.
+// A response is a status and a body. A closure holds the body, which may be a secret,
+// because printers cannot look into it.
 type response struct {
 	status int
-	body   []byte
+	body   func() []byte
+	length []string // the header Content-Length
 }
 
-func plain(status int, text string) response { return response{status: status, body: []byte(text)} }
+func newResponse(status int, body []byte) response {
+	return response{status, func() []byte { return body }, []string{strconv.Itoa(len(body))}}
+}
+
+func plain(status int, text string) response { return newResponse(status, []byte(text)) }
 
 // writeTimeout is how long a client may take to read a response. Without it, a client
 // that does not read would keep its place for ever.
@@ -30,13 +36,12 @@ const writeTimeout = 30 * time.Second
 func (r response) write(w http.ResponseWriter, keep bool) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // unsupported by test recorders
 	header := w.Header()
-	header["Content-Type"] = nil
-	header.Set("Content-Length", strconv.Itoa(len(r.body)))
+	header["Content-Type"], header["Content-Length"] = nil, r.length
 	if !keep {
-		header.Set("Connection", "close")
+		header["Connection"] = []string{"close"}
 	}
 	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body) // it fails if the client is gone
+	_, _ = w.Write(r.body()) // it fails if the client is gone
 }
 
 // A body has the members of AWS's agent in the same order, then ours. As in AWS's
@@ -74,7 +79,7 @@ func found(id string, secret hush.Secret) response {
 	} else {
 		b.SecretBinary = []byte(value)
 	}
-	return response{status: http.StatusOK, body: marshal(b)}
+	return newResponse(http.StatusOK, marshal(b))
 }
 
 // failure is the response for a class. The provider's own text is not sent, because not
@@ -109,18 +114,18 @@ func failed(code, message string) response {
 	if code == "InternalFailure" {
 		status = http.StatusServiceUnavailable
 	}
-	return response{status: status, body: marshal(struct {
+	return newResponse(status, marshal(struct {
 		Type    string `json:"__type"`
 		Message string `json:"message"`
-	}{code, message})}
+	}{code, message}))
 }
 
 func marshal(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // strings, bytes and booleans always encode
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	_ = e.Encode(v)                                               // strings, bytes and booleans always encode
+	return bytes.Clone(bytes.TrimSuffix(b.Bytes(), []byte("\n"))) // without spare capacity
 }
 
 func known(text string) *string {

@@ -66,6 +66,19 @@ func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result 
 	return results
 }
 
+// GetDerived returns what derive makes of the secret that ref names, as
+// [cachettl.Cache.GetDerived] does. Without a cache it calls derive each time.
+func (p *Provider) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
+	if p.cache != nil && !p.closed.Load() {
+		return p.cache.GetDerived(ctx, ref, key, derive)
+	}
+	secret, err := p.Get(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return derive(secret), nil
+}
+
 // Forget drops what the cache holds for refs, or all that it holds if there are none.
 // Without a cache it does nothing.
 func (p *Provider) Forget(refs ...hush.Ref) {

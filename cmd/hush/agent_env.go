@@ -102,8 +102,17 @@ func (s *server) named() hush.Provider {
 }
 
 // A requestNamer tells envGuard the name in each request.
-type requestNamer struct{ hush.Provider }
+type requestNamer struct{ next *config.Provider }
 
 func (n requestNamer) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-	return n.Provider.Get(context.WithValue(ctx, requestedName{}, ref.Name), ref)
+	return n.next.Get(withRequestedName(ctx, ref), ref)
+}
+
+// GetDerived keeps responses in the cache of next; see agent.Handler.
+func (n requestNamer) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
+	return n.next.GetDerived(withRequestedName(ctx, ref), ref, key, derive)
+}
+
+func withRequestedName(ctx context.Context, ref hush.Ref) context.Context {
+	return context.WithValue(ctx, requestedName{}, ref.Name)
 }
