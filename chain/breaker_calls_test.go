@@ -103,7 +103,7 @@ func TestABreakerThatClosesDuringASearch(t *testing.T) {
 			_, _ = c.Get(t.Context(), hush.Name("db"))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
+		t.Cleanup(cancel)
 		meanwhile = func() {
 			word = 0
 			b.sleep(time.Second)

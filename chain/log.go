@@ -124,7 +124,7 @@ func (w slogWriter) write(level slog.Level, message string, attrs []slog.Attr) {
 			attrs[i].Value = slog.StringValue(a.Value.Duration().String())
 		}
 	}
-	w.logger.LogAttrs(w.ctx, level, message, attrs...)
+	w.logger.LogAttrs(w.ctx, level, message, attrs...) //nolint:sloglint // Call.log has the messages
 }
 
 type zapWriter struct{ logger *zap.Logger }
