@@ -87,7 +87,18 @@ func schemeParameters() [][2]string {
 	}
 }
 
+// configurationTopic renders its text when it is requested, because each start of the
+// command would pay for it.
 func configurationTopic() *cobra.Command {
+	topic := &cobra.Command{Use: "configuration", Short: "Which stores are asked, and every option"}
+	topic.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		cmd.Long = configurationText()
+		cmd.Root().HelpFunc()(cmd, args)
+	})
+	return topic
+}
+
+func configurationText() string {
 	var schemes, keys strings.Builder
 	for _, s := range schemeParameters() {
 		_, _ = fmt.Fprintf(&schemes, "    %-20s%s\n", s[0], wrapped(strings.Fields(s[1]), strings.Repeat(" ", 24), 84))
@@ -96,11 +107,7 @@ func configurationTopic() *cobra.Command {
 	for _, s := range config.Settings() {
 		_, _ = fmt.Fprintf(&keys, "    %-22s%-7s%s\n", s.Key, s.Default, meaning[s.Key])
 	}
-	return &cobra.Command{
-		Use:   "configuration",
-		Short: "Which stores are asked, and every option",
-		Long:  fmt.Sprintf(configurationHelp, schemes.String(), keys.String()),
-	}
+	return fmt.Sprintf(configurationHelp, schemes.String(), keys.String())
 }
 
 const referenceHelp = `A reference names a secret, or a part of it:
