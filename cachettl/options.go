@@ -75,7 +75,7 @@ type Options struct {
 	// flood the store. Zero means 1 s. A negative value means not at all.
 	MinRefresh time.Duration
 
-	// CountHits makes Stats count hits, for about 10 ns a hit. By default a hit
+	// CountHits makes Stats count hits, at a small cost for each hit. By default a hit
 	// writes to no shared memory.
 	CountHits bool
 
