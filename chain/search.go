@@ -56,12 +56,10 @@ func (s *search) forward(ctx context.Context) bool {
 			continue
 		}
 		p, ok := l.breaker.enter()
-		switch {
-		case ok && s.callNext(ctx, l, p):
+		if ok && s.callNext(ctx, l, p) {
 			return true
-		case ok:
-		case s.passOver(ctx, l):
-		default:
+		}
+		if !ok && !s.passOver(ctx, l) {
 			return false
 		}
 	}

@@ -130,7 +130,7 @@ type Cache struct {
 	MinRefresh *time.Duration
 }
 
-// A Breaker says when a link that fails is left alone; see chain.Breaker.
+// A Breaker says when a link that keeps failing is called last; see chain.Breaker.
 type Breaker struct {
 	// Failures is the row of failures that opens it. Nil: 5. 0: it never opens.
 	Failures *int
