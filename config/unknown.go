@@ -39,8 +39,8 @@ func unknownVariable(name string) error {
 
 // meant returns the variable that name was likely meant to be, or "". The prefix
 // HUSH_ does not count, so that HUSH_HOME is not close to HUSH_NAMES. A name without
-// its section, such as HUSH_TTL, and a name that continues a variable, such as
-// HUSH_CONFIG_FILE, count as close.
+// its section, such as HUSH_TTL, a section alone, such as HUSH_LOG, and a name that
+// continues a variable, such as HUSH_CONFIG_FILE, count as close.
 func meant(name string) string {
 	word := strings.TrimPrefix(name, variablePrefix)
 	known := Variables()
@@ -50,8 +50,9 @@ func meant(name string) string {
 	if k := nearest.To(word, known); k != "" {
 		return variablePrefix + k
 	}
+	upper := strings.ToUpper(word)
 	for _, k := range known {
-		if strings.HasPrefix(word, k+"_") || strings.HasSuffix(k, "_"+strings.ToUpper(word)) {
+		if strings.HasPrefix(upper, k+"_") || strings.HasPrefix(k, upper+"_") || strings.HasSuffix(k, "_"+upper) {
 			return variablePrefix + k
 		}
 	}
