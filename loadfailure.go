@@ -1,6 +1,7 @@
 package hush
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -16,8 +17,8 @@ type loadFailure struct {
 // fail records that a field has no value.
 func (l *loading) fail(field string, err error) {
 	text := err.Error()
-	if e, ok := err.(*Error); ok { //nolint:errorlint // a wrapped one has text of its own
-		text = NewError(e.Provider, Ref{}, e.Class, e.Err).Error()
+	if e, ok := err.(*Error); ok && e != nil { //nolint:errorlint // a wrapped one has text of its own
+		text = commonText(e)
 		if e.Ref != (Ref{}) {
 			field = fmt.Sprintf("%s (%s)", field, quote(e.Ref.String()))
 		}
@@ -29,6 +30,33 @@ func (l *loading) fail(field string, err error) {
 		}
 	}
 	l.failures = append(l.failures, &loadFailure{text, []string{field}, []error{err}})
+}
+
+// commonText returns the text of e without the parts that differ between references.
+// These are the reference and, in an outage of a chain, the causes of the links that do
+// not have the secret, such as the variable that env did not find.
+func commonText(e *Error) string {
+	cause := e.Err
+	chain, ok := cause.(interface{ Attempts() []error })
+	if ok && e.Class != ErrCanceled && e.Class != ErrNotFound {
+		cause = errors.New(attemptTexts(chain.Attempts()))
+	}
+	return NewError(e.Provider, Ref{}, e.Class, cause).Error()
+}
+
+func attemptTexts(attempts []error) string {
+	texts := make([]string, len(attempts))
+	for i, attempt := range attempts {
+		texts[i] = attempt.Error()
+		if a, ok := errors.AsType[*Error](attempt); ok {
+			cause := a.Err
+			if a.Class == ErrNotFound {
+				cause = nil
+			}
+			texts[i] = NewError(a.Provider, Ref{}, a.Class, cause).Error()
+		}
+	}
+	return strings.Join(texts, "; ")
 }
 
 // err returns all failures as one error, or nil.
