@@ -81,15 +81,16 @@ var codes = map[string]struct {
 	"SomethingNew":                           {hush.ErrUnavailable, 400},
 }
 
-// TestLoneSurrogates: the SDK would replace them, and return another secret.
+// TestLoneSurrogates: the SDK would replace them, and bytes that are not UTF-8, and
+// return another secret.
 func TestLoneSurrogates(t *testing.T) {
 	server := start(t)
-	for _, text := range []string{`\ud800`, `\ufffd\ud800`} {
+	for text, want := range map[string]string{`\ud800`: "a lone surrogate", `\ufffd\ud800`: "a lone surrogate", "\xff": "not UTF-8"} {
 		body := []byte(`{"Name":"db/prod","SecretString":"` + text + canary + `","VersionId":"1","VersionStages":["AWSCURRENT"]}`)
 		server.Fail(directtest.Failure{Operation: "GetSecretValue", Status: 200, Times: 1, Body: body})
 		_, err := direct.New(server.Client(once), nil).Get(t.Context(), hush.Name("db/prod"))
 		refused(t, hush.ErrUnavailable, err)
-		assert.ErrorContains(t, err, "a lone surrogate")
+		assert.ErrorContains(t, err, want)
 	}
 }
 

@@ -73,8 +73,8 @@ func exchange(ctx context.Context, in middleware.DeserializeInput, next middlewa
 	switch {
 	case err != nil && !errors.Is(err, httpbody.ErrTooLarge):
 		err = &smithyhttp.RequestSendError{Err: err}
-	case err == nil && answer.StatusCode == http.StatusOK && surrogate.Lone(body):
-		err = surrogate.ErrLone // the SDK would not see it
+	case err == nil && answer.StatusCode == http.StatusOK:
+		err = surrogate.Check(body) // which the SDK does not
 	}
 	return out, metadata, err
 }

@@ -54,10 +54,13 @@ func (l *login) get(ctx context.Context, path string, query url.Values) ([]byte,
 	}
 	defer response.Body.Close()
 	body := bytesOf(response.Response)
-	if err == nil && surrogate.Lone(body) {
-		return nil, &failure{hush.ErrUnavailable, surrogate.ErrLone}
+	if err != nil {
+		return body, err
 	}
-	return body, err
+	if err := surrogate.Check(body); err != nil {
+		return nil, &failure{hush.ErrUnavailable, err}
+	}
+	return body, nil
 }
 
 // mount returns where the engine is. Vault is asked once, however many ask.

@@ -244,12 +244,19 @@ func TestToldTheWrongVersion(t *testing.T) {
 	one.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
 }
 
-// TestLoneSurrogates: encoding/json would replace them, and return another secret.
+// TestLoneSurrogates: encoding/json would replace them, and bytes that are not UTF-8,
+// and return another secret.
 func TestLoneSurrogates(t *testing.T) {
-	n := newNode(t, func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, `{"data":{"ttl":0,"password":"\ufffd\ud800"}}`)
-	})
-	_, err := vault.New(connect(t, n.URL), &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
-	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "a lone surrogate")
+	for text, want := range map[string]string{`\ufffd\ud800`: "a lone surrogate", "\xff": "not UTF-8"} {
+		n := newNode(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/auth/token/lookup-self" {
+				_, _ = io.WriteString(w, `{"data":{"ttl":0}}`)
+				return
+			}
+			_, _ = io.WriteString(w, `{"data":{"password":"`+text+`"}}`)
+		})
+		_, err := vault.New(connect(t, n.URL), &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.ErrorContains(t, err, want)
+	}
 }

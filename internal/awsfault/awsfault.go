@@ -44,7 +44,7 @@ func NewAnswer(code string, status int, requestID string) *Answer {
 // words and must not be quoted. It is nil if err is about a call without a response,
 // or with a response that was not read to its end or cannot be decoded.
 func Read(err error) (answer *Answer, message string) {
-	if Unsent(err) || errors.Is(err, httpbody.ErrTooLarge) || errors.Is(err, surrogate.ErrLone) {
+	if _, replaced := errors.AsType[surrogate.Error](err); replaced || Unsent(err) || errors.Is(err, httpbody.ErrTooLarge) {
 		return nil, ""
 	}
 	api, coded := errors.AsType[smithy.APIError](err)

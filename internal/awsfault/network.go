@@ -19,11 +19,11 @@ const MaxBody = 10 << 20
 
 // Network says why no answer came.
 func Network(err error) error {
-	switch {
-	case errors.Is(err, httpbody.ErrTooLarge):
+	if errors.Is(err, httpbody.ErrTooLarge) {
 		return fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
-	case errors.Is(err, surrogate.ErrLone):
-		return surrogate.ErrLone
+	}
+	if replaced, ok := errors.AsType[surrogate.Error](err); ok {
+		return replaced
 	}
 	return netfault.Reason(err)
 }

@@ -3,18 +3,39 @@
 // In JSON, "\ud83d\ude00" is one character, written as a pair of surrogates. A
 // surrogate without its partner is not a character. encoding/json replaces it by
 // U+FFFD without an error, and so a secret with such an escape would be read as
-// another secret.
+// another secret. It does the same to bytes that are not UTF-8.
 package surrogate
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
-// ErrLone reports a response in which a surrogate has no partner.
-var ErrLone = errors.New("the response has an escape that is not a character (a lone surrogate)")
+// An Error is a reason why a response would be read as another secret.
+type Error string
+
+// Error returns the reason.
+func (e Error) Error() string { return string(e) }
+
+// The reasons.
+const (
+	ErrLone    Error = "the response has an escape that is not a character (a lone surrogate)"
+	ErrNotUTF8 Error = "the response is not UTF-8"
+)
+
+// Check returns an Error if encoding/json would replace a part of a string in text,
+// which is JSON.
+func Check(text []byte) error {
+	switch {
+	case !utf8.Valid(text):
+		return ErrNotUTF8
+	case Lone(text):
+		return ErrLone
+	}
+	return nil
+}
 
 // Lone reports whether a string in text, which is JSON, has an escape of a surrogate
 // without its partner.
