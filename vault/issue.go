@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -90,6 +91,9 @@ func (r *Reader) issue(ctx context.Context, path string) (*lease, error) {
 	if answer.LeaseID != "" && answer.LeaseDuration > 0 {
 		l.id, l.secret.Created = answer.LeaseID, start.Time()
 		l.secret.Version = l.id[strings.LastIndexByte(l.id, '/')+1:]
+	}
+	if e, ok := errors.AsType[*hush.Error](l.secret.Validate()); ok {
+		return nil, &failure{e.Class, e.Err}
 	}
 	return l, nil
 }

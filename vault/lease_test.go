@@ -2,6 +2,9 @@ package vault_test
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -129,6 +132,29 @@ func TestALeaseIsHeld(t *testing.T) {
 	assert.Equal(t, first.Expires, part.Expires)
 	assert.Equal(t, 1, l.calls(vaulttest.Read))
 	assert.Zero(t, l.calls(vaulttest.RenewLease))
+}
+
+// TestIDOfALease: the end of the ID becomes the Version, which is in logs and errors.
+func TestIDOfALease(t *testing.T) {
+	for id, want := range map[string]string{
+		strings.Repeat("x", 1<<20): "the version in the response",
+		`a\nb`:                     "the version in the response",
+		"x":                        "",
+	} {
+		n := newNode(t, func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"lease_id":"database/creds/app/`+id+`","lease_duration":60,"data":{"ttl":0}}`)
+		})
+		r := vault.NewReader(connect(t, n.URL), &vault.ReaderOptions{Mounts: []string{"database"}})
+		secret, err := r.Get(t.Context(), creds)
+		if want == "" {
+			require.NoError(t, err)
+			assert.Equal(t, id, secret.Version)
+			continue
+		}
+		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+		assert.ErrorContains(t, err, want)
+		assert.Less(t, len(err.Error()), 500)
+	}
 }
 
 func TestALeaseIsRenewedOnUse(t *testing.T) {
