@@ -63,7 +63,8 @@ func (t *Transport) count(to host) (n, first int) {
 // nothing may use the Transport again. t.mu is held.
 func (t *Transport) schedule() {
 	if t.sweep == nil && len(t.idle) > 0 {
-		t.sweep = time.AfterFunc(min(t.opts.IdleTimeout, sweepEvery), t.closeUnusable)
+		left := t.opts.Now().Until(t.idle[0].idle.Add(t.opts.IdleTimeout))
+		t.sweep = time.AfterFunc(min(left, sweepEvery), t.closeUnusable)
 	}
 }
 

@@ -1,6 +1,7 @@
 package http1_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -126,6 +128,35 @@ func TestIdleTimeout(t *testing.T) {
 	transport := open(t, http1.Options{IdleTimeout: 20 * time.Millisecond})
 	get(t, transport, s.URL)
 	assert.Eventually(t, func() bool { _, live := s.conns(); return live == 0 }, margin, time.Millisecond)
+}
+
+// TestIdleTimeoutIsExact: the time of a connection begins when its last request ends,
+// and not when an older connection is looked at.
+func TestIdleTimeoutIsExact(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Int64
+		start := time.Now()
+		transport := http1.New(http1.Options{
+			MaxHeader: 1 << 10, MaxBody: 1 << 10, MaxIdle: 1, IdleTimeout: 5 * time.Second,
+			Dial: func(context.Context, *url.URL) (net.Conn, error) {
+				ours, theirs := net.Pipe()
+				go func() {
+					requests := bufio.NewReader(theirs)
+					for _, err := http.ReadRequest(requests); err == nil; _, err = http.ReadRequest(requests) {
+						_, _ = io.WriteString(theirs, "HTTP/1.1 204 No Content\r\n\r\n")
+					}
+					ended.Store(int64(time.Since(start)))
+				}()
+				return ours, nil
+			},
+		})
+		get(t, transport, "http://x/")
+		time.Sleep(time.Second)
+		get(t, transport, "http://x/")
+		last := time.Since(start)
+		time.Sleep(time.Minute)
+		assert.Equal(t, 5*time.Second, time.Duration(ended.Load())-last)
+	})
 }
 
 // TestIdleAcrossAFreeze: either clock ends the life of an idle connection.
