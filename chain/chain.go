@@ -175,7 +175,10 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, hush.NewError(name, ref, classOfEnd(end), end)
 	}
 	var s search
-	s.Chain, s.ref, s.timed = c, whole(ref), c.observed(slog.LevelWarn)
+	s.Chain, s.ref, s.timed = c, ref, c.observed(slog.LevelWarn)
+	if ref.Field != "" {
+		s.ref = whole(ref)
+	}
 	switch {
 	case !s.run(ctx):
 		return hush.Secret{}, s.fail(ctx, ref)
@@ -185,13 +188,13 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return ref.Select(s.secret)
 }
 
-// whole returns the Ref for the calls of links: ref without its Field.
+// whole returns the Ref for the calls of links if ref has a Field: ref without the Field.
 //
 // NewerThan stays where a cache below can compare versions. Such a cache compares secrets
 // without a version by value. The caller's value is that of the field, which differs from
 // any whole secret, so this read must be fresh.
 func whole(ref hush.Ref) hush.Ref {
-	if than, _ := ref.Freshness(); than != nil && than.Version == "" && ref.Field != "" {
+	if than, _ := ref.Freshness(); than != nil && than.Version == "" {
 		ref = ref.Fresh()
 	}
 	ref.Field = ""

@@ -40,6 +40,9 @@ type turn struct {
 	time    time.Duration   // that the call has; zero means no limit
 }
 
+// leave ends the call of t, also after a panic.
+func (t *turn) leave() { t.breaker.leave(t.pass) }
+
 // run searches the links, and reports whether one of them returned the secret.
 func (s *search) run(ctx context.Context) bool {
 	return s.forward(ctx) || s.held && s.afterAll(ctx)
@@ -68,10 +71,13 @@ func (s *search) forward(ctx context.Context) bool {
 
 // callNext calls l, which is the next link, and reports whether it returned the secret.
 func (s *search) callNext(ctx context.Context, l *link, p pass) bool {
-	defer l.breaker.leave(p)
+	var t turn // not a literal, which would be built elsewhere and copied
+	t.link, t.pass, t.index = l, p, len(s.attempts)
+	defer t.leave()
 	limited, cancel, d := l.limit(ctx, len(s.links)-s.next+1)
 	defer cancel()
-	class := s.call(ctx, &turn{link: l, pass: p, index: len(s.attempts), limited: limited, time: d})
+	t.limited, t.time = limited, d
+	class := s.call(ctx, &t)
 	switch {
 	case class == 0:
 		return true
@@ -124,7 +130,7 @@ func (s *search) callWhenFree(ctx context.Context, t *turn) hush.Class {
 	if t.pass, err = s.enterLast(t); err != nil {
 		return s.noPlace(ctx, t)
 	}
-	defer t.breaker.leave(t.pass)
+	defer t.leave()
 	if deadline, ok := t.limited.Deadline(); ok {
 		t.time = time.Until(deadline)
 	}
