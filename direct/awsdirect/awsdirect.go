@@ -17,6 +17,7 @@ package awsdirect
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -104,7 +105,13 @@ type Provider struct {
 	opts   Options
 	fault  error // an option that cannot work
 	now    clock.Func
-	client *awsconf.Lazy[*secretsmanager.Client]
+	client *awsconf.Lazy[client]
+}
+
+// A client is a client of Secrets Manager, or the reason why its endpoint is not valid.
+type client struct {
+	*secretsmanager.Client
+	fault error
 }
 
 var _ hush.BatchProvider = (*Provider)(nil)
@@ -171,10 +178,13 @@ func (p *Provider) direct(ctx context.Context) (*direct.Provider, hush.Class, er
 	if err != nil {
 		return nil, class, err
 	}
+	if client.fault != nil {
+		return nil, hush.ErrUnavailable, client.fault
+	}
 	if !ready {
 		timeout = p.left(start)
 	}
-	return direct.New(client, &direct.Options{Timeout: timeout, Batch: p.opts.Batch}), 0, nil
+	return direct.New(client.Client, &direct.Options{Timeout: timeout, Batch: p.opts.Batch}), 0, nil
 }
 
 // left returns what the time since start leaves of the timeout.
@@ -186,18 +196,22 @@ func (p *Provider) left(start clock.Instant) time.Duration {
 }
 
 // client returns a client of cfg with the limits of the package.
-func (o *Options) client(cfg aws.Config) *secretsmanager.Client {
-	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+func (o *Options) client(cfg aws.Config) client {
+	if buildable, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
 		// Frozen, or a defaults mode would set the connect timeout. Without the
 		// sources' timeout: a call has the one of Options.
-		cfg.HTTPClient = client.WithTimeout(0).Freeze()
+		cfg.HTTPClient = buildable.WithTimeout(0).Freeze()
 	}
 	conf := o.conf()
-	client := secretsmanager.NewFromConfig(conf.Configured(cfg), func(c *secretsmanager.Options) {
+	api := secretsmanager.NewFromConfig(conf.Configured(cfg), func(c *secretsmanager.Options) {
 		if o.Endpoint != "" {
 			c.BaseEndpoint = aws.String(o.Endpoint)
 		}
 	})
-	o.warnPlaintext(client.Options().BaseEndpoint)
-	return client
+	endpoint := aws.ToString(api.Options().BaseEndpoint)
+	if err := checkEndpoint(endpoint); err != nil {
+		return client{fault: fmt.Errorf("AWS_ENDPOINT_URL or the endpoint_url of a profile: %w", err)}
+	}
+	o.warnPlaintext(endpoint)
+	return client{Client: api}
 }

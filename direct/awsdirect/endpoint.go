@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // checkEndpoint refuses an endpoint that is not a URL of a server. It does not quote
@@ -27,8 +25,8 @@ func checkEndpoint(endpoint string) error {
 
 // warnPlaintext logs an endpoint that is reached over a network without TLS,
 // regardless of whether the option, a variable or a profile gave it.
-func (o *Options) warnPlaintext(endpoint *string) {
-	u, err := url.Parse(aws.ToString(endpoint))
+func (o *Options) warnPlaintext(endpoint string) {
+	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
 		return
 	}

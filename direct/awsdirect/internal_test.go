@@ -188,7 +188,7 @@ func TestPlaintextEndpoint(t *testing.T) {
 		"option":             {option: far, want: far},
 		"variable":           {variable: "AWS_ENDPOINT_URL_SECRETS_MANAGER=" + far, want: far},
 		"variable for all":   {variable: "AWS_ENDPOINT_URL=" + far, want: far},
-		"with a path":        {variable: "AWS_ENDPOINT_URL=http://user:canary@192.0.2.1:4566/canary", want: far},
+		"with a path":        {variable: "AWS_ENDPOINT_URL=http://192.0.2.1:4566/canary", want: far},
 		"profile":            {file: "[default]\nendpoint_url = " + far + "\n", want: far},
 		"option first":       {option: near, variable: "AWS_ENDPOINT_URL=" + far},
 		"loopback":           {variable: "AWS_ENDPOINT_URL=" + near},
