@@ -95,7 +95,7 @@ func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 				if ref.Field == "" {
 					return r.secret, r.err
 				}
-				return r.selectField(ref)
+				return r.selectField(&ref)
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func (r *record) derive(ref hush.Ref, key any, derive func(hush.Secret) any) (an
 	if d := known.find(key, ref.Field); d != nil {
 		return d.value, nil
 	}
-	secret, err := r.selectField(ref)
+	secret, err := r.selectField(&ref)
 	if err != nil {
 		return nil, err
 	}

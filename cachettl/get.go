@@ -189,7 +189,7 @@ func (r *request) accepts(held *record) bool {
 	if r.than == nil || degraded(held.secret) || older(held.secret, *r.than) {
 		return false
 	}
-	part, err := held.selectField(r.ref)
+	part, err := held.selectField(&r.ref)
 	return err == nil && !sameVersion(part, *r.than)
 }
 

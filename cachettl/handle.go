@@ -23,7 +23,7 @@ func (h *Handle) Get(ctx context.Context) (hush.Secret, error) {
 	if e := h.entry.Load(); e != nil && ctx.Err() == nil {
 		if _, fresh := h.ref.Freshness(); !fresh {
 			if r := h.cache.hit(e); r != nil {
-				return r.selectField(h.ref)
+				return r.selectField(&h.ref)
 			}
 		}
 	}

@@ -72,11 +72,11 @@ func (r *record) result(ref hush.Ref, err error) (hush.Secret, error) {
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	return r.selectField(ref)
+	return r.selectField(&ref)
 }
 
 // selectField returns the secret, or the field that ref selects.
-func (r *record) selectField(ref hush.Ref) (hush.Secret, error) {
+func (r *record) selectField(ref *hush.Ref) (hush.Secret, error) {
 	if r.err != nil || ref.Field == "" {
 		return r.secret, r.err
 	}
