@@ -166,9 +166,6 @@ func (o *agentOptions) open(cmd *cobra.Command) (*config.Provider, error) {
 		return nil, usageError{err}
 	}
 	variables := map[string]string{}
-	if cfg, err := o.source.fromEnv(); err == nil && len(cfg.Providers) == 0 {
-		variables[providersVariable] = "direct"
-	}
 	if cmd.Flags().Changed("ttl") {
 		variables["HUSH_CACHE_TTL"] = o.ttl.String()
 	}
@@ -180,7 +177,15 @@ func (o *agentOptions) open(cmd *cobra.Command) (*config.Provider, error) {
 			return nil, err
 		}
 	}
-	return o.source.openWith(cmd.Context(), guardedSchemes(o.allow))
+	cfg, err := o.source.fromEnv()
+	if err != nil {
+		cfg = &config.Config{} // opening reports the error
+	} else if len(cfg.Providers) == 0 {
+		if err := os.Setenv(providersVariable, "direct"); err != nil {
+			return nil, err
+		}
+	}
+	return o.source.openWith(cmd.Context(), guardedSchemes(o.allow, cfg.Names))
 }
 
 // run serves until ctx ends. TCP keep-alive is off, because on loopback the kernel

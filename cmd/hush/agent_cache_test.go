@@ -135,3 +135,11 @@ func TestAgentBoundsCallsForClientsThatLeave(t *testing.T) {
 	store.Put("new", []byte("two"))
 	assert.Equal(t, 200, a.ask(t, "GET", getPath+"new").status)
 }
+
+// TestAgentFlagsReplaceVariables has a variable that is not valid, and no providers.
+func TestAgentFlagsReplaceVariables(t *testing.T) {
+	store, vars := startStore(t)
+	store.Put("db", []byte("x"))
+	a := startAgent(t, append(vars, "HUSH_CACHE_TTL=none"), "--ttl", "5m")
+	assert.Equal(t, 200, a.ask(t, "GET", getPath+"db").status)
+}

@@ -35,11 +35,13 @@ type envStore interface {
 type envGuard struct {
 	next  envStore
 	allow []namepattern.Pattern // nil: every name
+	names map[string]map[string]string
 }
 
 // guardedSchemes returns all schemes, with an envGuard for each store over the
-// environment. allow has valid patterns; nil allows every name.
-func guardedSchemes(allow []string) []hush.Scheme {
+// environment. allow has valid patterns; nil allows every name. names are the aliases
+// of the configuration.
+func guardedSchemes(allow []string, names map[string]map[string]string) []hush.Scheme {
 	var patterns []namepattern.Pattern
 	for _, text := range allow {
 		if pattern, err := namepattern.Parse(text); err == nil {
@@ -60,7 +62,7 @@ func guardedSchemes(allow []string) []hush.Scheme {
 			if !ok {
 				return nil, errors.New("the store does not tell its variables")
 			}
-			return envGuard{store, patterns}, nil
+			return envGuard{store, patterns, names}, nil
 		}
 	}
 	return schemes
@@ -83,9 +85,22 @@ func (g envGuard) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 // allows reports whether the patterns allow all names of the variable. own is the
 // store's name for the secret. An alias is allowed, because it names its variable.
 func (g envGuard) allows(ctx context.Context, own string) bool {
+	if g.allow == nil {
+		return true
+	}
 	requested, ok := ctx.Value(requestedName{}).(string)
-	return g.allow == nil || ok && (!strings.HasSuffix(own, requested) ||
+	return ok && (g.isAlias(requested, own) ||
 		slices.ContainsFunc(g.allow, func(p namepattern.Pattern) bool { return p.MatchVariable(requested) }))
+}
+
+// isAlias reports whether the configuration says that requested is own in a store.
+func (g envGuard) isAlias(requested, own string) bool {
+	for _, text := range g.names[requested] {
+		if ref, err := hush.ParseRef(text); err == nil && ref.Name == own {
+			return true
+		}
+	}
+	return false
 }
 
 // requestedName is the context key of the name in a client's request, from which the

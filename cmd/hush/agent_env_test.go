@@ -40,11 +40,11 @@ func TestAgentNeverServesItsOwnVariables(t *testing.T) {
 // it does not match, for one variable.
 func TestAgentAllowsVariablesByAllTheirNames(t *testing.T) {
 	vars := []string{
-		"APP_ORDERS_DB=x", "APP_ORDERS_ADMIN_ROOT=canary", "APP_USERS_A=canary", "APP_USERS_B=x", "APP_IN_FULL=x", "APP_ALIASED=x",
-		"HUSH_NAMES={orders/ali_as: {env: ALIASED}}",
+		"APP_ORDERS_DB=x", "APP_ORDERS_ADMIN_ROOT=canary", "APP_USERS_A=canary", "APP_USERS_B=x", "APP_IN_FULL=x", "APP_ALIASED=x", "APP_X_ORDERS_SAME_END=x",
+		"HUSH_NAMES={orders/ali_as: {env: ALIASED}, orders/same_end: {env: x/orders/same_end}}",
 	}
 	a := startAgent(t, vars, "--provider", "env:?prefix=APP_", "--allow", "orders/*", "--allow", "users/[^a]", "--allow", "in_full")
-	for _, name := range []string{"orders/db", "orders/DB", "users/b", "in_full", "orders/ali_as"} {
+	for _, name := range []string{"orders/db", "orders/DB", "users/b", "in_full", "orders/ali_as", "orders/same_end"} {
 		assert.Equal(t, "x", members(t, a.ask(t, "GET", getPath+name))["SecretString"], name)
 	}
 	for _, name := range []string{
