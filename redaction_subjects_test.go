@@ -285,6 +285,7 @@ func keyPair(t *testing.T) (pair *tlscert.Pair, privateKey string) {
 	pair = tlscert.New(hush.Static(map[string]string{dbProd.Name: string(text)}), dbProd, nil)
 	held, err := pair.Get(t.Context())
 	require.NoError(t, err)
-	d := held.PrivateKey.(*ecdsa.PrivateKey).D //nolint:staticcheck // printers show the number
-	return pair, fmt.Sprint(uint(d.Bits()[0]))
+	d, err := held.PrivateKey.(*ecdsa.PrivateKey).Bytes()
+	require.NoError(t, err)
+	return pair, fmt.Sprint(uint(new(big.Int).SetBytes(d).Bits()[0])) // as printers show the number
 }
