@@ -83,7 +83,6 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	assert.Equal(t, []string{"not found", "next", ""}, []string{report.Links[0].Answer, report.Links[0].Chain, report.Links[0].Advice})
 }
 
-// TestDoctorOfAField takes it from the secret that the stores have, as the chain does.
 // A variable that hush ignores may be misspelt, or belong to another program.
 func TestDoctorWarnsAboutVariables(t *testing.T) {
 	vars := []string{"HUSH_VERSION=1.2.3", "HUSH_HOME=/canary"}
@@ -99,6 +98,7 @@ func TestDoctorWarnsAboutVariables(t *testing.T) {
 	assert.Len(t, report.Warnings, 2)
 }
 
+// TestDoctorOfAField takes it from the secret that the stores have, as the chain does.
 func TestDoctorOfAField(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte(`{"user":"app","inner":{"password":"canary"}}`))
