@@ -126,24 +126,23 @@ const bodyTimeout = 100 * time.Millisecond
 // after the response to a request that it does not authenticate, so that clients
 // without the token cannot keep the agent busy.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	authentic, path := h.authenticates(r.Header), rawPath(r.URL)
+	if !authentic {
+		h.refuse(r, path).writeAndClose(w, r)
+		return
+	}
+	authenticateConn(r.Context())
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // unsupported by test recorders
 	}
-	authentic := h.authenticates(r.Header)
-	if authentic {
-		authenticateConn(r.Context())
-	}
-	path := rawPath(r.URL)
 	switch {
 	case path == pingPath:
-		h.ping(r.Method).write(w, authentic)
-	case !authentic:
-		h.refuse(r.Header).write(w, false)
+		h.ping(r.Method).write(w)
 	case !h.limiter.acquire():
-		overLimit().write(w, true)
+		overLimit().write(w)
 	default:
 		defer h.limiter.release()
-		h.route(r, path).write(w, true)
+		h.route(r, path).write(w)
 	}
 }
 
@@ -159,11 +158,13 @@ func (h *handler) ping(method string) response {
 
 // refuse returns the response to a request that is not authenticated. It takes no
 // place of the limiter.
-func (h *handler) refuse(header http.Header) response {
+func (h *handler) refuse(r *http.Request, path string) response {
 	switch {
+	case path == pingPath:
+		return h.ping(r.Method)
 	case h.limiter.full():
 		return overLimit()
-	case !h.closed && isForwarded(header):
+	case !h.closed && isForwarded(r.Header):
 		return plain(http.StatusBadRequest, "Forwarded")
 	}
 	return badToken()

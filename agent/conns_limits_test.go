@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,11 +25,12 @@ func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 		idle := s.dial(getting + "\r\n")
 		assert.Equal(t, 200, status(t, idle))
 		silent := s.dial("")
-		const size, charge = 16 << 10, 1 << 10
+		const size, charge = 16 << 10, 4 << 10
 		head := pinging + "X: "
 		half := s.dialMany(mostBytes/(size+charge)+5, head+strings.Repeat("x", size-len(head)))
 		assert.Equal(t, upTo(5), closedOnes(t, half))
 		one := s.dialMany(mostBytes/charge+7, "G") // bytes are not all that a connection costs
+		time.Sleep(250 * time.Millisecond)
 		assert.Equal(t, upTo(7), closedOnes(t, one))
 		assert.Empty(t, closedOnes(t, []net.Conn{idle, silent}))
 		s.close()
@@ -62,6 +64,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 			idle = append(idle, conn)
 		}
 		silent, half := s.dial(""), s.dial(pinging)
+		time.Sleep(250 * time.Millisecond) // from when on they may be closed
 		for range 5 {
 			conn := s.dial(getting + "\r\n")
 			assert.Equal(t, 200, status(t, conn))
@@ -74,7 +77,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	})
 }
 
-// TestBusyConnectionsAreKept has no connection that could make room.
+// TestBusyConnectionsAreKept has no connection that could make room. One more waits.
 func TestBusyConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -83,13 +86,18 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 			return hush.Secret{}, nil
 		}), token, &agent.Options{MaxRequests: -1}))
 		busy := s.dialMany(mostConns, getting+"\r\n")
-		ended(t, s.dial(""))
+		last := s.dial("")
 		close(release)
-		for _, conn := range busy {
+		assert.Equal(t, 200, status(t, busy[0]))
+		_, err := io.WriteString(last, getting+"\r\n")
+		require.NoError(t, err)
+		assert.Equal(t, 200, status(t, last))
+		ended(t, busy[0]) // it has made room
+		for _, conn := range busy[1:] {
 			assert.Equal(t, 200, status(t, conn))
 		}
 		s.close()
-		for _, conn := range busy {
+		for _, conn := range append(busy, last) {
 			assert.NoError(t, conn.Close())
 		}
 	})
@@ -104,6 +112,7 @@ func TestConnectionsMakeRoomIfNoFileIsLeft(t *testing.T) {
 				return &exhausted{Listener: l, fault: fault, files: files}
 			})
 			silent := s.dialMany(cap(files), "")
+			time.Sleep(250 * time.Millisecond)
 			lasts(t, 0, func() {
 				conn := s.dial(getting + "\r\n")
 				assert.Equal(t, 200, status(t, conn))

@@ -119,7 +119,7 @@ const (
 	pinging   = "GET /ping HTTP/1.1\r\nHost: x\r\n"
 	getting   = "GET /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: " + token + "\r\n"
 	mostConns = 3200 // the documented limits of Serve
-	mostBytes = 512 << 10
+	mostBytes = 1 << 20
 )
 
 func TestABodyDoesNotHoldAResponse(t *testing.T) {

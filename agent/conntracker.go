@@ -4,16 +4,8 @@ import (
 	"container/list"
 	"net"
 	"sync"
-)
-
-// The limit of connections that have not shown the token, all of them together.
-const (
-	// maxUnauthenticated is how many bytes of requests they may have sent. The headers
-	// that net/http makes of them take up to twenty times as much memory.
-	maxUnauthenticated = 512 << 10
-
-	// connCharge is counted in addition for each connection that net/http reads from.
-	connCharge = 1 << 10
+	"sync/atomic"
+	"time"
 )
 
 // A stage says how far a connection has come. Connections only move forward.
@@ -31,19 +23,30 @@ const (
 // A connTracker knows all connections of a server and closes some of them to keep
 // within its limits: first those that have not shown the token and that the server waits
 // for, the oldest first, then those that have shown the token and are idle. It closes no
-// connection that may have sent a request to which the server has not responded.
+// connection that may have sent a request to which the server has not responded. If
+// there are only such connections, new ones have to wait.
 type connTracker struct {
 	maxConns int
+	starved  atomic.Bool // track waits for a connection to become idle
 
 	mu       sync.Mutex
+	changed  sync.Cond         // a limit may hold again
 	conns    [closed]list.List // by stage, the oldest first
 	open     int
-	total    int // connections so far
-	unproven int // bytes received from pending connections, and their charges
+	total    int          // connections so far
+	unproven int          // bytes received from pending connections, and their charges
+	parsing  *trackedConn // net/http parses more than connCharge bytes of it
+	queued   list.List    // connections that wait to be parsed
 	draining bool
 }
 
-// track adds a connection. It returns nil if it closed the connection instead.
+func newConnTracker(maxConns int) *connTracker {
+	t := &connTracker{maxConns: maxConns}
+	t.changed.L = &t.mu
+	return t
+}
+
+// track adds a connection once there is room for it. It returns nil if the server stops.
 func (t *connTracker) track(conn net.Conn) *trackedConn {
 	c := &trackedConn{Conn: conn, tracker: t}
 	t.mu.Lock()
@@ -51,46 +54,80 @@ func (t *connTracker) track(conn net.Conn) *trackedConn {
 	t.total++
 	c.number = t.total
 	c.element = t.conns[accepted].PushBack(c)
-	var victim *trackedConn
-	switch {
-	case t.draining:
-		victim = c
-	case t.open > t.maxConns:
-		if victim = t.victim(); victim == nil {
-			victim = c
-		}
-	}
-	t.drop(victim)
+	t.starved.Store(t.open > t.maxConns)
+	t.makeRoom(func() bool { return t.open > t.maxConns }, t.victim)
+	t.starved.Store(false)
+	stops := t.draining
 	t.mu.Unlock()
-	victim.end()
-	if victim == c {
+	if stops {
+		c.end()
 		return nil
 	}
 	return c
 }
 
-// evict closes the connection that is missed the least, and reports whether there was
-// one to close.
-func (t *connTracker) evict() bool {
-	t.mu.Lock()
-	victim := t.victim()
-	t.drop(victim)
-	t.mu.Unlock()
-	victim.end()
-	return victim != nil
+// makeRoom closes victims while there are too many connections. While there is no
+// victim, it waits for a change, or for the time that victim returns. The caller holds
+// t.mu.
+func (t *connTracker) makeRoom(tooMany func() bool, victim func() (*trackedConn, time.Duration)) {
+	for tooMany() && !t.draining {
+		c, after := victim()
+		switch {
+		case c != nil:
+			t.close(c)
+		case after > 0:
+			timer := time.AfterFunc(after, t.wake)
+			t.changed.Wait()
+			timer.Stop()
+		default:
+			t.changed.Wait()
+		}
+	}
 }
 
-// victim returns the connection to close for another one, nil if there is none. The
-// caller holds t.mu.
-func (t *connTracker) victim() *trackedConn {
-	s, p := t.oldest(silent), t.oldest(pending)
+// close closes a victim. The caller holds t.mu, which is free meanwhile: net.Conn waits
+// until a reader is gone.
+func (t *connTracker) close(c *trackedConn) {
+	t.move(c, closed)
+	t.mu.Unlock()
+	defer t.mu.Lock()
+	c.end()
+}
+
+// evict closes one connection, once there is one that may be closed. It reports whether
+// it did: there may be none, or the server may stop.
+func (t *connTracker) evict() (evicted bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.starved.Store(true)
+	defer t.starved.Store(false)
+	t.makeRoom(func() bool { return !evicted && t.open > 0 }, func() (*trackedConn, time.Duration) {
+		c, after := t.victim()
+		evicted = c != nil
+		return c, after
+	})
+	return evicted
+}
+
+// victim returns the connection to close for another one, or nil and how long it takes
+// until there may be one, zero if that is not known. The caller holds t.mu.
+func (t *connTracker) victim() (*trackedConn, time.Duration) {
+	s, after := t.oldest(silent, minSilence)
+	p, afterPending := t.oldest(pending, minWait)
 	switch {
-	case s == nil && p == nil:
-		return t.idle()
-	case s == nil || p != nil && p.number < s.number:
-		return p
+	case s != nil && (p == nil || s.number < p.number):
+		return s, 0
+	case p != nil:
+		return p, 0
 	}
-	return s
+	if afterPending > 0 && (after == 0 || afterPending < after) {
+		after = afterPending
+	}
+	if after > 0 && t.conns[silent].Len() > t.maxConns/10 { // enough for a flood to wait
+		return nil, after
+	}
+	c := t.idle()
+	return c, after
 }
 
 // idle returns a connection that has shown the token and has no request in flight, nil
@@ -104,14 +141,30 @@ func (t *connTracker) idle() *trackedConn {
 	return nil
 }
 
-// oldest returns the connection in s that came first and waits, nil if there is none.
-func (t *connTracker) oldest(s stage) *trackedConn {
+// oldest returns the connection in s that came first of those that the server has waited
+// for as long as wait, and still waits for. If there are only younger ones, it returns
+// the time until then.
+func (t *connTracker) oldest(s stage, wait time.Duration) (_ *trackedConn, after time.Duration) {
 	for e := t.conns[s].Front(); e != nil; e = e.Next() {
-		if c := e.Value.(*trackedConn); c.waiting {
-			return c
+		c := e.Value.(*trackedConn)
+		if queued := c.turn != nil; !queued && !c.waiting.Load() || c.busy.Load() {
+			continue
+		}
+		left := wait - time.Since(c.since)
+		switch {
+		case left > 0 && (after == 0 || left < after):
+			after = left
+		case left > 0:
+		case c.turn == nil && hasUnread(c.Conn):
+			c.waiting.Store(false) // its reader has only not run yet
+		default:
+			return c, 0
+		}
+		if left > 0 && s == silent {
+			break // those behind it came later
 		}
 	}
-	return nil
+	return nil, after
 }
 
 // advance moves c to a later stage.
@@ -121,63 +174,35 @@ func (t *connTracker) advance(c *trackedConn, to stage) {
 	t.move(c, to)
 }
 
+// wake makes makeRoom look again.
+func (t *connTracker) wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.changed.Broadcast()
+}
+
 // move is advance for a caller that holds t.mu.
 func (t *connTracker) move(c *trackedConn, to stage) {
 	if c.stage >= to {
 		return
 	}
 	t.conns[c.stage].Remove(c.element)
+	t.yield(c)
 	if c.stage == pending {
 		t.unproven -= c.received + connCharge
 	}
-	c.stage, c.waiting = to, to == silent
+	c.stage, c.since = to, time.Now()
+	c.waiting.Store(to == silent)
 	switch to {
 	case closed:
-		t.open--
+		if t.open--; c.turn != nil {
+			t.dequeue(c)
+		}
 		return
 	case pending:
 		t.unproven += connCharge
 	}
 	c.element = t.conns[to].PushBack(c)
-}
-
-// drop forgets c, if there is a c. The caller holds t.mu, and ends c afterwards.
-func (t *connTracker) drop(c *trackedConn) {
-	if c != nil {
-		t.move(c, closed)
-	}
-}
-
-// await notes that the server waits for the client of c, which is pending now. If the
-// pending connections exceed their limit, await closes those that wait, the oldest first.
-func (t *connTracker) await(c *trackedConn) {
-	var victims []*trackedConn
-	t.mu.Lock()
-	t.move(c, pending)
-	c.waiting = true
-	for t.unproven > maxUnauthenticated {
-		victim := t.oldest(pending)
-		if victim == nil {
-			break
-		}
-		t.drop(victim)
-		victims = append(victims, victim)
-	}
-	t.mu.Unlock()
-	for _, victim := range victims {
-		victim.end()
-	}
-}
-
-// receive ends await with n bytes.
-func (t *connTracker) receive(c *trackedConn, n int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c.waiting = false
-	if c.stage == pending {
-		c.received += n
-		t.unproven += n
-	}
 }
 
 // drain closes the connections that have no request in flight, and those that come
@@ -186,6 +211,7 @@ func (t *connTracker) drain() {
 	var victims []*trackedConn
 	t.mu.Lock()
 	t.draining = true
+	t.changed.Broadcast()
 	for s := range t.conns {
 		for e := t.conns[s].Front(); e != nil; e = e.Next() {
 			if c := e.Value.(*trackedConn); !c.busy.Load() {

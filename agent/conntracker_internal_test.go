@@ -3,7 +3,11 @@ package agent
 import (
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,74 +26,258 @@ func (c *fakeConn) Close() error {
 
 func isClosed(c *trackedConn) bool { return c.Conn.(*fakeConn).closed }
 
-// TestUnreadConnectionsAreNotClosed has connections that may have sent a request.
+// TestUnreadConnectionsAreNotClosed has connections that may have sent a request. A new
+// connection waits for one of them to end, or to be waited for.
 func TestUnreadConnectionsAreNotClosed(t *testing.T) {
-	tracker := &connTracker{maxConns: 4}
-	unread, arrived, silentOne, halfDone := tracker.track(&fakeConn{}), tracker.track(&fakeConn{}), tracker.track(&fakeConn{}), tracker.track(&fakeConn{})
-	tracker.advance(arrived, ready)
-	assert.Nil(t, tracker.track(&fakeConn{}), "the new one is closed")
-	tracker.await(halfDone)
-	tracker.receive(halfDone, 100)
-	assert.Nil(t, tracker.track(&fakeConn{}), "the server works on what it has received")
-	tracker.advance(silentOne, silent)
-	require.NotNil(t, tracker.track(&fakeConn{}))
-	tracker.await(halfDone)
-	require.NotNil(t, tracker.track(&fakeConn{}))
-	assert.Equal(t, []bool{false, false, true, true}, []bool{isClosed(unread), isClosed(arrived), isClosed(silentOne), isClosed(halfDone)})
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newConnTracker(4)
+		var old [4]*trackedConn
+		for i := range old {
+			old[i] = tracker.track(&fakeConn{})
+		}
+		accepted, arrived, worked, idle := old[0], old[1], old[2], old[3]
+		tracker.advance(worked, ready)
+		assert.Equal(t, worked, tracker.admit())
+		tracker.advance(arrived, ready)
+		tracker.await(worked)
+		worked.waiting.Store(false)
+		tracker.receive(worked, 100)
+		noteState(idle, http.StateActive)
+		tracker.advance(idle, authenticated)
+
+		for i, release := range []func(){
+			func() { noteState(idle, http.StateIdle) },
+			func() { tracker.await(worked) },
+			func() { tracker.advance(accepted, silent) },
+			func() { assert.NoError(t, arrived.Close()) },
+		} {
+			var added atomic.Bool
+			go func() {
+				assert.NotNil(t, tracker.track(&fakeConn{}))
+				added.Store(true)
+			}()
+			synctest.Wait()
+			assert.False(t, added.Load(), i)
+			release()
+			time.Sleep(minSilence)
+			synctest.Wait()
+			assert.True(t, added.Load(), i)
+			for j, want := range [][]bool{{false, false, false, true}, {false, false, true, true}, {true, false, true, true}, {true, true, true, true}}[i] {
+				assert.Equal(t, want, isClosed(old[j]), "%d %d", i, j)
+			}
+		}
+	})
+}
+
+// TestAdmission has connections in net/http that it works on, and others that are ready.
+func TestAdmission(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newConnTracker(1000)
+		next := func() *trackedConn {
+			c := tracker.track(&fakeConn{})
+			tracker.advance(c, ready)
+			return c
+		}
+		assert.Nil(t, tracker.admit())
+		var inside []*trackedConn
+		for range maxUnauthenticated / connCharge {
+			c := next()
+			assert.Equal(t, c, tracker.admit())
+			inside = append(inside, c)
+		}
+		waiting := []*trackedConn{next(), next(), next()}
+		for i, release := range []func(){
+			inside[1].authenticate,
+			func() { tracker.await(inside[0]) },
+			func() { assert.NoError(t, inside[2].Close()) },
+		} {
+			admitted := make(chan *trackedConn, 1)
+			go func() { admitted <- tracker.admit() }()
+			synctest.Wait()
+			assert.Empty(t, admitted)
+			release()
+			assert.Equal(t, waiting[i], <-admitted, "the oldest is first")
+		}
+		stopped := make(chan *trackedConn, 1)
+		next()
+		go func() { stopped <- tracker.admit() }()
+		synctest.Wait()
+		assert.Empty(t, stopped)
+		tracker.drain()
+		assert.Nil(t, <-stopped)
+	})
+}
+
+// TestLargeRequestsAreParsedOneAtATime has connections that have sent more than net/http
+// reads at once.
+func TestLargeRequestsAreParsedOneAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newConnTracker(1000)
+		pendingOne := func() *trackedConn {
+			c := tracker.track(&fakeConn{})
+			tracker.advance(c, pending)
+			tracker.await(c)
+			return c
+		}
+		small, parsed := pendingOne(), pendingOne()
+		assert.True(t, tracker.receive(parsed, connCharge+1))
+		assert.True(t, tracker.receive(small, connCharge))
+		for i, release := range []func(*trackedConn){
+			tracker.await,
+			(*trackedConn).authenticate,
+			func(c *trackedConn) { assert.NoError(t, c.Close()) },
+		} {
+			next, received := pendingOne(), make(chan bool, 1)
+			go func() { received <- tracker.receive(next, connCharge+1) }()
+			synctest.Wait()
+			assert.Empty(t, received, i)
+			assert.NotNil(t, next.turn, "it can be closed meanwhile")
+			release(parsed)
+			assert.True(t, <-received, i)
+			parsed = next
+		}
+		arrived, next, received := tracker.track(&fakeConn{}), pendingOne(), make(chan bool, 1)
+		tracker.advance(arrived, ready)
+		tracker.await(parsed)
+		go func() { received <- tracker.receive(next, connCharge+1) }()
+		synctest.Wait()
+		assert.Empty(t, received, "a new request goes first")
+		assert.Equal(t, arrived, tracker.admit())
+		assert.True(t, <-received)
+		parsed = next
+
+		results := [2]chan bool{make(chan bool, 1), make(chan bool, 1)}
+		last := [2]*trackedConn{pendingOne(), pendingOne()}
+		for i, c := range last {
+			go func() { results[i] <- tracker.receive(c, connCharge+1) }()
+			synctest.Wait()
+		}
+		assert.NoError(t, last[0].Close())
+		assert.False(t, <-results[0], "it is closed")
+		assert.Empty(t, results[1])
+		tracker.await(parsed)
+		assert.True(t, <-results[1])
+	})
+}
+
+// TestConnectionsWithUnreadBytesAreKept has a client whose request the server has not
+// read, although it waits for one.
+func TestConnectionsWithUnreadBytesAreKept(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, l.Close()) }()
+	client, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, client.Close()) }()
+	server, err := l.Accept()
+	require.NoError(t, err)
+	tracker := newConnTracker(2)
+	c := tracker.track(server)
+	tracker.advance(c, silent)
+	c.since = c.since.Add(-minSilence)
+	oldest := func() *trackedConn {
+		tracker.mu.Lock()
+		defer tracker.mu.Unlock()
+		victim, _ := tracker.oldest(silent, minSilence)
+		return victim
+	}
+	assert.Equal(t, c, oldest())
+	_, err = client.Write([]byte("G"))
+	require.NoError(t, err)
+	assert.Eventually(t, func() bool { return hasUnread(server) }, 10*time.Second, time.Millisecond)
+	assert.Nil(t, oldest())
+	assert.NoError(t, c.Close())
 }
 
 // TestTheOldestOfBothStagesIsClosed has silent and pending connections in turn.
 func TestTheOldestOfBothStagesIsClosed(t *testing.T) {
-	tracker := &connTracker{maxConns: 6}
-	var conns []*trackedConn
-	for i := range tracker.maxConns {
-		c := tracker.track(&fakeConn{})
-		if tracker.advance(c, silent); i%2 == 0 {
-			tracker.await(c)
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newConnTracker(6)
+		var conns []*trackedConn
+		for i := range tracker.maxConns {
+			c := tracker.track(&fakeConn{})
+			if tracker.advance(c, silent); i%2 == 0 {
+				tracker.advance(c, pending)
+				tracker.await(c)
+			}
+			conns = append(conns, c)
 		}
-		conns = append(conns, c)
-	}
-	for i, c := range conns {
-		assert.False(t, isClosed(c), i)
-		require.NotNil(t, tracker.track(&fakeConn{}))
-		assert.True(t, isClosed(c), i)
-	}
+		time.Sleep(minSilence)
+		for i, c := range conns {
+			assert.False(t, isClosed(c), i)
+			require.NotNil(t, tracker.track(&fakeConn{}))
+			assert.True(t, isClosed(c), i)
+		}
+	})
+}
+
+// TestYoungConnectionsAreKept has connections that the server has hardly waited for.
+func TestYoungConnectionsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for next, wait := range map[stage]time.Duration{silent: minSilence, pending: minWait} {
+			tracker := newConnTracker(1)
+			c := tracker.track(&fakeConn{})
+			if tracker.advance(c, next); next == pending {
+				tracker.await(c)
+			}
+			start := time.Now()
+			require.NotNil(t, tracker.track(&fakeConn{}))
+			assert.Equal(t, wait, time.Since(start))
+			assert.True(t, isClosed(c))
+		}
+		// If they are few, an idle connection with the token is closed.
+		tracker := newConnTracker(100)
+		idle := tracker.track(&fakeConn{})
+		tracker.advance(idle, authenticated)
+		for range tracker.maxConns {
+			tracker.advance(tracker.track(&fakeConn{}), ready)
+		}
+		assert.True(t, isClosed(idle))
+	})
 }
 
 // TestTrackerForgetsConnections does anything with many connections until all of them
 // are closed.
 func TestTrackerForgetsConnections(t *testing.T) {
-	tracker := &connTracker{maxConns: 50}
-	var conns []*trackedConn
-	for range 5000 {
-		if rand.N(4) == 0 || len(conns) == 0 {
-			if c := tracker.track(&fakeConn{}); c != nil {
-				conns = append(conns, c)
+	synctest.Test(t, func(t *testing.T) {
+		tracker := newConnTracker(50)
+		var conns []*trackedConn
+		for range 5000 {
+			if rand.N(4) == 0 || len(conns) == 0 {
+				if tracker.open < tracker.maxConns {
+					conns = append(conns, tracker.track(&fakeConn{}))
+				}
+				continue
 			}
-			continue
+			c := conns[rand.N(len(conns))]
+			switch rand.N(7) {
+			case 0, 1:
+				tracker.advance(c, stage(rand.N(int(closed))))
+			case 2:
+				tracker.await(c)
+			case 3, 4:
+				if c.turn == nil {
+					go tracker.receive(c, rand.N(30_000))
+				}
+			case 5:
+				c.busy.Store(rand.N(2) == 0)
+			case 6:
+				require.NoError(t, c.Close())
+			}
+			synctest.Wait()
+			assert.LessOrEqual(t, tracker.open, tracker.maxConns)
 		}
-		c := conns[rand.N(len(conns))]
-		switch rand.N(8) {
-		case 0, 1:
-			tracker.advance(c, stage(rand.N(int(closed))))
-		case 2, 3:
-			tracker.await(c)
-		case 4, 5:
-			tracker.receive(c, rand.N(30_000))
-		case 6:
-			c.busy.Store(rand.N(2) == 0)
-		case 7:
+		for _, c := range conns {
+			assert.Equal(t, isClosed(c), c.stage == closed)
 			require.NoError(t, c.Close())
 		}
-		assert.LessOrEqual(t, tracker.open, tracker.maxConns)
-	}
-	for _, c := range conns {
-		assert.Equal(t, isClosed(c), c.stage == closed)
-		require.NoError(t, c.Close())
-	}
-	assert.Zero(t, tracker.open)
-	assert.Zero(t, tracker.unproven)
-	for s := range tracker.conns {
-		assert.Zero(t, tracker.conns[s].Len(), s)
-	}
+		synctest.Wait()
+		assert.Zero(t, tracker.open)
+		assert.Zero(t, tracker.unproven)
+		assert.Zero(t, tracker.queued.Len())
+		assert.Nil(t, tracker.parsing)
+		for s := range tracker.conns {
+			assert.Zero(t, tracker.conns[s].Len(), s)
+		}
+	})
 }

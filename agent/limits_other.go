@@ -11,3 +11,6 @@ import (
 func openFiles() uint64 { return math.MaxInt32 }
 
 func limitReceiveBuffer(net.Listener) error { return nil }
+
+// hasUnread would report whether conn has received bytes that nobody has read yet.
+func hasUnread(net.Conn) bool { return false }

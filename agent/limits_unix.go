@@ -37,3 +37,20 @@ func limitReceiveBuffer(l net.Listener) error {
 	}
 	return failed
 }
+
+// hasUnread reports whether conn has received bytes that nobody has read yet.
+func hasUnread(conn net.Conn) bool {
+	s, ok := conn.(syscall.Conn)
+	if !ok {
+		return false // a connection of another kind, such as net.Pipe
+	}
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	_ = raw.Control(func(fd uintptr) { // it fails if conn is closed
+		n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
+	})
+	return n > 0
+}

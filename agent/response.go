@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -32,16 +34,42 @@ func plain(status int, text string) response { return newResponse(status, []byte
 const writeTimeout = 30 * time.Second
 
 // write sends r without a Content-Type, as AWS's agent does; net/http would guess one
-// from the secret. The connection is closed afterwards unless it is to be kept.
-func (r response) write(w http.ResponseWriter, keep bool) {
+// from the secret.
+func (r response) write(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // unsupported by test recorders
 	header := w.Header()
 	header["Content-Type"], header["Content-Length"] = nil, r.length
-	if !keep {
-		header["Connection"] = []string{"close"}
-	}
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body()) // it fails if the client is gone
+}
+
+// writeAndClose is write for a request that was not authenticated. If req has a body,
+// net/http would read some of it, and then keep the connection for half a second, with
+// all its buffers. writeAndClose therefore takes over such a connection.
+func (r response) writeAndClose(w http.ResponseWriter, req *http.Request) {
+	if req.ContentLength != 0 {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			r.end(conn, req)
+			return
+		}
+	}
+	w.Header().Set("Connection", "close")
+	r.write(w)
+}
+
+// end sends r on conn, which it closes.
+func (r response) end(conn net.Conn, req *http.Request) {
+	defer func() { _ = conn.Close() }() // with the body unread, which may well be an error
+	if conn.SetWriteDeadline(time.Now().Add(writeTimeout)) != nil {
+		return // the client is gone
+	}
+	body := r.body()
+	sent := http.Response{
+		StatusCode: r.status, ProtoMajor: 1, ProtoMinor: 1, Request: req, Close: true,
+		Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}},
+		Body:   io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	_ = sent.Write(conn) // it fails if the client is gone
 }
 
 // A body has the members of AWS's agent in the same order, then ours. As in AWS's

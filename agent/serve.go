@@ -52,17 +52,19 @@ func MaxConns() int {
 // closes l in every case.
 //
 // Serve keeps at most MaxConns connections. For one more, it closes the oldest one that
-// has not shown the token, or else one that has and is idle, or else the new one. The
-// connections that have not shown the token may send 512 KiB of requests, all of them
-// together; Serve then closes the oldest of those that have sent a part of one. It waits
-// 5 s for the first byte of a connection and 5 s for the headers of a request, which
-// have at most 24 KiB, and closes a connection that is idle for a minute.
+// has not shown the token and that it waits for, or else an idle one that has; if there
+// is neither, the new one waits. Connections that have not shown the token may have sent
+// 1 MiB of requests, all of them together, and 4 KiB are counted in addition for each;
+// beyond that, Serve closes the oldest of them that has sent only a part of a request.
+// Requests with more than 4 KiB of headers wait for shorter ones. Serve waits 5 s for the
+// first byte of a connection and 5 s for the headers of a request, which have at most
+// 24 KiB, and closes a connection that is idle for a minute.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	err := checkListener(l)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	t := &connTracker{maxConns: MaxConns()}
+	t := newConnTracker(MaxConns())
 	server := newServer(h, t)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(newTrackedListener(l, t)) }()

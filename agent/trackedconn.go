@@ -16,6 +16,7 @@ type trackedConn struct {
 	number  int         // in the order of Accept
 	trusted atomic.Bool // it has shown the token
 	busy    atomic.Bool // it has a request in flight
+	waiting atomic.Bool // the server waits for the client
 
 	first    [1]byte // what awaitByte has read
 	hasFirst bool    // Read has not returned it yet
@@ -23,7 +24,9 @@ type trackedConn struct {
 	// These are guarded by the tracker.
 	stage    stage
 	element  *list.Element
-	waiting  bool // the server waits for the client
+	since    time.Time
+	turn     chan struct{} // closed when it may be parsed; nil: it is not queued
+	place    *list.Element // in the queue
 	received int
 }
 
@@ -33,7 +36,9 @@ func (c *trackedConn) awaitByte() error {
 	if err := c.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
 		return err
 	}
-	if _, err := c.Conn.Read(c.first[:]); err != nil {
+	_, err := c.Conn.Read(c.first[:])
+	c.waiting.Store(false) // before anything that may take time
+	if err != nil {
 		return err
 	}
 	c.hasFirst = true
@@ -52,7 +57,10 @@ func (c *trackedConn) Read(p []byte) (int, error) {
 	}
 	c.tracker.await(c)
 	n, err := c.Conn.Read(p)
-	c.tracker.receive(c, n)
+	c.waiting.Store(false) // before anything that may take time
+	if !c.tracker.receive(c, n) {
+		return 0, net.ErrClosed
+	}
 	return n, err
 }
 
@@ -62,16 +70,13 @@ func (c *trackedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// end closes c, if there is a c. net/http sees its next read fail.
-func (c *trackedConn) end() {
-	if c != nil {
-		_ = c.Close() // the connection is of no use to anyone
-	}
-}
+// end closes c. net/http sees its next read fail.
+func (c *trackedConn) end() { _ = c.Close() } // an error would help nobody
 
 // CloseWrite sends the end of a response. net/http then waits for half a second before
 // it closes the connection.
 func (c *trackedConn) CloseWrite() error {
+	c.busy.Store(false)
 	c.tracker.await(c)
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -89,7 +94,11 @@ func (c *trackedConn) authenticate() {
 
 // noteState is an http.Server's ConnState.
 func noteState(conn net.Conn, state http.ConnState) {
-	conn.(*trackedConn).busy.Store(state == http.StateActive)
+	c := conn.(*trackedConn)
+	c.busy.Store(state == http.StateActive)
+	if state == http.StateIdle && c.tracker.starved.Load() {
+		c.tracker.wake()
+	}
 }
 
 // connKey is the context key of a request's *trackedConn.

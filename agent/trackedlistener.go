@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// A trackedListener hands over connections that have sent a byte. Until then they cost
-// a fifth of the memory that they would cost in net/http.
+// A trackedListener hands over connections that have sent a byte. Until then they cost a
+// fifth of the memory that they would cost in net/http.
 type trackedListener struct {
 	net.Listener
 	tracker *connTracker
-	ready   chan *trackedConn
+	arrived chan struct{} // a connection has become ready
 	failed  chan error
 	done    chan struct{}
 	close   func() error
@@ -20,7 +20,7 @@ type trackedListener struct {
 
 func newTrackedListener(l net.Listener, t *connTracker) *trackedListener {
 	tracked := &trackedListener{
-		Listener: l, tracker: t, ready: make(chan *trackedConn), failed: make(chan error), done: make(chan struct{}),
+		Listener: l, tracker: t, arrived: make(chan struct{}, 1), failed: make(chan error), done: make(chan struct{}),
 	}
 	tracked.close = sync.OnceValue(func() error {
 		close(tracked.done)
@@ -51,32 +51,35 @@ func (l *trackedListener) run() {
 	}
 }
 
-// await hands c over once it has sent a byte.
+// await makes c ready once it has sent a byte.
 func (l *trackedListener) await(c *trackedConn) {
 	if c.awaitByte() != nil {
 		c.end()
 		return
 	}
 	select {
-	case l.ready <- c:
-	case <-l.done:
-		c.end()
+	case l.arrived <- struct{}{}:
+	default: // Accept looks at all connections that are ready
 	}
 }
 
-// Accept returns the next connection that has sent a byte.
+// Accept returns a connection that has sent a byte, once there is room for it.
 func (l *trackedListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.ready:
-		return c, nil
-	case err := <-l.failed:
-		return nil, err
-	case <-l.done:
-		return nil, net.ErrClosed
+	for {
+		if c := l.tracker.admit(); c != nil {
+			return c, nil
+		}
+		select {
+		case <-l.arrived:
+		case err := <-l.failed:
+			return nil, err
+		case <-l.done:
+			return nil, net.ErrClosed
+		}
 	}
 }
 
-// Close ends Accept, and closes the connections that have not been handed over.
+// Close ends Accept.
 func (l *trackedListener) Close() error { return l.close() }
 
 // outOfFiles reports whether err means that no further file can be opened.

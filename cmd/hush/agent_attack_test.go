@@ -67,8 +67,10 @@ func underAttack(t *testing.T, attack, url string, length time.Duration, rate, s
 	var opened strings.Builder
 	attacker.Stdout = &opened
 	require.NoError(t, attacker.Start())
-	good := goodLoad(ctx, url, length, size)
-	require.NoError(t, attacker.Wait())
+	good := goodLoad(t.Context(), url, length, size)
+	if err := attacker.Wait(); err != nil {
+		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "%v", err) // a server may not close its connections
+	}
 	t.Logf("%s: %s attacking connections", attack, strings.TrimSpace(opened.String()))
 	return good
 }
