@@ -13,7 +13,8 @@ import (
 // another host must not be sent it.
 func userToken(client *api.Client) *tokenFile {
 	r, ok := client.CloneConfig().HttpClient.Transport.(*router)
-	if !ok || !r.fromEnvironment {
+	at, err := parseOrigin(client.Address())
+	if !ok || !r.fromEnvironment || err != nil || r.index(at) < 0 {
 		return nil
 	}
 	home, err := os.UserHomeDir()

@@ -94,3 +94,15 @@ func TestTokenBeforeThatOfVaultLogin(t *testing.T) {
 	writeFile(t, path, server.Token(nil))
 	assert.Zero(t, reads(t, p))
 }
+
+// TestTokenOfVaultLoginAfterSetAddress: a client that was given another address does
+// not send the token there.
+func TestTokenOfVaultLoginAfterSetAddress(t *testing.T) {
+	_, path := userHome(t)
+	writeFile(t, path, "hvs.of-vault-login")
+	other := newNode(t, serves)
+	client := made(t, nil)
+	require.NoError(t, client.SetAddress(other.URL))
+	assert.Equal(t, hush.ErrUnauthenticated, reads(t, vault.New(client, &vault.Options{KV: 1})))
+	assert.Empty(t, other.requests())
+}
