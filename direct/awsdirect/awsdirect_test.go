@@ -254,25 +254,6 @@ func TestConfiguredButFailing(t *testing.T) {
 	}
 }
 
-// An endpoint of the environment follows the rule of Options.Endpoint.
-func TestBadEndpointInTheEnvironment(t *testing.T) {
-	for endpoint, want := range map[string]string{
-		"ftp://127.0.0.1":                    "the endpoint is not an http or https URL",
-		"127.0.0.1:4566":                     "the endpoint is not an http or https URL",
-		"http://":                            "the endpoint is not an http or https URL",
-		"https://user:" + canary + "@host":   "the endpoint has more than a scheme, a host and a path",
-		"http://127.0.0.1:4566/?a=" + canary: "the endpoint has more than a scheme, a host and a path",
-	} {
-		laptop(t)
-		credentials(t)
-		t.Setenv("AWS_REGION", "eu-west-1")
-		t.Setenv("AWS_ENDPOINT_URL", endpoint)
-		_, err := get(t, nil, "db/prod")
-		refused(t, hush.ErrUnavailable, err)
-		assert.ErrorContains(t, err, "AWS_ENDPOINT_URL or the endpoint_url of a profile: "+want)
-	}
-}
-
 func TestBadOptions(t *testing.T) {
 	laptop(t)
 	for _, opts := range []awsdirect.Options{
