@@ -55,7 +55,7 @@ func (t *connTracker) track(conn net.Conn) *trackedConn {
 	c.number = t.total
 	c.element = t.conns[accepted].PushBack(c)
 	t.starved.Store(t.open > t.maxConns)
-	t.makeRoom(func() bool { return t.open > t.maxConns }, t.victim)
+	t.makeRoom(func() bool { return t.open > t.maxConns }, t.victim, t.close)
 	t.starved.Store(false)
 	stops := t.draining
 	t.mu.Unlock()
@@ -69,12 +69,12 @@ func (t *connTracker) track(conn net.Conn) *trackedConn {
 // makeRoom closes victims while there are too many connections. While there is no
 // victim, it waits for a change, or for the time that victim returns. The caller holds
 // t.mu.
-func (t *connTracker) makeRoom(tooMany func() bool, victim func() (*trackedConn, time.Duration)) {
+func (t *connTracker) makeRoom(tooMany func() bool, victim func() (*trackedConn, time.Duration), closeIt func(*trackedConn)) {
 	for tooMany() && !t.draining {
 		c, after := victim()
 		switch {
 		case c != nil:
-			t.close(c)
+			closeIt(c)
 		case after > 0:
 			timer := time.AfterFunc(after, t.wake)
 			t.changed.Wait()
@@ -85,13 +85,50 @@ func (t *connTracker) makeRoom(tooMany func() bool, victim func() (*trackedConn,
 	}
 }
 
-// close closes a victim. The caller holds t.mu, which is free meanwhile: net.Conn waits
-// until a reader is gone.
+// close closes a victim. The caller holds t.mu, which may be free meanwhile.
+//
+// If a goroutine reads from c, close ends that read by its deadline. The read may have
+// got bytes already, if its goroutine had no time to run since; takeBack then undoes
+// close.
 func (t *connTracker) close(c *trackedConn) {
+	c.doomed = c.waiting.Load() && c.turn == nil && !c.written
+	if c.doomed && c.SetReadDeadline(longAgo) == nil {
+		t.move(c, closed)
+		return
+	}
+	t.closeNow(c)
+}
+
+// closeNow closes a victim whatever was read from it. The caller holds t.mu, which is
+// free meanwhile.
+func (t *connTracker) closeNow(c *trackedConn) {
 	t.move(c, closed)
 	t.mu.Unlock()
 	defer t.mu.Lock()
 	c.end()
+}
+
+// takeBack undoes close for a connection from which n bytes were read. The caller holds
+// t.mu.
+func (t *connTracker) takeBack(c *trackedConn, to stage, n int) {
+	if !c.doomed || n == 0 {
+		return
+	}
+	t.open++
+	if c.doomed, c.stage = false, to; to == pending {
+		t.unproven += c.received + connCharge
+	}
+	c.element = t.conns[to].PushBack(c)
+	_ = c.SetReadDeadline(time.Now().Add(headerTimeout)) // if it fails, so does the next read
+}
+
+// arrive notes that the first byte of c has come. It reports whether c is open.
+func (t *connTracker) arrive(c *trackedConn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.takeBack(c, ready, 1)
+	t.move(c, ready)
+	return c.stage != closed
 }
 
 // evict closes one connection, once there is one that may be closed. It reports whether
@@ -101,10 +138,9 @@ func (t *connTracker) evict() (evicted bool) {
 	defer t.mu.Unlock()
 	t.starved.Store(true)
 	defer t.starved.Store(false)
-	t.makeRoom(func() bool { return !evicted && t.open > 0 }, func() (*trackedConn, time.Duration) {
-		c, after := t.victim()
-		evicted = c != nil
-		return c, after
+	t.makeRoom(func() bool { return !evicted && t.open > 0 }, t.victim, func(c *trackedConn) {
+		t.closeNow(c) // and its file descriptor
+		evicted = true
 	})
 	return evicted
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A fakeConn can only be closed.
+// A fakeConn can only be closed, by its deadline as well.
 type fakeConn struct {
 	net.Conn
 	closed bool
@@ -21,6 +21,12 @@ type fakeConn struct {
 
 func (c *fakeConn) Close() error {
 	c.closed = true
+	return nil
+}
+
+// SetReadDeadline is how the tracker closes a connection that somebody reads from.
+func (c *fakeConn) SetReadDeadline(deadline time.Time) error {
+	c.closed = deadline.Before(time.Now())
 	return nil
 }
 
@@ -187,6 +193,32 @@ func TestConnectionsWithUnreadBytesAreKept(t *testing.T) {
 	assert.Eventually(t, func() bool { return hasUnread(server) }, 10*time.Second, time.Millisecond)
 	assert.Nil(t, oldest())
 	assert.NoError(t, c.Close())
+}
+
+// TestAReadThatHasBytesIsNotTooLate has the tracker close a connection whose reader has
+// bytes that it has not reported yet.
+func TestAReadThatHasBytesIsNotTooLate(t *testing.T) {
+	for _, s := range []stage{silent, pending} {
+		tracker := newConnTracker(1)
+		c := tracker.track(&fakeConn{})
+		report := func() bool { return tracker.arrive(c) }
+		if tracker.advance(c, s); s == pending {
+			tracker.await(c)
+			report = func() bool { return tracker.receive(c, 5) }
+		}
+		tracker.mu.Lock()
+		tracker.close(c)
+		tracker.mu.Unlock()
+		assert.True(t, isClosed(c))
+		assert.Zero(t, tracker.open)
+		assert.True(t, report())
+		assert.False(t, isClosed(c))
+		assert.Equal(t, 1, tracker.open)
+		require.NoError(t, c.Close())
+		assert.Zero(t, tracker.open)
+		assert.Zero(t, tracker.unproven)
+		assert.False(t, report())
+	}
 }
 
 // TestTheOldestOfBothStagesIsClosed has silent and pending connections in turn.

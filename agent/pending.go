@@ -14,6 +14,7 @@ func (t *connTracker) admit() *trackedConn {
 	t.makeRoom(
 		func() bool { return isReady.Len() > 0 && t.unproven+connCharge > maxUnauthenticated },
 		func() (*trackedConn, time.Duration) { return t.oldest(pending, minWait) },
+		t.close,
 	)
 	if t.draining || isReady.Len() == 0 {
 		return nil
@@ -28,6 +29,19 @@ func (t *connTracker) admit() *trackedConn {
 func (t *connTracker) await(c *trackedConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.wait(c)
+}
+
+// linger is await for a connection that nobody reads from any more.
+func (t *connTracker) linger(c *trackedConn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c.written = true
+	t.wait(c)
+}
+
+// wait is await for a caller that holds t.mu.
+func (t *connTracker) wait(c *trackedConn) {
 	c.since = time.Now()
 	c.waiting.Store(true)
 	t.yield(c)
@@ -46,6 +60,7 @@ func (t *connTracker) await(c *trackedConn) {
 func (t *connTracker) receive(c *trackedConn, n int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.takeBack(c, pending, n)
 	if c.stage != pending {
 		return c.stage != closed
 	}

@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"container/list"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +29,8 @@ type trackedConn struct {
 	stage    stage
 	element  *list.Element
 	since    time.Time
+	doomed   bool          // its read is to end, and then it
+	written  bool          // net/http has sent the response, and lingers
 	turn     chan struct{} // closed when it may be parsed; nil: it is not queued
 	place    *list.Element // in the queue
 	received int
@@ -36,14 +42,31 @@ func (c *trackedConn) awaitByte() error {
 	if err := c.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
 		return err
 	}
-	_, err := c.Conn.Read(c.first[:])
-	c.waiting.Store(false) // before anything that may take time
-	if err != nil {
+	if _, err := c.readWaiting(c.first[:]); err != nil {
 		return err
 	}
 	c.hasFirst = true
-	c.tracker.advance(c, ready)
+	if !c.tracker.arrive(c) {
+		return net.ErrClosed
+	}
 	return nil
+}
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// readWaiting reads from a connection that the tracker may close meanwhile.
+func (c *trackedConn) readWaiting(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && hasUnread(c.Conn) {
+		// The tracker has set the deadline before Read could look for bytes.
+		if err := c.SetReadDeadline(time.Now().Add(headerTimeout)); err != nil {
+			return 0, err
+		}
+		n, err = c.Conn.Read(p)
+	}
+	c.waiting.Store(false) // before anything that may take time
+	return n, err
 }
 
 // Read counts what it reads until the connection has shown the token.
@@ -56,10 +79,9 @@ func (c *trackedConn) Read(p []byte) (int, error) {
 		return copy(p, c.first[:]), nil
 	}
 	c.tracker.await(c)
-	n, err := c.Conn.Read(p)
-	c.waiting.Store(false) // before anything that may take time
+	n, err := c.readWaiting(p)
 	if !c.tracker.receive(c, n) {
-		return 0, net.ErrClosed
+		return 0, cmp.Or(err, io.EOF) // to these errors net/http does not respond
 	}
 	return n, err
 }
@@ -77,7 +99,7 @@ func (c *trackedConn) end() { _ = c.Close() } // an error would help nobody
 // it closes the connection.
 func (c *trackedConn) CloseWrite() error {
 	c.busy.Store(false)
-	c.tracker.await(c)
+	c.tracker.linger(c)
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
 	}
