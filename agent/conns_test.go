@@ -192,6 +192,26 @@ func TestConnectionsWithoutTheTokenEndAfterOneResponse(t *testing.T) {
 	}
 }
 
+// TestABodyWithoutTheTokenIsNotAwaited has bodies that do not come. net/http waits for the
+// short ones, and lingers after the long ones.
+func TestABodyWithoutTheTokenIsNotAwaited(t *testing.T) {
+	for _, length := range []string{"Content-Length: 9", "Content-Length: 1000000", "Transfer-Encoding: chunked"} {
+		for method, want := range map[string]string{"GET": "Bad Token", "HEAD": ""} {
+			synctest.Test(t, func(t *testing.T) {
+				s := serveInBubble(t, agent.Handler(echoing, token, nil))
+				lasts(t, 0, func() {
+					conn := s.dial(method + " /v1/db HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n")
+					head, err := io.ReadAll(conn)
+					require.NoError(t, err)
+					assert.Regexp(t, "^HTTP/1.1 403 Forbidden\r\n(?s:.*)Connection: close\r\n(?s:.*)\r\n\r\n"+want+"$", string(head), length)
+					assert.NoError(t, conn.Close())
+				})
+				s.close()
+			})
+		}
+	}
+}
+
 // TestConnectionsWithTheTokenAreKept also has responses that are not secrets.
 func TestConnectionsWithTheTokenAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// A stage says how far a connection has come. Connections only move forward.
+// A stage says how far a connection has come. Connections move forward only, unless
+// takeBack undoes close.
 type stage int
 
 const (
@@ -27,7 +28,7 @@ const (
 // there are only such connections, new ones have to wait.
 type connTracker struct {
 	maxConns int
-	starved  atomic.Bool // track waits for a connection to become idle
+	starved  atomic.Bool // makeRoom may wait for a connection to become idle
 
 	mu       sync.Mutex
 	changed  sync.Cond         // a limit may hold again
@@ -88,7 +89,7 @@ func (t *connTracker) makeRoom(tooMany func() bool, victim func() (*trackedConn,
 // close closes a victim. The caller holds t.mu, which may be free meanwhile.
 //
 // If a goroutine reads from c, close ends that read by its deadline. The read may have
-// got bytes already, if its goroutine had no time to run since; takeBack then undoes
+// bytes already, if its goroutine has not run since they came. Then takeBack undoes
 // close.
 func (t *connTracker) close(c *trackedConn) {
 	c.doomed = c.waiting.Load() && c.turn == nil && !c.written
@@ -111,7 +112,7 @@ func (t *connTracker) closeNow(c *trackedConn) {
 // takeBack undoes close for a connection from which n bytes were read. The caller holds
 // t.mu.
 func (t *connTracker) takeBack(c *trackedConn, to stage, n int) {
-	if !c.doomed || n == 0 {
+	if !c.doomed || n == 0 || t.draining {
 		return
 	}
 	t.open++
@@ -192,7 +193,7 @@ func (t *connTracker) oldest(s stage, wait time.Duration) (_ *trackedConn, after
 			after = left
 		case left > 0:
 		case c.turn == nil && hasUnread(c.Conn):
-			c.waiting.Store(false) // its reader has only not run yet
+			c.waiting.Store(false) // its reader is about to run
 		default:
 			return c, 0
 		}

@@ -218,6 +218,8 @@ func TestAReadThatHasBytesIsNotTooLate(t *testing.T) {
 		assert.Zero(t, tracker.open)
 		assert.Zero(t, tracker.unproven)
 		assert.False(t, report())
+		tracker.drain()
+		assert.Nil(t, tracker.track(&fakeConn{}))
 	}
 }
 

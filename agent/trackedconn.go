@@ -29,8 +29,8 @@ type trackedConn struct {
 	stage    stage
 	element  *list.Element
 	since    time.Time
-	doomed   bool          // its read is to end, and then it
-	written  bool          // net/http has sent the response, and lingers
+	doomed   bool          // close has ended its read
+	written  bool          // net/http has sent the response, and reads no more
 	turn     chan struct{} // closed when it may be parsed; nil: it is not queued
 	place    *list.Element // in the queue
 	received int
