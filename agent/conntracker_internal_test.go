@@ -24,7 +24,7 @@ func (c *fakeConn) Close() error {
 	return nil
 }
 
-// SetReadDeadline is how the tracker closes a connection that somebody reads from.
+// SetReadDeadline is how the tracker closes a connection with a read in progress.
 func (c *fakeConn) SetReadDeadline(deadline time.Time) error {
 	c.closed = deadline.Before(time.Now())
 	return nil

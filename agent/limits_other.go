@@ -12,5 +12,5 @@ func openFiles() uint64 { return math.MaxInt32 }
 
 func limitReceiveBuffer(net.Listener) error { return nil }
 
-// hasUnread would report whether conn has received bytes that nobody has read yet.
+// hasUnread would report whether conn has received bytes that have not been read yet.
 func hasUnread(net.Conn) bool { return false }

@@ -38,7 +38,7 @@ func limitReceiveBuffer(l net.Listener) error {
 	return failed
 }
 
-// hasUnread reports whether conn has received bytes that nobody has read yet.
+// hasUnread reports whether conn has received bytes that have not been read yet.
 func hasUnread(conn net.Conn) bool {
 	s, ok := conn.(syscall.Conn)
 	if !ok {

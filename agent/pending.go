@@ -32,7 +32,7 @@ func (t *connTracker) await(c *trackedConn) {
 	t.wait(c)
 }
 
-// linger is await for a connection that nobody reads from any more.
+// linger is await for a connection without a reader.
 func (t *connTracker) linger(c *trackedConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

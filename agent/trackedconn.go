@@ -93,7 +93,7 @@ func (c *trackedConn) Close() error {
 }
 
 // end closes c. net/http sees its next read fail.
-func (c *trackedConn) end() { _ = c.Close() } // an error would help nobody
+func (c *trackedConn) end() { _ = c.Close() } // the connection is gone either way
 
 // CloseWrite sends the end of a response. net/http then waits for half a second before
 // it closes the connection.

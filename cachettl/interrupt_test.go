@@ -143,7 +143,7 @@ func TestASecretOfAnInterruptedFetchCounts(t *testing.T) {
 	}
 }
 
-// The end of an interrupted fetch is no failure: no backoff follows, and the next
+// The end of an interrupted fetch does not count as a failure: no backoff follows, and the next
 // Get calls the store.
 func TestAVoidEndIsNoFailure(t *testing.T) {
 	for name, end := range map[string]func(*function){

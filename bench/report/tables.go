@@ -35,7 +35,7 @@ func (v view) table(wanted func(comparison) bool) (string, error) {
 	return markdown(rows), nil
 }
 
-// markdown formats rows, the first of which is the head.
+// markdown formats rows. The first row is the head.
 func markdown(rows [][]string) string {
 	var b strings.Builder
 	for i, row := range rows {
