@@ -25,7 +25,6 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -174,26 +173,6 @@ func badToken() response   { return plain(http.StatusForbidden, "Bad Token") }
 func notAllowed() response { return plain(http.StatusMethodNotAllowed, "Not allowed") }
 func overLimit() response {
 	return plain(http.StatusTooManyRequests, "Connection limit exceeded")
-}
-
-// rawPath returns the path as it was sent. EscapedPath alone would escape characters
-// that the client should have escaped. Routing on a decoded path would find a route in
-// a name.
-func rawPath(u *url.URL) string {
-	if u.RawPath != "" {
-		return u.RawPath
-	}
-	return u.EscapedPath()
-}
-
-// isForwarded reports whether a proxy forwarded the request.
-func isForwarded(header http.Header) bool {
-	for _, name := range [...]string{"X-Forwarded-For", "Forwarded", "Via"} {
-		if _, ok := header[name]; ok {
-			return true
-		}
-	}
-	return false
 }
 
 // authenticates reports whether a request with this header has the token and was not

@@ -143,8 +143,8 @@ func TestWhatIsAsked(t *testing.T) {
 	}
 }
 
-// TestEveryTokenMustBeRight has requests with several tokens, of which AWS's agent
-// refuses the ones with a wrong one, too.
+// TestEveryTokenMustBeRight sends several tokens. AWS's agent also refuses a
+// request if one of its tokens is wrong.
 func TestEveryTokenMustBeRight(t *testing.T) {
 	const aws, vault = "X-Aws-Parameters-Secrets-Token", "X-Vault-Token"
 	for _, c := range []struct {

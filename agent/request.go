@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -65,4 +66,24 @@ func (r *request) set(key, value string, hasID bool) (fault string) {
 		return "unknown parameter: " + key
 	}
 	return ""
+}
+
+// rawPath returns the path as it was sent. EscapedPath alone would escape characters
+// that the client should have escaped. Routing on a decoded path would find a route in
+// a name.
+func rawPath(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath()
+}
+
+// isForwarded reports whether a proxy forwarded the request.
+func isForwarded(header http.Header) bool {
+	for _, name := range [...]string{"X-Forwarded-For", "Forwarded", "Via"} {
+		if _, ok := header[name]; ok {
+			return true
+		}
+	}
+	return false
 }

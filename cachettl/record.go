@@ -95,7 +95,8 @@ func (r *record) selectField(ref *hush.Ref) (hush.Secret, error) {
 }
 
 // parts are the fields that Gets have selected from a secret, and the results that
-// GetDerived has derived from it. Both are few, for which a list is faster than a map.
+// GetDerived has derived from it. A secret has few of both, and a short list
+// is faster than a map.
 type parts struct {
 	fields  atomic.Pointer[[]field] // never changed in place
 	derived atomic.Pointer[derivation]

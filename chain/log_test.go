@@ -128,7 +128,7 @@ func TestLevelsOfTheCallersEnd(t *testing.T) {
 	})
 }
 
-// If the caller canceled, the end of the search is no error.
+// If the caller canceled, the end of the search is not logged as an error.
 func TestLevelOfAnOutageWhenTheCallerCanceled(t *testing.T) {
 	o, logs, _ := watch(zap.DebugLevel)
 	ctx, cancel := context.WithCancel(t.Context())

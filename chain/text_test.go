@@ -20,7 +20,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A store, or whoever writes into it, decides neither the size of a line nor how a
+// A store, or a user who writes into it, must not decide the size of a line or how a
 // terminal shows it.
 func TestTextsInLinesAreBoundedAndPrint(t *testing.T) {
 	const hidden = "\u202e\u2066\u200b\x1b\n\xff"

@@ -102,8 +102,8 @@ func TestAgentPathPrefix(t *testing.T) {
 	assert.Equal(t, 404, a.ask(t, "GET", "/v1/db").status)
 }
 
-// TestAgentBoundsCallsForClientsThatLeave has clients that request names that nobody
-// else requests, and close the connection at once.
+// TestAgentBoundsCallsForClientsThatLeave has clients that each request a name of
+// their own and close the connection at once.
 func TestAgentBoundsCallsForClientsThatLeave(t *testing.T) {
 	const limit = 64 // cache.max_fetches
 	store, vars := startStore(t)

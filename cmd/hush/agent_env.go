@@ -103,8 +103,8 @@ func (g envGuard) isAlias(requested, own string) bool {
 	return false
 }
 
-// requestedName is the context key of the name in a client's request, from which the
-// configuration may derive another name for each store.
+// requestedName is the context key of the name in a client's request. The
+// configuration may derive another name from it for each store.
 type requestedName struct{}
 
 // named returns the provider of the server, with a requestNamer if an envGuard needs it.
