@@ -33,10 +33,10 @@ fleet: ## what a fleet that starts together asks of Secrets Manager, as tables
 	go test -C bench -count=1 -run TestFleet -v ./fleet
 
 stress: ## everything at once, for half a minute, under the race detector
-	HUSH_STRESS=30s go test -race -count=1 -timeout=5m -run TestStress -v ./internal/stress
+	HUSH_STRESS=30s go test -race -count=1 -timeout=5m -run TestStress -v ./internal/test/stress
 
 soak: ## ten minutes over real sockets with faults: memory, goroutines and files
-	HUSH_SOAK=10m go test -count=1 -timeout=15m -run TestSoak -v ./internal/stress
+	HUSH_SOAK=10m go test -count=1 -timeout=15m -run TestSoak -v ./internal/test/stress
 
 agent-load: ## 200 clients of the agent for ten seconds, beside bare net/http
 	LOAD=10s go test -count=1 -timeout=5m -run TestAgentLoad -v ./cmd/hush
@@ -48,7 +48,7 @@ fuzz: ## each target for a minute
 	FUZZTIME=1m .ci/run fuzz
 
 size: ## what hush adds to a stripped binary
-	go run ./internal/size
+	go -C bench run ./size
 
 demo:
 	go run ./cmd/hush demo

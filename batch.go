@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 // A Result is the answer to one Ref of several: a Secret, or the Err because of
@@ -108,7 +108,7 @@ func getBatch(ctx context.Context, p Provider, refs []Ref) []Result {
 		return miscounted(refs, fmt.Errorf("GetBatch of %T answered %d references with %d results", p, len(refs), len(results)))
 	}
 	results := make([]Result, len(refs))
-	fan.Each(len(refs), getsAtOnce, func(i int) {
+	parallel.Each(len(refs), getsAtOnce, func(i int) {
 		results[i].Secret, results[i].Err = p.Get(ctx, refs[i])
 	})
 	return results

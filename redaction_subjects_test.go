@@ -37,10 +37,10 @@ import (
 	"github.com/hush-secrets/hush/examples/sqlconnector"
 	"github.com/hush-secrets/hush/examples/tlscert"
 	"github.com/hush-secrets/hush/extension"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
 	"github.com/hush-secrets/hush/vault/awsauth"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 var dbProd = hush.Name("db/prod")

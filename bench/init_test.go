@@ -19,7 +19,7 @@ var initTime = regexp.MustCompile(`(?m)^init \S+ @\S+ ms, (\S+) ms clock, \d+ by
 // encoding/json and zap alone.
 func BenchmarkInit(b *testing.B) {
 	for _, name := range []string{"hush", "floor"} {
-		program := build(b, "..", "./internal/size/"+name)
+		program := build(b, ".", "./size/"+name)
 		b.Run(name, func(b *testing.B) {
 			var ms, allocs float64
 			for b.Loop() {

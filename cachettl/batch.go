@@ -7,7 +7,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
-	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 const (
@@ -29,7 +29,7 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	for first := 0; first < len(refs); first += maxBatch {
 		part := refs[first:min(first+maxBatch, len(refs))]
 		fetches := c.startBatch(ctx, part)
-		fan.Each(len(part), concurrentGets, func(i int) {
+		parallel.Each(len(part), concurrentGets, func(i int) {
 			r := &results[first+i]
 			r.Secret, r.Err = c.getOrJoin(ctx, part[i], fetches[part[i].Whole()])
 		})

@@ -7,7 +7,7 @@ import (
 	"sync"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 const (
@@ -35,7 +35,7 @@ var _ hush.BatchProvider = (*Chain)(nil)
 func (c *Chain) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))
 	if len(refs) < 2 || !slices.ContainsFunc(c.links, takesBatches) {
-		fan.Each(len(refs), getsAtOnce, func(i int) {
+		parallel.Each(len(refs), getsAtOnce, func(i int) {
 			results[i].Secret, results[i].Err = c.Get(ctx, refs[i])
 		})
 		return results
@@ -61,7 +61,7 @@ func (c *Chain) gather(ctx context.Context, refs []hush.Ref, results []hush.Resu
 	for i := range gathered.links {
 		gathered.links[i].Provider = gathered.links[i].gather(g, i)
 	}
-	fan.Each(len(refs), len(refs), func(i int) {
+	parallel.Each(len(refs), len(refs), func(i int) {
 		defer g.leave(1)
 		results[i].Secret, results[i].Err = gathered.Get(ctx, refs[i])
 	})

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 // check returns what is wrong with c, whatever form it came in. Which schemes there
@@ -108,7 +108,7 @@ func (c *Config) checkName(ps *problems, name string) {
 	}
 	for _, link := range slices.Sorted(maps.Keys(c.Names[name])) {
 		if !isLinkName(link) {
-			ps.add(place{}, key, fmt.Errorf("no link can have the name %s", nearest.Quote(link, nil)))
+			ps.add(place{}, key, fmt.Errorf("no link can have the name %s", suggest.Quote(link, nil)))
 			continue
 		}
 		_, err := parseAlias(c.Names[name][link])

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 // A place is where something was given: in a file, in a variable or, if it is zero,
@@ -105,5 +105,5 @@ func unknown(what, word string, known []string) error {
 	if len(known) > 0 {
 		text = strings.Join(known, ", ")
 	}
-	return fmt.Errorf("unknown %s %s; known: %s%s", what, nearest.Quote(word, known), text, nearest.Hint(word, known))
+	return fmt.Errorf("unknown %s %s; known: %s%s", what, suggest.Quote(word, known), text, suggest.Hint(word, known))
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 // A Setting is one value of a Config, as files and variables call it.
@@ -153,5 +153,5 @@ func oneOf[T ~string](v T, known ...T) error {
 		texts[i] = string(k)
 	}
 	last := len(texts) - 1
-	return errors.New("is " + strings.Join(texts[:last], ", ") + " or " + texts[last] + nearest.Hint(string(v), texts))
+	return errors.New("is " + strings.Join(texts[:last], ", ") + " or " + texts[last] + suggest.Hint(string(v), texts))
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 const variablePrefix = "HUSH_"
@@ -47,7 +47,7 @@ func meant(name string) string {
 	for i, k := range known {
 		known[i] = strings.TrimPrefix(k, variablePrefix)
 	}
-	if k := nearest.To(word, known); k != "" {
+	if k := suggest.Closest(word, known); k != "" {
 		return variablePrefix + k
 	}
 	upper := strings.ToUpper(word)

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/fan"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 // VerifyName is the name that Verify asks for, and that any link can be asked for
@@ -21,7 +21,7 @@ const verifyTimeout = 10 * time.Second
 func verifyAll(ctx context.Context, links []OpenLink) error {
 	errs := make([]error, len(links))
 	absent := map[string]bool{}
-	fan.Each(len(links), len(links), func(i int) { errs[i] = verifyLink(ctx, links[i]) })
+	parallel.Each(len(links), len(links), func(i int) { errs[i] = verifyLink(ctx, links[i]) })
 	for i, l := range links {
 		absent[l.Name] = hush.ClassOf(errs[i]) == hush.ErrAbsent
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/env"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 func TestVerify(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 // A reader reads a tree of YAML into a draft. It looks at nodes and decodes nothing,
@@ -170,7 +170,7 @@ func (r *reader) each(n *yaml.Node, key string, known []string, visit func(key s
 		case name.Kind != yaml.ScalarNode:
 			r.problem(name, key, "has a key that is %s", kind(name))
 		case twice:
-			r.problem(name, key, "has the key %s twice: it is in line %d, too", nearest.Quote(word, known), line)
+			r.problem(name, key, "has the key %s twice: it is in line %d, too", suggest.Quote(word, known), line)
 		case known != nil && !slices.Contains(known, word):
 			r.problems.add(r.at(name), key, unknown("key", word, known))
 		default:

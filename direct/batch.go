@@ -15,8 +15,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/current"
-	"github.com/hush-secrets/hush/internal/fan"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 const (
@@ -53,7 +53,7 @@ func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result 
 			rest = append(rest, i)
 		}
 	}
-	fan.Each(len(rest), callsAtOnce, func(i int) {
+	parallel.Each(len(rest), callsAtOnce, func(i int) {
 		r := &results[rest[i]]
 		r.Secret, r.Err = p.Get(ctx, refs[rest[i]])
 	})
@@ -79,7 +79,7 @@ func (p *Provider) askBatches(ctx context.Context, refs []hush.Ref) map[string]a
 	}
 	batches := batchesOf(refs)
 	found := make([]map[string]answer, len(batches))
-	fan.Each(len(batches), callsAtOnce, func(i int) { found[i] = p.askBatch(ctx, batches[i]) })
+	parallel.Each(len(batches), callsAtOnce, func(i int) { found[i] = p.askBatch(ctx, batches[i]) })
 	all := map[string]answer{}
 	for _, answers := range found {
 		maps.Copy(all, answers)

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 // getsAtOnce is how many connections the Lambda extension opens to AWS: further
@@ -17,7 +17,7 @@ var _ hush.BatchProvider = (*Provider)(nil)
 // limit.
 func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))
-	fan.Each(len(refs), getsAtOnce, func(i int) {
+	parallel.Each(len(refs), getsAtOnce, func(i int) {
 		results[i].Secret, results[i].Err = p.Get(ctx, refs[i])
 	})
 	return results

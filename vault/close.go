@@ -9,8 +9,8 @@ import (
 	"sync"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/fan"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 // Close ends the Reader: every Get from now on is ErrUnavailable. If RevokeOnClose
@@ -74,7 +74,7 @@ func (r *Reader) outstanding() []*lease {
 // revokeAll returns how many of leases it could not revoke, and a reason.
 func (r *Reader) revokeAll(ctx context.Context, leases []*lease) (failed int, reason error) {
 	var mu sync.Mutex
-	fan.Each(len(leases), 8, func(i int) {
+	parallel.Each(len(leases), 8, func(i int) {
 		if err := r.revokeOne(ctx, leases[i]); err != nil {
 			mu.Lock()
 			defer mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 func ExampleNew() {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
-	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 // A read may find the Reader open, and begin when it is closed.

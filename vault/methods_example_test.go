@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 // A deployment hands out the secret id of a role wrapped, in a file. Whoever is

@@ -13,8 +13,8 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 func TestAReaderReadsWhatIsThere(t *testing.T) {

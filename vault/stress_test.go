@@ -17,8 +17,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/internal/clock"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 // slack is what a busy machine may add to any limit.

@@ -92,7 +92,7 @@ func withoutFrame(text string) string {
 
 var bytesOfBinary = regexp.MustCompile(`(\d+) bytes`)
 
-// sizes returns the sizes that internal/size prints.
+// sizes returns the sizes that bench/size prints.
 func sizes(output string) map[string]map[string]float64 {
 	all := map[string]map[string]float64{}
 	names := []string{"floor", "hush", "vaultfloor", "vault"}

@@ -37,18 +37,18 @@ var sections = []section{
 
 	{name: "init", pkg: ".", bench: "^BenchmarkInit$", benchtime: "10x", rounds: 7},
 	{name: "coldstart", command: []string{"go", "run", "-C", "bench", "./coldstart", "-lines"}},
-	{name: "size", command: []string{"go", "run", "./internal/size"}, measurements: sizes},
+	{name: "size", command: []string{"go", "-C", "bench", "run", "./size"}, measurements: sizes},
 	{name: "fleet", command: []string{"go", "test", "-C", "bench", "-count=1", "-run=TestFleet", "-v", "./fleet"}},
 	{name: "dead-end", command: []string{"go", "test", "-count=1", "-v", "-run=Refused|Never", "./direct/awsdirect"}},
 	{name: "demo", command: []string{"go", "run", "./cmd/hush", "demo"}},
 	{
 		name:    "stress",
-		command: []string{"go", "test", "-race", "-count=1", "-timeout=5m", "-run=TestStress", "-v", "./internal/stress"},
+		command: []string{"go", "test", "-race", "-count=1", "-timeout=5m", "-run=TestStress", "-v", "./internal/test/stress"},
 		env:     []string{"HUSH_STRESS=30s"},
 	},
 	{
 		name: "soak", named: true,
-		command: []string{"go", "test", "-count=1", "-timeout=15m", "-run=TestSoak", "-v", "./internal/stress"},
+		command: []string{"go", "test", "-count=1", "-timeout=15m", "-run=TestSoak", "-v", "./internal/test/stress"},
 		env:     []string{"HUSH_SOAK=10m"},
 	},
 }

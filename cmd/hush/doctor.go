@@ -13,7 +13,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/config"
-	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 const doctorHelp = `Asks each configured store on its own, a few times, and says of each: whether it can
@@ -118,7 +118,7 @@ func (o *doctorOptions) examine(ctx context.Context, args []string) (*examinatio
 		e.links = append(e.links, newProbe(l, e.ref, e.given))
 	}
 	e.links[len(e.links)-1].last = true
-	fan.Each(len(e.links), len(e.links), func(i int) { e.links[i].ask(ctx, o.tries, o.timeout) })
+	parallel.Each(len(e.links), len(e.links), func(i int) { e.links[i].ask(ctx, o.tries, o.timeout) })
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("interrupted: %w", ctx.Err())
 	}

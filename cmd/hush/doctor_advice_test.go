@@ -16,7 +16,7 @@ import (
 	hushpkg "github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/agent"
 	"github.com/hush-secrets/hush/direct/directtest"
-	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 // An illness is a real fault of a store, and what the doctor is to say of it.

@@ -24,8 +24,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
-	"github.com/hush-secrets/hush/internal/breakable"
 	"github.com/hush-secrets/hush/internal/hidden"
+	"github.com/hush-secrets/hush/internal/test/breakable"
 )
 
 // Account is the AWS account in the ARNs that a Server makes.

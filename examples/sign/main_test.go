@@ -22,7 +22,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/agent"
 	"github.com/hush-secrets/hush/direct/directtest"
-	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 // credentials are how the names of parameters end that are refused, so that nobody
@@ -48,9 +48,9 @@ func hasUserInfo(u *url.URL) bool {
 func credential(key string, values []string) error {
 	switch {
 	case isCredential(key):
-		return fmt.Errorf("parameter %s: %s", nearest.Quote(key, credentials), noCredential)
+		return fmt.Errorf("parameter %s: %s", suggest.Quote(key, credentials), noCredential)
 	case slices.ContainsFunc(values, isURLWithUser):
-		return fmt.Errorf("parameter %s: user info in its URL: %s", nearest.Quote(key, nil), noCredential)
+		return fmt.Errorf("parameter %s: user info in its URL: %s", suggest.Quote(key, nil), noCredential)
 	}
 	return nil
 }

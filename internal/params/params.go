@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 // Values are the parameters of one URL, and what is wrong with them. Reading one that
@@ -61,7 +61,7 @@ func (v *Values) read(u *url.URL, known []string) {
 		case credential(key, values) != nil: // told
 		case !slices.Contains(known, key):
 			unknown = true
-			v.Add(errors.New("unknown parameter " + nearest.Quote(key, known) + nearest.Hint(key, known)))
+			v.Add(errors.New("unknown parameter " + suggest.Quote(key, known) + suggest.Hint(key, known)))
 		case len(values) != 1:
 			v.Add(fmt.Errorf("parameter %q is given %d times", key, len(values)))
 		case values[0] == "":

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hush-secrets/hush/internal/breakable"
+	"github.com/hush-secrets/hush/internal/test/breakable"
 )
 
 func get(t *testing.T, url string) error {

@@ -24,10 +24,10 @@ import (
 	"github.com/hush-secrets/hush/direct/awsdirect"
 	"github.com/hush-secrets/hush/direct/directtest"
 	"github.com/hush-secrets/hush/extension"
-	"github.com/hush-secrets/hush/internal/faultproxy"
-	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/internal/test/faultproxy"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/extension"
-	"github.com/hush-secrets/hush/internal/faultproxy"
+	"github.com/hush-secrets/hush/internal/test/faultproxy"
 	"github.com/hush-secrets/hush/vault"
 )
 

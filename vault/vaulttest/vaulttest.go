@@ -28,7 +28,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/hush-secrets/hush/internal/breakable"
+	"github.com/hush-secrets/hush/internal/test/breakable"
 )
 
 // Options are the settings of a Server. The zero value is the default.

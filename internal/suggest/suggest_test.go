@@ -1,4 +1,4 @@
-package nearest_test
+package suggest_test
 
 import (
 	"strings"
@@ -6,10 +6,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
-func TestTo(t *testing.T) {
+func TestClosest(t *testing.T) {
 	known := []string{"ttl", "stale_if_error", "stale_wait", "max_entries", "direct", "env", "extension"}
 	for word, want := range map[string]string{
 		"ttl":            "ttl",
@@ -29,9 +29,9 @@ func TestTo(t *testing.T) {
 		"vn":             "",
 		"enc":            "env",
 	} {
-		assert.Equal(t, want, nearest.To(word, known), word)
+		assert.Equal(t, want, suggest.Closest(word, known), word)
 	}
-	assert.Empty(t, nearest.To("ttl", nil))
+	assert.Empty(t, suggest.Closest("ttl", nil))
 	long := strings.Repeat("x", 65)
-	assert.Empty(t, nearest.To(long, []string{long}))
+	assert.Empty(t, suggest.Closest(long, []string{long}))
 }

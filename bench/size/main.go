@@ -2,7 +2,7 @@
 // it, stripped, prints how large they are, and exits with 1 if hush adds more than
 // 8 % to a program, or package vault more than 3 % to one with Vault's client.
 //
-//	go run ./internal/size
+//	go -C bench run ./size
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 )
 
-const root = "github.com/hush-secrets/hush/internal/size/"
+const root = "github.com/hush-secrets/hush/bench/size/"
 
 // comparisons are of a command with the one that it is measured against.
 var comparisons = []struct {

@@ -1,4 +1,4 @@
-package nearest_test
+package suggest_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/hush-secrets/hush/internal/nearest"
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
 func TestQuote(t *testing.T) {
@@ -29,21 +29,21 @@ func TestQuote(t *testing.T) {
 		"hvs.CAESIJ4q8yXk2mVbT1oWmDa": "of 27 bytes",
 		"AZaz09.-_":                   `"AZaz09.-_"`,
 	} {
-		assert.Equal(t, want, nearest.Quote(word, known), word)
+		assert.Equal(t, want, suggest.Quote(word, known), word)
 	}
 }
 
 func TestHint(t *testing.T) {
-	assert.Equal(t, `: did you mean "direct"?`, nearest.Hint("drect", []string{"env", "direct"}))
-	assert.Empty(t, nearest.Hint("hunter2", []string{"env", "direct"}))
+	assert.Equal(t, `: did you mean "direct"?`, suggest.Hint("drect", []string{"env", "direct"}))
+	assert.Empty(t, suggest.Hint("hunter2", []string{"env", "direct"}))
 }
 
 // Of two that are as near the first is meant, and nothing is meant that is too far.
 func TestTiesAndThreshold(t *testing.T) {
-	assert.Equal(t, "bat", nearest.To("xat", []string{"bat", "cat"}))
-	assert.Equal(t, "cat", nearest.To("xat", []string{"cat", "bat"}))
-	assert.Equal(t, "bat", nearest.To("bat", []string{"cat", "bat"}))
-	assert.Equal(t, "abcdef", nearest.To("abcdxx", []string{"abcdef"}), "two of six are a third")
-	assert.Empty(t, nearest.To("abcxxx", []string{"abcdef"}), "three of six are half")
-	assert.Empty(t, nearest.To("axx", []string{"abc"}))
+	assert.Equal(t, "bat", suggest.Closest("xat", []string{"bat", "cat"}))
+	assert.Equal(t, "cat", suggest.Closest("xat", []string{"cat", "bat"}))
+	assert.Equal(t, "bat", suggest.Closest("bat", []string{"cat", "bat"}))
+	assert.Equal(t, "abcdef", suggest.Closest("abcdxx", []string{"abcdef"}), "two of six are a third")
+	assert.Empty(t, suggest.Closest("abcxxx", []string{"abcdef"}), "three of six are half")
+	assert.Empty(t, suggest.Closest("axx", []string{"abc"}))
 }

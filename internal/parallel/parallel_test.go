@@ -1,4 +1,4 @@
-package fan_test
+package parallel_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/hush-secrets/hush/internal/fan"
+	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 func TestEachDoesAllAndNotTooManyAtOnce(t *testing.T) {
@@ -22,7 +22,7 @@ func TestEachDoesAllAndNotTooManyAtOnce(t *testing.T) {
 		}{{0, 3, 0}, {1, 3, 1}, {2, 3, 1}, {3, 3, 1}, {7, 3, 3}, {20, 8, 3}, {5, 1, 5}} {
 			done := make([]atomic.Int32, c.n)
 			start := time.Now()
-			fan.Each(c.n, c.most, func(i int) {
+			parallel.Each(c.n, c.most, func(i int) {
 				time.Sleep(time.Second)
 				done[i].Add(1)
 			})
@@ -39,7 +39,7 @@ func TestEachPassesAPanicOn(t *testing.T) {
 	for _, n := range []int{1, 2, 100} {
 		var calls atomic.Int32
 		assert.PanicsWithError(t, "as it is", func() {
-			fan.Each(n, 2, func(int) {
+			parallel.Each(n, 2, func(int) {
 				calls.Add(1)
 				panic(failure)
 			})
@@ -53,7 +53,7 @@ func TestEachPassesAGoexitOn(t *testing.T) {
 		returned := false
 		var caller sync.WaitGroup
 		caller.Go(func() {
-			fan.Each(n, 2, func(int) { runtime.Goexit() })
+			parallel.Each(n, 2, func(int) { runtime.Goexit() })
 			returned = true
 		})
 		caller.Wait()
@@ -65,7 +65,7 @@ func TestEachBeginsAllThatHaveAWorker(t *testing.T) {
 	for range 100 {
 		var begun atomic.Int32
 		assert.Panics(t, func() {
-			fan.Each(20, 20, func(i int) {
+			parallel.Each(20, 20, func(i int) {
 				begun.Add(1)
 				if i == 0 {
 					panic("at once")

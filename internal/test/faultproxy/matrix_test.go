@@ -19,7 +19,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/chain"
-	"github.com/hush-secrets/hush/internal/faultproxy"
+	"github.com/hush-secrets/hush/internal/test/faultproxy"
 )
 
 // The times are for a machine that is not busy; on one that is, a cell takes them

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/hush-secrets/hush/internal/vaulttest"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 func Example() {

@@ -23,7 +23,7 @@ import (
 	"github.com/hush-secrets/hush/direct"
 	"github.com/hush-secrets/hush/direct/directtest"
 	"github.com/hush-secrets/hush/extension"
-	"github.com/hush-secrets/hush/internal/faultproxy"
+	"github.com/hush-secrets/hush/internal/test/faultproxy"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/direct"
-	"github.com/hush-secrets/hush/internal/faultproxy"
+	"github.com/hush-secrets/hush/internal/test/faultproxy"
 )
 
 // unretried is direct with a client that retries nothing by itself.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/chain"
-	"github.com/hush-secrets/hush/internal/vaulttest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 // vaultFailures are of Vault, each with something to hide in it.
