@@ -71,7 +71,7 @@ type distinctKey struct {
 
 // add returns the place of what must be asked for to answer ref.
 func (d *distinct) add(ref Ref) int {
-	key := distinctKey{whole: ref.Whole()}
+	key := distinctKey{whole: ref.Key()}
 	asked := key.whole
 	asked.freshness = ref.freshness
 	if ref.freshness != nil {
@@ -129,7 +129,7 @@ func (r Result) of(ref Ref) Result {
 		secret, err := ref.Select(r.Secret)
 		return Result{Secret: secret, Err: err}
 	case *Error:
-		if e != nil && e.Ref == ref.Whole() {
+		if e != nil && e.Ref == ref.Key() {
 			return Result{Err: NewError(e.Provider, ref, e.Class, e.Err)}
 		}
 	}

@@ -282,7 +282,7 @@ func FuzzLoadTag(f *testing.F) {
 			if err == nil {
 				text = text[:len(text)-len(",optional")]
 			}
-			if ref, parseErr := hush.ParseRef(text); parseErr != nil || ref.Whole() != calls[0] {
+			if ref, parseErr := hush.ParseRef(text); parseErr != nil || ref.Key() != calls[0] {
 				t.Errorf("%q asks for %q, %v", tag, calls[0], parseErr)
 			}
 		default:

@@ -93,7 +93,7 @@ func (m static) Get(ctx context.Context, ref Ref) (Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return Secret{}, NewError(name, ref, ErrCanceled, err)
 	}
-	if whole := ref.Whole(); whole.Version != "" || whole.Stage != "" {
+	if whole := ref.Key(); whole.Version != "" || whole.Stage != "" {
 		return Secret{}, NewError(name, ref, ErrUnsupported, errors.New("it knows no versions and no stages"))
 	}
 	value, ok := m[ref.Name]

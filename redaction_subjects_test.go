@@ -49,7 +49,7 @@ var dbProd = hush.Name("db/prod")
 // used, so that they hold tokens, connections and cached secrets. A group is printed
 // before the next one is made, because idle connections are closed after a few seconds.
 var subjectGroups = []func(*testing.T) map[string]subject{
-	coreSubjects, decoratorSubjects, configSubjects, awsSubjects, extensionSubjects, vaultSubjects, authSubjects, otherSubjects,
+	coreSubjects, decoratorSubjects, configSubjects, awsSubjects, extensionSubjects, vaultSubjects, vaulttestSubjects, authSubjects, otherSubjects,
 }
 
 // used returns p after a Get of dbProd.
@@ -69,14 +69,14 @@ func coreSubjects(*testing.T) map[string]subject {
 	ref := dbProd.NewerThan(secret)
 	err := hush.NewError("test", ref, hush.ErrDenied, nil)
 	return map[string]subject{
-		"Error":    holding(err),
-		"Ref":      holding(ref),
-		"Result":   holding(hush.Result{Secret: secret, Err: err}),
-		"Rotation": holding(hush.Rotation{Stages: []string{"AWSPENDING"}}),
-		"Scheme":   holding(env.Scheme()),
-		"Secret":   holding(secret),
-		"Static":   holding(static()),
-		"Value":    holding(secret.Value),
+		"Error":       holding(err),
+		"Ref":         holding(ref),
+		"Result":      holding(hush.Result{Secret: secret, Err: err}),
+		"RetryPolicy": holding(hush.RetryPolicy{Stages: []string{"AWSPENDING"}}),
+		"Scheme":      holding(env.Scheme()),
+		"Secret":      holding(secret),
+		"Static":      holding(static()),
+		"Value":       holding(secret.Value),
 	}
 }
 
@@ -113,21 +113,21 @@ func decoratorSubjects(t *testing.T) map[string]subject {
 func configSubjects(t *testing.T) map[string]subject {
 	t.Helper()
 	t.Setenv("HUSHTEST_DB_PROD", canary)
-	c := config.Config{Providers: []config.Link{{URL: "env:?prefix=HUSHTEST_"}}, Log: config.Log{Level: config.LevelOff}}
+	c := config.Config{Providers: []config.Store{{URL: "env:?prefix=HUSHTEST_"}}, Log: config.Log{Level: config.LevelOff}}
 	p, err := config.Open(t.Context(), &c, env.Scheme())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return map[string]subject{
-		"config.Breaker":  holding(c.Breaker),
-		"config.Cache":    holding(c.Cache),
-		"config.Config":   holding(c),
-		"config.Level":    holding(c.Log.Level),
-		"config.Link":     holding(c.Providers[0]),
-		"config.Log":      holding(c.Log),
-		"config.OpenLink": holding(p.Links()[0]),
-		"config.Policy":   holding(config.PolicyOutages),
-		"config.Provider": holding(used(t, p)),
-		"config.Setting":  holding(config.Settings()[0]),
+		"config.Breaker":   holding(c.Breaker),
+		"config.Cache":     holding(c.Cache),
+		"config.Config":    holding(c),
+		"config.Level":     holding(c.Log.Level),
+		"config.Store":     holding(c.Providers[0]),
+		"config.Log":       holding(c.Log),
+		"config.OpenStore": holding(p.Stores()[0]),
+		"config.Policy":    holding(config.PolicyOutages),
+		"config.Provider":  holding(used(t, p)),
+		"config.Setting":   holding(config.Settings()[0]),
 	}
 }
 
@@ -206,6 +206,31 @@ func vaultSubjects(t *testing.T) map[string]subject {
 	}
 }
 
+func vaulttestSubjects(t *testing.T) map[string]subject {
+	t.Helper()
+	server, err := vaulttest.Start(nil)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	server.Put("secret", dbProd.Name, map[string]any{"password": canary})
+	token := server.Token(nil)
+	client := server.Client()
+	client.SetToken(token)
+	used(t, vault.New(client, nil))
+	return map[string]subject{
+		"vault/vaulttest.AWSLogin":     holding(vaulttest.AWSLogin{}),
+		"vault/vaulttest.Call":         holding(server.Recent()[0], token),
+		"vault/vaulttest.Counts":       holding(server.Counts(), token),
+		"vault/vaulttest.Engine":       holding(vaulttest.KV2),
+		"vault/vaulttest.Failure":      holding(vaulttest.Failure{Status: http.StatusForbidden}),
+		"vault/vaulttest.Kind":         holding(server.Recent()[0].Kind),
+		"vault/vaulttest.Lease":        holding(vaulttest.Lease{Path: "database/creds/app"}),
+		"vault/vaulttest.LeaseOptions": holding(vaulttest.LeaseOptions{TTL: time.Minute}),
+		"vault/vaulttest.Options":      holding(vaulttest.Options{TLS: true}),
+		"vault/vaulttest.Server":       holding(server, token),
+		"vault/vaulttest.TokenOptions": holding(vaulttest.TokenOptions{TTL: time.Minute}),
+	}
+}
+
 func authSubjects(t *testing.T) map[string]subject {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "token")
@@ -260,7 +285,7 @@ func otherSubjects(t *testing.T) map[string]subject {
 		"env.Options":                     holding(env.Options{Prefix: "HUSHTEST_"}),
 		"env.Provider":                    holding(used(t, env.New(&env.Options{Prefix: "HUSHTEST_"}))),
 		"examples/bearer.Transport":       holding(bearer.New(static(), dbProd, "https://api.example.com", nil)),
-		"examples/sqlconnector.Connector": holding(sqlconnector.New(static(), dbProd, nil, open, hush.Rotation{})),
+		"examples/sqlconnector.Connector": holding(sqlconnector.New(static(), dbProd, nil, open, hush.RetryPolicy{})),
 		"examples/sqlconnector.Login":     holding(sqlconnector.Login{Username: "app", Password: hush.NewValue([]byte(canary))}),
 		"examples/tlscert.Pair":           holding(pair, privateKey),
 		"providertest.Harness":            holding(providertest.Harness{Provider: &inMemory}),

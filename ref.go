@@ -166,9 +166,9 @@ func faultOfUnicode(text string) string {
 	return ""
 }
 
-// Whole returns r without its field and freshness: the key of a cache. Without a
+// Key returns r without its field and freshness: the key of a cache. Without a
 // version, the stage AWSCURRENT is the same as none.
-func (r Ref) Whole() Ref {
+func (r Ref) Key() Ref {
 	whole := Ref{Name: r.Name, Version: r.Version, Stage: r.Stage}
 	if whole.Version == "" && whole.Stage == CurrentStage {
 		whole.Stage = ""

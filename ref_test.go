@@ -145,8 +145,8 @@ func TestWhole(t *testing.T) {
 		hush.Name("db").Fresh():                         {Name: "db"},
 		hush.Name("db").NewerThan(hush.Secret{}):        {Name: "db"},
 	} {
-		assert.Equal(t, want, in.Whole())
-		assert.Equal(t, want, in.Whole().Whole(), "it is a key")
+		assert.Equal(t, want, in.Key())
+		assert.Equal(t, want, in.Key().Key(), "it is a key")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestFreshnessShowsNowhere(t *testing.T) {
 	for _, ref := range []hush.Ref{plain.Fresh(), plain.NewerThan(hush.Secret{})} {
 		assert.NotEqual(t, plain, ref)
 		assert.Equal(t, plain.String(), ref.String())
-		assert.Equal(t, plain.Whole(), ref.Whole())
+		assert.Equal(t, plain.Key(), ref.Key())
 		err := hush.NewError("p", ref, hush.ErrDenied, nil)
 		assert.Equal(t, plain, err.Ref, "an error carries the Ref without it")
 	}

@@ -59,7 +59,7 @@ func (w *world) rotate(gap time.Duration) {
 }
 
 // query logs in as a program does, and checks that fn sees no version twice.
-func (w *world) query(ctx context.Context, t *testing.T, r hush.Rotation, p hush.Provider) error {
+func (w *world) query(ctx context.Context, t *testing.T, r hush.RetryPolicy, p hush.Provider) error {
 	seen := map[string]bool{}
 	return r.Use(ctx, p, hush.Name(dbName), func(s hush.Secret) error {
 		if seen[s.Version] {
@@ -84,7 +84,7 @@ type fakeExtension struct {
 }
 
 func (e *fakeExtension) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-	if _, fresh := ref.Freshness(); fresh || ref.Whole().Stage != "" {
+	if _, fresh := ref.Freshness(); fresh || ref.Key().Stage != "" {
 		return e.store.Get(ctx, ref)
 	}
 	e.mu.Lock()
@@ -140,7 +140,7 @@ func TestRotations(t *testing.T) {
 						case <-rotated:
 							over = true
 						case <-time.After(10 * time.Millisecond):
-							queries.Go(func() { assert.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p)) })
+							queries.Go(func() { assert.NoError(t, w.query(t.Context(), t, hush.RetryPolicy{}, p)) })
 						}
 					}
 					queries.Wait()
@@ -150,9 +150,9 @@ func TestRotations(t *testing.T) {
 	}
 }
 
-// TestTheEndOfPatience is about rotations that end close to it: just before, just
+// TestTheEndOfMaxWait is about rotations that end close to it: just before, just
 // when the last question is answered, and just after.
-func TestTheEndOfPatience(t *testing.T) {
+func TestTheEndOfMaxWait(t *testing.T) {
 	for name, stack := range stacks {
 		for gap, succeeds := range map[time.Duration]bool{
 			2999 * time.Millisecond: true, 3000 * time.Millisecond: true, 3004 * time.Millisecond: true, 3006 * time.Millisecond: false,
@@ -160,7 +160,7 @@ func TestTheEndOfPatience(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld()
 				p := stack(t, w)
-				require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p), "which warms the caches")
+				require.NoError(t, w.query(t.Context(), t, hush.RetryPolicy{}, p), "which warms the caches")
 				var done sync.WaitGroup
 				begun := make(chan struct{})
 				done.Go(func() {
@@ -190,10 +190,10 @@ func TestTheEndOfTheContext(t *testing.T) {
 			p := stack(t, w)
 			ctx, cancel := context.WithTimeout(t.Context(), 2800*time.Millisecond)
 			defer cancel()
-			require.NoError(t, w.query(ctx, t, hush.Rotation{}, p))
+			require.NoError(t, w.query(ctx, t, hush.RetryPolicy{}, p))
 			go w.rotate(2250 * time.Millisecond)
 			synctest.Wait()
-			assert.NoError(t, w.query(ctx, t, hush.Rotation{}, p), name)
+			assert.NoError(t, w.query(ctx, t, hush.RetryPolicy{}, p), name)
 			assert.NoError(t, ctx.Err())
 		})
 	}
@@ -205,11 +205,11 @@ func TestStages(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			p := stack(t, w)
-			require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+			require.NoError(t, w.query(t.Context(), t, hush.RetryPolicy{}, p))
 			go w.rotate(time.Minute) // longer than any patience
 			synctest.Wait()
 			start := time.Now()
-			err := w.query(t.Context(), t, hush.Rotation{Stages: []string{"NOSUCH", "AWSPENDING"}}, p)
+			err := w.query(t.Context(), t, hush.RetryPolicy{Stages: []string{"NOSUCH", "AWSPENDING"}}, p)
 			assert.NoError(t, err, name)
 			assert.Less(t, time.Since(start), 100*time.Millisecond, name)
 			time.Sleep(time.Minute)
@@ -219,7 +219,7 @@ func TestStages(t *testing.T) {
 			var seen []string
 			go w.rotate(time.Second)
 			synctest.Wait()
-			err = hush.Rotation{Stages: []string{"AWSPENDING"}}.Use(t.Context(), p, hush.Name(dbName), func(s hush.Secret) error {
+			err = hush.RetryPolicy{Stages: []string{"AWSPENDING"}}.Use(t.Context(), p, hush.Name(dbName), func(s hush.Secret) error {
 				seen = append(seen, s.Version)
 				return hush.ErrRejected
 			})
@@ -232,7 +232,7 @@ func TestStages(t *testing.T) {
 // TestStagesAreReadAfresh: what a cache holds of a stage may be from the rotation
 // before, and an answer of another store is none.
 func TestStagesAreReadAfresh(t *testing.T) {
-	r := hush.Rotation{Patience: -1, Stages: []string{"AWSPENDING"}}
+	r := hush.RetryPolicy{MaxWait: -1, Stages: []string{"AWSPENDING"}}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		p := cached(t, w)
@@ -244,7 +244,7 @@ func TestStagesAreReadAfresh(t *testing.T) {
 		assert.NoError(t, w.query(t.Context(), t, r, p))
 		time.Sleep(time.Minute)
 	})
-	for _, pending := range []hush.Secret{{Version: "v2", Stale: true}, {Version: "v2", Fallback: true}} {
+	for _, pending := range []hush.Secret{{Version: "v2", Stale: true}, {Version: "v2", FromFallback: true}} {
 		runs := 0
 		w := newWorld()
 		w.pending.Store(&pending)
@@ -258,22 +258,22 @@ func TestStagesAreReadAfresh(t *testing.T) {
 }
 
 // TestTwoRotations: what is to be newer is newer than the last answer, or a cache
-// would give that one until Patience is over.
+// would give that one until MaxWait has passed.
 func TestTwoRotations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		p := cached(t, w)
-		require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+		require.NoError(t, w.query(t.Context(), t, hush.RetryPolicy{}, p))
 		w.store.Put(dbName, []byte("p1"))
 		w.accepts.Store("p2")
 		time.AfterFunc(500*time.Millisecond, func() { w.store.Put(dbName, []byte("p2")) })
 		start := time.Now()
-		assert.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+		assert.NoError(t, w.query(t.Context(), t, hush.RetryPolicy{}, p))
 		assert.Less(t, time.Since(start), 2*time.Second)
 	})
 }
 
-// TestRandomRotations: whatever the gap within Patience, the load and the layers,
+// TestRandomRotations: whatever the gap within MaxWait, the load and the layers,
 // no query fails, and (in query) none sees a version twice.
 func TestRandomRotations(t *testing.T) {
 	for seed := range uint64(60) {
@@ -283,7 +283,7 @@ func TestRandomRotations(t *testing.T) {
 				upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
 				w := newWorld()
 				p := stack(t, w)
-				r := hush.Rotation{}
+				r := hush.RetryPolicy{}
 				if random.IntN(2) == 0 {
 					r.Stages = []string{"AWSPENDING"}
 				}
@@ -310,7 +310,7 @@ func TestHerd(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			p := cached(t, w)
-			require.NoError(t, w.query(t.Context(), t, hush.Rotation{}, p))
+			require.NoError(t, w.query(t.Context(), t, hush.RetryPolicy{}, p))
 			w.accepts.Store("p1")
 			if rotates {
 				go w.rotate(2 * time.Second)
@@ -319,7 +319,7 @@ func TestHerd(t *testing.T) {
 			var herd sync.WaitGroup
 			for range 1000 {
 				herd.Go(func() {
-					if err := w.query(t.Context(), t, hush.Rotation{}, p); errors.Is(err, hush.ErrRejected) {
+					if err := w.query(t.Context(), t, hush.RetryPolicy{}, p); errors.Is(err, hush.ErrRejected) {
 						failed.Add(1)
 					}
 				})

@@ -15,14 +15,14 @@ import (
 // A Secret is one version of a secret, and how it came here. Its Value hides
 // itself; the rest may be printed.
 type Secret struct {
-	Value    Value
-	Version  string    // the store's name for this version; empty where it has none
-	Stages   []string  // labels on that version; read-only, shared between readers
-	Created  time.Time // when the store made this version; zero: unknown
-	Expires  time.Time // when a lease ends, and no cache keeps it longer; zero: never
-	Source   string    // who answered: the backend's name, or the link's in a chain
-	Stale    bool      // served past its TTL because the store could not be asked
-	Fallback bool      // a store before this one could not be asked
+	Value        Value
+	Version      string    // the store's name for this version; empty where it has none
+	Stages       []string  // labels on that version; read-only, shared between readers
+	Created      time.Time // when the store made this version; zero: unknown
+	Expires      time.Time // when a lease ends, and no cache keeps it longer; zero: never
+	Source       string    // who answered: the backend's name, or the link's in a chain
+	Stale        bool      // served past its TTL because the store could not be asked
+	FromFallback bool      // a store before this one could not be asked
 
 	// Metadata is what somebody has noted in the store about the secret, and no part
 	// of the Value: Vault's custom metadata. Read-only; nil where the store has none.
@@ -52,7 +52,7 @@ func (s Secret) Validate() error {
 func (s Secret) Equal(t Secret) bool {
 	return s.Value.Equal(t.Value) && s.Version == t.Version && slices.Equal(s.Stages, t.Stages) &&
 		s.Created.Equal(t.Created) && s.Expires.Equal(t.Expires) && s.Source == t.Source &&
-		s.Stale == t.Stale && s.Fallback == t.Fallback && maps.Equal(s.Metadata, t.Metadata)
+		s.Stale == t.Stale && s.FromFallback == t.FromFallback && maps.Equal(s.Metadata, t.Metadata)
 }
 
 // Field returns s with a part of its JSON as the Value: the top-level member of

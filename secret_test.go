@@ -124,7 +124,7 @@ func TestSecretEqual(t *testing.T) {
 	full := func() hush.Secret {
 		return hush.Secret{
 			Value: hush.NewValue([]byte("x")), Version: "v", Stages: []string{"a", "b"}, Created: time.Unix(1, 0), Expires: time.Unix(2, 0),
-			Source: "s", Stale: true, Fallback: true, Metadata: map[string]string{"owner": "team"},
+			Source: "s", Stale: true, FromFallback: true, Metadata: map[string]string{"owner": "team"},
 		}
 	}
 	same := full()
@@ -140,7 +140,7 @@ func TestSecretEqual(t *testing.T) {
 		"Expires":  func(s *hush.Secret) { s.Expires = time.Unix(3, 0) },
 		"Source":   func(s *hush.Secret) { s.Source = "" },
 		"Stale":    func(s *hush.Secret) { s.Stale = false },
-		"Fallback": func(s *hush.Secret) { s.Fallback = false },
+		"Fallback": func(s *hush.Secret) { s.FromFallback = false },
 		"Metadata": func(s *hush.Secret) { s.Metadata = map[string]string{"owner": "other"} },
 	} {
 		other := full()

@@ -11,9 +11,9 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// TestStagesTakeNoMoreThanThePatience: a store that dawdles over a stage does not
+// TestStagesTakeNoMoreThanMaxWait: a store that dawdles over a stage does not
 // make Use outlive it.
-func TestStagesTakeNoMoreThanThePatience(t *testing.T) {
+func TestStagesTakeNoMoreThanMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			if ref.Stage == "" {
@@ -23,7 +23,7 @@ func TestStagesTakeNoMoreThanThePatience(t *testing.T) {
 			return hush.Secret{}, hush.NewError("p", ref, hush.ErrCanceled, ctx.Err())
 		})
 		start := time.Now()
-		err := hush.Rotation{Stages: []string{"A", "B"}}.Use(t.Context(), p, hush.Name(dbName), func(hush.Secret) error { return hush.ErrRejected })
+		err := hush.RetryPolicy{Stages: []string{"A", "B"}}.Use(t.Context(), p, hush.Name(dbName), func(hush.Secret) error { return hush.ErrRejected })
 		assert.ErrorIs(t, err, hush.ErrRejected)
 		assert.Equal(t, 3*time.Second, time.Since(start))
 	})

@@ -11,26 +11,26 @@ import (
 )
 
 const (
-	defaultPatience = 3 * time.Second
-	firstPause      = 100 * time.Millisecond
-	longestPause    = 500 * time.Millisecond
+	defaultMaxWait = 3 * time.Second
+	firstPause     = 100 * time.Millisecond
+	longestPause   = 500 * time.Millisecond
 	// reserve is the most that the last question keeps of the caller's time.
 	reserve = 500 * time.Millisecond
 )
 
 // Use runs fn with the secret that ref names and, if fn's error says that the
-// secret was rejected, again with another one. It is Rotation{}.Use.
+// secret was rejected, again with another one. It is RetryPolicy{}.Use.
 func Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error {
-	return Rotation{}.Use(ctx, p, ref, fn)
+	return RetryPolicy{}.Use(ctx, p, ref, fn)
 }
 
-// A Rotation is how to live through one: a store's current version and what a
-// database accepts do not change at the same moment. The zero Rotation is what
+// A RetryPolicy is how to live through one: a store's current version and what a
+// database accepts do not change at the same moment. The zero RetryPolicy is what
 // [Use] does.
-type Rotation struct {
-	// Patience is how long Use waits for another secret, from the first rejection
+type RetryPolicy struct {
+	// MaxWait is how long Use waits for another secret, from the first rejection
 	// on. Zero is 3 s. Negative is no time: the store is asked once more, at once.
-	Patience time.Duration
+	MaxWait time.Duration
 
 	// Stages are tried before waiting, for a store that labels a version before it
 	// is current: AWSPENDING is there before the database's password changes. A
@@ -45,9 +45,9 @@ type Rotation struct {
 // Use asks p for ref and runs fn with the secret. If fn's error matches
 // [ErrRejected], or Rejected says so, Use asks for another secret and runs fn with
 // that: at once, then the Stages, then after pauses of 100 ms doubling to 500 ms,
-// and a last time when Patience is over. A rotation may end just then, so the last
+// and a last time when MaxWait has passed. A rotation may end just then, so the last
 // question must be answered by the store and not by a cache; it is waited for even
-// though Patience is over. If ctx has a deadline before that, the last question is
+// though MaxWait has passed. If ctx has a deadline before that, the last question is
 // asked a quarter of the time left ahead of it, at most 500 ms, so that the answer
 // can still be used; a context that is cancelled ends the wait without one.
 //
@@ -61,12 +61,12 @@ type Rotation struct {
 // and so the error of the first question. When it gives up, the error is
 // ErrRejected about ref, and its cause is fn's last error and the reason, either
 // of which errors.Is and errors.As find.
-func (r Rotation) Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error {
+func (r RetryPolicy) Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error {
 	first, err := p.Get(ctx, ref)
 	if err != nil {
 		return err
 	}
-	u := &use{Rotation: r, p: p, ref: ref, fn: fn, tried: []Secret{first}}
+	u := &use{RetryPolicy: r, p: p, ref: ref, fn: fn, tried: []Secret{first}}
 	if u.run(first) {
 		return u.err
 	}
@@ -78,7 +78,7 @@ func (r Rotation) Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) 
 
 // A use is one Use under way.
 type use struct {
-	Rotation
+	RetryPolicy
 	p   Provider
 	ref Ref
 	fn  func(Secret) error
@@ -126,9 +126,9 @@ func (u *use) again(ctx context.Context, first Secret) (reason error) {
 // begin sets the time of the last question, on both clocks: the monotonic one
 // alone would stretch it by a freeze.
 func (u *use) begin(ctx context.Context) {
-	u.window = max(u.Patience, 0)
-	if u.Patience == 0 {
-		u.window = defaultPatience
+	u.window = max(u.MaxWait, 0)
+	if u.MaxWait == 0 {
+		u.window = defaultMaxWait
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
@@ -150,7 +150,7 @@ func (u *use) ask(ctx context.Context) (settled, over bool, reason error) {
 		return false, true, ended(ctx)
 	case ends(err):
 		return false, true, err
-	case err == nil && !secret.Stale && !secret.Fallback:
+	case err == nil && !secret.Stale && !secret.FromFallback:
 		u.current = secret
 		settled = u.offer(&u.tried, secret)
 	}
@@ -191,7 +191,7 @@ func (u *use) stages(ctx context.Context) bool {
 		ref := Ref{Name: u.ref.Name, Stage: stage, Field: u.ref.Field}
 		secret, err := u.getWithin(ctx, ref.Fresh())
 		known := slices.ContainsFunc(u.tried, secret.isVersionOf)
-		if err == nil && !secret.Stale && !secret.Fallback && !known && u.offer(&u.early, secret) {
+		if err == nil && !secret.Stale && !secret.FromFallback && !known && u.offer(&u.early, secret) {
 			return true
 		}
 	}

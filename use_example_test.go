@@ -41,11 +41,11 @@ func ExampleUse() {
 }
 
 // Drivers that have errors of their own say by Rejected which of them are about
-// the secret. Patience fits into the time that a request has.
-func ExampleRotation() {
+// the secret. MaxWait fits into the time that a request has.
+func ExampleRetryPolicy() {
 	errAuth := errors.New("WRONGPASS invalid username-password pair")
-	rotation := hush.Rotation{
-		Patience: 100 * time.Millisecond,
+	rotation := hush.RetryPolicy{
+		MaxWait:  100 * time.Millisecond,
 		Stages:   []string{"AWSPENDING"},
 		Rejected: func(err error) bool { return errors.Is(err, errAuth) },
 	}

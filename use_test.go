@@ -101,7 +101,7 @@ func TestUseAsksOnABackOffAndALastTime(t *testing.T) {
 				return m.Get(ctx, ref)
 			})
 			l := login{accepts: "b"}
-			err := hush.Rotation{Patience: c.patience}.Use(ctx, p, hush.Name(dbName), l.try)
+			err := hush.RetryPolicy{MaxWait: c.patience}.Use(ctx, p, hush.Name(dbName), l.try)
 			assert.Equal(t, hush.ErrRejected, hush.ClassOf(err), name)
 			assert.Equal(t, []string{"a"}, l.tried, "%s: once for each secret", name)
 			assert.Equal(t, c.at, at[1:], name)
@@ -204,7 +204,7 @@ func TestWhatIsNoOtherSecret(t *testing.T) {
 		return hush.Secret{Value: hush.NewValue([]byte(text)), Version: version}
 	}
 	stale, fallback := value("b", "v2"), value("b", "v2")
-	stale.Stale, fallback.Fallback = true, true
+	stale.Stale, fallback.FromFallback = true, true
 	for name, c := range map[string]struct {
 		first, then hush.Secret
 		runs        int
@@ -240,7 +240,7 @@ func TestWhatIsNoOtherSecret(t *testing.T) {
 func TestAVersionIsNotAskedForAgain(t *testing.T) {
 	var m providertest.Map
 	version := m.Put(dbName, []byte("a"))
-	err := hush.Rotation{Stages: []string{"AWSCURRENT"}}.Use(t.Context(), &m, hush.Ref{Name: dbName, Version: version}, (&login{}).try)
+	err := hush.RetryPolicy{Stages: []string{"AWSCURRENT"}}.Use(t.Context(), &m, hush.Ref{Name: dbName, Version: version}, (&login{}).try)
 	assert.Equal(t, hush.ErrRejected, hush.ClassOf(err))
 	assert.EqualError(t, err, `"db/prod?version=v1": rejected: login: rejected; the reference asks for this version and no other`)
 	assert.Len(t, m.Calls(), 1)
@@ -251,7 +251,7 @@ func TestTheResultHasFnsErrorAndTheReason(t *testing.T) {
 		var m providertest.Map
 		m.Put(dbName, []byte("canary-4711"))
 		mine := errors.New("FATAL: no")
-		r := hush.Rotation{Rejected: func(err error) bool { return errors.Is(err, mine) }}
+		r := hush.RetryPolicy{Rejected: func(err error) bool { return errors.Is(err, mine) }}
 		err := r.Use(t.Context(), &m, hush.Name(dbName), func(hush.Secret) error { return mine })
 		assert.ErrorIs(t, err, mine)
 		assert.EqualError(t, err, `"db/prod": rejected: FATAL: no; no other secret came within 3s`)
@@ -259,7 +259,7 @@ func TestTheResultHasFnsErrorAndTheReason(t *testing.T) {
 
 		down := &hush.Error{Provider: "map", Class: hush.ErrThrottled}
 		m.Script(providertest.Step{}, providertest.Step{Err: down})
-		err = hush.Rotation{Patience: -1, Rejected: r.Rejected}.Use(t.Context(), &m, hush.Name(dbName), func(hush.Secret) error { return mine })
+		err = hush.RetryPolicy{MaxWait: -1, Rejected: r.Rejected}.Use(t.Context(), &m, hush.Name(dbName), func(hush.Secret) error { return mine })
 		assert.ErrorIs(t, err, down, "why the last question had no answer")
 	})
 }

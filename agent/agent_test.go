@@ -211,7 +211,7 @@ func TestBodies(t *testing.T) {
 		{
 			"db",
 			hush.Secret{
-				Created: time.Unix(1569534789, 0), Expires: time.Unix(1569534790, 123456789), Stale: true, Fallback: true,
+				Created: time.Unix(1569534789, 0), Expires: time.Unix(1569534790, 123456789), Stale: true, FromFallback: true,
 			},
 			`{"ARN":null,"Name":"db","VersionId":null,"SecretString":"","CreatedDate":"1569534789","Expires":"1569534790.123456789","Stale":true,"Fallback":true}`,
 		},

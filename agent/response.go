@@ -95,7 +95,7 @@ func found(id string, secret hush.Secret) response {
 	b := body{
 		VersionID: known(secret.Version), VersionStages: secret.Stages,
 		CreatedDate: date(secret.Created), Expires: date(secret.Expires),
-		Stale: secret.Stale, Fallback: secret.Fallback,
+		Stale: secret.Stale, Fallback: secret.FromFallback,
 	}
 	if strings.HasPrefix(id, "arn:") {
 		b.ARN = &id

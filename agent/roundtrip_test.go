@@ -63,7 +63,7 @@ func TestSecretsComeBack(t *testing.T) {
 		{Value: hush.NewValue([]byte("s3cret"))},
 		{Value: hush.NewValue([]byte("</script>&\u2028\u2029\"\\\x00\x7f🔑")), Version: "v 1", Stages: []string{"AWSCURRENT", "é"}},
 		{Value: hush.NewValue([]byte{0xff, 0, 0xfe}), Created: time.Unix(1569534789, 123456789).UTC()},
-		{Value: hush.NewValue(nil), Expires: time.Unix(1569534789, 1).UTC(), Stale: true, Fallback: true},
+		{Value: hush.NewValue(nil), Expires: time.Unix(1569534789, 1).UTC(), Stale: true, FromFallback: true},
 		{Value: hush.NewValue([]byte("\ufffd")), Created: time.Unix(0, 0).UTC(), Stale: true},
 	} {
 		for _, id := range []string{

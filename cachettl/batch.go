@@ -31,7 +31,7 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 		fetches := c.startBatch(ctx, part)
 		parallel.Each(len(part), concurrentGets, func(i int) {
 			r := &results[first+i]
-			r.Secret, r.Err = c.getOrJoin(ctx, part[i], fetches[part[i].Whole()])
+			r.Secret, r.Err = c.getOrJoin(ctx, part[i], fetches[part[i].Key()])
 		})
 	}
 	return results
@@ -90,7 +90,7 @@ func (c *Cache) due(refs []hush.Ref, now clock.Instant) (due []*entry) {
 		if _, fresh := ref.Freshness(); fresh || ref.Validate() != nil {
 			continue
 		}
-		whole := ref.Whole()
+		whole := ref.Key()
 		followsInterrupted := c.retire(whole, now)
 		e := c.entry(whole)
 		e.interrupted = e.interrupted || followsInterrupted

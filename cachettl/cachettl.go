@@ -136,7 +136,7 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 	}
 	for _, ref := range refs {
 		if ref.Validate() == nil { // an invalid ref has no entry
-			entries = append(entries, c.entry(ref.Whole()))
+			entries = append(entries, c.entry(ref.Key()))
 		}
 	}
 	for _, e := range entries {

@@ -129,8 +129,8 @@ func TestALeaseIsRenewedThoughAnotherFetchWasInTheWay(t *testing.T) {
 	})
 }
 
-func TestAFallbackReplacesNothingWithinServeExpired(t *testing.T) {
-	bubble(t, &cachettl.Options{ServeExpired: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAFallbackReplacesNothingWithinStaleWhileRevalidate(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleWhileRevalidate: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		time.Sleep(ttl)
 		defer m.Always(fallback("spare"))()
@@ -178,7 +178,7 @@ func TestOnStaleIsForThoseWhoAreServed(t *testing.T) {
 }
 
 func TestNegativeDurationsAreNone(t *testing.T) {
-	o := &cachettl.Options{StaleIfError: -time.Hour, ServeExpired: -time.Hour, RefreshAhead: -time.Hour, NegativeTTL: -time.Hour}
+	o := &cachettl.Options{StaleIfError: -time.Hour, StaleWhileRevalidate: -time.Hour, RefreshAhead: -time.Hour, NegativeTTL: -time.Hour}
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		time.Sleep(ttl - time.Nanosecond)
@@ -206,7 +206,7 @@ func TestAForgottenSecretWhoseStoreCannotBeAskedAfresh(t *testing.T) {
 func TestAnOlderFallbackNeedsNoConfirmation(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		older := made("v1", 1)
-		older.Answer.Fallback = true
+		older.Answer.FromFallback = true
 		m.Script(made("v2", 2), older)
 		reveal(t, c, db)
 		time.Sleep(ttl)

@@ -31,7 +31,7 @@ func upper(s hush.Secret) any { return &derived{strings.ToUpper(s.Value.Reveal()
 
 // describe has in its result what a cache may change about a secret.
 func describe(s hush.Secret) any {
-	return &derived{fmt.Sprint(s.Value.Reveal(), " stale=", s.Stale, " fallback=", s.Fallback)}
+	return &derived{fmt.Sprint(s.Value.Reveal(), " stale=", s.Stale, " fallback=", s.FromFallback)}
 }
 
 func getDerived(t *testing.T, c *cachettl.Cache, ref hush.Ref, key any, derive func(hush.Secret) any) *derived {

@@ -92,11 +92,11 @@ func (e *entry) staleEnd(r *record) clock.Instant {
 
 // mayServeStale reports whether a Get may return r marked Stale.
 func (e *entry) mayServeStale(r *record, now clock.Instant) bool {
-	return !now.Reached(e.staleEnd(r)) || e.mayServeExpired(r, now)
+	return !now.Reached(e.staleEnd(r)) || e.mayRevalidate(r, now)
 }
 
-// mayServeExpired reports whether r is within ServeExpired.
-func (e *entry) mayServeExpired(r *record, now clock.Instant) bool {
+// mayRevalidate reports whether r is within StaleWhileRevalidate.
+func (e *entry) mayRevalidate(r *record, now clock.Instant) bool {
 	return !now.Reached(r.expiredUntil) && !e.unauthenticated()
 }
 

@@ -18,7 +18,7 @@ import (
 // after an expiry, and with the defaults of config in Lambda it gets none.
 func TestFrozenFunction(t *testing.T) {
 	cells := 0
-	for _, mode := range []string{"plain", "serve expired", "refresh ahead", "extension", "config in Lambda"} {
+	for _, mode := range []string{"plain", "stale while revalidate", "refresh ahead", "extension", "config in Lambda"} {
 		t.Run(mode, func(t *testing.T) {
 			for s := range scenarios(mode) {
 				cells++
@@ -99,7 +99,7 @@ func TestBusyServer(t *testing.T) {
 		"a quota of 150 of 450 ms": {300 * ms, 150 * ms},
 	} {
 		for _, hangs := range []bool{false, true} {
-			for _, mode := range []string{"plain", "serve expired"} {
+			for _, mode := range []string{"plain", "stale while revalidate"} {
 				t.Run(fmt.Sprintf("%s, hangs=%t, %s", name, hangs, mode), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						b := &busyServer{function: scenario{mode: mode, ttl: 2 * time.Second, latency: 3 * time.Second}.start()}
@@ -130,7 +130,7 @@ func TestBusyServer(t *testing.T) {
 // TestFrozenFunctionWithoutAStore: during an outage a frozen function returns its
 // stale secret. If the store hangs, a Get waits in full at most once in 30 s.
 func TestFrozenFunctionWithoutAStore(t *testing.T) {
-	for _, mode := range []string{"plain", "serve expired", "config in Lambda"} {
+	for _, mode := range []string{"plain", "stale while revalidate", "config in Lambda"} {
 		for _, gap := range []time.Duration{time.Second, 3 * time.Second, 7 * time.Second} {
 			for bits := range 8 {
 				s := scenario{mode, gap, 150 * time.Millisecond, 20 * time.Millisecond, 2 * time.Second, bits&1 != 0, bits&2 != 0, false}

@@ -24,7 +24,7 @@ func made(version string, minute int) step {
 }
 
 func fallback(text string) step {
-	return step{Answer: &hush.Secret{Value: hush.NewValue([]byte(text)), Source: "env", Fallback: true}}
+	return step{Answer: &hush.Secret{Value: hush.NewValue([]byte(text)), Source: "env", FromFallback: true}}
 }
 
 // fresh reports for each call of m whether it was a fresh one.
@@ -123,7 +123,7 @@ func TestNewerThan(t *testing.T) {
 		"no versions, the same":      {held: v("", "a", 2), than: v("", "a", 2)},
 		"the same field":             {held: v("", `{"p":"a","q":1}`, 2), ref: hush.Ref{Name: "db", Field: "p"}, than: v("", "a", 2)},
 		"another field":              {held: v("", `{"p":"a","q":1}`, 2), ref: hush.Ref{Name: "db", Field: "p"}, than: v("", "b", 2), hit: true},
-		"a fallback":                 {held: hush.Secret{Value: hush.NewValue([]byte("f")), Fallback: true}, than: v("v1", "x", 1)},
+		"a fallback":                 {held: hush.Secret{Value: hush.NewValue([]byte("f")), FromFallback: true}, than: v("v1", "x", 1)},
 		"a stale one":                {held: hush.Secret{Value: hush.NewValue([]byte("f")), Stale: true}, than: v("v1", "x", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -266,7 +266,7 @@ func TestAFallbackIsKeptForABackOffStep(t *testing.T) {
 				secret, err := c.Get(t.Context(), db)
 				require.NoError(t, err)
 				assert.Equal(t, fmt.Sprint("spare ", i), secret.Value.Reveal())
-				assert.True(t, secret.Fallback)
+				assert.True(t, secret.FromFallback)
 			}
 			time.Sleep(want*time.Millisecond - 1)
 			reveal(t, c, db)

@@ -26,7 +26,7 @@ type request struct {
 }
 
 func newRequest(ctx context.Context, ref hush.Ref) *request {
-	r := &request{ref: ref, whole: ref.Whole(), half: math.MaxInt64}
+	r := &request{ref: ref, whole: ref.Key(), half: math.MaxInt64}
 	r.than, r.fresh = ref.Freshness()
 	if deadline, ok := ctx.Deadline(); ok {
 		r.half = time.Until(deadline) / 2
@@ -139,7 +139,7 @@ func (c *Cache) serve(ctx context.Context, r *request, e *entry, held *record, n
 		return c.join(ctx, r, e, now)
 	case e.inBackoff(now), r.gaveUp():
 		return step{record: c.serveStale(e, held)}
-	case e.mayServeExpired(held, now):
+	case e.mayRevalidate(held, now):
 		staleWait = 0
 	}
 	return c.waitOrStale(r, e, c.join(ctx, r, e, now), held, staleWait, now)

@@ -67,11 +67,11 @@ func TestAFetchFoundAtItsTimeoutHasFailed(t *testing.T) {
 	})
 }
 
-// ServeExpired bounds an outage, too: a Get that waits in full returns the stale
+// StaleWhileRevalidate bounds an outage, too: a Get that waits in full returns the stale
 // secret and not the failure.
-func TestAnOutageWithinServeExpired(t *testing.T) {
+func TestAnOutageWithinStaleWhileRevalidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := scenario{mode: "serve expired alone", latency: latency, ttl: 10 * time.Second, monoStops: true}.start()
+		f := scenario{mode: "stale while revalidate alone", latency: latency, ttl: 10 * time.Second, monoStops: true}.start()
 		defer func() { require.NoError(t, f.cache.Close()) }()
 		f.read(t)
 		time.Sleep(f.ttl)
@@ -121,7 +121,7 @@ func TestExtremeOptions(t *testing.T) {
 	}
 	for _, d := range []time.Duration{math.MaxInt64, math.MinInt64} {
 		bubble(t, &cachettl.Options{
-			StaleIfError: d, StaleWait: d, ServeExpired: d, RefreshAhead: d, NegativeTTL: d, FetchTimeout: d, MinRefresh: d,
+			StaleIfError: d, StaleWait: d, StaleWhileRevalidate: d, RefreshAhead: d, NegativeTTL: d, FetchTimeout: d, MinRefresh: d,
 		}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 			assert.Equal(t, "one", reveal(t, c, db))
 			time.Sleep(ttl/2 - 1)

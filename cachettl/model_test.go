@@ -41,7 +41,7 @@ const length = 40
 
 // A setup is what does not change during a run.
 type setup struct {
-	ttl, staleIfError, serveExpired, refreshAhead, negativeTTL, minRefresh time.Duration
+	ttl, staleIfError, staleWhileRevalidate, refreshAhead, negativeTTL, minRefresh time.Duration
 
 	lease   time.Duration // of every secret; 0: none
 	noFresh bool          // the store does not support fresh reads
@@ -50,14 +50,14 @@ type setup struct {
 func drawSetup(rt *rapid.T) setup {
 	among := func(label string, ds ...time.Duration) time.Duration { return rapid.SampledFrom(ds).Draw(rt, label) }
 	return setup{
-		ttl:          among("ttl", time.Minute, time.Minute, time.Minute, 0),
-		staleIfError: among("staleIfError", 0, 10*time.Minute, 30*time.Second),
-		serveExpired: among("serveExpired", 0, 0, 20*time.Second),
-		refreshAhead: among("refreshAhead", 0, 10*time.Second, time.Hour),
-		negativeTTL:  among("negativeTTL", 0, 5*time.Second),
-		minRefresh:   among("minRefresh", 0, -1),
-		lease:        among("lease", 0, 0, 40*time.Second, 100*time.Second),
-		noFresh:      rapid.IntRange(0, 3).Draw(rt, "noFresh") == 3,
+		ttl:                  among("ttl", time.Minute, time.Minute, time.Minute, 0),
+		staleIfError:         among("staleIfError", 0, 10*time.Minute, 30*time.Second),
+		staleWhileRevalidate: among("staleWhileRevalidate", 0, 0, 20*time.Second),
+		refreshAhead:         among("refreshAhead", 0, 10*time.Second, time.Hour),
+		negativeTTL:          among("negativeTTL", 0, 5*time.Second),
+		minRefresh:           among("minRefresh", 0, -1),
+		lease:                among("lease", 0, 0, 40*time.Second, 100*time.Second),
+		noFresh:              rapid.IntRange(0, 3).Draw(rt, "noFresh") == 3,
 	}
 }
 
@@ -141,7 +141,7 @@ func run(s setup, commands []command) (difference string) {
 	store := newModelStore(s, h.read)
 	m := &model{setup: s, store: store, now: h.read, entries: map[string]*modelEntry{}}
 	o.Jitter, o.MaxEntries, o.CountHits = -1, 8, true
-	o.StaleIfError, o.ServeExpired, o.RefreshAhead = s.staleIfError, s.serveExpired, s.refreshAhead
+	o.StaleIfError, o.StaleWhileRevalidate, o.RefreshAhead = s.staleIfError, s.staleWhileRevalidate, s.refreshAhead
 	o.NegativeTTL, o.MinRefresh = s.negativeTTL, s.minRefresh
 	o.OnStale = func(ref hush.Ref, _ hush.Secret, _ error) { store.staleSaid[ref.Name] = true }
 	d := &side{setup: s, hands: h, store: store, cache: cachettl.New(store, s.ttl, o), model: m, seen: map[string]answered{}}
@@ -213,7 +213,7 @@ func (d *side) get(c command) (fault string) {
 	if err == nil {
 		d.seen[c.name] = answered{got, ref.Field}
 	}
-	if got.Stale && !got.Fallback && !d.store.staleSaid[c.name] {
+	if got.Stale && !got.FromFallback && !d.store.staleSaid[c.name] {
 		return "served stale, and OnStale did not say so"
 	}
 	return ""

@@ -41,9 +41,9 @@ type Options struct {
 	// more, such waits are at least 30 s apart until the store responds again.
 	StaleWait time.Duration
 
-	// ServeExpired is how long after its TTL a secret is served at once, marked
+	// StaleWhileRevalidate is how long after its TTL a secret is served at once, marked
 	// Stale, while a fetch runs in the background. Zero means not at all.
-	ServeExpired time.Duration
+	StaleWhileRevalidate time.Duration
 
 	// RefreshAhead is how long before the end of its TTL a secret that is read is
 	// fetched in the background, so that no Get waits for it. The maximum is half
@@ -98,7 +98,7 @@ func (o Options) withDefaults() Options {
 		o.Jitter = 0.1
 	}
 	o.Jitter = min(max(o.Jitter, 0), 1)
-	for _, d := range []*time.Duration{&o.StaleIfError, &o.ServeExpired, &o.RefreshAhead, &o.NegativeTTL} {
+	for _, d := range []*time.Duration{&o.StaleIfError, &o.StaleWhileRevalidate, &o.RefreshAhead, &o.NegativeTTL} {
 		*d = max(*d, 0)
 	}
 	o.StaleWait = max(orDefault(o.StaleWait, defaultStaleWait), 0)

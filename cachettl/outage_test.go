@@ -54,7 +54,7 @@ func TestOutageOfAMinute(t *testing.T) {
 					secret, err := c.Get(t.Context(), hush.Name(names[reads%len(names)]))
 					require.NoError(t, err)
 					require.Equal(t, "good", secret.Value.Reveal())
-					require.False(t, secret.Fallback)
+					require.False(t, secret.FromFallback)
 					reads++
 					if secret.Stale {
 						staleReads++

@@ -79,13 +79,13 @@ func TestRevocation(t *testing.T) {
 				first.Put("db", []byte("one"))
 				links := []chain.Link{{Name: "first", Provider: &first}, {Name: "second", Provider: &second}}
 				c := cachettl.New(chain.New(links, nil), ttl, &cachettl.Options{
-					StaleIfError: time.Hour, ServeExpired: time.Second, RefreshAhead: time.Second, Jitter: -1,
+					StaleIfError: time.Hour, StaleWhileRevalidate: time.Second, RefreshAhead: time.Second, Jitter: -1,
 				})
 				defer func() { assert.NoError(t, c.Close()) }()
 				reveal(t, c, db)
 				revoke(&first, &second)
 				time.Sleep(ttl)
-				_, _ = c.Get(t.Context(), db) // within ServeExpired it may be served once more
+				_, _ = c.Get(t.Context(), db) // within StaleWhileRevalidate it may be served once more
 				synctest.Wait()
 				assert.NotEqual(t, hush.Class(0), failure(t, c, db))
 				first.Always(step{Err: hush.ErrUnavailable})

@@ -31,7 +31,7 @@ func (c *Cache) newRecord(secret hush.Secret, begun clock.Instant, ttl time.Dura
 	r := &record{secret: secret, parts: &parts{}}
 	r.ttlEnd = begun.Add(ttl)
 	r.hitUntil = begun.Add(ttl - min(c.opts.RefreshAhead, ttl/2))
-	r.expiredUntil = r.ttlEnd.Add(c.opts.ServeExpired)
+	r.expiredUntil = r.ttlEnd.Add(c.opts.StaleWhileRevalidate)
 	r.staleUntil = r.ttlEnd.Add(c.opts.StaleIfError)
 	r.refusedUntil = r.ttlEnd.Add(min(c.opts.StaleIfError, ttl))
 	r.refreshAt = r.hitUntil
@@ -158,4 +158,4 @@ func older(s, t hush.Secret) bool {
 }
 
 // degraded reports whether s is not what the store itself holds now.
-func degraded(s hush.Secret) bool { return s.Fallback || s.Stale }
+func degraded(s hush.Secret) bool { return s.FromFallback || s.Stale }

@@ -58,7 +58,7 @@ func (m *modelStore) answer(name string, fresh bool) (hush.Secret, hush.Class) {
 	v := m.secrets[name]
 	switch {
 	case m.broken == fallbacks:
-		return hush.Secret{Value: hush.NewValue([]byte(`{"p":"spare"}`)), Fallback: true}, 0
+		return hush.Secret{Value: hush.NewValue([]byte(`{"p":"spare"}`)), FromFallback: true}, 0
 	case m.broken != 0:
 		return hush.Secret{}, m.broken
 	case fresh && m.noFresh:
@@ -147,7 +147,7 @@ func (m *model) whole(ref hush.Ref) (hush.Secret, hush.Class) {
 func differs(h *modelHeld, ref hush.Ref, than hush.Secret) bool {
 	got, err := ref.Select(h.secret)
 	switch {
-	case h.class != 0, err != nil, got.Fallback, h.secret.Created.Before(than.Created) && !h.secret.Created.IsZero():
+	case h.class != 0, err != nil, got.FromFallback, h.secret.Created.Before(than.Created) && !h.secret.Created.IsZero():
 		return false
 	case got.Version != "" && than.Version != "":
 		return got.Version != than.Version
@@ -213,12 +213,12 @@ func (m *model) fetch(name string, e *modelEntry, fresh bool) (plain, fetched ve
 	forgotten := e.forgotten > 0 && !fresh
 	fresh = fresh || e.forgotten > 0
 	v := m.ask(name, fresh)
-	if v.class == 0 && !fresh && !v.secret.Fallback && e.last != nil && v.secret.Created.Before(e.last.Created) {
+	if v.class == 0 && !fresh && !v.secret.FromFallback && e.last != nil && v.secret.Created.Before(e.last.Created) {
 		v = m.confirm(name, v)
 	}
 	switch {
 	case !fresh:
-	case v.secret.Fallback:
+	case v.secret.FromFallback:
 		e.forgotten = max(e.forgotten-1, 0)
 	case v.class == 0 || v.class == hush.ErrNotFound || v.class == hush.ErrDenied || v.class == hush.ErrUnsupported:
 		e.forgotten = 0
@@ -246,9 +246,9 @@ func (m *model) confirm(name string, older verdict) verdict {
 func (m *model) settle(e *modelEntry, v verdict, fresh bool) (plain verdict) {
 	now := m.now()
 	h := e.held
-	good := h != nil && h.class == 0 && !h.secret.Fallback
+	good := h != nil && h.class == 0 && !h.secret.FromFallback
 	switch class := v.class; {
-	case class == 0 && !v.secret.Fallback:
+	case class == 0 && !v.secret.FromFallback:
 		m.take(e, v.secret, fresh)
 		return v
 	case class == hush.ErrNotFound, class == hush.ErrDenied:
@@ -305,18 +305,18 @@ func (m *model) take(e *modelEntry, s hush.Secret, fresh bool) {
 	end := func(d time.Duration) clock.Instant { return now.Add(min(d, life)) }
 	e.held = &modelHeld{
 		secret: s, ahead: now.Add(min(m.ttl-min(m.refreshAhead, m.ttl/2), life/3*2)), fresh: end(m.ttl),
-		lapsed: end(m.ttl + m.serveExpired), stale: end(m.ttl + m.staleIfError), refused: end(m.ttl + min(m.staleIfError, m.ttl)),
+		lapsed: end(m.ttl + m.staleWhileRevalidate), stale: end(m.ttl + m.staleIfError), refused: end(m.ttl + min(m.staleIfError, m.ttl)),
 	}
 }
 
 // alike compares what callers see.
 func alike(a, b hush.Secret) bool {
-	return a.Value.Equal(b.Value) && a.Version == b.Version && a.Stale == b.Stale && a.Fallback == b.Fallback
+	return a.Value.Equal(b.Value) && a.Version == b.Version && a.Stale == b.Stale && a.FromFallback == b.FromFallback
 }
 
 func inShort(s hush.Secret, class hush.Class) string {
 	if class != 0 {
 		return class.Error()
 	}
-	return fmt.Sprintf("%s stale=%t fallback=%t", s.Value.Reveal(), s.Stale, s.Fallback)
+	return fmt.Sprintf("%s stale=%t fallback=%t", s.Value.Reveal(), s.Stale, s.FromFallback)
 }

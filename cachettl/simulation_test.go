@@ -128,7 +128,7 @@ func (s *remote) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err != nil {
 		return hush.Secret{}, hush.NewError("remote", ref, hush.ErrUnavailable, err)
 	}
-	return hush.Secret{Value: hush.NewValue([]byte(version)), Version: version, Fallback: fallback}, nil
+	return hush.Secret{Value: hush.NewValue([]byte(version)), Version: version, FromFallback: fallback}, nil
 }
 
 func (s *remote) state() (failure hush.Class, fallback bool) {
@@ -225,10 +225,10 @@ func (s scenario) start() *function {
 	opts := &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}
 	next := hush.Provider(f.store)
 	switch s.mode {
-	case "serve expired":
-		opts.ServeExpired = time.Hour
-	case "serve expired alone":
-		opts.StaleIfError, opts.ServeExpired = 0, time.Hour
+	case "stale while revalidate":
+		opts.StaleWhileRevalidate = time.Hour
+	case "stale while revalidate alone":
+		opts.StaleIfError, opts.StaleWhileRevalidate = 0, time.Hour
 	case "refresh ahead":
 		opts.RefreshAhead = s.ttl / 2
 	case "extension":

@@ -68,7 +68,7 @@ func TestNothingStaleAfterAWordOfTheStore(t *testing.T) {
 	for class, ends := range map[hush.Class]bool{
 		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnauthenticated: false, hush.ErrUnsupported: false,
 	} {
-		bubble(t, &cachettl.Options{StaleIfError: time.Hour, ServeExpired: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 			stale(t, c)
 			time.Sleep(ttl)
 			restore := m.Always(step{Err: class})
@@ -186,8 +186,8 @@ func TestBackOff(t *testing.T) {
 	})
 }
 
-func TestServeExpired(t *testing.T) {
-	bubble(t, &cachettl.Options{ServeExpired: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestStaleWhileRevalidate(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleWhileRevalidate: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Delay: 2 * time.Second})
@@ -215,8 +215,8 @@ func TestServeExpired(t *testing.T) {
 	})
 }
 
-func TestServeExpiredStopsWhenTheStoreDoesNotKnowUs(t *testing.T) {
-	bubble(t, &cachettl.Options{ServeExpired: time.Hour, StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestStaleWhileRevalidateStopsWhenTheStoreDoesNotKnowUs(t *testing.T) {
+	bubble(t, &cachettl.Options{StaleWhileRevalidate: time.Hour, StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		time.Sleep(ttl)
 		defer m.Always(step{Err: hush.ErrUnauthenticated})()
@@ -226,9 +226,9 @@ func TestServeExpiredStopsWhenTheStoreDoesNotKnowUs(t *testing.T) {
 	})
 }
 
-func TestServeExpiredWaitsAfterARefreshThatAFreezeOutlived(t *testing.T) {
+func TestStaleWhileRevalidateWaitsAfterARefreshThatAFreezeOutlived(t *testing.T) {
 	h, o := twoClocks()
-	o.ServeExpired = 24 * time.Hour
+	o.StaleWhileRevalidate = 24 * time.Hour
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		h.move(ttl, ttl)

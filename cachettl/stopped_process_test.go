@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 func child(url, mode string) {
 	opts := &cachettl.Options{StaleIfError: time.Hour}
 	switch mode {
-	case "serve expired":
-		opts.ServeExpired = time.Hour
+	case "stale while revalidate":
+		opts.StaleWhileRevalidate = time.Hour
 	case "config in Lambda":
 		opts.StaleWait = 5 * time.Second
 	}
@@ -133,7 +133,7 @@ func newFreezer(t *testing.T, process *os.Process) (stopper, error) {
 // No version may be returned stale twice.
 func TestStoppedProcess(t *testing.T) {
 	var children []*childProcess
-	for _, mode := range []string{"plain", "serve expired", "config in Lambda"} {
+	for _, mode := range []string{"plain", "stale while revalidate", "config in Lambda"} {
 		c := startChild(t, mode+", stopped by signals", mode)
 		c.stopper = signals{c.process}
 		children = append(children, c)

@@ -28,8 +28,8 @@ var states = map[string]struct {
 		synctest.Wait()
 	}},
 	"within the TTL": {arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, ttl/2) }},
-	"within ServeExpired": {
-		options: cachettl.Options{ServeExpired: time.Hour},
+	"within StaleWhileRevalidate": {
+		options: cachettl.Options{StaleWhileRevalidate: time.Hour},
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, ttl) },
 	},
 	"within StaleIfError, in back-off": {
@@ -45,11 +45,11 @@ var states = map[string]struct {
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, ttl) },
 	},
 	"past all bounds": {
-		options: cachettl.Options{StaleIfError: time.Minute, ServeExpired: time.Minute},
+		options: cachettl.Options{StaleIfError: time.Minute, StaleWhileRevalidate: time.Minute},
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, 2*ttl) },
 	},
 	"past Expires": {
-		options: cachettl.Options{StaleIfError: time.Hour, ServeExpired: time.Hour},
+		options: cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: time.Hour},
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 			m.Script(step{Answer: &hush.Secret{Value: hush.NewValue([]byte("one")), Version: "v1", Expires: time.Now().Add(time.Second)}})
 			hold(t, c, m, time.Second)
@@ -82,7 +82,7 @@ var cells = map[string]map[string]struct {
 		"plain": {"one", nil}, "newer than it": {"two", []bool{true}},
 		"newer than another": {"one", nil}, "fresh": {"two", []bool{true}},
 	},
-	"within ServeExpired": {
+	"within StaleWhileRevalidate": {
 		"plain": {"one~", []bool{false}}, "newer than it": {"two", []bool{true}},
 		"newer than another": {"two", []bool{true}}, "fresh": {"two", []bool{true}},
 	},

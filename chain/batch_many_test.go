@@ -81,7 +81,7 @@ func TestABatchAfterAll(t *testing.T) {
 		broken.Store(false)
 		for _, r := range c.GetBatch(t.Context(), refs(names...)) {
 			assert.NoError(t, r.Err)
-			assert.False(t, r.Secret.Fallback)
+			assert.False(t, r.Secret.FromFallback)
 		}
 		assert.LessOrEqual(t, len(store.batches), 5)
 	})

@@ -92,7 +92,7 @@ func TestBatchesGoDown(t *testing.T) {
 		require.NoError(t, results[i].Err)
 		assert.Equal(t, []string{"one", "two", "three", "four"}[i], results[i].Secret.Value.Reveal())
 		assert.Equal(t, source, results[i].Secret.Source)
-		assert.Equal(t, i > 1, results[i].Secret.Fallback, "the first link could not be asked")
+		assert.Equal(t, i > 1, results[i].Secret.FromFallback, "the first link could not be asked")
 	}
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(results[4].Err), "the first link decides")
 	assert.ErrorContains(t, results[4].Err, `chain: "five#user": unavailable: a: unavailable; b: not found; c: not found`)
@@ -195,7 +195,7 @@ func TestABatchHasTheLimitOfACall(t *testing.T) {
 		results := chain.New(links, nil).GetBatch(t.Context(), refs("one", "two", "three"))
 		assert.Equal(t, time.Second, time.Since(begun))
 		assert.NoError(t, results[0].Err)
-		assert.True(t, results[1].Secret.Fallback)
+		assert.True(t, results[1].Secret.FromFallback)
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(results[2].Err))
 		assert.ErrorContains(t, results[2].Err, "a took longer than its limit of 1s")
 		notTheCallers(t, results[2].Err)
@@ -243,7 +243,7 @@ func TestABatchAndABreaker(t *testing.T) {
 		for range 2 {
 			for _, r := range c.GetBatch(t.Context(), refs("one", "two", "three", "four", "five")) {
 				assert.NoError(t, r.Err)
-				assert.True(t, r.Secret.Fallback)
+				assert.True(t, r.Secret.FromFallback)
 			}
 		}
 		assert.Len(t, down.batches, 1)

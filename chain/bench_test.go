@@ -160,7 +160,7 @@ func TestASkippedLinkAllocatesNothing(t *testing.T) {
 	} {
 		for _, ref := range []hush.Ref{ref, ref.Fresh()} {
 			allocs := testing.AllocsPerRun(100, func() {
-				if got, err := c.Get(t.Context(), ref); err != nil || got.Source != "env" || !got.Fallback {
+				if got, err := c.Get(t.Context(), ref); err != nil || got.Source != "env" || !got.FromFallback {
 					t.Error(got.Source, err)
 				}
 			})

@@ -28,7 +28,7 @@ func TestASkippedLinkIsACall(t *testing.T) {
 	b.sleep(260 * time.Millisecond)
 	got, err := b.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
-	assert.True(t, got.Fallback, "a store that was skipped could not be asked")
+	assert.True(t, got.FromFallback, "a store that was skipped could not be asked")
 
 	require.Len(t, b.heard, 2)
 	skipped := b.heard[0]
@@ -121,7 +121,7 @@ func TestABreakerThatClosesDuringASearch(t *testing.T) {
 		}
 		require.NoError(t, err)
 		assert.Equal(t, "first", got.Source, "it is called after all")
-		assert.False(t, got.Fallback)
+		assert.False(t, got.FromFallback)
 	}
 }
 
@@ -160,7 +160,7 @@ func TestASkippedLinkCountsAsUnavailable(t *testing.T) {
 		for i := range 7 {
 			got, err := c.Get(t.Context(), hush.Name("db"))
 			assert.Equal(t, test.want, hush.ClassOf(err), "%s, call %d", test.name, i+1)
-			assert.Equal(t, test.fallback, got.Fallback, "%s, call %d", test.name, i+1)
+			assert.Equal(t, test.fallback, got.FromFallback, "%s, call %d", test.name, i+1)
 		}
 		assert.Equal(t, 2, skips, "%s: two calls after the breaker opened", test.name)
 	}
@@ -207,7 +207,7 @@ func TestFreshReadsCountAndAreSkipped(t *testing.T) {
 	got, err := b.Get(t.Context(), fresh)
 	require.NoError(t, err)
 	assert.Equal(t, "env", got.Source)
-	assert.True(t, got.Fallback)
+	assert.True(t, got.FromFallback)
 }
 
 func TestBreakersAreTheLinksOwn(t *testing.T) {

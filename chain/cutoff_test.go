@@ -105,7 +105,7 @@ func TestACallerInAHurry(t *testing.T) {
 			assert.Error(t, err)
 			cancel()
 			ctx, cancel = context.WithTimeout(t.Context(), 5*time.Second)
-			if got, err := c.Get(ctx, hush.Name("db")); err != nil || got.Fallback {
+			if got, err := c.Get(ctx, hush.Name("db")); err != nil || got.FromFallback {
 				errs++
 			}
 			cancel()

@@ -203,18 +203,18 @@ func TestFallbackMark(t *testing.T) {
 			}
 			got, err := chain.New(append(links, says("last", 0)), nil).Get(t.Context(), ref)
 			require.NoError(t, err)
-			assert.Equal(t, test.want, got.Fallback)
+			assert.Equal(t, test.want, got.FromFallback)
 		})
 	}
 }
 
 func TestFallbackMarkOfALinkIsKept(t *testing.T) {
 	inner := does("inner", func(context.Context, hush.Ref) (hush.Secret, error) {
-		return hush.Secret{Fallback: true}, nil
+		return hush.Secret{FromFallback: true}, nil
 	})
 	for _, links := range [][]chain.Link{{inner}, {says("a", hush.ErrNotFound), inner}} {
 		got, err := get(t, links...)
 		require.NoError(t, err)
-		assert.True(t, got.Fallback)
+		assert.True(t, got.FromFallback)
 	}
 }

@@ -30,7 +30,7 @@ func Example() {
 	}, &chain.Options{OnCall: chain.SlogCalls(log)})
 
 	secret, err := secrets.Get(context.Background(), hush.Name("db/prod"))
-	fmt.Println(secret.Source, secret.Fallback, err)
+	fmt.Println(secret.Source, secret.FromFallback, err)
 	// Output:
 	// level=WARN msg="secret call" provider=direct secret=db/prod outcome=unavailable version="" attempt=1 front=false fallback=false error="direct: \"db/prod\": unavailable: connection refused"
 	// level=INFO msg="secret call" provider=env secret=db/prod outcome=ok version="" attempt=2 front=false fallback=true

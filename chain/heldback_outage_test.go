@@ -101,7 +101,7 @@ func TestBurstAfterAnOutage(t *testing.T) {
 				var gets sync.WaitGroup
 				for range 50 {
 					gets.Go(func() {
-						if got, err := c.Get(t.Context(), hush.Name("db")); err != nil || got.Fallback {
+						if got, err := c.Get(t.Context(), hush.Name("db")); err != nil || got.FromFallback {
 							errs.Add(1)
 						}
 					})

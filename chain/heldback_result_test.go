@@ -68,7 +68,7 @@ func TestResultAfterAll(t *testing.T) {
 			got, err := c.Get(t.Context(), hush.Name("db"))
 			assert.Equal(t, test.want, hush.ClassOf(err), "%v", err)
 			assert.Equal(t, test.source, got.Source)
-			assert.Equal(t, test.fallback, got.Fallback)
+			assert.Equal(t, test.fallback, got.FromFallback)
 			assert.Equal(t, test.called, called)
 		})
 	}

@@ -74,7 +74,7 @@ func TestAWaitForAPlaceLeavesTimeForTheNext(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 510*time.Millisecond, time.Since(start))
 		assert.Equal(t, "next", got.Source)
-		assert.True(t, got.Fallback)
+		assert.True(t, got.FromFallback)
 		calls, _ := s.take()
 		assert.Equal(t, 4, calls)
 		cancel()

@@ -54,7 +54,7 @@ func TestTimeoutIsNotTheCallers(t *testing.T) {
 
 		got, err := get(t, limited(hangs("slow"), time.Second), says("env", 0))
 		require.NoError(t, err)
-		assert.True(t, got.Fallback)
+		assert.True(t, got.FromFallback)
 	})
 }
 

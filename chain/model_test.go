@@ -212,7 +212,7 @@ func (s *subject) link(i int) chain.Link {
 func (s *subject) get(says []hush.Class, ref hush.Ref) course {
 	s.says, s.seen = says, course{}
 	secret, err := s.Get(context.Background(), ref)
-	s.seen.Source, s.seen.Fallback, s.seen.Class = secret.Source, secret.Fallback, hush.ClassOf(err)
+	s.seen.Source, s.seen.Fallback, s.seen.Class = secret.Source, secret.FromFallback, hush.ClassOf(err)
 	if failure, ok := errors.AsType[*chain.Failure](err); ok {
 		for _, attempt := range failure.Attempts() {
 			e, _ := errors.AsType[*hush.Error](attempt)

@@ -74,7 +74,7 @@ func TestAnOutageWithoutACache(t *testing.T) {
 						switch secret, err := c.Get(t.Context(), hush.Name("db")); {
 						case err != nil:
 							errs.Add(1)
-						case secret.Fallback:
+						case secret.FromFallback:
 							fallbacks.Add(1)
 						}
 					})

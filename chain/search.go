@@ -187,13 +187,13 @@ func (s *search) call(ctx context.Context, t *turn) hush.Class {
 func (s *search) returned(ctx context.Context, t *turn, start time.Duration) {
 	change := t.breaker.settle(t.pass, 0)
 	s.secret.Source = t.Name
-	s.secret.Fallback = s.secret.Fallback || t.link.place > 1 && s.isFallback(t.index)
+	s.secret.FromFallback = s.secret.FromFallback || t.link.place > 1 && s.isFallback(t.index)
 	if !s.timed || t.link.place == 1 && change.to == "" && !s.observed(slog.LevelDebug) {
 		return
 	}
 	s.report(ctx, Call{
 		Provider: t.Name, Link: t.link.place, Ref: s.called(), Latency: s.age() - start, Version: s.secret.Version,
-		Attempt: s.calls, Front: t.Front, Fallback: s.secret.Fallback, Breaker: change.to, Failures: change.failures,
+		Attempt: s.calls, Front: t.Front, Fallback: s.secret.FromFallback, Breaker: change.to, Failures: change.failures,
 	})
 }
 

@@ -27,7 +27,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 	bench("store", store)
 	for name, ttl := range map[string]time.Duration{"opened": 0, "opened, cache": time.Hour} {
-		p, err := config.Open(b.Context(), &config.Config{Providers: []config.Link{{URL: "static"}}, Cache: config.Cache{TTL: &ttl}}, opens("static", store))
+		p, err := config.Open(b.Context(), &config.Config{Providers: []config.Store{{URL: "static"}}, Cache: config.Cache{TTL: &ttl}}, opens("static", store))
 		require.NoError(b, err)
 		bench(name, p)
 		require.NoError(b, p.Close())

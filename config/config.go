@@ -46,7 +46,7 @@ type Config struct {
 	// Providers are the stores in the order in which they are asked. One whose
 	// scheme fronts for that of the store right after it, as extension does for
 	// direct, is that store's front; see package chain.
-	Providers []Link
+	Providers []Store
 
 	// Names are what stores call the program's names: program's name → name of the
 	// link → reference in that store, which may have a field and no version or
@@ -99,9 +99,9 @@ type Cache struct {
 	// set), where a fetch that Get leaves behind does not end. 0: no time.
 	StaleWait *time.Duration
 
-	// ServeExpired is for how long after its TTL a secret is served at once, while
+	// StaleWhileRevalidate is for how long after its TTL a secret is served at once, while
 	// it is fetched behind. Nil and 0: not at all.
-	ServeExpired *time.Duration
+	StaleWhileRevalidate *time.Duration
 
 	// RefreshAhead is how long before the end of its TTL a secret in use is fetched
 	// behind. Nil and 0: not at all.

@@ -128,7 +128,7 @@ func TestTheTablesHaveEveryParameter(t *testing.T) {
 	require.True(t, ok)
 	inURL, _, _ = strings.Cut(inURL, "\n## ")
 	for _, scheme := range all.Schemes() {
-		_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: scheme.Name + ":?no_such=1"}}}, all.Schemes()...)
+		_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: scheme.Name + ":?no_such=1"}}}, all.Schemes()...)
 		require.Error(t, err)
 		known := knownParameters.FindStringSubmatch(err.Error())
 		require.NotNil(t, known, err)

@@ -104,9 +104,9 @@ func (d *draft) setProviders(text string) {
 	d.found("providers", place{source: providersVariable})
 	for i, field := range strings.Fields(text) {
 		d.found(linkKey(i), place{source: providersVariable})
-		link, err := ParseLink(field)
+		link, err := ParseStore(field)
 		if err != nil {
-			link = Link{URL: field}
+			link = Store{URL: field}
 		}
 		d.Providers = append(d.Providers, link)
 	}
@@ -114,10 +114,10 @@ func (d *draft) setProviders(text string) {
 }
 
 // dropNames removes the names for links that were there before and are no longer.
-func (d *draft) dropNames(before []Link) {
+func (d *draft) dropNames(before []Store) {
 	for _, l := range before {
 		gone, err := l.resolve()
-		if err != nil || slices.ContainsFunc(d.Providers, func(l Link) bool {
+		if err != nil || slices.ContainsFunc(d.Providers, func(l Store) bool {
 			r, err := l.resolve()
 			return err == nil && r.Name == gone.Name
 		}) {

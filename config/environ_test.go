@@ -46,7 +46,7 @@ policy: outages
 	c, err := config.FromEnv()
 	require.NoError(t, err)
 	assert.Equal(t, &config.Config{
-		Providers: []config.Link{{URL: "vault"}, {URL: "env"}},
+		Providers: []config.Store{{URL: "vault"}, {URL: "env"}},
 		Names:     map[string]map[string]string{"db": {"env": "DB"}},
 		Cache:     config.Cache{TTL: new(time.Minute), Jitter: new(0.5)},
 		Policy:    config.PolicyOutages,
@@ -65,7 +65,7 @@ func TestFromEnvText(t *testing.T) {
 	text := []byte("providers: [env]\ncache: {ttl: 5m}\n")
 	c, err := config.FromEnvText("app.yaml", text)
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{Providers: []config.Link{{URL: "env"}}, Cache: config.Cache{TTL: new(5 * time.Minute)}}, c)
+	assert.Equal(t, &config.Config{Providers: []config.Store{{URL: "env"}}, Cache: config.Cache{TTL: new(5 * time.Minute)}}, c)
 
 	c, err = config.FromEnvText("", text)
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestFromEnvText(t *testing.T) {
 	t.Setenv("HUSH_CONFIG", write(t, "providers: [vault]\n"))
 	c, err = config.FromEnvText("app.yaml", text)
 	require.NoError(t, err)
-	assert.Equal(t, []config.Link{{URL: "vault"}}, c.Providers, "HUSH_CONFIG takes precedence")
+	assert.Equal(t, []config.Store{{URL: "vault"}}, c.Providers, "HUSH_CONFIG takes precedence")
 }
 
 func TestVariablesRefused(t *testing.T) {

@@ -37,7 +37,7 @@ func ExampleOpen() {
 	os.Setenv("ORDERS_DB", "hunter2")
 	ctx := context.Background()
 	secrets, err := config.Open(ctx, &config.Config{
-		Providers: []config.Link{{URL: "extension", Timeout: time.Second}, {URL: "env"}},
+		Providers: []config.Store{{URL: "extension", Timeout: time.Second}, {URL: "env"}},
 		Names:     map[string]map[string]string{"db": {"env": "ORDERS_DB"}},
 		Cache:     config.Cache{TTL: new(time.Minute)},
 	}, extension.Scheme(), env.Scheme())
@@ -57,7 +57,7 @@ func ExampleOpen_scheme() {
 		return hush.Static(map[string]string{"db": u.Query().Get("db")}), nil
 	}}
 	ctx := context.Background()
-	secrets, err := config.Open(ctx, &config.Config{Providers: []config.Link{{URL: "memory:?db=for-tests"}}}, memory, env.Scheme())
+	secrets, err := config.Open(ctx, &config.Config{Providers: []config.Store{{URL: "memory:?db=for-tests"}}}, memory, env.Scheme())
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -71,7 +71,7 @@ func ExampleOpen_scheme() {
 // All that is wrong is told at once, with what was likely meant.
 func ExampleOpen_mistakes() {
 	_, err := config.Open(context.Background(), &config.Config{
-		Providers: []config.Link{{URL: "evn"}, {URL: "extension:?endpont=http://127.0.0.1:2773"}},
+		Providers: []config.Store{{URL: "evn"}, {URL: "extension:?endpont=http://127.0.0.1:2773"}},
 		Cache:     config.Cache{TTL: new(-time.Minute)},
 	}, extension.Scheme(), env.Scheme())
 	fmt.Println(err)

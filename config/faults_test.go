@@ -30,9 +30,9 @@ func TestCredentialsAreRefused(t *testing.T) {
 		"vault:?db-Pass-word=hunter2", "vault:?password%3Dhunter2", "x:?to-ken=hunter2", "x:?link_prefix=https://u:hunter2@h",
 		"x:?API_Key=hunter2", "vault:?secretId=hunter2", "vault:?db_credentials=hunter2",
 	} {
-		_, err := config.ParseLink(text)
+		_, err := config.ParseStore(text)
 		require.ErrorContains(t, err, "a URL names a store and holds no credential", text)
-		c := config.Config{Providers: []config.Link{{URL: text, Timeout: -1}}}
+		c := config.Config{Providers: []config.Store{{URL: text, Timeout: -1}}}
 		opened := false
 		_, openErr := config.Open(t.Context(), &c, hush.Scheme{Name: "x", Open: func(context.Context, *url.URL) (hush.Provider, error) {
 			opened = true
@@ -110,13 +110,13 @@ func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
 			assert.Contains(t, line, ": provider 1: ", item)
 		}
 	}
-	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: "vault:?a1b2c3=1&d4e5f6=2&g7h8i9=3"}}}, all.Schemes()...)
+	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "vault:?a1b2c3=1&d4e5f6=2&g7h8i9=3"}}}, all.Schemes()...)
 	assert.Equal(t, 1, strings.Count(err.Error(), "vault takes "), "%s", err)
 }
 
 // TestASecondaryErrorIsNotTold: a role that is misspelt is not also missing.
 func TestASecondaryErrorIsNotTold(t *testing.T) {
-	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: "vault://h/kv?auth=kubernetes&rle=app"}}}, all.Schemes()...)
+	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "vault://h/kv?auth=kubernetes&rle=app"}}}, all.Schemes()...)
 	require.ErrorContains(t, err, `did you mean "role"?`)
 	assert.NotContains(t, err.Error(), "needs the parameter")
 
@@ -247,6 +247,6 @@ func TestUnmarshallingKeepsWhatCodeGave(t *testing.T) {
 
 func TestLinksAreACopy(t *testing.T) {
 	p := open(t, &config.Config{}, says("env", 0))
-	p.Links()[0].Name = "changed"
-	assert.Equal(t, "env", p.Links()[0].Name)
+	p.Stores()[0].Name = "changed"
+	assert.Equal(t, "env", p.Stores()[0].Name)
 }

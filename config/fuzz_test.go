@@ -14,8 +14,8 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// FuzzParseLink: what parses prints back to what was parsed, and no credential parses.
-func FuzzParseLink(f *testing.F) {
+// FuzzParseStore: what parses prints back to what was parsed, and no credential parses.
+func FuzzParseStore(f *testing.F) {
 	for _, seed := range []string{
 		"env", "direct:?region=eu-west-1&link_name=a&link_timeout=1m0s&link_policy=any&link_prefix=a%2Fb", "vault://h:1,i/p?tls=false#f",
 		"x:?&&link_name=a&", "x:?link_name=a#?", "%6b:", "x:y?a=b", "x::", "vault://u:p@h", "x:?token=1",
@@ -24,17 +24,17 @@ func FuzzParseLink(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		link, err := config.ParseLink(text)
+		link, err := config.ParseStore(text)
 		if err != nil {
 			return
 		}
 		printed := link.String()
-		back, err := config.ParseLink(printed)
+		back, err := config.ParseStore(printed)
 		require.NoError(t, err, "%q is printed as %q", text, printed)
 		assert.Equal(t, link, back, "%q is printed as %q", text, printed)
 		assert.NotContains(t, printed, " ")
 		assert.False(t, holdsCredential(printed), "%q is printed as %q", text, printed)
-		roundTrip(t, &config.Config{Providers: []config.Link{link}})
+		roundTrip(t, &config.Config{Providers: []config.Store{link}})
 	})
 }
 

@@ -12,13 +12,13 @@ import (
 	"github.com/hush-secrets/hush/internal/params"
 )
 
-// A Link is one store in the order in which they are asked.
+// A Store is one store in the order in which they are asked.
 //
 // In a file it is its URL, or a mapping of url, name, timeout, policy and prefix. In
 // a URL, wherever that is, the last four are the parameters link_name, link_timeout,
 // link_policy and link_prefix, which the scheme does not see. A parameter that
 // begins with link_ is never a scheme's.
-type Link struct {
+type Store struct {
 	// URL says which store, in the way of its scheme. "direct", "direct:" and
 	// "direct:?" mean the same. It holds no credential.
 	URL string
@@ -50,11 +50,11 @@ const (
 
 var linkParameters = []string{nameParameter, timeoutParameter, policyParameter, prefixParameter}
 
-// ParseLink reads a link from a URL with the parameters that are the link's, such as
+// ParseStore reads a link from a URL with the parameters that are the link's, such as
 // "direct:?region=eu-west-1&link_name=ireland". It does not ask whether there is such
 // a scheme. No error quotes the URL.
-func ParseLink(text string) (Link, error) {
-	l, _, err := Link{URL: text}.split()
+func ParseStore(text string) (Store, error) {
+	l, _, err := Store{URL: text}.split()
 	if err == nil {
 		r, _ := l.resolve()
 		err = r.fault
@@ -62,9 +62,9 @@ func ParseLink(text string) (Link, error) {
 	return l, err
 }
 
-// String returns the URL that ParseLink reads back as l, or what is wrong with l in
+// String returns the URL that ParseStore reads back as l, or what is wrong with l in
 // brackets: a URL that does not parse may hold what it should not.
-func (l Link) String() string {
+func (l Store) String() string {
 	plain, _, err := l.split()
 	if err != nil {
 		return "[" + err.Error() + "]"
@@ -73,7 +73,7 @@ func (l Link) String() string {
 }
 
 // text is String of what split has returned.
-func (l Link) text() string {
+func (l Store) text() string {
 	var query []string
 	add := func(key, value string) {
 		if value != "" {
@@ -102,7 +102,7 @@ func (l Link) text() string {
 // split returns l with the parameters that are the link's out of its URL, and that
 // URL parsed, or nil if it cannot be or holds a credential. It tells all that is
 // wrong with l.
-func (l Link) split() (Link, *url.URL, error) {
+func (l Store) split() (Store, *url.URL, error) {
 	var faults params.Faults
 	u, err := parseURL(l.URL)
 	if faults.Add(err); err == nil {
@@ -118,7 +118,7 @@ func (l Link) split() (Link, *url.URL, error) {
 
 // cut returns l with what the parameters in its URL say, which it takes out of that
 // and of u.
-func (l Link) cut(u *url.URL, faults *params.Faults) Link {
+func (l Store) cut(u *url.URL, faults *params.Faults) Store {
 	base, query, fragment := cutURL(l.URL)
 	var rest []string
 	for pair := range strings.SplitSeq(query, "&") {
@@ -144,7 +144,7 @@ func (l Link) cut(u *url.URL, faults *params.Faults) Link {
 }
 
 // take sets what a parameter of the link says.
-func (l *Link) take(key, value string) error {
+func (l *Store) take(key, value string) error {
 	var given bool
 	switch key {
 	case nameParameter:
@@ -178,7 +178,7 @@ func isLinkName(text string) bool {
 }
 
 // check returns what is wrong with the settings of l beside its URL.
-func (l *Link) check() error {
+func (l *Store) check() error {
 	var faults params.Faults
 	if l.Name != "" && !isLinkName(l.Name) {
 		faults.Add(errors.New("the name of a link is 1 to 64 letters, digits and any of + . - _"))
@@ -197,7 +197,7 @@ func (l *Link) check() error {
 
 // A resolved link has its name, and its URL parsed.
 type resolved struct {
-	Link
+	Store
 	place int // among the Providers
 	url   *url.URL
 	store string // the same for URLs that mean the same
@@ -205,8 +205,8 @@ type resolved struct {
 }
 
 // resolve returns r with all that is known of it, or what is wrong with its URL.
-func (l Link) resolve() (r resolved, err error) {
-	if r.Link, r.url, r.fault = l.split(); r.url == nil {
+func (l Store) resolve() (r resolved, err error) {
+	if r.Store, r.url, r.fault = l.split(); r.url == nil {
 		return r, r.fault
 	}
 	if !isLinkName(r.Name) {

@@ -30,7 +30,7 @@ cache:
   ttl: 5m
   stale_if_error: 1h30m
   stale_wait: 0s
-  serve_expired: 1m30s
+  stale_while_revalidate: 1m30s
   refresh_ahead: 10s
   negative_ttl: 0
   jitter: 0.25
@@ -47,7 +47,7 @@ verify: true
 	"providers": ["extension", {"url": "direct:?region=eu-west-1", "name": "ireland", "timeout": "1.5s", "policy": "outages", "prefix": "prod/"},
 		"direct:?region=us-east-1&link_name=virginia&link_timeout=90s", "env:?prefix=APP_"],
 	"names": {"db": {"ireland": "orders\/db#password", "env": "ORDERS_DB"}, "a b": {"env": "\u0058"}},
-	"cache": {"ttl": "300s", "stale_if_error": "90m", "stale_wait": "0", "serve_expired": "90s", "refresh_ahead": "10s", "negative_ttl": "0s",
+	"cache": {"ttl": "300s", "stale_if_error": "90m", "stale_wait": "0", "stale_while_revalidate": "90s", "refresh_ahead": "10s", "negative_ttl": "0s",
 		"jitter": 2.5e-1, "max_entries": 50, "max_fetches": 9, "fetch_timeout": "2s", "min_refresh": "250ms"},
 	"breaker": {"failures": 0, "wait": "2s", "max_wait": "24h"},
 	"policy": "any", "log": {"level": "off"}, "verify": true
@@ -58,7 +58,7 @@ var everythingEnv = map[string]string{
 	"HUSH_PROVIDERS": "extension \t direct:?link_name=ireland&region=eu-west-1&link_timeout=1500ms&link_policy=outages&link_prefix=prod%2F\n" +
 		"direct:?region=us-east-1&link_name=virginia&link_timeout=90s env:?prefix=APP_",
 	"HUSH_NAMES":     `{db: {ireland: "orders/db#password", env: ORDERS_DB}, a b: {env: X}}`,
-	"HUSH_CACHE_TTL": "5m", "HUSH_CACHE_STALE_IF_ERROR": "90m", "HUSH_CACHE_STALE_WAIT": "0", "HUSH_CACHE_SERVE_EXPIRED": "90s",
+	"HUSH_CACHE_TTL": "5m", "HUSH_CACHE_STALE_IF_ERROR": "90m", "HUSH_CACHE_STALE_WAIT": "0", "HUSH_CACHE_STALE_WHILE_REVALIDATE": "90s",
 	"HUSH_CACHE_REFRESH_AHEAD": "10s", "HUSH_CACHE_NEGATIVE_TTL": "0s", "HUSH_CACHE_JITTER": ".25", "HUSH_CACHE_MAX_ENTRIES": "50", "HUSH_CACHE_MAX_FETCHES": "9",
 	"HUSH_CACHE_FETCH_TIMEOUT": "2s", "HUSH_CACHE_MIN_REFRESH": "250ms",
 	"HUSH_BREAKER_FAILURES": "0", "HUSH_BREAKER_WAIT": "2s", "HUSH_BREAKER_MAX_WAIT": "24h",
@@ -67,7 +67,7 @@ var everythingEnv = map[string]string{
 
 func everything() *config.Config {
 	return &config.Config{
-		Providers: []config.Link{
+		Providers: []config.Store{
 			{URL: "extension"},
 			{URL: "direct:?region=eu-west-1", Name: "ireland", Timeout: 1500 * time.Millisecond, Policy: config.PolicyOutages, Prefix: "prod/"},
 			{URL: "direct:?region=us-east-1", Name: "virginia", Timeout: 90 * time.Second},
@@ -76,7 +76,7 @@ func everything() *config.Config {
 		Names: map[string]map[string]string{"db": {"ireland": "orders/db#password", "env": "ORDERS_DB"}, "a b": {"env": "X"}},
 		Cache: config.Cache{
 			TTL: new(5 * time.Minute), StaleIfError: new(90 * time.Minute), StaleWait: new(time.Duration(0)),
-			ServeExpired: new(90 * time.Second), RefreshAhead: new(10 * time.Second), NegativeTTL: new(time.Duration(0)),
+			StaleWhileRevalidate: new(90 * time.Second), RefreshAhead: new(10 * time.Second), NegativeTTL: new(time.Duration(0)),
 			Jitter: new(0.25), MaxEntries: new(50), MaxFetches: new(9), FetchTimeout: new(2 * time.Second), MinRefresh: new(250 * time.Millisecond),
 		},
 		Breaker: config.Breaker{Failures: new(0), Wait: new(2 * time.Second), MaxWait: new(24 * time.Hour)},
@@ -119,7 +119,7 @@ func TestNothingIsTheZeroConfig(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"cach: {}":                                    `:1:1: unknown key "cach"; known: providers, names, cache, breaker, policy, log, verify: did you mean "cache"?`,
-		"cache: {ttl: 5m, tll: 5m}":                   `:1:18: cache: unknown key "tll"; known: ttl, stale_if_error, stale_wait, serve_expired, refresh_ahead, negative_ttl, jitter, max_entries, max_fetches, fetch_timeout, min_refresh: did you mean "ttl"?`,
+		"cache: {ttl: 5m, tll: 5m}":                   `:1:18: cache: unknown key "tll"; known: ttl, stale_if_error, stale_wait, stale_while_revalidate, refresh_ahead, negative_ttl, jitter, max_entries, max_fetches, fetch_timeout, min_refresh: did you mean "ttl"?`,
 		"cache:\n  staleIfError: 5m":                  `:2:3: cache: unknown key "staleIfError"`,
 		"log: {hunter2: 1}":                           `:1:7: log: unknown key "hunter2"; known: level`,
 		"cache:\n  ttl: 300":                          ":2:8: cache.ttl: has no unit: write 300s for seconds",
@@ -208,7 +208,7 @@ func TestBareSchemes(t *testing.T) {
 	for _, item := range []string{"env", "env:", "'env:'", "env:?", "{url: env}", "{url: 'env:'}", "{env: }"} {
 		c, err := config.Load(write(t, "providers:\n  - "+item+"\n"))
 		require.NoError(t, err, item)
-		assert.Equal(t, []config.Link{{URL: "env"}}, c.Providers, item)
+		assert.Equal(t, []config.Store{{URL: "env"}}, c.Providers, item)
 	}
 }
 

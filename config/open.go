@@ -72,7 +72,7 @@ type opening struct {
 	*draft
 	schemes []hush.Scheme
 	links   []resolved
-	opened  []OpenLink
+	opened  []OpenStore
 	closers []io.Closer
 }
 
@@ -106,7 +106,7 @@ func (o *opening) open(ctx context.Context) {
 		if c, ok := provider.(io.Closer); ok {
 			o.closers = append(o.closers, c)
 		}
-		o.opened = append(o.opened, OpenLink{Link: l.Link, Scheme: scheme.Name, Provider: provider})
+		o.opened = append(o.opened, OpenStore{Store: l.Store, Scheme: scheme.Name, Provider: provider})
 	}
 }
 
@@ -208,7 +208,7 @@ func (o *opening) front() {
 	for _, s := range o.schemes {
 		fronts[s.Name] = s.Front
 	}
-	var store *OpenLink
+	var store *OpenStore
 	for i := range slices.Backward(o.opened) {
 		l := &o.opened[i]
 		if store != nil && fronts[l.Scheme] == store.Scheme {

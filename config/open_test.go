@@ -40,8 +40,8 @@ func front(s hush.Scheme, of string) hush.Scheme {
 }
 
 // links are the providers of the schemes, in their order.
-func links(schemes ...hush.Scheme) []config.Link {
-	all := make([]config.Link, len(schemes))
+func links(schemes ...hush.Scheme) []config.Store {
+	all := make([]config.Store, len(schemes))
 	for i, s := range schemes {
 		all[i].URL = s.Name
 	}
@@ -63,7 +63,7 @@ func TestConformance(t *testing.T) {
 	for name, c := range map[string]config.Config{
 		"cache":    {},
 		"no cache": {Cache: config.Cache{TTL: new(time.Duration(0))}},
-		"prefix":   {Providers: []config.Link{{URL: "memory", Prefix: "team/"}}},
+		"prefix":   {Providers: []config.Store{{URL: "memory", Prefix: "team/"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.Run(t, func(t *testing.T) providertest.Harness {
@@ -196,7 +196,7 @@ func TestOpenRefuses(t *testing.T) {
 	} {
 		cfg := &config.Config{Names: c.names}
 		for text := range strings.FieldsSeq(c.links) {
-			cfg.Providers = append(cfg.Providers, config.Link{URL: text})
+			cfg.Providers = append(cfg.Providers, config.Store{URL: text})
 		}
 		_, err := config.Open(t.Context(), cfg, c.schemes...)
 		require.Error(t, err, want)
@@ -241,28 +241,28 @@ func TestOpenPassesTheURL(t *testing.T) {
 		return hush.Static(nil), nil
 	}}
 	for _, text := range []string{"x", "x:", "x:?", "x:?link_name=a", "x://h:1/p?link_name=a&b=c&link_timeout=1s"} {
-		open(t, &config.Config{Providers: []config.Link{{URL: text}}}, scheme)
+		open(t, &config.Config{Providers: []config.Store{{URL: text}}}, scheme)
 	}
 	assert.Equal(t, []string{"x:", "x:", "x:", "x:", "x://h:1/p?b=c"}, got)
 }
 
 func TestLinks(t *testing.T) {
 	e, d := front(says("extension", hush.ErrRefused), "direct"), says("direct", 0)
-	p := open(t, &config.Config{Providers: []config.Link{
+	p := open(t, &config.Config{Providers: []config.Store{
 		{URL: "direct:?a=b&link_name=first"}, {URL: "extension:", Name: "e1"}, {URL: "extension:?x=y"}, {URL: "direct:?link_timeout=1s"}, {URL: "extension:?z=1", Name: "last"},
 	}}, e, d)
-	var got []config.OpenLink
-	for _, l := range p.Links() {
+	var got []config.OpenStore
+	for _, l := range p.Stores() {
 		assert.NotNil(t, l.Provider)
 		l.Provider = nil
 		got = append(got, l)
 	}
-	assert.Equal(t, []config.OpenLink{
-		{Link: config.Link{URL: "direct:?a=b", Name: "first"}, Scheme: "direct"},
-		{Link: config.Link{URL: "extension", Name: "e1"}, Scheme: "extension", Front: "direct"},
-		{Link: config.Link{URL: "extension:?x=y", Name: "extension"}, Scheme: "extension", Front: "direct"},
-		{Link: config.Link{URL: "direct", Name: "direct", Timeout: time.Second}, Scheme: "direct"},
-		{Link: config.Link{URL: "extension:?z=1", Name: "last"}, Scheme: "extension"},
+	assert.Equal(t, []config.OpenStore{
+		{Store: config.Store{URL: "direct:?a=b", Name: "first"}, Scheme: "direct"},
+		{Store: config.Store{URL: "extension", Name: "e1"}, Scheme: "extension", Front: "direct"},
+		{Store: config.Store{URL: "extension:?x=y", Name: "extension"}, Scheme: "extension", Front: "direct"},
+		{Store: config.Store{URL: "direct", Name: "direct", Timeout: time.Second}, Scheme: "direct"},
+		{Store: config.Store{URL: "extension:?z=1", Name: "last"}, Scheme: "extension"},
 	}, got)
 }
 
@@ -288,8 +288,8 @@ func TestSettingsReachTheChain(t *testing.T) {
 	assert.Zero(t, get(&config.Config{Policy: config.PolicyAny}, missing, here))
 	assert.Equal(t, hush.ErrNotFound, get(&config.Config{Policy: config.PolicyOutages}, missing, here))
 	assert.Zero(t, get(&config.Config{Policy: config.PolicyOutages}, down, here))
-	assert.Equal(t, hush.ErrNotFound, get(&config.Config{Providers: []config.Link{{URL: "missing:?link_policy=outages"}, {URL: "here"}}}, missing, here))
-	assert.Zero(t, get(&config.Config{Policy: config.PolicyOutages, Providers: []config.Link{{URL: "missing", Policy: config.PolicyAny}, {URL: "here"}}}, missing, here))
+	assert.Equal(t, hush.ErrNotFound, get(&config.Config{Providers: []config.Store{{URL: "missing:?link_policy=outages"}, {URL: "here"}}}, missing, here))
+	assert.Zero(t, get(&config.Config{Policy: config.PolicyOutages, Providers: []config.Store{{URL: "missing", Policy: config.PolicyAny}, {URL: "here"}}}, missing, here))
 
 	for failures, want := range map[int]int{0: 0, 2: 6} {
 		wait := time.Hour
@@ -319,13 +319,13 @@ func hangs(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 
 func TestTimeoutOfALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &config.Config{Providers: []config.Link{{URL: "hang", Timeout: time.Minute}, {URL: "here"}}, Cache: config.Cache{TTL: new(time.Duration(0))}}
+		c := &config.Config{Providers: []config.Store{{URL: "hang", Timeout: time.Minute}, {URL: "here"}}, Cache: config.Cache{TTL: new(time.Duration(0))}}
 		p := open(t, c, opens("hang", hush.ProviderFunc(hangs)), says("here", 0))
 		start := time.Now()
 		secret, err := p.Get(t.Context(), hush.Name("db"))
 		require.NoError(t, err)
 		assert.Equal(t, "here", secret.Source)
-		assert.True(t, secret.Fallback)
+		assert.True(t, secret.FromFallback)
 		assert.Equal(t, time.Minute, time.Since(start))
 	})
 }

@@ -56,16 +56,16 @@ func (b *Breaker) options() chain.Breaker {
 // cacheOptions are those of a Config with its defaults.
 func (c *Config) cacheOptions(logger *zap.Logger) *cachettl.Options {
 	return &cachettl.Options{
-		Jitter:       offAtZero(*c.Cache.Jitter),
-		StaleIfError: *c.Cache.StaleIfError,
-		StaleWait:    offAtZero(*c.Cache.StaleWait),
-		ServeExpired: *c.Cache.ServeExpired,
-		RefreshAhead: *c.Cache.RefreshAhead,
-		NegativeTTL:  *c.Cache.NegativeTTL,
-		MaxEntries:   *c.Cache.MaxEntries,
-		MaxFetches:   offAtZero(*c.Cache.MaxFetches),
-		FetchTimeout: *c.Cache.FetchTimeout,
-		MinRefresh:   offAtZero(*c.Cache.MinRefresh),
+		Jitter:               offAtZero(*c.Cache.Jitter),
+		StaleIfError:         *c.Cache.StaleIfError,
+		StaleWait:            offAtZero(*c.Cache.StaleWait),
+		StaleWhileRevalidate: *c.Cache.StaleWhileRevalidate,
+		RefreshAhead:         *c.Cache.RefreshAhead,
+		NegativeTTL:          *c.Cache.NegativeTTL,
+		MaxEntries:           *c.Cache.MaxEntries,
+		MaxFetches:           offAtZero(*c.Cache.MaxFetches),
+		FetchTimeout:         *c.Cache.FetchTimeout,
+		MinRefresh:           offAtZero(*c.Cache.MinRefresh),
 		OnRotate: func(ref hush.Ref, old, current hush.Secret) {
 			logger.Info("secret rotated", zap.String("provider", current.Source), zap.String("secret", ref.String()),
 				zap.String("version", current.Version), zap.String("before", old.Version))

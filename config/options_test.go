@@ -25,12 +25,12 @@ func TestOptions(t *testing.T) {
 	}, options(config.Cache{}))
 	zero := new(time.Duration(0))
 	assert.Equal(t, cachettl.Options{StaleWait: -1, MinRefresh: -1, Jitter: -1, MaxEntries: 1000, MaxFetches: -1, FetchTimeout: 5 * time.Second}, options(config.Cache{
-		StaleIfError: zero, StaleWait: zero, ServeExpired: zero, RefreshAhead: zero, NegativeTTL: zero, MinRefresh: zero, Jitter: new(0.0), MaxFetches: new(0),
+		StaleIfError: zero, StaleWait: zero, StaleWhileRevalidate: zero, RefreshAhead: zero, NegativeTTL: zero, MinRefresh: zero, Jitter: new(0.0), MaxFetches: new(0),
 	}))
 	assert.Equal(t, cachettl.Options{
-		StaleIfError: 1, StaleWait: 2, ServeExpired: 3, RefreshAhead: 4, NegativeTTL: 5, FetchTimeout: 6, MinRefresh: 7, MaxEntries: 8, MaxFetches: 9, Jitter: 0.5,
+		StaleIfError: 1, StaleWait: 2, StaleWhileRevalidate: 3, RefreshAhead: 4, NegativeTTL: 5, FetchTimeout: 6, MinRefresh: 7, MaxEntries: 8, MaxFetches: 9, Jitter: 0.5,
 	}, options(config.Cache{
-		StaleIfError: new(time.Duration(1)), StaleWait: new(time.Duration(2)), ServeExpired: new(time.Duration(3)),
+		StaleIfError: new(time.Duration(1)), StaleWait: new(time.Duration(2)), StaleWhileRevalidate: new(time.Duration(3)),
 		RefreshAhead: new(time.Duration(4)), NegativeTTL: new(time.Duration(5)), FetchTimeout: new(time.Duration(6)),
 		MinRefresh: new(time.Duration(7)), MaxEntries: new(8), MaxFetches: new(9), Jitter: new(0.5),
 	}))
@@ -56,7 +56,7 @@ func TestStaleWaitInLambda(t *testing.T) {
 // A jitter that is not a number is an error, and not a cache without a TTL.
 func TestAJitterThatIsNotANumber(t *testing.T) {
 	_, err := config.Open(t.Context(), &config.Config{
-		Providers: []config.Link{{URL: "env:"}}, Cache: config.Cache{Jitter: new(math.NaN())},
+		Providers: []config.Store{{URL: "env:"}}, Cache: config.Cache{Jitter: new(math.NaN())},
 	}, all.Schemes()...)
 	assert.ErrorContains(t, err, "cache.jitter")
 	_, err = config.ReadEnviron([]string{"HUSH_PROVIDERS=env:", "HUSH_CACHE_JITTER=NaN"})

@@ -100,12 +100,12 @@ func (c *Config) tree() (map[string]any, error) {
 }
 
 // tree returns the URL of a link of which no more is given, else a mapping.
-func (l Link) tree() any {
+func (l Store) tree() any {
 	plain, _, _ := l.split() // checked by the caller
 	return plain.mapping()
 }
 
-func (l Link) mapping() any {
+func (l Store) mapping() any {
 	tree := map[string]string{}
 	for key, value := range map[string]string{"name": l.Name, "policy": string(l.Policy), "prefix": l.Prefix} {
 		if value != "" {

@@ -38,14 +38,14 @@ func TestRoundTrip(t *testing.T) {
 	roundTrip(t, everything())
 	roundTrip(t, &config.Config{})
 	roundTrip(t, &config.Config{
-		Providers: []config.Link{{URL: "x", Name: "true"}, {URL: "null"}, {URL: "x:?a=%20#f", Name: "1.5", Prefix: "ü &?#%+ \u2028"}},
+		Providers: []config.Store{{URL: "x", Name: "true"}, {URL: "null"}, {URL: "x:?a=%20#f", Name: "1.5", Prefix: "ü &?#%+ \u2028"}},
 		Names:     map[string]map[string]string{"<<": {"x": "\u2028#\ufeff"}, "=": {"null": "- a"}, "*a": {"x": "!!b"}},
 	})
 }
 
 func TestPrint(t *testing.T) {
 	c := config.Config{
-		Providers: []config.Link{{URL: "extension"}, {URL: "direct:?region=x&link_timeout=90s&link_name=far"}},
+		Providers: []config.Store{{URL: "extension"}, {URL: "direct:?region=x&link_timeout=90s&link_name=far"}},
 		Cache:     config.Cache{TTL: new(time.Hour)}, Verify: true,
 	}
 	want := "cache:\n    ttl: 1h\nproviders:\n    - extension\n    - name: far\n      timeout: 1m30s\n      url: direct:?region=x\nverify: true\n"
@@ -65,7 +65,7 @@ func TestEmbedded(t *testing.T) {
 		Port int           `yaml:"port" json:"port"`
 		Hush config.Config `yaml:"hush" json:"hush"`
 	}
-	want := app{Port: 80, Hush: config.Config{Providers: []config.Link{{URL: "env"}}, Cache: config.Cache{TTL: new(time.Duration(0))}}}
+	want := app{Port: 80, Hush: config.Config{Providers: []config.Store{{URL: "env"}}, Cache: config.Cache{TTL: new(time.Duration(0))}}}
 	for _, marshal := range []func(any) ([]byte, error){yaml.Marshal, json.Marshal} {
 		text, err := marshal(want)
 		require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestEmbedded(t *testing.T) {
 
 // What cannot be read back is not printed: it may hold what it should not.
 func TestPrintOfWhatIsWrong(t *testing.T) {
-	c := config.Config{Providers: []config.Link{{URL: "vault://root:hunter2@host"}}}
+	c := config.Config{Providers: []config.Store{{URL: "vault://root:hunter2@host"}}}
 	_, jsonErr := json.Marshal(c)
 	_, environErr := c.Environ()
 	_, yamlErr := c.MarshalYAML()
@@ -99,8 +99,8 @@ func TestPrintOfWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestParseLink(t *testing.T) {
-	for text, want := range map[string]config.Link{
+func TestParseStore(t *testing.T) {
+	for text, want := range map[string]config.Store{
 		"env":                         {URL: "env"},
 		"env:":                        {URL: "env"},
 		"env:?":                       {URL: "env"},
@@ -112,28 +112,28 @@ func TestParseLink(t *testing.T) {
 		"v://h?link_timeout=1s#f":     {URL: "v://h#f", Timeout: time.Second},
 		"v:?#link_name=a":             {URL: "v:#link_name=a"},
 	} {
-		got, err := config.ParseLink(text)
-		if want == (config.Link{}) {
+		got, err := config.ParseStore(text)
+		if want == (config.Store{}) {
 			require.Error(t, err, text)
 			continue
 		}
 		require.NoError(t, err, text)
 		assert.Equal(t, want, got, text)
-		again, err := config.ParseLink(got.String())
+		again, err := config.ParseStore(got.String())
 		require.NoError(t, err, text)
 		assert.Equal(t, got, again, text)
 	}
 }
 
 func TestLinkOfCodeRefused(t *testing.T) {
-	for want, l := range map[string]config.Link{
+	for want, l := range map[string]config.Store{
 		"the timeout is negative":     {URL: "env", Timeout: -1},
 		"the name of a link":          {URL: "env", Name: "a b"},
 		"the prefix is nothing":       {URL: "env", Prefix: "\x00"},
 		"says what is said already":   {URL: "env:?link_name=a", Name: "b"},
 		"the policy is any or outage": {URL: "env", Policy: "hunter2"},
 	} {
-		_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{l}}, says("env", 0))
+		_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{l}}, says("env", 0))
 		assert.ErrorContains(t, err, "config: provider 1: ")
 		assert.ErrorContains(t, err, want)
 		assert.Contains(t, l.String(), want)
@@ -141,7 +141,7 @@ func TestLinkOfCodeRefused(t *testing.T) {
 	}
 }
 
-func TestParseLinkRefuses(t *testing.T) {
+func TestParseStoreRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     "the URL is empty",
 		"://x":                                 "this is no URL of a provider, such as",
@@ -170,7 +170,7 @@ func TestParseLinkRefuses(t *testing.T) {
 		"env:?link_name=" + long("a", 65):      "the name of a link is",
 		"env:?link_timeout=1s&link_timeout=2s": "says what is said already",
 	} {
-		_, err := config.ParseLink(text)
+		_, err := config.ParseStore(text)
 		require.Error(t, err, text)
 		assert.Contains(t, err.Error(), want, text)
 		assert.NotContains(t, err.Error(), "hunter2", text)

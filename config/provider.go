@@ -14,7 +14,7 @@ import (
 // A Provider is what Open opened: a hush.Provider that asks the links in order, from
 // memory first if the cache is on. It is safe for concurrent use.
 type Provider struct {
-	links      []OpenLink
+	links      []OpenStore
 	chain      *chain.Chain
 	cache      *cachettl.Cache
 	top        hush.BatchProvider
@@ -24,11 +24,11 @@ type Provider struct {
 
 var _ hush.BatchProvider = (*Provider)(nil)
 
-// An OpenLink is a link as Open opened it.
-type OpenLink struct {
-	// Link is what was configured, with its Name, and with a URL that holds no
+// An OpenStore is a link as Open opened it.
+type OpenStore struct {
+	// Store is what was configured, with its Name, and with a URL that holds no
 	// credential and none of the link's own parameters.
-	Link
+	Store
 
 	// Scheme is the URL's.
 	Scheme string
@@ -100,8 +100,8 @@ func (p *Provider) Close() error {
 	return p.closeLinks()
 }
 
-// Links returns the links in the order in which they are asked.
-func (p *Provider) Links() []OpenLink { return slices.Clone(p.links) }
+// Stores returns the links in the order in which they are asked.
+func (p *Provider) Stores() []OpenStore { return slices.Clone(p.links) }
 
 // Chain returns the chain of the links, which no cache is in front of.
 func (p *Provider) Chain() *chain.Chain { return p.chain }

@@ -32,7 +32,7 @@ func (r *reader) providers(n *yaml.Node) {
 	}
 }
 
-func (r *reader) link(n *yaml.Node, key string) (l Link) {
+func (r *reader) link(n *yaml.Node, key string) (l Store) {
 	switch {
 	case n.Kind != yaml.MappingNode:
 		l.URL, _ = r.text(n, key)
@@ -72,7 +72,7 @@ func asURL(scheme, parameters *yaml.Node) string {
 
 var linkKeys = []string{"url", "name", "timeout", "policy", "prefix"}
 
-func (r *reader) linkMapping(n *yaml.Node, key string) (l Link) {
+func (r *reader) linkMapping(n *yaml.Node, key string) (l Store) {
 	r.each(n, key, linkKeys, func(name string, value *yaml.Node) {
 		text, ok := r.text(value, key)
 		if !ok {

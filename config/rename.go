@@ -10,7 +10,7 @@ import (
 // rename makes each link understand the program's names. A front has the names and
 // the prefix of its store, where it has none of its own: it reads the same secrets.
 func (o *opening) rename() {
-	links := map[string]*OpenLink{}
+	links := map[string]*OpenStore{}
 	for i := range o.opened {
 		links[o.opened[i].Name] = &o.opened[i]
 	}

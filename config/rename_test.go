@@ -27,7 +27,7 @@ func TestNames(t *testing.T) {
 	direct.Put("prod/db", []byte(`{"password":"hunter2","nested":{"a":"b"}}`))
 	direct.Put("prod/x", []byte("x"))
 	p := open(t, &config.Config{
-		Providers: []config.Link{{URL: "vault"}, {URL: "direct", Prefix: "prod/"}},
+		Providers: []config.Store{{URL: "vault"}, {URL: "direct", Prefix: "prod/"}},
 		Names:     map[string]map[string]string{"db": {"vault": "kv/orders"}, "pw": {"direct": "prod/db#password"}, "nested": {"direct": "prod/db#nested"}},
 		Cache:     config.Cache{TTL: new(time.Duration(0))},
 	}, opens("vault", vault), opens("direct", direct))
@@ -58,7 +58,7 @@ func TestFrontHasTheNamesOfItsStore(t *testing.T) {
 	direct.Put("prod/orders", []byte("ours"))
 	direct.Put("prod/x", []byte("ours"))
 	names := map[string]map[string]string{"db": {"direct": "prod/orders"}}
-	links := []config.Link{{URL: "extension"}, {URL: "direct", Prefix: "prod/"}}
+	links := []config.Store{{URL: "extension"}, {URL: "direct", Prefix: "prod/"}}
 	schemes := []hush.Scheme{front(opens("extension", extension), "direct"), opens("direct", direct)}
 	p := open(t, &config.Config{Providers: links, Names: names}, schemes...)
 	for _, name := range []string{"db", "x"} {
@@ -80,13 +80,13 @@ func TestPrefixThatMakesANameTooLong(t *testing.T) {
 	store, other := &providertest.Map{}, &providertest.Map{}
 	name := strings.Repeat("x", 2048)
 	other.Put(name, []byte("here"))
-	p := open(t, &config.Config{Providers: []config.Link{{URL: "store", Prefix: "p/"}, {URL: "other"}}}, opens("store", store), opens("other", other))
+	p := open(t, &config.Config{Providers: []config.Store{{URL: "store", Prefix: "p/"}, {URL: "other"}}}, opens("store", store), opens("other", other))
 	secret, err := p.Get(t.Context(), hush.Name(name))
 	require.NoError(t, err, "it is no name for that store, and one for the next")
 	assert.Equal(t, "here", secret.Value.Reveal())
-	_, err = p.Links()[0].Provider.Get(t.Context(), hush.Name(name))
+	_, err = p.Stores()[0].Provider.Get(t.Context(), hush.Name(name))
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
-	_, err = p.Links()[0].Provider.Get(t.Context(), hush.Name(""))
+	_, err = p.Stores()[0].Provider.Get(t.Context(), hush.Name(""))
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err))
 }
 
@@ -106,7 +106,7 @@ func TestNamesInBatches(t *testing.T) {
 	store.Put("p/db", []byte(`{"user":"app","password":"hunter2"}`))
 	store.Put("p/x", []byte("x"))
 	p := open(t, &config.Config{
-		Providers: []config.Link{{URL: "store", Prefix: "p/"}},
+		Providers: []config.Store{{URL: "store", Prefix: "p/"}},
 		Names:     map[string]map[string]string{"user": {"store": "p/db#user"}, "password": {"store": "p/db#password"}},
 	}, opens("store", store))
 	refs := []hush.Ref{hush.Name("user"), hush.Name("password"), hush.Name("x"), hush.Name("missing"), hush.Name(strings.Repeat("x", 2047)), hush.Name("")}
@@ -119,7 +119,7 @@ func TestNamesInBatches(t *testing.T) {
 	}
 	assert.Equal(t, []string{"app", "hunter2", "x", "not found", "not found", "invalid reference"}, texts)
 	assert.Equal(t, []int{3}, store.sizes, "user and password are of one version")
-	link := p.Links()[0].Provider.(hush.BatchProvider) // which no chain clears the fields for
+	link := p.Stores()[0].Provider.(hush.BatchProvider) // which no chain clears the fields for
 	results := link.GetBatch(t.Context(), []hush.Ref{{Name: "db", Field: "user"}, hush.Name("")})
 	require.NoError(t, results[0].Err)
 	assert.Equal(t, "app", results[0].Secret.Value.Reveal())
@@ -128,7 +128,7 @@ func TestNamesInBatches(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "app", secret.Value.Reveal())
 	plain := open(t, &config.Config{}, opens("store", store.Map))
-	_, ok := plain.Links()[0].Provider.(hush.BatchProvider)
+	_, ok := plain.Stores()[0].Provider.(hush.BatchProvider)
 	assert.False(t, ok)
 }
 
@@ -154,7 +154,7 @@ func TestNamesNewerThan(t *testing.T) {
 		})
 		p := open(t, &config.Config{Names: map[string]map[string]string{"pw": {"store": c.alias}}}, opens("store", store))
 		ref := hush.Ref{Name: "pw", Field: c.field}
-		_, err := p.Links()[0].Provider.Get(t.Context(), ref.NewerThan(hush.Secret{Value: value, Version: c.version}))
+		_, err := p.Stores()[0].Provider.Get(t.Context(), ref.NewerThan(hush.Secret{Value: value, Version: c.version}))
 		require.NoError(t, err)
 		assert.True(t, fresh, "%v", c)
 		assert.Equal(t, c.compares, compares, "%v", c)
@@ -165,7 +165,7 @@ func TestNamesNewerThan(t *testing.T) {
 func TestFrontWithAPrefixOfItsOwn(t *testing.T) {
 	extension, direct := &providertest.Map{}, &providertest.Map{}
 	extension.Put("e/x", []byte("its own"))
-	p := open(t, &config.Config{Providers: []config.Link{{URL: "extension", Prefix: "e/"}, {URL: "direct", Prefix: "d/"}}},
+	p := open(t, &config.Config{Providers: []config.Store{{URL: "extension", Prefix: "e/"}, {URL: "direct", Prefix: "d/"}}},
 		front(opens("extension", extension), "direct"), opens("direct", direct))
 	secret, err := p.Get(t.Context(), hush.Name("x"))
 	require.NoError(t, err)

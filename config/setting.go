@@ -42,7 +42,7 @@ func settings() []setting {
 		duration("cache.ttl", "5m", notNegative, func(c *Config) **time.Duration { return &c.Cache.TTL }),
 		duration("cache.stale_if_error", "1h", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleIfError }),
 		duration("cache.stale_wait", "100ms", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWait }),
-		duration("cache.serve_expired", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.ServeExpired }),
+		duration("cache.stale_while_revalidate", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWhileRevalidate }),
 		duration("cache.refresh_ahead", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.RefreshAhead }),
 		duration("cache.negative_ttl", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.NegativeTTL }),
 		pointer("cache.jitter", "0.1", parseFraction, isFraction, func(c *Config) **float64 { return &c.Cache.Jitter }),

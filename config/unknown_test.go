@@ -22,7 +22,7 @@ func TestUnknownSchemesSayWhatToUse(t *testing.T) {
 		"lambda":                "",
 		"AWS:?region=eu-west-1": ": use direct, which reads AWS Secrets Manager",
 	} {
-		cfg := &config.Config{Providers: []config.Link{{URL: url}}}
+		cfg := &config.Config{Providers: []config.Store{{URL: url}}}
 		_, err := config.Open(t.Context(), cfg, []hush.Scheme{says("direct", 0), says("env", 0)}...)
 		assert.Regexp(t, `^config: provider 1: unknown scheme "[a-z-]+"; known: direct, env`+regexp.QuoteMeta(advice)+`$`, err.Error(), url)
 	}

@@ -18,7 +18,7 @@ const VerifyName = "hush/probe"
 const verifyTimeout = 10 * time.Second
 
 // verifyAll asks each link once, all at the same time.
-func verifyAll(ctx context.Context, links []OpenLink) error {
+func verifyAll(ctx context.Context, links []OpenStore) error {
 	errs := make([]error, len(links))
 	absent := map[string]bool{}
 	parallel.Each(len(links), len(links), func(i int) { errs[i] = verifyLink(ctx, links[i]) })
@@ -43,7 +43,7 @@ func verifyAll(ctx context.Context, links []OpenLink) error {
 }
 
 // verifyLink asks one link, whose own limit looks like nobody else's.
-func verifyLink(ctx context.Context, l OpenLink) error {
+func verifyLink(ctx context.Context, l OpenStore) error {
 	d := l.Timeout
 	if d == 0 {
 		d = verifyTimeout

@@ -59,14 +59,14 @@ func TestVerifyAsksEachLinkOnceAndClosesOnFailure(t *testing.T) {
 	var log []string
 	store := &providertest.Map{}
 	a := opens("a", closing{store, "a", &log, nil})
-	c := &config.Config{Providers: []config.Link{{URL: "a", Prefix: "team/"}}, Verify: true}
+	c := &config.Config{Providers: []config.Store{{URL: "a", Prefix: "team/"}}, Verify: true}
 	p, err := config.Open(t.Context(), c, a)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"team/hush/probe"}, asked(store))
 	require.NoError(t, p.Close())
 
 	log = nil
-	c.Providers = append(c.Providers, config.Link{URL: "down"})
+	c.Providers = append(c.Providers, config.Store{URL: "down"})
 	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
 	assert.EqualError(t, err, `config: link "down": down: "hush/probe": unavailable`)
 	assert.Equal(t, []string{"a"}, log)
@@ -85,7 +85,7 @@ func TestVerifyHasALimit(t *testing.T) {
 		}))
 		for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
 			start := time.Now()
-			_, err := config.Open(t.Context(), &config.Config{Providers: []config.Link{{URL: "hang", Timeout: timeout}}, Verify: true}, hang)
+			_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "hang", Timeout: timeout}}, Verify: true}, hang)
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "that would be the caller's")
 			assert.Equal(t, want, time.Since(start))
@@ -121,10 +121,10 @@ func (below) VerifyName() string { return "database/hush/probe" }
 
 func TestVerifyAsksForTheProvidersOwnName(t *testing.T) {
 	store := below{&providertest.Map{}}
-	c := &config.Config{Providers: []config.Link{{URL: "store", Prefix: "database/creds/"}}, Verify: true}
+	c := &config.Config{Providers: []config.Store{{URL: "store", Prefix: "database/creds/"}}, Verify: true}
 	p := open(t, c, opens("store", store))
 	assert.Equal(t, []string{"database/hush/probe"}, asked(store.Map))
-	_, err := p.Links()[0].Provider.Get(t.Context(), hush.Name("app"))
+	_, err := p.Stores()[0].Provider.Get(t.Context(), hush.Name("app"))
 	require.Error(t, err)
 	assert.Contains(t, asked(store.Map), "database/creds/app")
 
@@ -145,7 +145,7 @@ func TestVerifyOfLeasedSecrets(t *testing.T) {
 	verify := func(token string) error {
 		t.Setenv("VAULT_TOKEN", token)
 		p, err := config.Open(t.Context(), &config.Config{
-			Providers: []config.Link{{URL: "vault://" + server.Addr() + "?tls=false&mounts=database,aws", Prefix: "database/creds/"}}, Verify: true,
+			Providers: []config.Store{{URL: "vault://" + server.Addr() + "?tls=false&mounts=database,aws", Prefix: "database/creds/"}}, Verify: true,
 		}, vault.Scheme())
 		if err == nil {
 			assert.NoError(t, p.Close())

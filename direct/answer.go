@@ -54,7 +54,7 @@ func valueOf(out *secretsmanager.GetSecretValueOutput) (hush.Value, error) {
 // agrees compares what the answer says of itself with what was asked. What it does
 // not say is not held against it.
 func agrees(ref hush.Ref, out *secretsmanager.GetSecretValueOutput) error {
-	whole := ref.Whole()
+	whole := ref.Key()
 	version := aws.ToString(out.VersionId)
 	switch {
 	case !sameSecret(whole.Name, aws.ToString(out.Name), aws.ToString(out.ARN)):

@@ -62,7 +62,7 @@ func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result 
 
 // batchable reports whether a batch can answer ref, whose name is known to be one.
 func batchable(ref hush.Ref) bool {
-	whole := ref.Whole()
+	whole := ref.Key()
 	return whole.Version == "" && whole.Stage == "" && ref.Validate() == nil
 }
 

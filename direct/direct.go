@@ -167,7 +167,7 @@ func (p *Provider) watch(region string, maxAttempts int) *watch {
 }
 
 func input(ref hush.Ref) *secretsmanager.GetSecretValueInput {
-	whole := ref.Whole()
+	whole := ref.Key()
 	in := &secretsmanager.GetSecretValueInput{SecretId: &whole.Name}
 	if whole.Version != "" {
 		in.VersionId = &whole.Version

@@ -87,7 +87,7 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
-	if whole := ref.Whole(); whole.Version != "" || whole.Stage != "" {
+	if whole := ref.Key(); whole.Version != "" || whole.Stage != "" {
 		cause := errors.New("the environment keeps no versions and no stages")
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrUnsupported, cause)
 	}

@@ -62,7 +62,7 @@ func (a answer) secret(ref hush.Ref) (hush.Secret, *failure) {
 	created, _ := parseDate(r.CreatedDate)
 	secret := hush.Secret{
 		Value: hush.NewValue(value), Version: r.VersionID, Stages: r.VersionStages, Created: created,
-		Expires: r.expires(), Source: name, Stale: r.Stale, Fallback: r.Fallback,
+		Expires: r.expires(), Source: name, Stale: r.Stale, FromFallback: r.Fallback,
 	}
 	if e, ok := errors.AsType[*hush.Error](secret.Validate()); ok {
 		return hush.Secret{}, fail(e.Class, e.Err.Error())
@@ -73,7 +73,7 @@ func (a answer) secret(ref hush.Ref) (hush.Secret, *failure) {
 // strays returns what r disagrees about with ref: nothing, if it says nothing
 // that can be compared.
 func (r reply) strays(ref hush.Ref) string {
-	whole := ref.Whole()
+	whole := ref.Key()
 	switch {
 	case !r.answers(ref.Name):
 		return "name"

@@ -107,7 +107,7 @@ func TestMembersOfPackageAgent(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, got.Expires.Equal(time.UnixMilli(1569534789046)))
 	assert.True(t, got.Stale)
-	assert.True(t, got.Fallback)
+	assert.True(t, got.FromFallback)
 
 	got, err = get(t, body(`"SecretString":"x"`, `"Expires":null`), hush.Name("db"))
 	require.NoError(t, err)

@@ -52,7 +52,7 @@ func onLoopback(_ context.Context, _, address string, _ syscall.RawConn) error {
 // query returns the question for ref, without the parts that it leaves open: the
 // agent answers 400 to empty ones. Both servers form-decode it, so + is %2B.
 func query(ref hush.Ref) string {
-	whole := ref.Whole()
+	whole := ref.Key()
 	q := "secretId=" + url.QueryEscape(whole.Name)
 	if whole.Version != "" {
 		q += "&versionId=" + url.QueryEscape(whole.Version)

@@ -249,7 +249,7 @@ func TestNotReadyOpensNoBreaker(t *testing.T) {
 			secret, err := c.Get(t.Context(), hush.Name("db"))
 			require.NoError(t, err)
 			assert.Equal(t, "of the store", secret.Value.Reveal())
-			assert.False(t, secret.Fallback)
+			assert.False(t, secret.FromFallback)
 		}
 		assert.Equal(t, 100*time.Millisecond, time.Since(start))
 		time.Sleep(100 * time.Millisecond)

@@ -57,7 +57,7 @@ func newProgram(t *testing.T, server *pg.Server, s scheme) *program {
 	p.rotator.begin(t)
 
 	secrets := p.secrets(t, p.serveExtension(t, s.extension), s)
-	connector := sqlconnector.New(secrets, hush.Name(secretName), stdlib.GetDefaultDriver(), p.login.open, hush.Rotation{Stages: s.stages})
+	connector := sqlconnector.New(secrets, hush.Name(secretName), stdlib.GetDefaultDriver(), p.login.open, hush.RetryPolicy{Stages: s.stages})
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
 	db.SetMaxIdleConns(-1) // every query logs in

@@ -219,7 +219,7 @@ func source(s *suite) {
 	require.NoError(s, err)
 	assert.NotEmpty(s, got.Source)
 	assert.False(s, got.Stale, "Stale")
-	assert.False(s, got.Fallback, "Fallback")
+	assert.False(s, got.FromFallback, "Fallback")
 }
 
 func fresh(s *suite) {
@@ -255,7 +255,7 @@ func oldVersion(s *suite) {
 	require.NoError(s, err)
 	s.Rotate("db/prod", s.canary("new"))
 	for _, ref := range []hush.Ref{{Name: "db/prod", Version: old.Version}, {Name: "db/prod", Stage: "AWSPREVIOUS"}} {
-		if ref.Whole() == hush.Name("db/prod") {
+		if ref.Key() == hush.Name("db/prod") {
 			continue // this store names no versions
 		}
 		got, err := s.get(ref)

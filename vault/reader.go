@@ -96,7 +96,7 @@ func (r *Reader) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	limited, cancel := limit.Context(ctx, r.timeout, "Vault")
 	defer cancel()
 	limited, x := withExchange(limited)
-	secret, err := r.read(limited, ref.Whole(), ref)
+	secret, err := r.read(limited, ref.Key(), ref)
 	if err != nil {
 		f := judge(ctx, limited, x, err)
 		return hush.Secret{}, hush.NewError(name, ref, f.class, f.cause)

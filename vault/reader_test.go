@@ -113,7 +113,7 @@ func TestACacheServesNoLeasePastItsEnd(t *testing.T) {
 	server.Mount("database", vaulttest.Database)
 	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Second, NotRenewable: true})
 	reader := vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"database"}})
-	cache := cachettl.New(reader, time.Hour, &cachettl.Options{StaleIfError: time.Hour, ServeExpired: time.Hour})
+	cache := cachettl.New(reader, time.Hour, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: time.Hour})
 	defer func() { assert.NoError(t, cache.Close()) }()
 	versions, tick := map[string]bool{}, time.NewTicker(2*time.Millisecond)
 	defer tick.Stop()

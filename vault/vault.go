@@ -137,7 +137,7 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	limited, cancel := limit.Context(ctx, p.timeout, "Vault")
 	defer cancel()
 	limited, x := withExchange(limited)
-	secret, err := p.read(limited, ref.Whole())
+	secret, err := p.read(limited, ref.Key())
 	if err != nil {
 		f := judge(ctx, limited, x, err)
 		return hush.Secret{}, hush.NewError(name, ref, f.class, f.cause)

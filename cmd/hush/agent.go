@@ -131,7 +131,7 @@ func (o *agentOptions) prepare(cmd *cobra.Command) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := servable(provider.Links()); err != nil {
+	if err := servable(provider.Stores()); err != nil {
 		return nil, errors.Join(usageError{err}, provider.Close())
 	}
 	options := agent.Options{Allow: o.allow, Prefix: o.pathPrefix, MaxRequests: o.maxRequests}
@@ -196,7 +196,7 @@ func (s *server) run(ctx context.Context, stdout, stderr io.Writer) (err error) 
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	err = notItself(s.provider.Links(), listener.Addr())
+	err = notItself(s.provider.Stores(), listener.Addr())
 	if err == nil { // and nothing is left that could keep it from serving
 		s.token, err = findToken(s.tokenFile)
 	}

@@ -109,8 +109,8 @@ type requestedName struct{}
 
 // named returns the provider of the server, with a requestNamer if an envGuard needs it.
 func (s *server) named() hush.Provider {
-	isEnv := func(l config.OpenLink) bool { return l.Scheme == "env" }
-	if s.options.Allow != nil && slices.ContainsFunc(s.provider.Links(), isEnv) {
+	isEnv := func(l config.OpenStore) bool { return l.Scheme == "env" }
+	if s.options.Allow != nil && slices.ContainsFunc(s.provider.Stores(), isEnv) {
 		return requestNamer{s.provider}
 	}
 	return s.provider

@@ -42,7 +42,7 @@ func isPathPrefix(text string) bool {
 }
 
 // servable returns why these stores may not be served to others.
-func servable(links []config.OpenLink) error {
+func servable(links []config.OpenStore) error {
 	for _, l := range links {
 		if l.Scheme != "env" {
 			continue
@@ -73,7 +73,7 @@ const (
 )
 
 // notItself returns an error if the agent would ask itself, and itself again.
-func notItself(links []config.OpenLink, at net.Addr) error {
+func notItself(links []config.OpenStore, at net.Addr) error {
 	_, own, _ := net.SplitHostPort(at.String())
 	for _, l := range links {
 		if l.Scheme != "extension" {

@@ -55,7 +55,7 @@ func openAll(t *testing.T, urls string) error {
 	t.Helper()
 	cfg := &config.Config{}
 	for url := range strings.FieldsSeq(urls) {
-		link, err := config.ParseLink(url)
+		link, err := config.ParseStore(url)
 		if err != nil {
 			return err
 		}

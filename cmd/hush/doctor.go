@@ -113,7 +113,7 @@ func (o *doctorOptions) examine(ctx context.Context, args []string) (*examinatio
 		return nil, err
 	}
 	defer func() { _ = p.Close() }() // what is left open ends with the process
-	for _, l := range p.Links() {
+	for _, l := range p.Stores() {
 		l.Policy = cmp.Or(l.Policy, policy)
 		e.links = append(e.links, newProbe(l, e.ref, e.given))
 	}

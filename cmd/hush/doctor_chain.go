@@ -57,7 +57,7 @@ func (p *probe) chainDoes(ctx context.Context) string {
 		return chainStops
 	case p.link.Front != "":
 		return chainFronts
-	case secret.Fallback:
+	case secret.FromFallback:
 		return chainFallsBack
 	}
 	return chainGoesOn
@@ -81,7 +81,7 @@ func replay(ctx context.Context, probes []*probe, ref hush.Ref) outcome {
 	if err != nil {
 		return outcome{class: hush.ClassOf(err), lacks: lacks(err)}
 	}
-	return outcome{by: secret.Source, fallback: secret.Fallback}
+	return outcome{by: secret.Source, fallback: secret.FromFallback}
 }
 
 // lacks returns what a secret lacks that a chain has found, in words that quote none

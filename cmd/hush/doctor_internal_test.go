@@ -74,7 +74,7 @@ func TestAdviceForAll(t *testing.T) {
 			for _, class := range classes {
 				for _, given := range []bool{true, false} {
 					e := &examination{given: given, surroundings: []surrounding{{Name: place}}}
-					text := e.advice(&probe{link: config.OpenLink{Scheme: scheme}, class: class, given: given})
+					text := e.advice(&probe{link: config.OpenStore{Scheme: scheme}, class: class, given: given})
 					quiet := class == hush.ErrNotFound && !given
 					assert.Equal(t, quiet, text == "", "%s %s %v in %s", scheme, class, given, place)
 				}
@@ -82,7 +82,7 @@ func TestAdviceForAll(t *testing.T) {
 		}
 	}
 	e := &examination{surroundings: []surrounding{{Name: "EC2"}}}
-	absent := &probe{link: config.OpenLink{Scheme: "direct"}, class: hush.ErrAbsent}
+	absent := &probe{link: config.OpenStore{Scheme: "direct"}, class: hush.ErrAbsent}
 	assert.Contains(t, e.advice(absent), "direct:?instance_metadata=true")
 }
 
@@ -90,7 +90,7 @@ func TestAdviceForAll(t *testing.T) {
 func TestRemedies(t *testing.T) {
 	for _, r := range remedies {
 		assert.NotEmpty(t, r.words)
-		p := &probe{link: config.OpenLink{Scheme: "direct"}, class: hush.ErrUnavailable, err: hush.NewError("x", hush.Ref{}, hush.ErrUnavailable, errors.New(r.words))}
+		p := &probe{link: config.OpenStore{Scheme: "direct"}, class: hush.ErrUnavailable, err: hush.NewError("x", hush.Ref{}, hush.ErrUnavailable, errors.New(r.words))}
 		assert.Equal(t, r.advice, (&examination{}).advice(p), r.words)
 	}
 }
@@ -99,7 +99,7 @@ func TestRemedies(t *testing.T) {
 // then answers class.
 func probing(class hush.Class, took ...time.Duration) *probe {
 	asked := 0
-	return newProbe(config.OpenLink{Link: config.Link{Name: "x"}, Provider: hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	return newProbe(config.OpenStore{Store: config.Store{Name: "x"}, Provider: hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		asked++
 		select {
 		case <-time.After(took[asked-1]):
@@ -148,7 +148,7 @@ func TestProbeKeepsTheLastAnswer(t *testing.T) {
 
 // TestReplayAsksForTheRef whose field the links were not asked for.
 func TestReplayAsksForTheRef(t *testing.T) {
-	p := newProbe(config.OpenLink{Link: config.Link{Name: "x"}}, hush.Ref{Name: "db", Field: "user"}, true)
+	p := newProbe(config.OpenStore{Store: config.Store{Name: "x"}}, hush.Ref{Name: "db", Field: "user"}, true)
 	assert.Equal(t, hush.Name("db"), p.ref)
 	p.secret = hush.Secret{Value: hush.NewValue([]byte(`{"user":"app"}`))}
 	for field, want := range map[string]outcome{

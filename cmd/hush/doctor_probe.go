@@ -18,7 +18,7 @@ const enough = 2 * time.Second
 
 // A probe is what one link said.
 type probe struct {
-	link   config.OpenLink
+	link   config.OpenStore
 	ref    hush.Ref
 	given  bool // the ref is the user's
 	last   bool // of the chain
@@ -29,7 +29,7 @@ type probe struct {
 	failed int // of them
 }
 
-func newProbe(l config.OpenLink, ref hush.Ref, given bool) *probe {
+func newProbe(l config.OpenStore, ref hush.Ref, given bool) *probe {
 	ref.Field = "" // which the chain takes from what the stores answer
 	return &probe{link: l, ref: ref, given: given}
 }

@@ -12,23 +12,23 @@ import (
 // meanings says what each key of configuration is for.
 func meanings() map[string]string {
 	return map[string]string{
-		"cache.ttl":            "how long a secret is kept; 0: there is no cache",
-		"cache.stale_if_error": "how long after that it is served while the store cannot be asked",
-		"cache.stale_wait":     "how long a read waits for a store before that; in Lambda fetch_timeout",
-		"cache.serve_expired":  "how long after its ttl it is served while it is fetched",
-		"cache.refresh_ahead":  "how long before its end a secret in use is fetched",
-		"cache.negative_ttl":   "how long it is remembered that there is none",
-		"cache.jitter":         "the part by which a ttl is shortened at random",
-		"cache.max_entries":    "how many secrets are held",
-		"cache.max_fetches":    "maximum of concurrent fetches; 0: no limit",
-		"cache.fetch_timeout":  "how long one fetch from the stores may take",
-		"cache.min_refresh":    "how long it is believed that there is nothing newer",
-		"breaker.failures":     "consecutive failures that open the breaker; 0 disables it",
-		"breaker.wait":         "longest time to the first probe; until then the store is called last",
-		"breaker.max_wait":     "limit for the doubling of breaker.wait",
-		"policy":               "which failures let the next store be asked: any, or outages",
-		"log.level":            "off, debug, info, warn or error, on the standard error",
-		"verify":               "true: ask each store once at the start, and fail if it is away",
+		"cache.ttl":                    "how long a secret is kept; 0: there is no cache",
+		"cache.stale_if_error":         "how long after that it is served while the store cannot be asked",
+		"cache.stale_wait":             "how long a read waits for a store before that; in Lambda fetch_timeout",
+		"cache.stale_while_revalidate": "how long after its ttl it is served while it is fetched",
+		"cache.refresh_ahead":          "how long before its end a secret in use is fetched",
+		"cache.negative_ttl":           "how long it is remembered that there is none",
+		"cache.jitter":                 "the part by which a ttl is shortened at random",
+		"cache.max_entries":            "how many secrets are held",
+		"cache.max_fetches":            "maximum of concurrent fetches; 0: no limit",
+		"cache.fetch_timeout":          "how long one fetch from the stores may take",
+		"cache.min_refresh":            "how long it is believed that there is nothing newer",
+		"breaker.failures":             "consecutive failures that open the breaker; 0 disables it",
+		"breaker.wait":                 "longest time to the first probe; until then the store is called last",
+		"breaker.max_wait":             "limit for the doubling of breaker.wait",
+		"policy":                       "which failures let the next store be asked: any, or outages",
+		"log.level":                    "off, debug, info, warn or error, on the standard error",
+		"verify":                       "true: ask each store once at the start, and fail if it is away",
 	}
 }
 
@@ -105,7 +105,7 @@ func configurationText() string {
 	}
 	meaning := meanings()
 	for _, s := range config.Settings() {
-		_, _ = fmt.Fprintf(&keys, "    %-22s%-7s%s\n", s.Key, s.Default, meaning[s.Key])
+		_, _ = fmt.Fprintf(&keys, "    %-32s%-7s%s\n", s.Key, s.Default, meaning[s.Key])
 	}
 	return fmt.Sprintf(configurationHelp, schemes.String(), keys.String())
 }

@@ -140,7 +140,7 @@ func (s *source) settle() error {
 		return flagError{errors.New("--config: the path of the file is empty")}
 	}
 	for i, url := range s.providers {
-		if _, err := config.ParseLink(url); err != nil {
+		if _, err := config.ParseStore(url); err != nil {
 			return flagError{fmt.Errorf("--provider %d: %w", i+1, err)}
 		}
 	}

@@ -19,16 +19,16 @@ import (
 func TestSchemes(t *testing.T) {
 	c := &config.Config{}
 	for _, text := range []string{"extension", "direct:?region=eu-west-1", "vault://127.0.0.1:8200/apps?auth=aws&role=app&tls=false", "env:?prefix=APP_"} {
-		c.Providers = append(c.Providers, config.Link{URL: text})
+		c.Providers = append(c.Providers, config.Store{URL: text})
 	}
 	p, err := config.Open(t.Context(), c, all.Schemes()...)
 	require.NoError(t, err)
 	var names []string
-	for _, l := range p.Links() {
+	for _, l := range p.Stores() {
 		names = append(names, l.Name)
 	}
 	assert.Equal(t, []string{"extension", "direct", "vault", "env"}, names)
-	assert.Equal(t, "direct", p.Links()[0].Front)
+	assert.Equal(t, "direct", p.Stores()[0].Front)
 	assert.NoError(t, p.Close())
 }
 
@@ -52,7 +52,7 @@ func TestInit(t *testing.T) {
 }
 
 func Example() {
-	_, err := config.Open(context.Background(), &config.Config{Providers: []config.Link{{URL: "valut"}}}, all.Schemes()...)
+	_, err := config.Open(context.Background(), &config.Config{Providers: []config.Store{{URL: "valut"}}}, all.Schemes()...)
 	fmt.Println(err)
 	// Output: config: provider 1: unknown scheme "valut"; known: extension, direct, vault, env: did you mean "vault"?
 }

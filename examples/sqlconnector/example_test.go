@@ -30,7 +30,7 @@ func Example() {
 	defer secrets.Close()
 
 	d := &database{password: "hunter2"}
-	db := sql.OpenDB(sqlconnector.New(secrets, hush.Name("prod/orders/db"), d, d.open, hush.Rotation{}))
+	db := sql.OpenDB(sqlconnector.New(secrets, hush.Name("prod/orders/db"), d, d.open, hush.RetryPolicy{}))
 	defer db.Close()
 	fmt.Println(db.PingContext(context.Background()))
 	// Output: <nil>

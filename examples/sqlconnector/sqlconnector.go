@@ -46,7 +46,7 @@ type Connector struct {
 	ref      hush.Ref
 	driver   driver.Driver
 	open     Open
-	rotation hush.Rotation
+	rotation hush.RetryPolicy
 }
 
 var _ driver.Connector = (*Connector)(nil)
@@ -56,8 +56,8 @@ var _ driver.Connector = (*Connector)(nil)
 //
 // That the database refused a login, so that another secret may help, is seen by
 // the SQLSTATEs 28P01 and 28000, which the errors of PostgreSQL's drivers have; for
-// another database r.Rejected says it. The zero Rotation serves for the rest.
-func New(secrets hush.Provider, ref hush.Ref, d driver.Driver, open Open, r hush.Rotation) *Connector {
+// another database r.Rejected says it. The zero RetryPolicy serves for the rest.
+func New(secrets hush.Provider, ref hush.Ref, d driver.Driver, open Open, r hush.RetryPolicy) *Connector {
 	return &Connector{secrets: secrets, ref: ref, driver: d, open: open, rotation: r}
 }
 

@@ -67,7 +67,7 @@ func (refusal) Error() string      { return "password authentication failed" }
 func (r refusal) SQLState() string { return string(r) }
 
 // pool returns a pool whose connections are all new, over a cache.
-func pool(t *testing.T, next hush.Provider, d *database, r hush.Rotation) *sql.DB {
+func pool(t *testing.T, next hush.Provider, d *database, r hush.RetryPolicy) *sql.DB {
 	t.Helper()
 	cache := cachettl.New(next, time.Minute, nil)
 	t.Cleanup(func() { assert.NoError(t, cache.Close()) })
@@ -86,7 +86,7 @@ func TestALoginIsWhatTheSecretHolds(t *testing.T) {
 			var m providertest.Map
 			m.Put(ref.Name, []byte(text))
 			d := &database{password: "p"}
-			db := pool(t, &m, d, hush.Rotation{})
+			db := pool(t, &m, d, hush.RetryPolicy{})
 			require.NoError(t, db.PingContext(t.Context()))
 			require.Len(t, d.logins, 1)
 			login := d.logins[0]
@@ -100,11 +100,11 @@ func TestALoginIsWhatTheSecretHolds(t *testing.T) {
 func TestARefusedLoginWaitsForTheNextSecret(t *testing.T) {
 	for name, tc := range map[string]struct {
 		refusal  error
-		rotation hush.Rotation
+		rotation hush.RetryPolicy
 	}{
 		"invalid password":      {refusal: refusal("28P01")},
 		"invalid authorization": {refusal: fmt.Errorf("connect: %w", refusal("28000"))},
-		"a function of one's own": {refusal: errors.New("Error 1045"), rotation: hush.Rotation{
+		"a function of one's own": {refusal: errors.New("Error 1045"), rotation: hush.RetryPolicy{
 			Rejected: func(err error) bool { return err.Error() == "Error 1045" },
 		}},
 	} {
@@ -132,7 +132,7 @@ func TestARefusalThatNothingEnds(t *testing.T) {
 		m.Put(ref.Name, secret("old"))
 		d := &database{password: "new", refusal: refusal("28P01")}
 		begun := time.Now()
-		err := pool(t, &m, d, hush.Rotation{Patience: time.Second}).PingContext(t.Context())
+		err := pool(t, &m, d, hush.RetryPolicy{MaxWait: time.Second}).PingContext(t.Context())
 		assert.Equal(t, hush.ErrRejected, hush.ClassOf(err))
 		var found refusal
 		assert.ErrorAs(t, err, &found, "the database's own word is not lost")
@@ -165,7 +165,7 @@ func TestWhatIsNoRefusalIsNotWaitedFor(t *testing.T) {
 				}
 				d := &database{refusal: tc.is}
 				begun := time.Now()
-				err := pool(t, &m, d, hush.Rotation{}).PingContext(t.Context())
+				err := pool(t, &m, d, hush.RetryPolicy{}).PingContext(t.Context())
 				require.Error(t, err)
 				if tc.is != nil {
 					assert.ErrorIs(t, err, tc.is)

@@ -16,6 +16,6 @@ import (
 //
 // A response without stages is accepted: some servers leave them out.
 func Missing(ref hush.Ref, stages []string) bool {
-	whole := ref.Whole()
+	whole := ref.Key()
 	return whole.Version == "" && whole.Stage == "" && len(stages) > 0 && !slices.Contains(stages, hush.CurrentStage)
 }

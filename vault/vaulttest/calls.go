@@ -74,10 +74,10 @@ func (c *calls) note(call Call) {
 // Calls returns the number of calls, a client's retries included, that agree with
 // every member of like that is not empty: Calls(Call{}) counts them all.
 func (s *Server) Calls(like Call) int {
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
+	s.calls.Get().mu.Lock()
+	defer s.calls.Get().mu.Unlock()
 	total := 0
-	for call, count := range s.calls.counts {
+	for call, count := range s.calls.Get().counts {
 		if like.matches(call) {
 			total += count
 		}
@@ -92,9 +92,9 @@ func (c Call) matches(call Call) bool {
 
 // Recent returns the last calls, the oldest first, 1,024 of them at most.
 func (s *Server) Recent() []Call {
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
-	return slices.Concat(s.calls.last[s.calls.next:], s.calls.last[:s.calls.next])
+	s.calls.Get().mu.Lock()
+	defer s.calls.Get().mu.Unlock()
+	return slices.Concat(s.calls.Get().last[s.calls.Get().next:], s.calls.Get().last[:s.calls.Get().next])
 }
 
 // matches reports whether want is got or nothing in particular.

@@ -14,7 +14,7 @@ import (
 // made at all, as VAULT_MAX_RETRIES=x is.
 func (s *Server) Client() *api.Client {
 	transport := &http.Transport{TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 64}
-	if s.secured != nil {
+	if s.secured.Get() != nil {
 		transport.TLSClientConfig = s.ClientTLS()
 	}
 	client, err := api.NewClient(&api.Config{
@@ -35,26 +35,26 @@ func (s *Server) Client() *api.Client {
 
 // CA returns the certificate of the server's authority as PEM; nil without TLS.
 func (s *Server) CA() []byte {
-	if s.secured == nil {
+	if s.secured.Get() == nil {
 		return nil
 	}
-	return s.secured.root
+	return s.secured.Get().root
 }
 
 // ClientCertificate returns a certificate of the server's authority for a client,
 // and its key, as PEM; nil without TLS.
 func (s *Server) ClientCertificate() (cert, key []byte) {
-	if s.secured == nil {
+	if s.secured.Get() == nil {
 		return nil, nil
 	}
-	return s.secured.clientCert, s.secured.clientKey
+	return s.secured.Get().clientCert, s.secured.Get().clientKey
 }
 
 // ClientTLS returns what a client needs to be trusted and to trust; nil without
 // TLS.
 func (s *Server) ClientTLS() *tls.Config {
-	if s.secured == nil {
+	if s.secured.Get() == nil {
 		return nil
 	}
-	return s.secured.client.Clone()
+	return s.secured.Get().client.Clone()
 }

@@ -61,13 +61,13 @@ func (s *Server) Fail(f Failure) (restore func()) {
 	if f.Times == 0 {
 		failure.Times = -1
 	}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.failures = append(s.faults.failures, failure)
+	s.faults.Get().mu.Lock()
+	defer s.faults.Get().mu.Unlock()
+	s.faults.Get().failures = append(s.faults.Get().failures, failure)
 	return func() {
-		s.faults.mu.Lock()
-		defer s.faults.mu.Unlock()
-		s.faults.failures = slices.DeleteFunc(s.faults.failures, func(held *Failure) bool { return held == failure })
+		s.faults.Get().mu.Lock()
+		defer s.faults.Get().mu.Unlock()
+		s.faults.Get().failures = slices.DeleteFunc(s.faults.Get().failures, func(held *Failure) bool { return held == failure })
 	}
 }
 
@@ -84,7 +84,7 @@ func (s *Server) Throttle(retryAfter time.Duration, times int) (restore func()) 
 
 // Standby makes the server a standby until restore is called: it sends every call
 // on, by 307, to the same path below address, which is scheme and host.
-func (s *Server) Standby(address string) (restore func()) { return s.store.redirect(address) }
+func (s *Server) Standby(address string) (restore func()) { return s.store.Get().redirect(address) }
 
 // Answer answers the next reads, as many as times says, 0 being all until restore
 // is called, with this status and these bytes.
@@ -95,25 +95,25 @@ func (s *Server) Answer(status int, body []byte, times int) (restore func()) {
 // Latency delays every answer to calls of kind, "" being all, from now on. Zero
 // ends it.
 func (s *Server) Latency(kind Kind, delay time.Duration) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	if s.faults.delays == nil {
-		s.faults.delays = map[Kind]time.Duration{}
+	s.faults.Get().mu.Lock()
+	defer s.faults.Get().mu.Unlock()
+	if s.faults.Get().delays == nil {
+		s.faults.Get().delays = map[Kind]time.Duration{}
 	}
-	s.faults.delays[kind] = delay
+	s.faults.Get().delays[kind] = delay
 }
 
 // Hang makes the server take calls of kind, "" being all, and not answer until
 // restore is called; they are then answered, if anyone still waits.
 func (s *Server) Hang(kind Kind) (restore func()) {
 	held := &hang{kind, make(chan struct{})}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.hangs = append(s.faults.hangs, held)
+	s.faults.Get().mu.Lock()
+	defer s.faults.Get().mu.Unlock()
+	s.faults.Get().hangs = append(s.faults.Get().hangs, held)
 	return sync.OnceFunc(func() {
-		s.faults.mu.Lock()
-		defer s.faults.mu.Unlock()
-		s.faults.hangs = slices.DeleteFunc(s.faults.hangs, func(h *hang) bool { return h == held })
+		s.faults.Get().mu.Lock()
+		defer s.faults.Get().mu.Unlock()
+		s.faults.Get().hangs = slices.DeleteFunc(s.faults.Get().hangs, func(h *hang) bool { return h == held })
 		close(held.over)
 	})
 }
@@ -121,7 +121,7 @@ func (s *Server) Hang(kind Kind) (restore func()) {
 // Break kills the server: it closes every connection and refuses new ones until
 // restore is called, which listens on the same port again with all that the
 // server knew. It panics if another process has taken the port meanwhile.
-func (s *Server) Break() (restore func()) { return s.http.Break() }
+func (s *Server) Break() (restore func()) { return s.http.Get().Break() }
 
 // wait holds a call up as long as the faults say, or until ctx is done.
 func (f *faults) wait(ctx context.Context, kind Kind) error {

@@ -36,15 +36,15 @@ func (s *Server) PutJSON(mount, name, data string) (version int) {
 }
 
 func (s *Server) put(mount, name string, data []byte) int {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	held := s.store.mounted(mount, KV1, KV2)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	held := s.store.Get().mounted(mount, KV1, KV2)
 	kept := held.kv[name]
 	if kept == nil || held.engine == KV1 {
 		kept = &secret{}
 		held.kv[name] = kept
 	}
-	kept.versions = append(kept.versions, &version{data: data, created: s.store.now()})
+	kept.versions = append(kept.versions, &version{data: data, created: s.store.Get().now()})
 	return len(kept.versions)
 }
 
@@ -56,7 +56,7 @@ func (s *Server) Annotate(mount, name string, custom map[string]string) {
 // Delete deletes versions of name below mount, of KV version 2, so that Undelete
 // can bring them back; without versions the last.
 func (s *Server) Delete(mount, name string, versions ...int) {
-	s.DeleteAt(mount, name, s.store.now(), versions...)
+	s.DeleteAt(mount, name, s.store.Get().now(), versions...)
 }
 
 // DeleteAt is Delete with a time to do it at.
@@ -77,9 +77,9 @@ func (s *Server) Destroy(mount, name string, versions ...int) {
 // Remove removes name with all its versions, of either KV version, as if it had
 // never been.
 func (s *Server) Remove(mount, name string) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	delete(s.store.mounted(mount, KV1, KV2).kv, name)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	delete(s.store.Get().mounted(mount, KV1, KV2).kv, name)
 }
 
 func (s *Server) each(mount, name string, versions []int, do func(*version)) {
@@ -97,9 +97,9 @@ func (s *Server) each(mount, name string, versions []int, do func(*version)) {
 
 // change does do to a secret, if there is one.
 func (s *Server) change(mount, name string, do func(*secret)) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	if kept := s.store.mounted(mount, KV2).kv[name]; kept != nil {
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	if kept := s.store.Get().mounted(mount, KV2).kv[name]; kept != nil {
 		do(kept)
 	}
 }

@@ -59,18 +59,18 @@ func (s *Server) Lease(mount, role string, opts *LeaseOptions) {
 		opts = &LeaseOptions{}
 	}
 	kept := *opts
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.mounted(mount, Database, AWS).roles[role] = &kept
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().mounted(mount, Database, AWS).roles[role] = &kept
 }
 
 // Leases returns the leases that live, in no order.
 func (s *Server) Leases() []Lease {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.sweep()
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().sweep()
 	var live []Lease
-	for _, l := range s.store.leases {
+	for _, l := range s.store.Get().leases {
 		live = append(live, Lease{l.id, l.path, maps.Clone(l.data), Fingerprint(l.holder.id), l.issued, l.expires})
 	}
 	return live
@@ -78,9 +78,9 @@ func (s *Server) Leases() []Lease {
 
 // RevokeLease ends the lease with that id, if there is one.
 func (s *Server) RevokeLease(id string) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.end(id)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().end(id)
 }
 
 // grant gives holder a lease of what path asked for.

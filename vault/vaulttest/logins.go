@@ -49,17 +49,17 @@ func (s *Server) SecretID(mount, name string, uses int) string {
 		uses = -1
 	}
 	made := newUUID()
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.loginRole(mount, name).secretIDs[made] = uses
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().loginRole(mount, name).secretIDs[made] = uses
 	return made
 }
 
 // RevokeSecretIDs ends every secret id of an AppRole.
 func (s *Server) RevokeSecretIDs(mount, name string) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	clear(s.store.loginRole(mount, name).secretIDs)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	clear(s.store.Get().loginRole(mount, name).secretIDs)
 }
 
 // Kubernetes makes a role of the auth method kubernetes at mount, which it enables
@@ -95,13 +95,13 @@ func (s *Server) role(mount, method, name string, opts *TokenOptions, with func(
 	}
 	made := &role{name: name, opts: *opts}
 	with(made)
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
 	mount = strings.Trim(mount, "/")
-	held := s.store.logins[mount]
+	held := s.store.Get().logins[mount]
 	if held == nil || held.method != method {
 		held = &loginMount{method: method, roles: map[string]*role{}}
-		s.store.logins[mount] = held
+		s.store.Get().logins[mount] = held
 	}
 	held.roles[name] = made
 	return made

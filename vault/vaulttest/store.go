@@ -60,10 +60,10 @@ type Counts struct {
 
 // Counts returns what the server did so far.
 func (s *Server) Counts() Counts {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.sweep()
-	return s.store.counts
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().sweep()
+	return s.store.Get().counts
 }
 
 func newStore(now func() time.Time) *store {
@@ -81,9 +81,9 @@ func newStore(now func() time.Time) *store {
 
 // Mount mounts engine at path, which may have slashes. It replaces what is there.
 func (s *Server) Mount(path string, engine Engine) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.mount(path, engine)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().mount(path, engine)
 }
 
 func (st *store) mount(path string, engine Engine) {
@@ -132,9 +132,9 @@ func (s *Server) Deny(mount, name string) (restore func()) {
 }
 
 func (s *Server) engine(mount string) Engine {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	return s.store.mounted(mount, KV1, KV2, Database, AWS).engine
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	return s.store.Get().mounted(mount, KV1, KV2, Database, AWS).engine
 }
 
 // DenyPath makes calls of path, as Call has it, with the namespace in front, a
@@ -145,9 +145,9 @@ func (s *Server) engine(mount string) Engine {
 // DenyPath("sys/leases/revoke").)
 func (s *Server) DenyPath(path string) (restore func()) {
 	add := func(n int) {
-		s.store.mu.Lock()
-		defer s.store.mu.Unlock()
-		s.store.denied[path] += n
+		s.store.Get().mu.Lock()
+		defer s.store.Get().mu.Unlock()
+		s.store.Get().denied[path] += n
 	}
 	add(1)
 	return sync.OnceFunc(func() { add(-1) })
@@ -176,10 +176,10 @@ func within(path, namespace string) bool {
 }
 
 // Seal makes every answer that of a sealed server, until Unseal. Nothing is lost.
-func (s *Server) Seal() { s.store.seal(true) }
+func (s *Server) Seal() { s.store.Get().seal(true) }
 
 // Unseal ends what Seal began.
-func (s *Server) Unseal() { s.store.seal(false) }
+func (s *Server) Unseal() { s.store.Get().seal(false) }
 
 // seal takes mu.
 func (st *store) seal(sealed bool) {

@@ -53,23 +53,23 @@ type token struct {
 func (t *token) root() bool { return slices.Contains(t.policies, "root") }
 
 // Root returns the root token.
-func (s *Server) Root() string { return s.store.root }
+func (s *Server) Root() string { return s.store.Get().root }
 
 // Token makes a token. nil Options are the defaults.
 func (s *Server) Token(opts *TokenOptions) string {
 	if opts == nil {
 		opts = &TokenOptions{}
 	}
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	return s.store.issue(*opts, "auth/token/create", nil).id
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	return s.store.Get().issue(*opts, "auth/token/create", nil).id
 }
 
 // Revoke revokes token, and the leases that it asked for, at once.
 func (s *Server) Revoke(token string) {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.drop(s.store.tokens[token])
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().drop(s.store.Get().tokens[token])
 }
 
 // RevokeLogins revokes every token that a login gave, as Revoke does, and returns
@@ -80,22 +80,22 @@ func (s *Server) RevokeLogins() int { return s.revokeAll(func(t *token) bool { r
 // a server does that comes back from an older snapshot.
 func (s *Server) Forget() {
 	s.revokeAll(func(t *token) bool { return !t.root() })
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	for id := range s.store.leases {
-		s.store.end(id)
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	for id := range s.store.Get().leases {
+		s.store.Get().end(id)
 	}
-	clear(s.store.wraps)
+	clear(s.store.Get().wraps)
 }
 
 func (s *Server) revokeAll(like func(*token) bool) int {
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
-	s.store.sweep()
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
+	s.store.Get().sweep()
 	revoked := 0
-	for _, held := range s.store.tokens {
+	for _, held := range s.store.Get().tokens {
 		if like(held) {
-			s.store.drop(held)
+			s.store.Get().drop(held)
 			revoked++
 		}
 	}

@@ -28,6 +28,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/test/breakable"
 )
 
@@ -47,11 +48,11 @@ type Options struct {
 
 // A Server is a Vault. Its methods may be called at any time, from any goroutine.
 type Server struct {
-	http    *breakable.Server
-	secured *authority // nil without TLS
-	store   *store
-	faults  faults
-	calls   calls
+	http    hidden.Of[*breakable.Server] // whose connections have buffers
+	secured hidden.Of[*authority]        // nil without TLS
+	store   hidden.Of[*store]
+	faults  hidden.Of[*faults] // which have bodies of responses
+	calls   hidden.Of[*calls]
 }
 
 // Start listens on a free port of 127.0.0.1 and serves, unsealed, until Close. It
@@ -60,32 +61,29 @@ func Start(opts *Options) (*Server, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	s := &Server{store: newStore(opts.Now)}
+	s := &Server{store: hidden.New(newStore(opts.Now)), faults: hidden.New(&faults{}), calls: hidden.New(&calls{})}
+	var config *tls.Config
 	if opts.TLS {
 		made, err := newAuthority(opts.ClientCert)
 		if err != nil {
 			return nil, err
 		}
-		s.secured = made
+		s.secured, config = hidden.New(made), made.server
 	}
-	var config *tls.Config
-	if s.secured != nil {
-		config = s.secured.server
-	}
-	var err error
-	s.http, err = breakable.Start(http.HandlerFunc(s.handle), config)
+	server, err := breakable.Start(http.HandlerFunc(s.handle), config)
 	if err != nil {
 		return nil, err
 	}
+	s.http = hidden.New(server)
 	return s, nil
 }
 
 // URL returns the server's address as VAULT_ADDR has it, such as
 // http://127.0.0.1:40123. It stays the same across Break.
-func (s *Server) URL() string { return s.http.URL() }
+func (s *Server) URL() string { return s.http.Get().URL() }
 
 // Addr returns the host and port that the server listens on.
-func (s *Server) Addr() string { return s.http.Addr() }
+func (s *Server) Addr() string { return s.http.Get().Addr() }
 
 // Close ends every call and stops the server for good. Later calls do nothing.
-func (s *Server) Close() { s.http.Close() }
+func (s *Server) Close() { s.http.Get().Close() }

@@ -84,14 +84,14 @@ func multiple(errors ...string) string {
 
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	call := describe(r)
-	s.calls.note(call)
+	s.calls.Get().note(call)
 	asked := &request{Call: call, path: below(call.Namespace, call.Path), query: r.URL.Query(), token: tokenOf(r)}
 	legible := asked.read(w, r) // before any waiting: net/http sees a client go only when its body is read
-	if s.faults.wait(r.Context(), call.Kind) != nil {
+	if s.faults.Get().wait(r.Context(), call.Kind) != nil {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	failure := s.faults.take(call)
+	failure := s.faults.Get().take(call)
 	switch {
 	case failure != nil:
 		failure.write(w)
@@ -127,12 +127,12 @@ func misdirected(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, asked *request) {
-	if address := s.store.elsewhere(); address != "" && asked.Kind != Health {
+	if address := s.store.Get().elsewhere(); address != "" && asked.Kind != Health {
 		w.Header().Set("Location", strings.TrimSuffix(address, "/")+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return
 	}
-	said, fault := s.store.serve(asked)
+	said, fault := s.store.Get().serve(asked)
 	switch {
 	case fault != nil:
 		respondError(w, fault)

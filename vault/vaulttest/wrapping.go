@@ -23,10 +23,10 @@ func (s *Server) Wrap(path string, data map[string]any, ttl time.Duration) (toke
 	if kind == "auth" {
 		kind = "approle"
 	}
-	s.store.mu.Lock()
-	defer s.store.mu.Unlock()
+	s.store.Get().mu.Lock()
+	defer s.store.Get().mu.Unlock()
 	token = "hvs." + random(95)
-	s.store.wraps[token] = &wrapped{path, kind, data, s.store.now(), firstOf(ttl, 5*time.Minute)}
+	s.store.Get().wraps[token] = &wrapped{path, kind, data, s.store.Get().now(), firstOf(ttl, 5*time.Minute)}
 	return token
 }
 

@@ -178,7 +178,7 @@ func (c *cell) run(target string) {
 	case c.holds:
 		c.becomes("stale", held, func(s hush.Secret) bool { return s.Stale })
 	case c.chained:
-		c.becomes("the fallback's", held, func(s hush.Secret) bool { return s.Fallback })
+		c.becomes("the fallback's", held, func(s hush.Secret) bool { return s.FromFallback })
 	}
 	c.checkCalls()
 	if c.fault != faultproxy.HangBeforeRequest { // where the proxy does not see it
@@ -189,7 +189,7 @@ func (c *cell) run(target string) {
 	c.becomes("well after the fault", other, isOwn)
 }
 
-func isOwn(s hush.Secret) bool { return !s.Stale && !s.Fallback }
+func isOwn(s hush.Secret) bool { return !s.Stale && !s.FromFallback }
 
 // becomes asks for name until the answer is as it should be, for a machine may be
 // too busy to answer within the limit, a cached secret still good, and a breaker

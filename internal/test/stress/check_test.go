@@ -68,7 +68,7 @@ func (s *store) check(r read, secret hush.Secret, err error) *call {
 func (s *store) checkAge(r read, secret hush.Secret, c *call) {
 	bound := ttl
 	if secret.Stale {
-		bound += max(staleIfError, serveExpired)
+		bound += max(staleIfError, staleWhileRevalidate)
 	}
 	age := r.began.Sub(c.began)
 	if age <= bound {
@@ -99,9 +99,9 @@ func (s *store) checkFreshness(r read, secret hush.Secret, c *call) {
 	case !fresh, c.began.After(r.began) && c.link != "front" && !secret.Stale:
 	case than == nil:
 		s.fault("%s: a fresh read, answered by %s of %v before", r.ref, c.label(), r.began.Sub(c.began))
-	case secret.Stale || secret.Fallback || unchanged(*than, secret):
+	case secret.Stale || secret.FromFallback || unchanged(*than, secret):
 		s.fault("%s: newer than %s, answered with %s of %v before, stale %t, fallback %t",
-			r.ref, than.Version, secret.Version, r.began.Sub(c.began), secret.Stale, secret.Fallback)
+			r.ref, than.Version, secret.Version, r.began.Sub(c.began), secret.Stale, secret.FromFallback)
 	}
 }
 

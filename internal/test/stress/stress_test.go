@@ -22,12 +22,12 @@ import (
 )
 
 const (
-	ttl          = 20 * time.Millisecond
-	frontTTL     = 30 * time.Millisecond
-	staleIfError = 50 * time.Millisecond
-	serveExpired = 10 * time.Millisecond
-	refreshAhead = 5 * time.Millisecond
-	negativeTTL  = 5 * time.Millisecond
+	ttl                  = 20 * time.Millisecond
+	frontTTL             = 30 * time.Millisecond
+	staleIfError         = 50 * time.Millisecond
+	staleWhileRevalidate = 10 * time.Millisecond
+	refreshAhead         = 5 * time.Millisecond
+	negativeTTL          = 5 * time.Millisecond
 
 	// busy is what a machine may need between a store's answer and the readers who
 	// wait for it.
@@ -83,7 +83,7 @@ func newWorld(entries int) *world {
 	}
 	o := &chain.Options{Breaker: chain.Breaker{Failures: 3, Wait: 5 * time.Millisecond, MaxWait: 20 * time.Millisecond}}
 	w.cache = cachettl.New(chain.New(links, o), ttl, &cachettl.Options{
-		MaxEntries: entries, StaleIfError: staleIfError, StaleWait: 3 * time.Millisecond, ServeExpired: serveExpired,
+		MaxEntries: entries, StaleIfError: staleIfError, StaleWait: 3 * time.Millisecond, StaleWhileRevalidate: staleWhileRevalidate,
 		RefreshAhead: refreshAhead, NegativeTTL: negativeTTL, MinRefresh: -1, FetchTimeout: time.Minute, CountHits: true,
 	})
 	for name := range w.store.keys {
@@ -226,7 +226,7 @@ func (w *world) count(secret hush.Secret, err error) {
 		w.failed.Add(1)
 	case secret.Stale:
 		w.stale.Add(1)
-	case secret.Fallback:
+	case secret.FromFallback:
 		w.fallback.Add(1)
 	}
 }

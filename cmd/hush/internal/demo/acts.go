@@ -69,7 +69,7 @@ func laptop(ctx context.Context, _ *stage) (Act, error) {
 	step.check(secret.Source == "env", "answered by %s", secret.Source)
 	step.check(!linked || logged(step.Log, "extension", "absent"), "the extension was not absent")
 	step.check(logged(step.Log, "direct", "absent"), "direct was not absent")
-	step.check(!secret.Fallback, "marked as a fallback, though no store failed")
+	step.check(!secret.FromFallback, "marked as a fallback, though no store failed")
 	return Act{
 		Title: "The same program leaves Lambda",
 		Notes: []string{"There is no endpoint, no region and no credential. At level debug:"},
