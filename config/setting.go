@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hush-secrets/hush/internal/suggest"
@@ -36,8 +37,9 @@ type setting struct {
 	check     func(c *Config) error // of what was given
 }
 
-// settings are all but the providers and their names.
-func settings() []setting {
+// settings returns all settings except the providers and their names. It builds them
+// on first use. Callers do not change them.
+var settings = sync.OnceValue(func() []setting {
 	return []setting{
 		duration("cache.ttl", "5m", notNegative, func(c *Config) **time.Duration { return &c.Cache.TTL }),
 		duration("cache.stale_if_error", "1h", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleIfError }),
@@ -57,7 +59,7 @@ func settings() []setting {
 		word("log.level", func(c *Config) *Level { return &c.Log.Level }, LevelOff, LevelDebug, LevelInfo, LevelWarn, LevelError),
 		verify(),
 	}
-}
+})
 
 // variable returns the environment variable of a key.
 func variable(key string) string {
