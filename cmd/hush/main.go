@@ -70,7 +70,6 @@ func rootCommand(stdout, stderr io.Writer, asFound func()) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		getCommand(stdout, stderr), execCommand(asFound), agentCommand(stdout, stderr), doctorCommand(stdout),
 		demoCommand(stdout), versionCommand(stdout), configurationTopic(), referenceTopic(),

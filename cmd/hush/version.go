@@ -41,8 +41,9 @@ func thisBuild() build {
 	return b
 }
 
+// String returns what the line of hush version says after these two words.
 func (b build) String() string {
-	text := "hush " + b.Version
+	text := b.Version
 	if b.Revision != "" {
 		text += fmt.Sprintf(" (%.12s", b.Revision)
 		if b.Modified {
@@ -62,7 +63,7 @@ func versionCommand(stdout io.Writer) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if !asJSON {
-				_, err := fmt.Fprintln(stdout, thisBuild())
+				_, err := fmt.Fprintln(stdout, "hush version", thisBuild())
 				return err
 			}
 			encoder := json.NewEncoder(stdout)
