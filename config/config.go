@@ -81,6 +81,8 @@ type Config struct {
 	// OnRotate and OnStale are told what the cache sees; see cachettl.Options.
 	OnRotate func(ref hush.Ref, old, current hush.Secret)
 	OnStale  func(ref hush.Ref, stale hush.Secret, why error)
+
+	origin *origin // nil for a Config that code has made
 }
 
 // A Cache is how answers are kept in memory; see cachettl.Options for what each

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -18,7 +19,18 @@ const (
 	namesVariable     = "HUSH_NAMES"
 )
 
-// FromEnv reads the variables that begin with HUSH_:
+// FromEnv reads the environment of the process; see [FromEnviron]. Use it with [Open]
+// instead of [OpenEnv] to set what only code can set:
+//
+//	cfg, err := config.FromEnv()
+//	if err != nil {
+//		return err
+//	}
+//	cfg.OnCall = countCalls
+//	secrets, err := config.Open(ctx, cfg, all.Schemes()...)
+func FromEnv() (*Config, error) { return FromEnviron(os.Environ(), "", nil) }
+
+// FromEnviron reads the variables that begin with HUSH_:
 //
 //	HUSH_CONFIG      the path of a file, as Load reads it
 //	HUSH_PROVIDERS   the URLs of the providers, separated by spaces
@@ -27,14 +39,26 @@ const (
 //
 // A variable replaces what the file says of its key: the whole list of providers, all
 // names, one setting. The names of links that are only in the file's list go with
-// that list. A variable that is empty is one that is not set, and with none set the
-// Config is the zero one.
+// that list. An empty variable is not set. Without a variable FromEnviron returns the
+// zero Config.
+//
+// Each entry of environ has the form NAME=value, as in [os.Environ]. The last entry
+// with a name counts, so that a program can append settings of its own.
+//
+// text is the text of a file that the program has found or embeds. FromEnviron uses it
+// in place of a file if HUSH_CONFIG names none. Errors call the text path. An empty
+// path means that there is no text.
 //
 // An unknown variable whose name is close to one of these, such as HUSH_CACHE_TLL, is
-// an error. FromEnv ignores other variables that begin with HUSH_, because they may
-// belong to another program; see [IgnoredVariables]. The error reports everything that
-// is wrong with the file and the variables.
-func FromEnv() (*Config, error) { return FromEnvText("", nil) }
+// an error. FromEnviron ignores other variables that begin with HUSH_, because they may
+// belong to another program; see [IgnoredVariables].
+//
+// The error reports all mistakes in the file and in the variables. FromEnviron returns
+// a Config with it. [Open] fails with the same mistakes and with those in the URLs of
+// the providers, so a program may leave the report to Open.
+func FromEnviron(environ []string, path string, text []byte) (*Config, error) {
+	return fromEnviron(environ, path, text).done()
+}
 
 // FromEnvText is FromEnv for a program that has read, or embeds, the text of a file. It
 // uses the text in place of a file if HUSH_CONFIG names none. Errors call the text
@@ -47,10 +71,11 @@ func fromEnviron(environ []string, path string, text []byte) *draft {
 	values := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, variablePrefix) && value != "" {
+		if strings.HasPrefix(name, variablePrefix) {
 			values[name] = value
 		}
 	}
+	maps.DeleteFunc(values, func(_, value string) bool { return value == "" })
 	d := &draft{}
 	if named := take(values, fileVariable); named != "" {
 		d = load(named)

@@ -30,7 +30,7 @@ func TestNoVariables(t *testing.T) {
 	t.Setenv("HUSH_NO_SUCH", "")
 	c, err := config.FromEnv()
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{}, c)
+	assert.Equal(t, &config.Config{}, c.Plain())
 }
 
 func TestVariablesOverTheFile(t *testing.T) {
@@ -50,7 +50,7 @@ policy: outages
 		Names:     map[string]map[string]string{"db": {"env": "DB"}},
 		Cache:     config.Cache{TTL: new(time.Minute), Jitter: new(0.5)},
 		Policy:    config.PolicyOutages,
-	}, c, "names of links that are no longer there go with the list")
+	}, c.Plain(), "names of links that are no longer there go with the list")
 
 	t.Setenv("HUSH_NAMES", "{a: {vault: b}}")
 	c, err = config.FromEnv()
@@ -65,11 +65,11 @@ func TestFromEnvText(t *testing.T) {
 	text := []byte("providers: [env]\ncache: {ttl: 5m}\n")
 	c, err := config.FromEnvText("app.yaml", text)
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{Providers: []config.Store{{URL: "env"}}, Cache: config.Cache{TTL: new(5 * time.Minute)}}, c)
+	assert.Equal(t, &config.Config{Providers: []config.Store{{URL: "env"}}, Cache: config.Cache{TTL: new(5 * time.Minute)}}, c.Plain())
 
 	c, err = config.FromEnvText("", text)
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{}, c, "no path, so no text")
+	assert.Equal(t, &config.Config{}, c.Plain(), "no path, so no text")
 
 	t.Setenv("HUSH_CACHE_TTL", "1m")
 	c, err = config.FromEnvText("app.yaml", text)
@@ -154,7 +154,7 @@ func TestVariablesOfKubernetes(t *testing.T) {
 	}
 	_, err := config.FromEnv()
 	require.NoError(t, err)
-	assert.Empty(t, config.IgnoredVariables())
+	assert.Empty(t, config.IgnoredVariables(os.Environ()))
 }
 
 // A variable of another program must not stop this one.
@@ -166,5 +166,5 @@ func TestVariablesOfOtherPrograms(t *testing.T) {
 	t.Setenv("HUSH_EMPTY", "")
 	_, err := config.FromEnv()
 	require.NoError(t, err)
-	assert.Equal(t, []string{"HUSH_", "HUSH_HOME", "HUSH_SERVICE", "HUSH_TOKEN", "HUSH_VERSION"}, config.IgnoredVariables())
+	assert.Equal(t, []string{"HUSH_", "HUSH_HOME", "HUSH_SERVICE", "HUSH_TOKEN", "HUSH_VERSION"}, config.IgnoredVariables(os.Environ()))
 }

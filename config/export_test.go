@@ -30,3 +30,10 @@ func (c *Config) CacheOptions() *cachettl.Options {
 }
 
 func (c *Config) BreakerOptions() chain.Breaker { return c.withDefaults().Breaker.options() }
+
+// Plain returns c as code would have made it.
+func (c *Config) Plain() *Config {
+	plain := *c
+	plain.origin = nil
+	return &plain
+}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/hush-secrets/hush/internal/secretfile"
@@ -25,11 +27,37 @@ const maxFile = 1 << 20
 // Which schemes there are Load does not know; [OpenFile] tells what is wrong with both.
 func Load(path string) (*Config, error) { return load(path).done() }
 
-// A draft is a Config as it is read, with where it is from and what is wrong with it.
+// A draft is a Config that is being read or opened.
 type draft struct {
 	Config
-	places   map[string]place // by key
-	problems problems
+	origin
+}
+
+// An origin is what reading a Config has found out about it.
+type origin struct {
+	places    map[string]place // by key
+	providers []Store          // as they were read
+	problems  problems
+}
+
+// newDraft returns a copy of c, whose problems are those of reading it.
+func newDraft(c *Config) *draft {
+	d := &draft{}
+	if c == nil {
+		return d
+	}
+	d.Config = *c
+	if c.origin == nil {
+		return d
+	}
+	d.origin = *c.origin
+	d.places, d.problems.told = maps.Clone(d.places), slices.Clone(d.problems.told)
+	for i, l := range d.origin.providers {
+		if i >= len(c.Providers) || c.Providers[i] != l {
+			delete(d.places, linkKey(i)) // code has replaced it
+		}
+	}
+	return d
 }
 
 func load(path string) *draft {
@@ -104,10 +132,13 @@ func (d *draft) hasURL(key string) bool {
 	return false
 }
 
+// done returns what was read, and all of its problems. The Config keeps those of
+// reading, so that Open reports them too.
 func (d *draft) done() (*Config, error) {
-	d.check()
-	if err := d.problems.err(); err != nil {
-		return nil, err
-	}
-	return &d.Config, nil
+	c := d.Config
+	d.origin.providers = slices.Clone(c.Providers)
+	c.origin = new(d.origin)
+	checked := newDraft(&c)
+	checked.check()
+	return &c, checked.problems.err()
 }

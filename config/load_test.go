@@ -96,7 +96,7 @@ func TestFormsMeanTheSame(t *testing.T) {
 	for form, text := range map[string]string{"YAML": everythingYAML, "JSON": everythingJSON, "a BOM": "\ufeff" + everythingYAML} {
 		got, err := config.Load(write(t, text))
 		require.NoError(t, err, form)
-		assert.Equal(t, everything(), got, form)
+		assert.Equal(t, everything(), got.Plain(), form)
 	}
 	clearEnv(t)
 	for name, value := range everythingEnv {
@@ -104,14 +104,14 @@ func TestFormsMeanTheSame(t *testing.T) {
 	}
 	got, err := config.FromEnv()
 	require.NoError(t, err)
-	assert.Equal(t, everything(), got, "variables")
+	assert.Equal(t, everything(), got.Plain(), "variables")
 }
 
 func TestNothingIsTheZeroConfig(t *testing.T) {
 	for _, text := range []string{"", "\n# nothing\n", "---\n", "{}", "{}\n", "providers: []\nnames: {}\n", "verify: false"} {
 		got, err := config.Load(write(t, text))
 		require.NoError(t, err, text)
-		assert.Equal(t, &config.Config{}, got, text)
+		assert.Equal(t, &config.Config{}, got.Plain(), text)
 	}
 }
 
@@ -286,7 +286,7 @@ func TestLoadJSONAsItIs(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &config.Config{
 		Names: map[string]map[string]string{"\U0001F600/": {"env": "A\u2028"}}, Cache: config.Cache{Jitter: new(0.1)},
-	}, c)
+	}, c.Plain())
 	for text, want := range map[string]string{
 		"{\n\t\"é\": {}}":                         ":2:2: unknown key of 2 bytes",
 		"{\"names\": {\"é\":\n {\"env\": null}}}": ":2:10: names.é.env: has no value",

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,11 +35,7 @@ import (
 // All that is wrong with c, and with the URLs of its links, is told at once. ctx is
 // for opening, and not for the life of the Provider.
 func Open(ctx context.Context, c *Config, schemes ...hush.Scheme) (*Provider, error) {
-	d := &draft{}
-	if c != nil {
-		d.Config = *c
-	}
-	return d.open(ctx, schemes)
+	return newDraft(c).open(ctx, schemes)
 }
 
 // OpenFile is Load and Open, which tell what is wrong for both at once.
@@ -184,6 +181,9 @@ func (o *opening) provider(ctx context.Context) (*Provider, error) {
 		}
 	}
 	c, logger := o.withDefaults(), o.logger()
+	for i := range o.opened {
+		o.opened[i].Policy = cmp.Or(o.opened[i].Policy, c.Policy)
+	}
 	p := &Provider{links: o.opened, closeLinks: o.close}
 	links := make([]chain.Link, len(p.links))
 	for i, l := range p.links {

@@ -249,7 +249,7 @@ func TestOpenPassesTheURL(t *testing.T) {
 func TestLinks(t *testing.T) {
 	e, d := front(says("extension", hush.ErrRefused), "direct"), says("direct", 0)
 	p := open(t, &config.Config{Providers: []config.Store{
-		{URL: "direct:?a=b&link_name=first"}, {URL: "extension:", Name: "e1"}, {URL: "extension:?x=y"}, {URL: "direct:?link_timeout=1s"}, {URL: "extension:?z=1", Name: "last"},
+		{URL: "direct:?a=b&link_name=first"}, {URL: "extension:", Name: "e1", Policy: config.PolicyOutages}, {URL: "extension:?x=y"}, {URL: "direct:?link_timeout=1s"}, {URL: "extension:?z=1", Name: "last"},
 	}}, e, d)
 	var got []config.OpenStore
 	for _, l := range p.Stores() {
@@ -258,11 +258,11 @@ func TestLinks(t *testing.T) {
 		got = append(got, l)
 	}
 	assert.Equal(t, []config.OpenStore{
-		{Store: config.Store{URL: "direct:?a=b", Name: "first"}, Scheme: "direct"},
-		{Store: config.Store{URL: "extension", Name: "e1"}, Scheme: "extension", Front: "direct"},
-		{Store: config.Store{URL: "extension:?x=y", Name: "extension"}, Scheme: "extension", Front: "direct"},
-		{Store: config.Store{URL: "direct", Name: "direct", Timeout: time.Second}, Scheme: "direct"},
-		{Store: config.Store{URL: "extension:?z=1", Name: "last"}, Scheme: "extension"},
+		{Store: config.Store{URL: "direct:?a=b", Name: "first", Policy: config.PolicyAny}, Scheme: "direct"},
+		{Store: config.Store{URL: "extension", Name: "e1", Policy: config.PolicyOutages}, Scheme: "extension", Front: "direct"},
+		{Store: config.Store{URL: "extension:?x=y", Name: "extension", Policy: config.PolicyAny}, Scheme: "extension", Front: "direct"},
+		{Store: config.Store{URL: "direct", Name: "direct", Timeout: time.Second, Policy: config.PolicyAny}, Scheme: "direct"},
+		{Store: config.Store{URL: "extension:?z=1", Name: "last", Policy: config.PolicyAny}, Scheme: "extension"},
 	}, got)
 }
 

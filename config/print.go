@@ -56,6 +56,7 @@ func (c *Config) become(d *draft) error {
 	read, err := d.done()
 	if err == nil {
 		read.Logger, read.OnCall, read.OnRotate, read.OnStale = c.Logger, c.OnCall, c.OnRotate, c.OnStale
+		read.origin = nil // the places are those in the part
 		*c = *read
 	}
 	return err

@@ -26,8 +26,8 @@ var _ hush.BatchProvider = (*Provider)(nil)
 
 // An OpenStore is a link as Open opened it.
 type OpenStore struct {
-	// Store is what was configured, with its Name, and with a URL that holds no
-	// credential and none of the link's own parameters.
+	// Store is the configured store. Its Name and its Policy are set. Its URL has no
+	// credential and no link_ parameters.
 	Store
 
 	// Scheme is the URL's.

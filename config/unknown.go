@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -11,13 +10,13 @@ import (
 
 const variablePrefix = "HUSH_"
 
-// IgnoredVariables returns the names of the environment variables that begin with
-// HUSH_ and that [FromEnv] ignores, such as HUSH_VERSION, in alphabetical order. They
-// may be misspelt, or belong to another program. The variables that Kubernetes sets
-// are not among them.
-func IgnoredVariables() []string {
+// IgnoredVariables returns the names of the variables in environ that begin with HUSH_
+// and that [FromEnviron] ignores, such as HUSH_VERSION, in alphabetical order. They may
+// be misspelt, or belong to another program. The variables that Kubernetes sets are not
+// among them.
+func IgnoredVariables(environ []string) []string {
 	var names []string
-	for _, entry := range os.Environ() {
+	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, variablePrefix) && value != "" &&
 			!slices.Contains(Variables(), name) && !ofKubernetes().MatchString(name) && meant(name) == "" {

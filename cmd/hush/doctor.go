@@ -100,7 +100,7 @@ func (o *doctorOptions) examine(ctx context.Context, args []string) (*examinatio
 	if o.tries < 1 || o.tries > 100 || o.timeout <= 0 {
 		return nil, usageError{errors.New("--tries is 1 to 100, and --timeout a positive duration")}
 	}
-	e := &examination{ref: hush.Name(harmless), surroundings: surroundings(thisMachine()), ignored: config.IgnoredVariables()}
+	e := &examination{ref: hush.Name(harmless), surroundings: surroundings(thisMachine()), ignored: config.IgnoredVariables(os.Environ())}
 	if len(args) > 0 {
 		ref, err := parseRef(args[0])
 		if err != nil {
