@@ -70,7 +70,7 @@ func TestGetAll(t *testing.T) {
 }
 
 // Fields are of one version for each freshness.
-func TestGetAllOfDifferentFreshness(t *testing.T) {
+func TestGetAllKeepsTheFreshnessOfEachRef(t *testing.T) {
 	b := &batcher{}
 	version := b.Put("db", []byte(`{"user":"app","password":"p"}`))
 	v1 := hush.Secret{Version: version, Value: hush.NewValue([]byte("app"))}
@@ -91,7 +91,7 @@ func TestGetAllOfDifferentFreshness(t *testing.T) {
 	assert.Equal(t, []string{"fresh"}, asks(b.batches[1]))
 }
 
-func TestGetAllOfNothing(t *testing.T) {
+func TestGetAllWithoutRefs(t *testing.T) {
 	b := &batcher{}
 	assert.Empty(t, hush.GetAll(t.Context(), b))
 	assert.Len(t, hush.GetAll(t.Context(), b, hush.Name(""), hush.Name("a\nb")), 2)
@@ -125,7 +125,7 @@ func TestGetAllMakesEightCallsAtATime(t *testing.T) {
 	})
 }
 
-func TestGetAllOfAGetBatchThatMiscounts(t *testing.T) {
+func TestGetAllRefusesAWrongNumberOfResults(t *testing.T) {
 	for _, n := range []int{0, 1, 3} {
 		b := &batcher{answer: func([]hush.Ref) []hush.Result { return make([]hush.Result, n) }}
 		for _, r := range hush.GetAll(t.Context(), b, hush.Name("a"), hush.Name("b")) {
@@ -144,7 +144,7 @@ func TestGetAllDropsASecretBesideAnError(t *testing.T) {
 	assert.Equal(t, hush.ErrDenied, got.Err)
 }
 
-func TestGetAllPassesAPanicOn(t *testing.T) {
+func TestGetAllPropagatesPanics(t *testing.T) {
 	b := &batcher{answer: func([]hush.Ref) []hush.Result { panic("mine") }}
 	single := hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) { panic("mine") })
 	for _, p := range []hush.Provider{b, single} {

@@ -50,7 +50,7 @@ func TestDecode(t *testing.T) {
 	assert.Equal(t, "text", whole.Reveal())
 }
 
-func TestDecodeIsOfACopy(t *testing.T) {
+func TestDecodeCopiesTheValue(t *testing.T) {
 	secret := secretOf(`{"a":1}`)
 	var raw keeping
 	require.NoError(t, secret.Decode(&raw))
@@ -100,9 +100,9 @@ func targets() []any {
 	}
 }
 
-// TestDecodeQuotesNothing puts the canary, as text and as digits, wherever JSON
+// TestDecodeErrorsQuoteNoSecret puts the canary, as text and as digits, wherever JSON
 // and what is none can hold it.
-func TestDecodeQuotesNothing(t *testing.T) {
+func TestDecodeErrorsQuoteNoSecret(t *testing.T) {
 	const digits = "86753094201357924680"
 	failed := 0
 	for _, form := range []string{
@@ -133,12 +133,12 @@ func TestDecodeErrors(t *testing.T) {
 	for doc, want := range map[string]string{
 		`{"hosts":{"a":{"port":"x"}}}`:  ": the JSON does not fit type int",
 		`{"hosts":1e400}`:               "the JSON does not fit type map[string]struct",
-		`{"hosts"`:                      "hush: decode: not JSON, from byte 8",
-		``:                              "hush: decode: not JSON, from byte 0",
-		`{"hosts":{}} x`:                "hush: decode: not JSON, from byte ",
-		`{"quote":1}`:                   "whose text is left out because it may quote the secret",
+		`{"hosts"`:                      "hush: decode: invalid JSON at byte 8",
+		``:                              "hush: decode: invalid JSON at byte 0",
+		`{"hosts":{}} x`:                "hush: decode: invalid JSON at byte ",
+		`{"quote":1}`:                   "its text is omitted because it may quote the secret",
 		`{"v":"` + redacted + `"}`:      "hush: decode: the text is the mask of a hush.Value",
-		`{"v":"P` + "\xe4" + `ssword"}`: "hush: decode: not a JSON string in UTF-8",
+		`{"v":"P` + "\xe4" + `ssword"}`: "hush: decode: not a valid JSON string in UTF-8",
 	} {
 		err := secretOf(doc).Decode(&config)
 		assert.ErrorContains(t, err, want, doc)

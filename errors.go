@@ -7,47 +7,51 @@ import (
 	"strings"
 )
 
-// A Class says what a failure means for the caller, and so what a chain and a
-// cache do about it. A Class is itself an error: errors.Is(err, hush.ErrNotFound)
-// reads as usual, and a Provider may return a bare Class.
+// A Class is the kind of a failure. It decides how a caller, a chain and a cache
+// react. A Class is itself an error, so that errors.Is(err, hush.ErrNotFound) works
+// and a Provider may return a Class alone.
 type Class uint8
 
-// The classes. Every failure has exactly one of them; ClassOf tells which.
+// The classes. Every failure has exactly one of them, which ClassOf returns.
 const (
 	_ Class = iota
 
-	// ErrNotFound: the store answered that there is no such secret, version,
-	// stage or field, or that it cannot have one of that name.
+	// ErrNotFound means that the store has no such secret, version, stage or field,
+	// or that the name is not valid in the store.
 	ErrNotFound
-	// ErrDenied: the store answered that this caller may not have it.
+	// ErrDenied means that the store does not allow the caller to read the secret.
 	ErrDenied
-	// ErrUnauthenticated: our own credential is missing, wrong or expired.
+	// ErrUnauthenticated means that the credential of the program is missing,
+	// wrong or expired.
 	ErrUnauthenticated
-	// ErrThrottled: the store answered that there were too many calls.
+	// ErrThrottled means that the store received too many requests.
 	ErrThrottled
-	// ErrUnavailable: no usable answer came: a refused connection, a time limit
-	// of our own, a server's error, garbage, a sealed store.
+	// ErrUnavailable means that there was no usable response: the connection was
+	// refused, a timeout passed, the server failed, the response was malformed or
+	// the store is sealed.
 	ErrUnavailable
-	// ErrRefused is a kind of ErrUnavailable: the store responded, and refused
-	// without a reason, such as the Lambda extension with its generic 400, or
-	// because it has only just started.
+	// ErrRefused is a kind of ErrUnavailable. The store responded and gave no
+	// reason for its refusal, such as the Lambda extension with its generic status
+	// 400, or the store has just started and is not ready.
 	ErrRefused
-	// ErrAbsent is a kind of ErrUnavailable: the store is not here, because this
-	// is not Lambda or because no credentials or region are configured.
+	// ErrAbsent is a kind of ErrUnavailable. The store does not exist on this
+	// platform, because the program does not run in Lambda or because no
+	// credentials or no region are configured.
 	ErrAbsent
-	// ErrUnsupported: the provider cannot honour a part of the Ref. It also
-	// matches errors.ErrUnsupported.
+	// ErrUnsupported means that the store does not support a part of the Ref. It
+	// also matches errors.ErrUnsupported.
 	ErrUnsupported
-	// ErrInvalidRef: the Ref itself is malformed. It comes from ParseRef and
-	// Ref.Validate alone.
+	// ErrInvalidRef means that the Ref is malformed. Only ParseRef and Ref.Validate
+	// return it.
 	ErrInvalidRef
-	// ErrInvalidValue: the secret was read, and its value does not have the form
-	// that the caller needs, such as text where Load fills an int. Only Load and
-	// Secret.Decode return it. Another attempt fails again until the secret changes.
+	// ErrInvalidValue means that the secret was read, but its value does not have
+	// the required form, such as text for an int field of Load. Only Load and
+	// Secret.Decode return it. A retry fails until the secret changes.
 	ErrInvalidValue
-	// ErrRejected is the caller's word: the target did not accept this secret.
+	// ErrRejected means that the target of the secret, such as a database, did not
+	// accept it. The function that a caller passes to Use returns it.
 	ErrRejected
-	// ErrCanceled: the caller's context ended. It wraps ctx.Err().
+	// ErrCanceled means that the context of the caller ended. It wraps ctx.Err().
 	ErrCanceled
 )
 
@@ -66,48 +70,45 @@ var classTexts = [...]string{
 	ErrCanceled:        "canceled",
 }
 
-// known returns c, or ErrUnavailable for the zero Class and for numbers that are
-// no class.
-func (c Class) known() Class {
+// orUnavailable returns c if it is one of the classes, or ErrUnavailable.
+func (c Class) orUnavailable() Class {
 	if c == 0 || int(c) >= len(classTexts) {
 		return ErrUnavailable
 	}
 	return c
 }
 
-// Error returns the class as a word or two: "not found".
-func (c Class) Error() string { return classTexts[c.known()] }
+// Error returns the name of the class, such as "not found".
+func (c Class) Error() string { return classTexts[c.orUnavailable()] }
 
-// Is makes ErrRefused and ErrAbsent match ErrUnavailable, and ErrUnsupported
-// match errors.ErrUnsupported.
+// Is reports whether c matches target: ErrRefused and ErrAbsent match
+// ErrUnavailable, and ErrUnsupported matches errors.ErrUnsupported.
 func (c Class) Is(target error) bool {
 	switch target {
 	case ErrUnavailable:
-		return c.known() == ErrUnavailable || c == ErrRefused || c == ErrAbsent
+		return c.orUnavailable() == ErrUnavailable || c == ErrRefused || c == ErrAbsent
 	case errors.ErrUnsupported:
 		return c == ErrUnsupported
 	}
 	return false
 }
 
-// An Error says who failed, about what, how, and why. It unwraps to its class
-// and to its cause. A nil *Error, which a careless Provider returns as an error
-// that is not nil, reads as ErrUnavailable.
+// An Error is a failure to read a secret. It unwraps to its Class and to Err. A nil
+// *Error in an error interface has the class ErrUnavailable.
 type Error struct {
-	Provider string // who failed: a backend's or a link's name
-	Ref      Ref    // what was asked for, without its freshness
-	Class    Class  // zero reads as ErrUnavailable
-	Err      error  // why; may be nil. Never quotes a secret, a token or a body
+	Provider string // name of the store, or of the link of a chain, that failed
+	Ref      Ref    // the requested secret, without its freshness
+	Class    Class  // zero means ErrUnavailable
+	Err      error  // the cause; may be nil; contains no secret, token or body
 }
 
-// NewError returns an *Error about ref, of which it keeps everything but the
-// freshness. cause may be nil where the class says it all.
+// NewError returns an *Error. It drops the freshness of ref. cause may be nil.
 func NewError(provider string, ref Ref, class Class, cause error) *Error {
 	ref.freshness = nil
 	return &Error{Provider: provider, Ref: ref, Class: class, Err: cause}
 }
 
-// Error returns `provider: "ref": class: cause`, leaving out what is not known.
+// Error returns `provider: "ref": class: cause`, without the parts that are empty.
 func (e *Error) Error() string {
 	if e == nil {
 		return ErrUnavailable.Error()
@@ -126,35 +127,35 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the class and, if there is one, the cause.
+// Unwrap returns the class, and the cause unless it is nil.
 func (e *Error) Unwrap() []error {
 	switch {
 	case e == nil:
 		return []error{ErrUnavailable}
 	case e.Err == nil:
-		return []error{e.Class.known()}
+		return []error{e.Class.orUnavailable()}
 	}
-	return []error{e.Class.known(), e.Err}
+	return []error{e.Class.orUnavailable(), e.Err}
 }
 
-// ClassOf returns the one class of err: that of the outermost *Error in its
-// tree, else a bare Class in it, else ErrUnavailable. A nil err has the zero
-// Class.
+// ClassOf returns the class of err. That is the class of the outermost *Error in the
+// tree of err, or else the first Class in the tree, or else ErrUnavailable. The
+// class of a nil error is 0.
 func ClassOf(err error) Class {
 	if err == nil {
 		return 0
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
-		return e.Class.known()
+		return e.Class.orUnavailable()
 	}
 	if c, ok := errors.AsType[Class](err); ok {
-		return c.known()
+		return c.orUnavailable()
 	}
 	return ErrUnavailable
 }
 
-// quote is %q, shortened: a name that was refused for its length is not worth
-// ten kilobytes of log.
+// quote quotes s as %q does. It truncates a long s, so that a name that is too long
+// does not fill the log.
 func quote(s string) string {
 	const most = 256
 	if len(s) <= most {

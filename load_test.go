@@ -117,7 +117,7 @@ type typo struct {
 }
 
 // What Load cannot fill is said before any secret is asked for.
-func TestLoadOfWhatItCannotFill(t *testing.T) {
+func TestLoadRefusesUnsupportedFields(t *testing.T) {
 	type tagged struct {
 		A string `secret:"db"`
 	}
@@ -292,7 +292,7 @@ func FuzzLoadTag(f *testing.F) {
 }
 
 // A value that does not fit is no outage: another attempt fails again.
-func TestLoadOfAValueThatDoesNotFit(t *testing.T) {
+func TestLoadReportsInvalidValues(t *testing.T) {
 	var into struct {
 		Port int            `secret:"db#user"`
 		Map  map[string]int `secret:"db"`

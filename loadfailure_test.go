@@ -45,7 +45,7 @@ func TestLoadReportsAnOutageOfAChainOnce(t *testing.T) {
 }
 
 // A nil *Error in an error is a common mistake of a Provider.
-func TestLoadOfANilError(t *testing.T) {
+func TestLoadWithANilError(t *testing.T) {
 	var into struct {
 		A string `secret:"a"`
 		B string `secret:"b"`

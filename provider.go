@@ -1,20 +1,24 @@
-// Package hush gives a program its secrets from whichever store is there.
+// Package hush reads secrets from whichever store is available: the AWS Parameters
+// and Secrets Lambda Extension, AWS Secrets Manager, HashiCorp Vault or the
+// environment.
 //
-// A program asks a [Provider] for a secret by name and never learns where the
-// answer came from: the AWS Parameters and Secrets Lambda Extension, Secrets
-// Manager, Vault, the environment, or a chain of them. Backends and decorators
-// live in packages of their own; this one has the names that they share and
-// imports the standard library alone.
+// A program calls [Get] on a [Provider] with the name of a secret. The program does
+// not depend on the store, because each store is a Provider in a package of its
+// own. Package chain falls back from one Provider to the next, package cachettl
+// caches secrets in memory, and package config builds all of this from
+// configuration. This package defines the types that they share. It imports only
+// the standard library.
 //
-// Four rules hold for every Provider here, and package providertest checks them:
+// Every Provider follows four rules, which package providertest checks:
 //
-//   - A failure has one class (see [ClassOf]), so that falling back, serving
-//     stale and giving up are decisions.
-//   - A secret is a [Value], which prints, logs and marshals as a mask. Reveal
-//     is the only way to its text.
-//   - A part of a [Ref] that a store cannot honour is [ErrUnsupported], never
-//     ignored: ignoring it would be a wrong secret.
-//   - No error quotes a secret, a token or a response body.
+//   - Every error has exactly one class, which [ClassOf] returns. The class decides
+//     whether a chain falls back and whether a cache serves a stale secret.
+//   - A secret is a [Value]. A Value prints, logs and marshals as a mask; only its
+//     Reveal methods return the text.
+//   - If a store does not support a part of a [Ref], Get fails with
+//     [ErrUnsupported]. It never ignores the part, because it would then return
+//     the wrong secret.
+//   - No error contains a secret, a token or a response body.
 package hush
 
 import (
@@ -23,28 +27,32 @@ import (
 	"net/url"
 )
 
-// A Provider resolves secrets.
+// A Provider reads secrets from a store. It is safe for concurrent use.
 //
-// Get returns the secret that ref names, or an error that [ClassOf] can place.
-// Implementations must be safe for concurrent use, must call [Ref.Validate]
-// before they act on a name, must answer [ErrUnsupported] for a part of ref
-// that they cannot honour, and must apply ref.Field with [Ref.Select]. When ctx
-// ends first they return [ErrCanceled] wrapping ctx.Err(), or the class of the
-// last real answer that they had.
+// Get returns the secret that ref names, or an error with a class. An
+// implementation does the following:
 //
-// A returned Secret is shared: neither side changes its Stages afterwards.
+//   - It calls [Ref.Validate] before it uses a name.
+//   - It returns [ErrUnsupported] for a part of ref that the store does not support.
+//   - It selects ref.Field with [Ref.Select].
+//   - If ctx ends first, it returns [ErrCanceled] and wraps ctx.Err(). If an
+//     earlier attempt of the same call has failed, it may return that failure
+//     instead.
+//
+// Callers share the returned Secret: neither the caller nor the Provider changes its
+// Stages or its Metadata.
 type Provider interface {
 	Get(ctx context.Context, ref Ref) (Secret, error)
 }
 
-// A ProviderFunc is a function that serves as a Provider.
+// A ProviderFunc is a function that implements [Provider].
 type ProviderFunc func(ctx context.Context, ref Ref) (Secret, error)
 
 // Get calls f.
 func (f ProviderFunc) Get(ctx context.Context, ref Ref) (Secret, error) { return f(ctx, ref) }
 
-// Get parses ref as [ParseRef] does and asks p for it. A ref that does not parse
-// is ErrInvalidRef and reaches no store.
+// Get parses ref with [ParseRef] and reads the secret from p. If ref is malformed,
+// Get fails with [ErrInvalidRef] and does not call p.
 func Get(ctx context.Context, p Provider, ref string) (Secret, error) {
 	r, err := ParseRef(ref)
 	if err != nil {
@@ -53,52 +61,53 @@ func Get(ctx context.Context, p Provider, ref string) (Secret, error) {
 	return p.Get(ctx, r)
 }
 
-// A Scheme opens a Provider from a URL such as "env:?prefix=APP_". The packages
-// of the backends each export one; a program links the schemes that it passes to
-// its configuration and no others.
+// A Scheme opens a Provider from a URL such as "env:?prefix=APP_". The package of
+// each store exports one. A program links only the stores whose schemes it passes
+// to package config.
 type Scheme struct {
 	// Name is the URL's scheme, in lower case.
 	Name string
 
-	// Open returns the Provider that u describes, without contacting any store.
-	// A parameter that the scheme does not know, or a value that cannot work, is
-	// an error that says what is known. Open never accepts a credential in u.
+	// Open returns the Provider that u describes. It sends no request. An unknown
+	// parameter or an invalid value is an error that lists what is valid. Open
+	// accepts no credential in u.
 	Open func(ctx context.Context, u *url.URL) (Provider, error)
 
-	// Front names the scheme of a store that this one caches and cannot answer
-	// more precisely than: "direct" for "extension". A chain that opens the two
-	// one after the other asks the store before it believes the front's failure.
-	// Empty: it fronts for nothing.
+	// Front is the scheme of the store that this one is a cache for: "direct" for
+	// "extension". If a chain has the front and then the store, it calls the store
+	// before it accepts a failure of the front. Empty means that this store is not
+	// a front.
 	Front string
 }
 
-// Static returns a Provider that returns the secrets of a copy of secrets, for tests
-// and examples. It has no versions, and no stage but AWSCURRENT. Every read is fresh.
+// Static returns a Provider for tests and examples. It serves a copy of secrets, a
+// map from name to text. It supports no versions, and no stage except AWSCURRENT.
+// Every read is fresh.
 func Static(secrets map[string]string) Provider {
-	held := make(static, len(secrets))
+	s := make(static, len(secrets))
 	for name, text := range secrets {
-		held[name] = valueOf(text)
+		s[name] = valueOf(text)
 	}
-	return held
+	return s
 }
 
-// static holds Values, so that printing it shows names and no secret.
+// static holds Values, so that a printed static shows no secret.
 type static map[string]Value
 
 func (m static) Get(ctx context.Context, ref Ref) (Secret, error) {
-	const name = "static"
+	const source = "static"
 	if err := ref.Validate(); err != nil {
 		return Secret{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return Secret{}, NewError(name, ref, ErrCanceled, err)
+		return Secret{}, NewError(source, ref, ErrCanceled, err)
 	}
-	if whole := ref.Key(); whole.Version != "" || whole.Stage != "" {
-		return Secret{}, NewError(name, ref, ErrUnsupported, errors.New("it knows no versions and no stages"))
+	if key := ref.Key(); key.Version != "" || key.Stage != "" {
+		return Secret{}, NewError(source, ref, ErrUnsupported, errors.New("static secrets have no versions and no stages"))
 	}
 	value, ok := m[ref.Name]
 	if !ok {
-		return Secret{}, NewError(name, ref, ErrNotFound, nil)
+		return Secret{}, NewError(source, ref, ErrNotFound, nil)
 	}
-	return ref.Select(Secret{Value: value, Source: name})
+	return ref.Select(Secret{Value: value, Source: source})
 }

@@ -69,7 +69,7 @@ func TestStatic(t *testing.T) {
 	assert.EqualError(t, err, `static: "db": not found`)
 }
 
-func TestStaticHonoursItsContext(t *testing.T) {
+func TestStaticEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
 	_, err := hush.Static(map[string]string{"db": "x"}).Get(ctx, hush.Name("db"))

@@ -8,43 +8,46 @@ import (
 	"unicode/utf8"
 )
 
-// CurrentStage is the stage of the version that a plain read returns. A Ref with
-// this Stage and no Version means the same as one with neither.
+// CurrentStage is the stage of the version that a Ref without Version and Stage
+// names.
 const CurrentStage = "AWSCURRENT"
 
-// maxPart bounds each part of a Ref, in bytes; a Secrets Manager id (name or
-// ARN) has at most 2,048 characters.
+// maxPart limits each part of a Ref, in bytes. A secret ID of Secrets Manager, which
+// is a name or an ARN, has at most 2,048 characters.
 const maxPart = 2048
 
-// A Ref says which secret, which version of it, which part, and how fresh the
-// answer must be. Refs are comparable; the zero Ref is invalid.
+// A Ref names a secret, its version and a part of it, and may require a fresh read.
+// Refs are comparable. The zero Ref is invalid.
 type Ref struct {
 	// Name is the secret's name or ARN in the store.
 	Name string
-	// Version is the store's own id of one version. Empty: whichever the stage
-	// names.
+	// Version is the ID of a version in the store. Empty means the version with
+	// the Stage.
 	Version string
-	// Stage is a label that the store moves between versions. Empty: AWSCURRENT.
+	// Stage is a label that the store moves between versions. Empty means
+	// AWSCURRENT.
 	Stage string
-	// Field picks a part of a JSON secret, as Secret.Field does. Empty: all of it.
+	// Field selects a part of a JSON secret; see Secret.Field. Empty means the
+	// whole secret.
 	Field string
 
 	freshness *freshness
 }
 
-// freshness is what an answer must not be: from a cache, unless it differs from
-// than. It hangs off the Ref by a pointer so that a plain Ref stays small.
+// freshness excludes secrets from caches, except a cached secret that differs from
+// than. The Ref has a pointer to it, so that a plain Ref stays small.
 type freshness struct{ than *Secret }
 
-var freshest = &freshness{}
+var alwaysFresh = &freshness{}
 
-// Name returns a plain Ref of that name. It parses nothing, so it is safe for
-// names that come from outside.
+// Name returns a Ref with this Name. It does not parse name, so that a name from an
+// untrusted source selects no version, stage or field.
 func Name(name string) Ref { return Ref{Name: name} }
 
-// ParseRef reads name[?version=…&stage=…][#field]. In each part %XX stands for a
-// byte, so that a name can hold ?, # and %; + is a plus. An ARN is a name. What
-// does not parse, and what Validate refuses, is ErrInvalidRef.
+// ParseRef parses a reference of the form name[?version=…&stage=…][#field]. The name
+// may be an ARN. In each part, %XX stands for a byte: write ?, # and % in a name as
+// %3F, %23 and %25. ParseRef fails with ErrInvalidRef if s is malformed or if
+// Validate fails.
 func ParseRef(s string) (Ref, error) {
 	ref, err := parseRef(s)
 	if err != nil {
@@ -104,15 +107,15 @@ func (r *Ref) parseQuery(query string) error {
 	return nil
 }
 
-// String returns the reference that ParseRef reads back as r, freshness apart.
+// String returns the reference that ParseRef parses as r. It has no freshness.
 func (r Ref) String() string {
 	var b strings.Builder
 	b.WriteString(escape(r.Name, "%?#"))
-	mark := "?"
+	separator := "?"
 	for _, part := range [...]struct{ key, value string }{{"version=", r.Version}, {"stage=", r.Stage}} {
 		if part.value != "" {
-			b.WriteString(mark + part.key + escape(part.value, "%#&"))
-			mark = "&"
+			b.WriteString(separator + part.key + escape(part.value, "%#&"))
+			separator = "&"
 		}
 	}
 	if r.Field != "" {
@@ -121,8 +124,8 @@ func (r Ref) String() string {
 	return b.String()
 }
 
-// Validate returns ErrInvalidRef for a Ref that no store should see: no name, a
-// part over 2,048 bytes, a control character, or text that is not UTF-8.
+// Validate returns ErrInvalidRef if r has no name, or if a part of r exceeds 2,048
+// bytes, contains a control character or is not valid UTF-8.
 func (r Ref) Validate() error {
 	what, fault := "name", faultOf(r.Name)
 	if r.Name == "" {
@@ -145,10 +148,10 @@ func (r Ref) Validate() error {
 
 func faultOf(text string) string {
 	if len(text) > maxPart {
-		return fmt.Sprintf("has %d bytes, over the limit of %d", len(text), maxPart)
+		return fmt.Sprintf("has %d bytes and exceeds the limit of %d", len(text), maxPart)
 	}
 	for i := range len(text) {
-		// Plain ASCII, which is nearly every name, needs no second look.
+		// Nearly every name is plain ASCII and needs only this check.
 		if c := text[i]; c < ' ' || c >= 0x7f {
 			return faultOfUnicode(text)
 		}
@@ -158,41 +161,58 @@ func faultOf(text string) string {
 
 func faultOfUnicode(text string) string {
 	if !utf8.ValidString(text) {
-		return "is not UTF-8"
+		return "is not valid UTF-8"
 	}
 	if strings.IndexFunc(text, unicode.IsControl) >= 0 {
-		return "has a control character"
+		return "contains a control character"
 	}
 	return ""
 }
 
-// Key returns r without its field and freshness: the key of a cache. Without a
-// version, the stage AWSCURRENT is the same as none.
+// Key returns the key of r in a cache: r without its Field and its freshness. The key
+// of a Ref without a Version has no Stage AWSCURRENT, because that is the default.
 func (r Ref) Key() Ref {
-	whole := Ref{Name: r.Name, Version: r.Version, Stage: r.Stage}
-	if whole.Version == "" && whole.Stage == CurrentStage {
-		whole.Stage = ""
+	key := Ref{Name: r.Name, Version: r.Version, Stage: r.Stage}
+	if key.Version == "" && key.Stage == CurrentStage {
+		key.Stage = ""
 	}
-	return whole
+	return key
 }
 
-// Fresh returns r, to be answered from no cache. A provider that cannot promise
-// that says ErrUnsupported.
+// Fresh returns r for a read from the store itself. No cache may serve the result. A
+// Provider that cannot avoid a cache fails with ErrUnsupported.
 func (r Ref) Fresh() Ref {
-	r.freshness = freshest
+	r.freshness = alwaysFresh
 	return r
 }
 
-// NewerThan returns r, to be answered afresh unless a cache holds something
-// other than s: what to ask for when s was not accepted.
+// NewerThan returns r for a read after s was rejected. A cache may serve its secret
+// only if the secret differs from s; otherwise the read is fresh.
+//
+// Secrets differ if their Versions differ. If one of them has no Version, they
+// differ if their Values differ.
 func (r Ref) NewerThan(s Secret) Ref {
 	r.freshness = &freshness{than: &s}
 	return r
 }
 
-// Freshness tells how fresh the answer must be: (nil, false) for a plain Ref,
-// (nil, true) after Fresh, (s, true) after NewerThan(s). A provider without a
-// cache needs only the second result.
+// WithField returns r with another Field. Decorators use it to read the whole secret
+// and select the Field themselves.
+//
+// An assignment to Field would be wrong after NewerThan(s) if s has no Version,
+// because caches would compare the value of one field with the value of another. In
+// this case WithField returns a Fresh Ref.
+func (r Ref) WithField(field string) Ref {
+	if than, _ := r.Freshness(); than != nil && than.Version == "" && field != r.Field {
+		r = r.Fresh()
+	}
+	r.Field = field
+	return r
+}
+
+// Freshness returns the freshness that r requires: (nil, false) for a plain Ref, (nil,
+// true) after Fresh, and (s, true) after NewerThan(s). A Provider without a cache
+// can ignore than.
 func (r Ref) Freshness() (than *Secret, fresh bool) {
 	if r.freshness == nil {
 		return nil, false
@@ -200,8 +220,7 @@ func (r Ref) Freshness() (than *Secret, fresh bool) {
 	return r.freshness.than, true
 }
 
-// Select returns the part of s that r asks for: s itself without a Field, else
-// s.Field(r.Field), with an error that names r.
+// Select returns s if r has no Field, or else s.Field(r.Field). Its error names r.
 func (r Ref) Select(s Secret) (Secret, error) {
 	if r.Field == "" {
 		return s, nil

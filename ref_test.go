@@ -34,7 +34,7 @@ var texts = map[string]hush.Ref{
 	"%252F":                                  {Name: "%2F"},
 }
 
-func TestRefTexts(t *testing.T) {
+func TestRefString(t *testing.T) {
 	for text, want := range texts {
 		got, err := hush.ParseRef(text)
 		require.NoError(t, err, text)
@@ -82,14 +82,14 @@ func TestParseRefRefuses(t *testing.T) {
 		"%zz":                    "a % without two hex digits",
 		"db#%":                   "a % without two hex digits",
 		"db?version=%g0":         "a % without two hex digits",
-		"a%00b":                  "the name has a control character",
-		"a\nb":                   "the name has a control character",
-		"db#%0A":                 "the field has a control character",
-		"db?version=%7f":         "the version has a control character",
-		"db?stage=%C2%85":        "the stage has a control character",
-		"%ff":                    "the name is not UTF-8",
-		"db#%C3":                 "the field is not UTF-8",
-		long:                     "the name has 10240 bytes, over the limit of 2048",
+		"a%00b":                  "the name contains a control character",
+		"a\nb":                   "the name contains a control character",
+		"db#%0A":                 "the field contains a control character",
+		"db?version=%7f":         "the version contains a control character",
+		"db?stage=%C2%85":        "the stage contains a control character",
+		"%ff":                    "the name is not valid UTF-8",
+		"db#%C3":                 "the field is not valid UTF-8",
+		long:                     "the name has 10240 bytes and exceeds the limit of 2048",
 		"db?stage=" + long:       "the stage has 10240 bytes",
 		"db?" + long:             "(10240 bytes); a reference takes",
 	} {
@@ -134,7 +134,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-func TestWhole(t *testing.T) {
+func TestRefKey(t *testing.T) {
 	for in, want := range map[hush.Ref]hush.Ref{
 		{Name: "db"}:             {Name: "db"},
 		{Name: "db", Field: "f"}: {Name: "db"},
@@ -180,7 +180,36 @@ func TestFreshness(t *testing.T) {
 	assert.False(t, fresh, "the Ref it was made from is left alone")
 }
 
-func TestFreshnessShowsNowhere(t *testing.T) {
+func TestWithField(t *testing.T) {
+	const unchanged, fresh = "unchanged", "fresh"
+	unversioned, versioned := hush.Secret{Value: hush.NewValue([]byte("x"))}, hush.Secret{Version: "v1"}
+	db, user := hush.Name("db"), hush.Ref{Name: "db", Field: "user"}
+	for name, c := range map[string]struct {
+		ref   hush.Ref
+		field string
+		want  string
+	}{
+		"plain":                            {db, "user", unchanged},
+		"fresh":                            {user.Fresh(), "", fresh},
+		"newer than a version":             {user.NewerThan(versioned), "", unchanged},
+		"newer than an unversioned secret": {user.NewerThan(unversioned), "", fresh},
+		"newer than an unversioned secret, no field":  {db.NewerThan(unversioned), "user", fresh},
+		"newer than an unversioned secret, same":      {user.NewerThan(unversioned), "user", unchanged},
+		"newer than an unversioned secret, no change": {db.NewerThan(unversioned), "", unchanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := c.ref.WithField(c.field)
+			want := c.ref
+			if c.want == fresh {
+				want = want.Fresh()
+			}
+			want.Field = c.field
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+func TestFreshnessIsNotPrinted(t *testing.T) {
 	plain := hush.Ref{Name: "db", Field: "f"}
 	for _, ref := range []hush.Ref{plain.Fresh(), plain.NewerThan(hush.Secret{})} {
 		assert.NotEqual(t, plain, ref)

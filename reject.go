@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// RejectedSQL returns err so that it matches ErrRejected if any error in its tree has
-// a method SQLState() string that returns 28P01 or 28000. The errors of PostgreSQL's
-// drivers do if the server refuses a login. With several hosts, one refusal is enough.
-// RejectedSQL returns any other err, nil included, unchanged.
+// RejectedSQL marks the error of a refused database login as ErrRejected, so that Use
+// tries another secret. It wraps err in ErrRejected if any error in the tree of err has
+// a method SQLState() string that returns 28P01 or 28000, as the errors of the
+// PostgreSQL drivers do. It returns any other err unchanged, including nil.
 func RejectedSQL(err error) error {
 	if errors.Is(err, ErrRejected) || !refusesLogin(err) {
 		return err
@@ -18,7 +18,8 @@ func RejectedSQL(err error) error {
 }
 
 // refusesLogin reports whether an error in the tree of err has the SQLState of a
-// refused login. errors.As does not do, because it stops at the first SQLState.
+// refused login. It walks the tree because errors.As stops at the first SQLState, and
+// a connection to several hosts fails with one error for each.
 func refusesLogin(err error) bool {
 	const invalidPassword, invalidAuthorization = "28P01", "28000"
 	if e, ok := err.(interface{ SQLState() string }); ok {

@@ -150,9 +150,9 @@ func TestRotations(t *testing.T) {
 	}
 }
 
-// TestTheEndOfMaxWait is about rotations that end close to it: just before, just
+// TestRotationNearTheEndOfMaxWait is about rotations that end close to it: just before, just
 // when the last question is answered, and just after.
-func TestTheEndOfMaxWait(t *testing.T) {
+func TestRotationNearTheEndOfMaxWait(t *testing.T) {
 	for name, stack := range stacks {
 		for gap, succeeds := range map[time.Duration]bool{
 			2999 * time.Millisecond: true, 3000 * time.Millisecond: true, 3004 * time.Millisecond: true, 3006 * time.Millisecond: false,
@@ -181,9 +181,9 @@ func TestTheEndOfMaxWait(t *testing.T) {
 	}
 }
 
-// TestTheEndOfTheContext: half a second before its deadline is soon enough for the
+// TestRotationNearTheDeadline: half a second before its deadline is soon enough for the
 // last question, and its answer can be used.
-func TestTheEndOfTheContext(t *testing.T) {
+func TestRotationNearTheDeadline(t *testing.T) {
 	for name, stack := range stacks {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
@@ -229,9 +229,9 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestStagesAreReadAfresh: what a cache holds of a stage may be from the rotation
+// TestUseReadsStagesFresh: what a cache holds of a stage may be from the rotation
 // before, and an answer of another store is none.
-func TestStagesAreReadAfresh(t *testing.T) {
+func TestUseReadsStagesFresh(t *testing.T) {
 	r := hush.RetryPolicy{MaxWait: -1, Stages: []string{"AWSPENDING"}}
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -257,9 +257,9 @@ func TestStagesAreReadAfresh(t *testing.T) {
 	}
 }
 
-// TestTwoRotations: what is to be newer is newer than the last answer, or a cache
+// TestTwoRotationsInARow: what is to be newer is newer than the last answer, or a cache
 // would give that one until MaxWait has passed.
-func TestTwoRotations(t *testing.T) {
+func TestTwoRotationsInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		p := cached(t, w)
@@ -303,9 +303,9 @@ func TestRandomRotations(t *testing.T) {
 	}
 }
 
-// TestHerd rejects a thousand callers at once: behind a cache the store hears of
+// TestRotationWithManyCallers rejects a thousand callers at once: behind a cache the store hears of
 // it about once a second.
-func TestHerd(t *testing.T) {
+func TestRotationWithManyCallers(t *testing.T) {
 	for _, rotates := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()

@@ -12,27 +12,33 @@ import (
 	"time"
 )
 
-// A Secret is one version of a secret, and how it came here. Its Value hides
-// itself; the rest may be printed.
+// A Secret is one version of a secret. It is safe to print, because its Value prints
+// as a mask.
 type Secret struct {
-	Value        Value
-	Version      string    // the store's name for this version; empty where it has none
-	Stages       []string  // labels on that version; read-only, shared between readers
-	Created      time.Time // when the store made this version; zero: unknown
-	Expires      time.Time // when a lease ends, and no cache keeps it longer; zero: never
-	Source       string    // who answered: the backend's name, or the link's in a chain
-	Stale        bool      // served past its TTL because the store could not be asked
-	FromFallback bool      // a store before this one could not be asked
+	Value   Value
+	Version string    // ID of the version in the store; empty if the store has no versions
+	Stages  []string  // labels of the version; shared, so do not change them
+	Created time.Time // when the version was created; zero means unknown
+	Expires time.Time // end of the lease, and of caching; zero means no lease
+	Source  string    // name of the store, or of the link of a chain, that returned it
 
-	// Metadata is what somebody has noted in the store about the secret, and no part
-	// of the Value: Vault's custom metadata. Read-only; nil where the store has none.
+	// Stale is set by a cache that returns the secret after its TTL, because the store
+	// is unavailable or while a refresh runs.
+	Stale bool
+
+	// FromFallback is set by a chain that returns the secret from a later link because
+	// an earlier link is unavailable.
+	FromFallback bool
+
+	// Metadata is the custom metadata of the secret in Vault; nil for other stores.
+	// It is shared, so do not change it.
 	Metadata map[string]string
 }
 
-// Validate returns ErrUnavailable if the Version or a stage of s is not one that a Ref can
-// have: it exceeds 2,048 bytes, has a control character, or is not UTF-8. A Provider
-// calls it for each response, because a store must not decide how much memory a cache
-// entry or how much space a log line takes.
+// Validate returns ErrUnavailable if the Version or a stage of s is not valid in a
+// Ref: it exceeds 2,048 bytes, contains a control character or is not valid UTF-8. A
+// Provider validates each response, so that a store cannot fill the memory or the log
+// of the program.
 func (s Secret) Validate() error {
 	what, fault := "version", faultOf(s.Version)
 	for _, stage := range s.Stages {
@@ -47,18 +53,19 @@ func (s Secret) Validate() error {
 	return NewError(s.Source, Ref{}, ErrUnavailable, fmt.Errorf("the %s in the response %s", what, fault))
 }
 
-// Equal reports whether s and t agree in every member. reflect.DeepEqual and
-// assert.Equal do not: to them no closure, and so no Value, equals even itself.
+// Equal reports whether all fields of s and t are equal. reflect.DeepEqual and
+// assert.Equal cannot compare Secrets, because a Value contains a func.
 func (s Secret) Equal(t Secret) bool {
 	return s.Value.Equal(t.Value) && s.Version == t.Version && slices.Equal(s.Stages, t.Stages) &&
 		s.Created.Equal(t.Created) && s.Expires.Equal(t.Expires) && s.Source == t.Source &&
 		s.Stale == t.Stale && s.FromFallback == t.FromFallback && maps.Equal(s.Metadata, t.Metadata)
 }
 
-// Field returns s with a part of its JSON as the Value: the top-level member of
-// that name, or what the RFC 6901 pointer names if name begins with "/". A string
-// yields its text, anything else its JSON, so null is "null". An empty name is
-// all of s. What is not there is ErrNotFound, never an empty Value.
+// Field returns a copy of s whose Value is a part of the JSON in s.Value. The name
+// is that of a top-level member, or an RFC 6901 pointer if it starts with "/". The
+// Value of a JSON string is its text; the Value of anything else is its JSON, such as
+// "null". If name is empty, Field returns s. If s has no such part, Field fails with
+// ErrNotFound.
 func (s Secret) Field(name string) (Secret, error) {
 	if name == "" {
 		return s, nil
@@ -67,7 +74,7 @@ func (s Secret) Field(name string) (Secret, error) {
 	if pointer, ok := strings.CutPrefix(name, "/"); ok {
 		path = strings.Split(pointer, "/")
 		for i, token := range path {
-			path[i] = unpointer.Replace(token)
+			path[i] = pointerUnescaper.Replace(token)
 		}
 	}
 	raw := json.RawMessage(s.Value.Reveal())
@@ -86,8 +93,9 @@ func (s Secret) Field(name string) (Secret, error) {
 	return s, nil
 }
 
-// unpointer undoes the escapes of RFC 6901, section 4: one pass, so that ~01 is ~1.
-var unpointer = strings.NewReplacer("~1", "/", "~0", "~")
+// pointerUnescaper decodes the escapes of RFC 6901, section 4, in one pass, so that
+// ~01 is ~1.
+var pointerUnescaper = strings.NewReplacer("~1", "/", "~0", "~")
 
 func member(raw json.RawMessage, token string) (json.RawMessage, error) {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
@@ -117,11 +125,11 @@ func element(raw json.RawMessage, token string) (json.RawMessage, error) {
 	return elements[i], nil
 }
 
-// Decode unmarshals the secret's JSON into v, as encoding/json does; members of
-// type Value hold the secret parts. Its error names the place and the Go type
-// and never quotes the secret, not even the offending character. If the JSON is not
-// valid or does not fit v, the error is ErrInvalidValue. If v is not a pointer, it is
-// a *json.InvalidUnmarshalError.
+// Decode unmarshals the JSON of the secret into v with encoding/json. Use fields of
+// type Value for its secret parts. If the JSON is invalid or does not fit v, Decode
+// fails with ErrInvalidValue. The error has the byte offset and the Go type, and does
+// not quote the secret. If v is not a pointer, the error is a
+// *json.InvalidUnmarshalError.
 func (s Secret) Decode(v any) error {
 	err := json.Unmarshal(s.Value.RevealBytes(), v)
 	if err == nil {
@@ -133,23 +141,23 @@ func (s Secret) Decode(v any) error {
 	return decodeError{describe(err)}
 }
 
-// A decodeError is a failure of Decode, with its class.
+// A decodeError is an error of Decode with the class ErrInvalidValue.
 type decodeError struct{ error }
 
 func (decodeError) Unwrap() error { return ErrInvalidValue }
 
-// describe returns an error of encoding/json without the parts that quote its input.
+// describe returns err, an error of encoding/json, without the parts of the input that
+// it quotes.
 func describe(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		// Its Value quotes a number, and with GOEXPERIMENT=jsonv2 its Field names
-		// the keys of maps.
+		// Value quotes a number. With GOEXPERIMENT=jsonv2, Field quotes keys of maps.
 		return fmt.Errorf("hush: decode: at byte %d: the JSON does not fit type %v", e.Offset, e.Type)
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("hush: decode: not JSON, from byte %d", e.Offset)
+		return fmt.Errorf("hush: decode: invalid JSON at byte %d", e.Offset)
 	}
 	if e, ok := errors.AsType[textError](err); ok {
 		return fmt.Errorf("hush: decode: %w", e)
 	}
-	return fmt.Errorf("hush: decode: a %T, whose text is left out because it may quote the secret", err)
+	return fmt.Errorf("hush: decode: %T; its text is omitted because it may quote the secret", err)
 }

@@ -87,7 +87,7 @@ func TestFieldMissing(t *testing.T) {
 	}
 }
 
-func TestFieldErrorQuotesNothing(t *testing.T) {
+func TestFieldErrorsQuoteNoSecret(t *testing.T) {
 	for _, doc := range []string{
 		canary, `"` + canary + `"`, `["` + canary + `"]`, `{"` + canary + `":1}`, `{"a":"` + canary + `"`, `{"a":` + canary + `}`,
 		`{"a":"` + canary + "\xff" + `"}`, `{"b":"` + canary + `"}`,
@@ -171,7 +171,7 @@ func FuzzField(f *testing.F) {
 	})
 }
 
-func TestHalfASurrogatePairIsNoText(t *testing.T) {
+func TestFieldRefusesLoneSurrogates(t *testing.T) {
 	s := hush.Secret{Value: hush.NewValue([]byte(`{"half":"a\ud800b","masked":"\ufffd\ud800","typed and half":"�\udfff","whole":"\ud83d\ude00","itself":"\ufffd","typed":"�"}`))}
 	for _, name := range []string{"half", "masked", "typed and half"} {
 		_, err := s.Field(name)
@@ -191,10 +191,10 @@ func TestSecretValidate(t *testing.T) {
 	}{
 		"zero":                {hush.Secret{}, ""},
 		"all that a Ref can":  {hush.Secret{Version: strings.Repeat("v", 2048), Stages: []string{"AWSCURRENT", "blau-grün"}}, ""},
-		"a long version":      {hush.Secret{Version: strings.Repeat("v", 2049), Source: "direct"}, "direct: unavailable: the version in the response has 2049 bytes, over the limit of 2048"},
-		"a long stage":        {hush.Secret{Stages: []string{"a", strings.Repeat("v", 2049), "b"}}, "unavailable: the stage in the response has 2049 bytes, over the limit of 2048"},
-		"a version of binary": {hush.Secret{Version: "\xff"}, "unavailable: the version in the response is not UTF-8"},
-		"a stage of two rows": {hush.Secret{Version: "v", Stages: []string{"a\nb"}}, "unavailable: the stage in the response has a control character"},
+		"a long version":      {hush.Secret{Version: strings.Repeat("v", 2049), Source: "direct"}, "direct: unavailable: the version in the response has 2049 bytes and exceeds the limit of 2048"},
+		"a long stage":        {hush.Secret{Stages: []string{"a", strings.Repeat("v", 2049), "b"}}, "unavailable: the stage in the response has 2049 bytes and exceeds the limit of 2048"},
+		"a version of binary": {hush.Secret{Version: "\xff"}, "unavailable: the version in the response is not valid UTF-8"},
+		"a stage of two rows": {hush.Secret{Version: "v", Stages: []string{"a\nb"}}, "unavailable: the stage in the response contains a control character"},
 	} {
 		err := c.secret.Validate()
 		if c.want == "" {

@@ -11,9 +11,9 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// TestStagesTakeNoMoreThanMaxWait: a store that dawdles over a stage does not
+// TestStagesTakeAtMostMaxWait: a store that dawdles over a stage does not
 // make Use outlive it.
-func TestStagesTakeNoMoreThanMaxWait(t *testing.T) {
+func TestStagesTakeAtMostMaxWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			if ref.Stage == "" {

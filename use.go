@@ -12,172 +12,175 @@ import (
 
 const (
 	defaultMaxWait = 3 * time.Second
-	firstPause     = 100 * time.Millisecond
-	longestPause   = 500 * time.Millisecond
-	// reserve is the most that the last question keeps of the caller's time.
-	reserve = 500 * time.Millisecond
+	minPause       = 100 * time.Millisecond
+	maxPause       = 500 * time.Millisecond
+	// maxReserve is the longest part of the caller's deadline that is reserved for the
+	// last read and for fn.
+	maxReserve = 500 * time.Millisecond
 )
 
-// Use runs fn with the secret that ref names and, if fn's error says that the
-// secret was rejected, again with another one. It is RetryPolicy{}.Use.
+// Use runs fn with the secret that ref names. If fn fails because the secret was
+// rejected, Use runs fn again with another version. It is RetryPolicy{}.Use; see
+// [RetryPolicy.Use].
 func Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error {
 	return RetryPolicy{}.Use(ctx, p, ref, fn)
 }
 
-// A RetryPolicy is how to live through one: a store's current version and what a
-// database accepts do not change at the same moment. The zero RetryPolicy is what
-// [Use] does.
+// A RetryPolicy configures how [RetryPolicy.Use] survives a rotation, during which
+// the store and the database do not change the password at the same moment. The zero
+// RetryPolicy is the policy of [Use].
 type RetryPolicy struct {
-	// MaxWait is how long Use waits for another secret, from the first rejection
-	// on. Zero is 3 s. Negative is no time: the store is asked once more, at once.
+	// MaxWait is the longest time from the first rejection until the last read of
+	// the store. Zero means 3 s. A negative value means one more read, at once.
 	MaxWait time.Duration
 
-	// Stages are tried before waiting, for a store that labels a version before it
-	// is current: AWSPENDING is there before the database's password changes. A
-	// stage that cannot be read is passed over. Nil: none.
+	// Stages are read before Use waits, for a store that labels a version before it
+	// becomes current, such as AWSPENDING of Secrets Manager. Use skips a stage that it
+	// cannot read. Nil means none.
 	Stages []string
 
-	// Rejected reports whether an error of fn means that the secret was rejected,
-	// beside those that match ErrRejected. Nil: no other does.
+	// Rejected reports whether an error of fn means that the secret was rejected. An
+	// error that matches ErrRejected always does. Nil means no other error does.
 	Rejected func(error) bool
 }
 
-// Use asks p for ref and runs fn with the secret. If fn's error matches
-// [ErrRejected], or Rejected says so, Use asks for another secret and runs fn with
-// that: at once, then the Stages, then after pauses of 100 ms doubling to 500 ms,
-// and a last time when MaxWait has passed. A rotation may end just then, so the last
-// question must be answered by the store and not by a cache; it is waited for even
-// though MaxWait has passed. If ctx has a deadline before that, the last question is
-// asked a quarter of the time left ahead of it, at most 500 ms, so that the answer
-// can still be used; a context that is cancelled ends the wait without one.
+// Use reads ref from p and runs fn with the secret. If fn's error matches
+// [ErrRejected], or Rejected reports true for it, Use reads another secret and runs
+// fn again. It reads at once, then the Stages, then after pauses of 100 ms that
+// double up to 500 ms. The last read takes place after MaxWait. It is a fresh read, and
+// has no timeout except ctx, because a rotation may end at this moment. If ctx has an
+// earlier deadline, the last read takes place before it: a quarter of the remaining
+// time, at most 500 ms, is left for the read and for fn. If ctx is cancelled, Use
+// returns without a last read.
 //
-// fn runs once for each secret, told apart by Version, or by Value where there is
-// none; one that a stage gave too early may be given once more, when it is current. A Stale or Fallback answer is nothing new. An outage does not end the wait;
-// ErrDenied, ErrNotFound, ErrUnsupported and ErrInvalidRef do. A Ref with a Version
-// is not asked for again, for no other secret has that name. A panic of fn is the
-// caller's.
+// Use runs fn once for each secret. It compares secrets by Version, or by Value if
+// one of them has no Version. A secret from one of the Stages may be run twice: again
+// when it becomes current. Use ignores a Stale or FromFallback secret after the first
+// read. An outage does not end the wait; ErrDenied, ErrNotFound, ErrUnsupported and
+// ErrInvalidRef do. A Ref with a Version is not read again, because a version does not
+// change. A panic of fn reaches the caller.
 //
-// Use returns nil as soon as fn does, an error of fn that is no rejection as it is,
-// and so the error of the first question. When it gives up, the error is
-// ErrRejected about ref, and its cause is fn's last error and the reason, either
-// of which errors.Is and errors.As find.
+// Use returns nil if fn does. It returns the error of the first read, and an error of
+// fn that is no rejection, unchanged. If all attempts fail, the error is ErrRejected
+// and wraps the last error of fn and the reason why Use stopped.
 func (r RetryPolicy) Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error {
 	first, err := p.Get(ctx, ref)
 	if err != nil {
 		return err
 	}
-	u := &use{RetryPolicy: r, p: p, ref: ref, fn: fn, tried: []Secret{first}}
+	u := &useCall{RetryPolicy: r, p: p, ref: ref, fn: fn, tried: []Secret{first}}
 	if u.run(first) {
 		return u.err
 	}
-	if reason := u.again(ctx, first); reason != nil {
+	if reason := u.retry(ctx, first); reason != nil {
 		return NewError("", ref, ErrRejected, fmt.Errorf("%w; %w", u.err, reason))
 	}
 	return u.err
 }
 
-// A use is one Use under way.
-type use struct {
+// A useCall is the state of one call of Use.
+type useCall struct {
 	RetryPolicy
 	p   Provider
 	ref Ref
 	fn  func(Secret) error
 
-	tried   []Secret // what fn has run with, but for
-	early   []Secret // what came from the Stages: once it is current it may serve
-	current Secret   // what p last gave for ref
-	err     error    // what fn last returned
+	tried       []Secret // secrets that fn has run with, except those of a stage
+	triedStages []Secret // secrets of a stage that fn has run with
+	current     Secret   // last secret that p returned for ref
+	err         error    // last result of fn
 
 	now    clock.Func
-	window time.Duration // from the first rejection to the last question
-	end    clock.Instant
+	window time.Duration // from the first rejection to the last read
+	end    clock.Instant // time of the last read
 }
 
-// run runs fn with s, and reports whether that settles the matter.
-func (u *use) run(s Secret) bool {
+// run runs fn with s. It reports whether Use is done: fn succeeded, or failed with an
+// error that is no rejection.
+func (u *useCall) run(s Secret) (done bool) {
 	u.err = u.fn(s)
 	rejected := errors.Is(u.err, ErrRejected) || u.err != nil && u.Rejected != nil && u.Rejected(u.err)
 	return !rejected
 }
 
-// again runs fn with other secrets than first until one settles the matter; if
-// none does, it returns why.
-func (u *use) again(ctx context.Context, first Secret) (reason error) {
+// retry runs fn with other secrets than first until Use is done. If it gives up, it
+// returns the reason.
+func (u *useCall) retry(ctx context.Context, first Secret) (reason error) {
 	if u.ref.Version != "" {
-		return errors.New("the reference asks for this version and no other")
+		return errors.New("the reference allows only this version")
 	}
 	u.current = first
-	u.begin(ctx)
-	settled, over, reason := u.ask(ctx)
-	if settled || u.stages(ctx) {
+	u.startWindow(ctx)
+	done, last, reason := u.attempt(ctx)
+	if done || u.runStages(ctx) {
 		return nil
 	}
-	for pause := firstPause; !over; pause = min(2*pause, longestPause) {
+	for pause := minPause; !last; pause = min(2*pause, maxPause) {
 		if err := u.pause(ctx, pause); err != nil {
 			return err
 		}
-		if settled, over, reason = u.ask(ctx); settled {
+		if done, last, reason = u.attempt(ctx); done {
 			return nil
 		}
 	}
 	return reason
 }
 
-// begin sets the time of the last question, on both clocks: the monotonic one
-// alone would stretch it by a freeze.
-func (u *use) begin(ctx context.Context) {
+// startWindow sets the time of the last read. It uses both clocks, because a freeze
+// would extend the window on the monotonic clock.
+func (u *useCall) startWindow(ctx context.Context) {
 	u.window = max(u.MaxWait, 0)
 	if u.MaxWait == 0 {
 		u.window = defaultMaxWait
 	}
 	if deadline, ok := ctx.Deadline(); ok {
-		left := time.Until(deadline)
-		u.window = max(min(u.window, left-min(left/4, reserve)), 0)
+		remaining := time.Until(deadline)
+		u.window = max(min(u.window, remaining-min(remaining/4, maxReserve)), 0)
 	}
 	u.now = clock.New()
 	u.end = u.now().Add(u.window)
 }
 
-func (u *use) left() time.Duration { return u.now().Until(u.end) }
+func (u *useCall) remaining() time.Duration { return u.now().Until(u.end) }
 
-// ask asks once more, and runs fn if there is another secret. over says that it
-// was the last time, and reason why.
-func (u *use) ask(ctx context.Context) (settled, over bool, reason error) {
-	left := u.left()
-	secret, err := u.get(ctx, left)
+// attempt reads ref again and runs fn if the secret is another one. last reports
+// whether this was the last read; reason is then the reason to give up.
+func (u *useCall) attempt(ctx context.Context) (done, last bool, reason error) {
+	remaining := u.remaining()
+	secret, err := u.read(ctx, remaining)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return false, true, ended(ctx)
-	case ends(err):
+		return false, true, canceled(ctx)
+	case isFinal(err):
 		return false, true, err
 	case err == nil && !secret.Stale && !secret.FromFallback:
 		u.current = secret
-		settled = u.offer(&u.tried, secret)
+		done = u.runIfNew(&u.tried, secret)
 	}
-	if left > 0 {
-		return settled, false, nil
+	if remaining > 0 {
+		return done, false, nil
 	}
-	reason = fmt.Errorf("no other secret came within %v", u.window.Round(time.Millisecond))
+	reason = fmt.Errorf("no other secret was available within %v", u.window.Round(time.Millisecond))
 	if err != nil {
 		reason = fmt.Errorf("%w: %w", reason, err)
 	}
-	return settled, true, reason
+	return done, true, reason
 }
 
-// get asks p for something newer or, when no time is left, for what the store has
-// now. Any question but the last ends with the time that is left: one that hangs
-// must not take the place of the last.
-func (u *use) get(ctx context.Context, left time.Duration) (Secret, error) {
-	if left <= 0 {
+// read reads a newer secret than the current one. If no time remains, it reads from
+// the store itself. A read before the last one ends with the window, so that it
+// cannot delay the last one.
+func (u *useCall) read(ctx context.Context, remaining time.Duration) (Secret, error) {
+	if remaining <= 0 {
 		return u.p.Get(ctx, u.ref.Fresh())
 	}
-	ctx, cancel := context.WithTimeout(ctx, left)
+	ctx, cancel := context.WithTimeout(ctx, remaining)
 	defer cancel()
 	return u.p.Get(ctx, u.ref.NewerThan(u.current))
 }
 
-// ends reports whether a fresh read that failed with err makes others futile.
-func ends(err error) bool {
+// isFinal reports whether a read that failed with err would fail again.
+func isFinal(err error) bool {
 	switch ClassOf(err) {
 	case ErrNotFound, ErrDenied, ErrUnsupported, ErrInvalidRef:
 		return true
@@ -185,59 +188,57 @@ func ends(err error) bool {
 	return false
 }
 
-// stages offers what the Stages label, and reports whether that settled it.
-func (u *use) stages(ctx context.Context) bool {
+// runStages reads each stage and runs fn with its secret if that is another one.
+func (u *useCall) runStages(ctx context.Context) (done bool) {
 	for _, stage := range u.Stages {
 		ref := Ref{Name: u.ref.Name, Stage: stage, Field: u.ref.Field}
-		secret, err := u.getWithin(ctx, ref.Fresh())
-		known := slices.ContainsFunc(u.tried, secret.isVersionOf)
-		if err == nil && !secret.Stale && !secret.FromFallback && !known && u.offer(&u.early, secret) {
+		secret, err := u.readInWindow(ctx, ref.Fresh())
+		tried := slices.ContainsFunc(u.tried, secret.sameVersion)
+		if err == nil && !secret.Stale && !secret.FromFallback && !tried && u.runIfNew(&u.triedStages, secret) {
 			return true
 		}
 	}
 	return false
 }
 
-// getWithin asks for ref in the time that is left; without any patience there is
-// only the provider's own limit.
-func (u *use) getWithin(ctx context.Context, ref Ref) (Secret, error) {
+// readInWindow reads ref within the window, or without a timeout if there is no window.
+func (u *useCall) readInWindow(ctx context.Context, ref Ref) (Secret, error) {
 	if u.window <= 0 {
 		return u.p.Get(ctx, ref)
 	}
-	ctx, cancel := context.WithTimeout(ctx, u.left())
+	ctx, cancel := context.WithTimeout(ctx, u.remaining())
 	defer cancel()
 	return u.p.Get(ctx, ref)
 }
 
-// offer runs fn with s unless it is among those that were tried, and reports
-// whether that settled the matter.
-func (u *use) offer(tried *[]Secret, s Secret) bool {
-	if slices.ContainsFunc(*tried, s.isVersionOf) {
+// runIfNew runs fn with s unless tried contains s.
+func (u *useCall) runIfNew(tried *[]Secret, s Secret) (done bool) {
+	if slices.ContainsFunc(*tried, s.sameVersion) {
 		return false
 	}
 	*tried = append(*tried, s)
 	return u.run(s)
 }
 
-// isVersionOf reports whether s and t are the same version: by their names if both
-// have one, else by value.
-func (s Secret) isVersionOf(t Secret) bool {
+// sameVersion reports whether s and t are the same version. It compares their values
+// if one of them has no Version.
+func (s Secret) sameVersion(t Secret) bool {
 	if s.Version != "" && t.Version != "" {
 		return s.Version == t.Version
 	}
 	return s.Value.Equal(t.Value)
 }
 
-// pause waits for d, at most until the last question is due.
-func (u *use) pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(min(d, u.left()))
+// pause waits for d, or until the time of the last read.
+func (u *useCall) pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(min(d, u.remaining()))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx)
+		return canceled(ctx)
 	}
 }
 
-func ended(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrCanceled, ctx.Err()) }
+func canceled(ctx context.Context) error { return fmt.Errorf("%w: %w", ErrCanceled, ctx.Err()) }

@@ -54,7 +54,7 @@ func ExampleRetryPolicy() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, hush.ErrRejected), errors.Is(err, errAuth))
 	// Output:
-	// "cache/prod": rejected: WRONGPASS invalid username-password pair; no other secret came within 100ms
+	// "cache/prod": rejected: WRONGPASS invalid username-password pair; no other secret was available within 100ms
 	// true true
 }
 

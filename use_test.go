@@ -55,7 +55,7 @@ func TestUseOfAnAcceptedSecret(t *testing.T) {
 	assert.Equal(t, []string{"a"}, l.tried)
 }
 
-func TestUsePassesOtherFailuresOn(t *testing.T) {
+func TestUseReturnsOtherErrorsUnchanged(t *testing.T) {
 	var m providertest.Map
 	err := hush.Use(t.Context(), &m, hush.Name(dbName), func(hush.Secret) error { panic("never run") })
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
@@ -72,7 +72,7 @@ func TestUsePassesOtherFailuresOn(t *testing.T) {
 }
 
 // The questions and when they are asked, of a store in which nothing changes.
-func TestUseAsksOnABackOffAndALastTime(t *testing.T) {
+func TestUseReadsWithBackoffAndALastTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		patience time.Duration
 		deadline time.Duration
@@ -110,7 +110,7 @@ func TestUseAsksOnABackOffAndALastTime(t *testing.T) {
 			for _, kind := range kinds[1 : len(kinds)-1] {
 				assert.Equal(t, "newer", kind, name)
 			}
-			assert.ErrorContains(t, err, fmt.Sprintf("no other secret came within %v", time.Duration(at[len(at)-1])*time.Millisecond))
+			assert.ErrorContains(t, err, fmt.Sprintf("no other secret was available within %v", time.Duration(at[len(at)-1])*time.Millisecond))
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestUseEndsWithTheContext(t *testing.T) {
 }
 
 // The last question is asked on time though the one before it hangs.
-func TestUseAsksLastThoughAQuestionHangs(t *testing.T) {
+func TestUseMakesTheLastReadAfterOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put(dbName, []byte("a"))
@@ -160,7 +160,7 @@ func TestUseAsksLastThoughAQuestionHangs(t *testing.T) {
 	})
 }
 
-func TestWhichAnswersEndTheWait(t *testing.T) {
+func TestUseStopsAtFinalErrors(t *testing.T) {
 	for class, ends := range map[hush.Class]bool{
 		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnsupported: true, hush.ErrInvalidRef: true,
 		hush.ErrUnavailable: false, hush.ErrThrottled: false, hush.ErrRefused: false, hush.ErrAbsent: false,
@@ -182,7 +182,7 @@ func TestWhichAnswersEndTheWait(t *testing.T) {
 	}
 }
 
-func TestAnOutageIsWaitedOut(t *testing.T) {
+func TestUseWaitsOutAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put(dbName, []byte("a"))
@@ -199,7 +199,7 @@ func TestAnOutageIsWaitedOut(t *testing.T) {
 
 // What is no news: the same version, the same value of a store without versions,
 // a stale answer, one of a fallback store, and one that fn has seen before.
-func TestWhatIsNoOtherSecret(t *testing.T) {
+func TestUseIgnoresSecretsThatAreNotNew(t *testing.T) {
 	value := func(text, version string) hush.Secret {
 		return hush.Secret{Value: hush.NewValue([]byte(text)), Version: version}
 	}
@@ -237,16 +237,16 @@ func TestWhatIsNoOtherSecret(t *testing.T) {
 	}
 }
 
-func TestAVersionIsNotAskedForAgain(t *testing.T) {
+func TestUseDoesNotReadAVersionAgain(t *testing.T) {
 	var m providertest.Map
 	version := m.Put(dbName, []byte("a"))
 	err := hush.RetryPolicy{Stages: []string{"AWSCURRENT"}}.Use(t.Context(), &m, hush.Ref{Name: dbName, Version: version}, (&login{}).try)
 	assert.Equal(t, hush.ErrRejected, hush.ClassOf(err))
-	assert.EqualError(t, err, `"db/prod?version=v1": rejected: login: rejected; the reference asks for this version and no other`)
+	assert.EqualError(t, err, `"db/prod?version=v1": rejected: login: rejected; the reference allows only this version`)
 	assert.Len(t, m.Calls(), 1)
 }
 
-func TestTheResultHasFnsErrorAndTheReason(t *testing.T) {
+func TestUseReturnsTheErrorOfFnAndTheReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put(dbName, []byte("canary-4711"))
@@ -254,7 +254,7 @@ func TestTheResultHasFnsErrorAndTheReason(t *testing.T) {
 		r := hush.RetryPolicy{Rejected: func(err error) bool { return errors.Is(err, mine) }}
 		err := r.Use(t.Context(), &m, hush.Name(dbName), func(hush.Secret) error { return mine })
 		assert.ErrorIs(t, err, mine)
-		assert.EqualError(t, err, `"db/prod": rejected: FATAL: no; no other secret came within 3s`)
+		assert.EqualError(t, err, `"db/prod": rejected: FATAL: no; no other secret was available within 3s`)
 		assert.Empty(t, providertest.Leaks(err, "canary-4711"))
 
 		down := &hush.Error{Provider: "map", Class: hush.ErrThrottled}

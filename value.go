@@ -11,25 +11,25 @@ import (
 	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
-// mask stands for a Value wherever one is printed. It says how to read the
-// value, because a masked password in a connection string is a night's debugging.
+// mask is the printed form of every Value. It says how to get the text, because a
+// masked password in a connection string is hard to track down.
 const mask = "[redacted hush.Value: call Reveal]"
 
-// A textError is why a text cannot become a Value. It quotes nothing.
+// A textError is the reason why a text is not valid for a Value.
 type textError string
 
 func (e textError) Error() string { return string(e) }
 
 const (
-	errMasked  textError = "the text is the mask of a hush.Value, not a secret: it was marshalled somewhere on its way"
-	errNotText textError = "not a JSON string in UTF-8"
+	errMasked  textError = "the text is the mask of a hush.Value, not a secret; it was marshaled before: use Reveal there"
+	errNotText textError = "not a valid JSON string in UTF-8"
 )
 
-// A Value is a secret's bytes. It prints, logs and marshals as a mask; Reveal and
-// RevealBytes are the only ways to its text. The zero Value is empty.
+// A Value holds the bytes of a secret. It prints, logs and marshals as a mask. Only
+// Reveal and RevealBytes return the bytes. The zero Value is empty.
 //
-// The text is held by a closure: reflection, which fmt, loggers, encoders and
-// test diffs walk unexported fields with, sees a code pointer and nothing else.
+// A closure holds the bytes. Loggers, encoders, fmt and test diffs read unexported
+// fields by reflection, and reflection sees only a code pointer.
 type Value struct{ reveal func() string }
 
 // NewValue returns a Value that holds a copy of b.
@@ -37,7 +37,7 @@ func NewValue(b []byte) Value { return valueOf(string(b)) }
 
 func valueOf(s string) Value { return Value{reveal: func() string { return s }} }
 
-// Reveal returns the secret's text.
+// Reveal returns the bytes as a string.
 func (v Value) Reveal() string {
 	if v.reveal == nil {
 		return ""
@@ -45,19 +45,19 @@ func (v Value) Reveal() string {
 	return v.reveal()
 }
 
-// RevealBytes returns a copy of the secret's bytes, which the caller may change.
+// RevealBytes returns a copy of the bytes.
 func (v Value) RevealBytes() []byte { return []byte(v.Reveal()) }
 
 // Len returns the number of bytes.
 func (v Value) Len() int { return len(v.Reveal()) }
 
-// Equal reports whether v and w hold the same bytes, in a time that depends on
-// their lengths alone.
+// Equal reports whether v and w hold the same bytes. Its duration depends only on
+// their lengths.
 func (v Value) Equal(w Value) bool {
 	return subtle.ConstantTimeCompare(v.RevealBytes(), w.RevealBytes()) == 1
 }
 
-// Format writes the mask, whatever the verb and flags.
+// Format writes the mask for every verb and every flag.
 func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, mask) }
 
 // String returns the mask.
@@ -75,10 +75,10 @@ func (v Value) MarshalJSON() ([]byte, error) { return json.Marshal(mask) }
 // LogValue returns the mask for log/slog.
 func (v Value) LogValue() slog.Value { return slog.StringValue(mask) }
 
-// UnmarshalJSON sets v to the text of a JSON string, or to the JSON itself of
-// anything else, null included. The mask is an error: a secret that went through
-// JSON would otherwise come back as its mask. So is a string that is not UTF-8 or
-// has a lone surrogate, where encoding/json would replace bytes.
+// UnmarshalJSON sets v to the text of a JSON string, or to the JSON of anything else,
+// including null. It fails for the mask, because the mask of a marshaled Value is not
+// the secret. It also fails for a string that is not valid UTF-8 or has a lone
+// surrogate, because encoding/json would replace bytes.
 func (v *Value) UnmarshalJSON(b []byte) error {
 	text, err := textOf(b)
 	if err != nil {
@@ -87,7 +87,7 @@ func (v *Value) UnmarshalJSON(b []byte) error {
 	return v.UnmarshalText([]byte(text))
 }
 
-// UnmarshalText sets v to a copy of text. The mask is an error.
+// UnmarshalText sets v to a copy of text. It fails for the mask.
 func (v *Value) UnmarshalText(text []byte) error {
 	if string(text) == mask {
 		return errMasked

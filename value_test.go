@@ -80,7 +80,7 @@ func TestValueUnmarshalJSON(t *testing.T) {
 }
 
 // A secret that is not what the store holds is worse than none.
-func TestValueRefusesWhatIsNoSecret(t *testing.T) {
+func TestValueUnmarshalErrors(t *testing.T) {
 	held := hush.NewValue([]byte("held"))
 	marshalled, err := json.Marshal(held)
 	require.NoError(t, err)

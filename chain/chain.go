@@ -177,7 +177,7 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	var s search
 	s.Chain, s.ref, s.timed = c, ref, c.observed(slog.LevelWarn)
 	if ref.Field != "" {
-		s.ref = whole(ref)
+		s.ref = ref.WithField("")
 	}
 	switch {
 	case !s.run(ctx):
@@ -186,19 +186,6 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		return s.secret, nil
 	}
 	return ref.Select(s.secret)
-}
-
-// whole returns the Ref for the calls of links if ref has a Field: ref without the Field.
-//
-// NewerThan stays where a cache below can compare versions. Such a cache compares secrets
-// without a version by value. The caller's value is that of the field, which differs from
-// any whole secret, so this read must be fresh.
-func whole(ref hush.Ref) hush.Ref {
-	if than, _ := ref.Freshness(); than != nil && than.Version == "" {
-		ref = ref.Fresh()
-	}
-	ref.Field = ""
-	return ref
 }
 
 // observed reports whether OnCall or the log wants a Call whose line has level. The

@@ -81,19 +81,14 @@ func (r renamed) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 // translate returns what next is to be asked for. The field of ref is taken from
 // that, which may itself be a field.
 func (r renamed) translate(ref hush.Ref) (hush.Ref, error) {
-	asked := ref
-	if own, ok := r.refs[ref.Name]; ok {
-		asked.Name, asked.Field = own.Name, own.Field
-	} else {
-		asked.Name, asked.Field = r.prefix+ref.Name, ""
+	own, ok := r.refs[ref.Name]
+	if !ok {
+		own.Name = r.prefix + ref.Name
 	}
+	asked := ref.WithField("").WithField(own.Field)
+	asked.Name = own.Name
 	if asked.Validate() != nil {
 		return asked, hush.NewError(r.link, ref, hush.ErrNotFound, errors.New("with its prefix it is no name that a store can have"))
-	}
-	// A secret without a version is compared by its value, and the caller's may be
-	// that of another part than next will look at.
-	if than, _ := ref.Freshness(); than != nil && than.Version == "" && (asked.Field != "" || ref.Field != "") {
-		asked = asked.Fresh()
 	}
 	return asked, nil
 }

@@ -143,7 +143,7 @@ func TestAnswers(t *testing.T) {
 		"other version":     {hush.Ref{Name: "db/prod", Version: "1"}, &secretsmanager.GetSecretValueOutput{SecretString: text, VersionId: aws.String("2")}, "another version"},
 		"other stage":       {hush.Ref{Name: "db/prod", Stage: "AWSPREVIOUS"}, &secretsmanager.GetSecretValueOutput{SecretString: text, VersionStages: []string{"AWSCURRENT"}}, "another stage"},
 		"long version":      {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, VersionId: aws.String(strings.Repeat("v", 1<<20))}, "the version in the response has 1048576 bytes"},
-		"unprintable stage": {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, VersionStages: []string{"AWSCURRENT", "a\nb"}}, "the stage in the response has a control character"},
+		"unprintable stage": {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, VersionStages: []string{"AWSCURRENT", "a\nb"}}, "the stage in the response contains a control character"},
 		"no stages":         {hush.Ref{Name: "db/prod", Stage: "AWSPREVIOUS"}, &secretsmanager.GetSecretValueOutput{SecretString: text}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

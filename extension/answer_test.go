@@ -166,8 +166,8 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 // The server does not decide how much memory an entry of a cache takes.
 func TestALongVersionOrStage(t *testing.T) {
 	for members, want := range map[string]string{
-		`"VersionId":"` + strings.Repeat("v", 100_000) + `"`:                 "the version in the response has 100000 bytes, over the limit of 2048",
-		`"VersionStages":["AWSCURRENT","` + strings.Repeat("v", 2049) + `"]`: "the stage in the response has 2049 bytes, over the limit of 2048",
+		`"VersionId":"` + strings.Repeat("v", 100_000) + `"`:                 "the version in the response has 100000 bytes and exceeds the limit of 2048",
+		`"VersionStages":["AWSCURRENT","` + strings.Repeat("v", 2049) + `"]`: "the stage in the response has 2049 bytes and exceeds the limit of 2048",
 	} {
 		secret, err := get(t, `{"SecretString":"x",`+members+`}`, hush.Name("db"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
