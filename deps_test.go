@@ -40,7 +40,7 @@ var (
 		"github.com/hashicorp/go-sockaddr", "github.com/hashicorp/hcl/...", "github.com/cenkalti/backoff/...", "github.com/go-jose/...",
 		"github.com/mitchellh/mapstructure", "github.com/ryanuber/go-glob", "golang.org/x/net/...", "golang.org/x/text/...", "golang.org/x/time/...",
 	}
-	cacheLinks = []string{"github.com/puzpuzpuz/xsync/v4"} // a striped counter, for Options.CountHits
+	cacheLinks = []string{"github.com/puzpuzpuz/xsync/v4"} // the table of the cache, and a striped counter
 	yamlLinks  = []string{"go.yaml.in/yaml/..."}
 	testsLinks = []string{"github.com/stretchr/testify/...", "go.yaml.in/yaml/..."}
 )

@@ -30,8 +30,8 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 		part := refs[first:min(first+maxBatch, len(refs))]
 		fetches := c.startBatch(ctx, part)
 		parallel.Each(len(part), concurrentGets, func(i int) {
-			r := &results[first+i]
-			r.Secret, r.Err = c.getOrJoin(ctx, part[i], fetches[part[i].Key()])
+			r, err := c.getOrJoin(ctx, &part[i], fetches[part[i].Key()])
+			results[first+i] = r.result(&part[i], err)
 		})
 	}
 	return results
@@ -39,19 +39,19 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 
 // getOrJoin returns the result of f if ref can use it. f may be over by now, and
 // its result may not be kept, but it was started for this call.
-func (c *Cache) getOrJoin(ctx context.Context, ref hush.Ref, f *fetch) (hush.Secret, error) {
+func (c *Cache) getOrJoin(ctx context.Context, ref *hush.Ref, f *fetch) (*record, error) {
 	if _, fresh := ref.Freshness(); f != nil && !fresh && ref.Validate() == nil {
 		c.mu.Lock()
 		f.waiters++
 		c.mu.Unlock()
 		s := step{fetch: f, join: true}
-		result, err := c.await(ctx, newRequest(ctx, ref), s)
+		result, err := c.await(ctx, newRequest(ctx, *ref), s)
 		if result != nil || err != nil {
 			c.counts.count(s, result)
-			return result.result(ref, err)
+			return result, err
 		}
 	}
-	return c.Get(ctx, ref)
+	return c.get(ctx, ref)
 }
 
 // startBatch starts the fetches that Gets of refs would start, if next supports

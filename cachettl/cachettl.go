@@ -72,7 +72,7 @@ func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 	}
 	c := &Cache{next: next, ttl: ttl, opts: opts.withDefaults()}
 	c.now, c.turns = c.opts.now, newTurns(c.opts.MaxFetches)
-	c.table = table{limit: c.opts.MaxEntries}
+	c.table = newTable(c.opts.MaxEntries)
 	if c.opts.CountHits {
 		c.counts.hits = xsync.NewCounter()
 	}
@@ -86,24 +86,35 @@ func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 // field of ref is selected from the cached secret: a missing field is ErrNotFound
 // and drops nothing.
 func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	r, err := c.get(ctx, &ref)
+	if err != nil {
+		return hush.Secret{}, err
+	}
+	secret, err := r.selectField(&ref)
+	if err != nil {
+		return hush.Secret{}, err
+	}
+	return *secret, nil
+}
+
+// get returns the record from which a Get of ref selects its result.
+func (c *Cache) get(ctx context.Context, ref *hush.Ref) (*record, error) {
 	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
+		return nil, hush.NewError(source, *ref, hush.ErrCanceled, err)
 	}
 	if _, fresh := ref.Freshness(); !fresh {
-		if e := c.table.find(&ref); e != nil {
-			if r := c.hit(e); r != nil {
-				if ref.Field == "" {
-					return r.secret, r.err
-				}
-				return r.selectField(&ref)
-			}
+		if r := c.hit(c.table.find(ref)); r != nil {
+			return r, nil
 		}
 	}
-	return c.getSlow(ctx, ref)
+	return c.getSlow(ctx, *ref)
 }
 
 // hit returns e's record if it can be served without the lock, or nil.
 func (c *Cache) hit(e *entry) *record {
+	if e == nil {
+		return nil
+	}
 	r := e.record.Load()
 	if r == nil || c.now().Reached(r.hitUntil) {
 		return nil

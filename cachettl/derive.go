@@ -17,17 +17,7 @@ import (
 // equivalent functions. Goroutines share the result and must not change it. A result
 // that contains the secret should hide it from printers, as [hush.Value] does.
 func (c *Cache) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, hush.NewError(source, ref, hush.ErrCanceled, err)
-	}
-	if _, fresh := ref.Freshness(); !fresh {
-		if e := c.table.find(&ref); e != nil {
-			if r := c.hit(e); r != nil {
-				return r.derive(ref, key, derive)
-			}
-		}
-	}
-	r, err := c.getSlowRecord(ctx, ref)
+	r, err := c.get(ctx, &ref)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +59,7 @@ func (r *record) derive(ref hush.Ref, key any, derive func(hush.Secret) any) (an
 	if err != nil {
 		return nil, err
 	}
-	d := &derivation{key: key, field: ref.Field, value: derive(secret), next: known, length: 1}
+	d := &derivation{key: key, field: ref.Field, value: derive(*secret), next: known, length: 1}
 	if known != nil {
 		d.length += known.length
 	}

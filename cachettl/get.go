@@ -55,16 +55,10 @@ type step struct {
 	stops    uint64        // number of stops when the wait began
 }
 
-// getSlow serves a Get that is not a hit.
-func (c *Cache) getSlow(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-	r, err := c.getSlowRecord(ctx, ref)
-	return r.result(ref, err)
-}
-
-// getSlowRecord returns the record for a Get that is not a hit. It may wait for
+// getSlow returns the record for a Get that is not a hit. It may wait for
 // several fetches: a fresh Get cannot use a fetch that started before it, and an
 // abandoned fetch has no result.
-func (c *Cache) getSlowRecord(ctx context.Context, ref hush.Ref) (*record, error) {
+func (c *Cache) getSlow(ctx context.Context, ref hush.Ref) (*record, error) {
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
@@ -190,7 +184,7 @@ func (r *request) accepts(held *record) bool {
 		return false
 	}
 	part, err := held.selectField(&r.ref)
-	return err == nil && !sameVersion(part, *r.than)
+	return err == nil && !sameVersion(*part, *r.than)
 }
 
 // recentlyRefreshed reports whether a fresh fetch found nothing new within

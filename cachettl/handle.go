@@ -12,22 +12,36 @@ import (
 type Handle struct {
 	cache *Cache
 	ref   hush.Ref
+	fresh bool                  // ref is Fresh or NewerThan
 	entry atomic.Pointer[entry] // the last one found
 }
 
 // Handle returns a Handle for ref. It fetches nothing yet.
-func (c *Cache) Handle(ref hush.Ref) *Handle { return &Handle{cache: c, ref: ref} }
+func (c *Cache) Handle(ref hush.Ref) *Handle {
+	_, fresh := ref.Freshness()
+	return &Handle{cache: c, ref: ref, fresh: fresh}
+}
 
 // Get returns what Cache.Get returns for the Handle's Ref.
 func (h *Handle) Get(ctx context.Context) (hush.Secret, error) {
-	if e := h.entry.Load(); e != nil && ctx.Err() == nil {
-		if _, fresh := h.ref.Freshness(); !fresh {
-			if r := h.cache.hit(e); r != nil {
-				return r.selectField(&h.ref)
-			}
+	r, err := h.get(ctx)
+	if err != nil {
+		return hush.Secret{}, err
+	}
+	secret, err := r.selectField(&h.ref)
+	if err != nil {
+		return hush.Secret{}, err
+	}
+	return *secret, nil
+}
+
+func (h *Handle) get(ctx context.Context) (*record, error) {
+	if !h.fresh && ctx.Err() == nil {
+		if r := h.cache.hit(h.entry.Load()); r != nil {
+			return r, nil
 		}
 	}
-	secret, err := h.cache.Get(ctx, h.ref)
+	r, err := h.cache.get(ctx, &h.ref)
 	h.entry.Store(h.cache.table.find(&h.ref))
-	return secret, err
+	return r, err
 }

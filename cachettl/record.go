@@ -67,31 +67,44 @@ func (r *record) refreshLater(end clock.Instant) *record {
 	return &copied
 }
 
-// result returns the secret, or the field that ref selects, unless err is not nil.
-func (r *record) result(ref hush.Ref, err error) (hush.Secret, error) {
+// result returns the result of a Get of ref that got r, or the error of the Get.
+func (r *record) result(ref *hush.Ref, err error) hush.Result {
 	if err != nil {
-		return hush.Secret{}, err
+		return hush.Result{Err: err}
 	}
-	return r.selectField(&ref)
+	secret, err := r.selectField(ref)
+	if err != nil {
+		return hush.Result{Err: err}
+	}
+	return hush.Result{Secret: *secret}
 }
 
-// selectField returns the secret, or the field that ref selects.
-func (r *record) selectField(ref *hush.Ref) (hush.Secret, error) {
-	if r.err != nil || ref.Field == "" {
-		return r.secret, r.err
+// selectField returns the secret, or the field that ref selects. It returns a
+// pointer, so that a hit copies a secret only once.
+func (r *record) selectField(ref *hush.Ref) (*hush.Secret, error) {
+	if ref.Field == "" {
+		return &r.secret, r.err
+	}
+	return r.field(ref)
+}
+
+// field returns the field that ref selects, and remembers it.
+func (r *record) field(ref *hush.Ref) (*hush.Secret, error) {
+	if r.err != nil {
+		return nil, r.err
 	}
 	if part := r.parts.find(ref.Field); part != nil {
-		return *part, nil
+		return part, nil
 	}
 	if err := ref.Validate(); err != nil {
-		return hush.Secret{}, err
+		return nil, err
 	}
 	part, err := ref.Select(r.secret)
 	if err != nil {
-		return hush.Secret{}, err
+		return nil, err
 	}
 	r.parts.add(ref.Field, part)
-	return part, nil
+	return &part, nil
 }
 
 // parts are the fields that Gets have selected from a secret, and the results that
