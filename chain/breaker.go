@@ -112,10 +112,18 @@ const opened, closed = "opened", "closed"
 
 // enter returns a pass, or reports that the breaker holds the link back.
 func (b *breaker) enter() (pass, bool) {
-	if state := b.state.Load(); state%2 == 0 {
-		return pass{generation: state / 2}, true
+	if p, ok := b.enterHealthy(); ok {
+		return p, true
 	}
 	return b.enterTroubled()
+}
+
+// enterHealthy returns a pass if the link has not failed since its last response. Such a
+// pass holds nothing that leave would give back, and if its call returns the secret, the
+// breaker neither opens nor closes.
+func (b *breaker) enterHealthy() (pass, bool) {
+	state := b.state.Load()
+	return pass{generation: state / 2}, state%2 == 0
 }
 
 func (b *breaker) enterTroubled() (pass, bool) {

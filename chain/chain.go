@@ -98,9 +98,6 @@ func (o Options) withDefaults() Options {
 		o.Policy = AnyFailure
 	}
 	o.Breaker = o.Breaker.withDefaults()
-	if o.Logger == nil {
-		o.Logger = zap.NewNop()
-	}
 	if o.now == nil {
 		o.now = clock.New()
 	}
@@ -114,10 +111,10 @@ func (o Options) withDefaults() Options {
 // Chain needs no Close.
 type Chain struct {
 	links     []link
-	log       lineWriter
-	onCall    func(context.Context, Call)
-	start     time.Time  // when New made the chain
-	gathering *gathering // of the searches of a batch; nil for a Get by itself
+	log       lineWriter                  // nil: no log
+	onCall    func(context.Context, Call) // may be nil
+	start     time.Time                   // when New made the chain
+	gathering *gathering                  // of the searches of a batch; nil for a Get by itself
 }
 
 var _ hush.Provider = (*Chain)(nil)
@@ -131,7 +128,11 @@ func New(links []Link, opts *Options) *Chain {
 		o = *opts
 	}
 	o = o.withDefaults()
-	return &Chain{links: connect(links, o), log: zapWriter{o.Logger}, onCall: o.OnCall, start: time.Now()}
+	c := &Chain{links: connect(links, o), onCall: o.OnCall, start: time.Now()}
+	if o.Logger != nil {
+		c.log = zapWriter{o.Logger}
+	}
+	return c
 }
 
 func check(links []Link) {
@@ -174,24 +175,38 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if end := endOf(ctx); end != nil {
 		return hush.Secret{}, hush.NewError(name, ref, classOfEnd(end), end)
 	}
-	var s search
-	s.Chain, s.ref, s.timed = c, ref, c.observed(slog.LevelWarn)
-	if ref.Field != "" {
-		s.ref = ref.WithField("")
+	first := &c.links[0]
+	p, healthy := first.breaker.enterHealthy()
+	if !healthy || ref.Field != "" || first.limits(ctx) || c.observed(slog.LevelDebug) {
+		return c.search(ctx, ref)
 	}
-	switch {
-	case !s.run(ctx):
-		return hush.Secret{}, s.fail(ctx, ref)
-	case ref.Field == "":
-		return s.secret, nil
+	// The usual call of the first link has a result that nothing reports. It needs a
+	// search only if it fails.
+	start := c.startCall()
+	secret, err := first.Provider.Get(ctx, ref)
+	if err != nil {
+		return c.searchAfter(ctx, ref, p, start, err)
 	}
-	return ref.Select(s.secret)
+	first.breaker.settle(p, 0)
+	secret.Source = first.Name
+	return secret, nil
 }
 
 // observed reports whether OnCall or the log wants a Call whose line has level. The
 // level of a call is known when it ends; Warn is the highest.
 func (c *Chain) observed(level slog.Level) bool {
-	return c.onCall != nil || c.log.enabled(level)
+	return c.onCall != nil || c.log != nil && c.log.enabled(level)
+}
+
+// untimed is the start of a call whose latency nothing reports.
+const untimed = time.Duration(-1)
+
+// startCall returns the chain's age at the start of a call, or untimed.
+func (c *Chain) startCall() time.Duration {
+	if c.observed(slog.LevelWarn) {
+		return c.age()
+	}
+	return untimed
 }
 
 // age returns the time since New. It reads one clock, where time.Now reads two.
@@ -199,7 +214,9 @@ func (c *Chain) age() time.Duration { return time.Since(c.start) }
 
 // report hands a Call to the log and to OnCall.
 func (c *Chain) report(ctx context.Context, call Call) {
-	call.log(c.log)
+	if c.log != nil {
+		call.log(c.log)
+	}
 	if c.onCall != nil {
 		c.onCall(ctx, call)
 	}

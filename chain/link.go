@@ -42,6 +42,13 @@ func connect(links []Link, o Options) []link {
 	return connected
 }
 
+// limits reports whether a call of l with ctx has a limit: a Timeout or a share of the
+// caller's time.
+func (l *link) limits(ctx context.Context) bool {
+	_, ok := ctx.Deadline()
+	return ok || l.Timeout > 0
+}
+
 // limit returns ctx with the link's Timeout or with its share of the caller's time,
 // whichever is shorter, and that time: zero if nothing limits the call. left is the
 // number of links that may still be called, this link included. The last link may

@@ -15,8 +15,7 @@ import (
 // their breakers: during an outage, a Get that another link serves allocates nothing.
 type search struct {
 	*Chain
-	ref   hush.Ref // what links are called with
-	timed bool     // the latency of a call may be reported
+	ref hush.Ref // what links are called with
 
 	secret   hush.Secret   // valid if run returns true
 	next     int           // index of the first link that has not had its turn
@@ -27,7 +26,7 @@ type search struct {
 	over     bool          // no more links are called
 	stopped  bool          // no attempt after the last one has a part in the verdict
 	calls    int           // of links
-	spent    time.Duration // in all of these, if timed
+	spent    time.Duration // in those of these that failed, without untimed calls
 	end      error         // why the caller's context ended, if this ended the search
 }
 
@@ -42,6 +41,35 @@ type turn struct {
 
 // leave ends the call of t, also after a panic.
 func (t *turn) leave() { t.breaker.leave(t.pass) }
+
+// search returns what Get returns.
+func (c *Chain) search(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	var s search
+	s.Chain, s.ref = c, ref
+	if ref.Field != "" {
+		s.ref = ref.WithField("")
+	}
+	switch {
+	case !s.run(ctx):
+		return hush.Secret{}, s.fail(ctx, ref)
+	case ref.Field == "":
+		return s.secret, nil
+	}
+	return ref.Select(s.secret)
+}
+
+// searchAfter is search after a call of the first link, which began at start with p and
+// failed with err. ref has no Field.
+func (c *Chain) searchAfter(ctx context.Context, ref hush.Ref, p pass, start time.Duration, err error) (hush.Secret, error) {
+	var s search
+	s.Chain, s.ref, s.next, s.calls = c, ref, 1, 1
+	t := &turn{link: &c.links[0], pass: p, limited: ctx}
+	s.proceed(t.link, s.failed(ctx, t, start, err))
+	if !s.run(ctx) {
+		return hush.Secret{}, s.fail(ctx, ref)
+	}
+	return s.secret, nil
+}
 
 // run searches the links, and reports whether one of them returned the secret.
 func (s *search) run(ctx context.Context) bool {
@@ -78,9 +106,17 @@ func (s *search) callNext(ctx context.Context, l *link, p pass) bool {
 	defer cancel()
 	t.limited, t.time = limited, d
 	class := s.call(ctx, &t)
-	switch {
-	case class == 0:
+	if class == 0 {
 		return true
+	}
+	s.proceed(l, class)
+	return false
+}
+
+// proceed decides where the search goes on after l, which is the link before next, failed
+// with class.
+func (s *search) proceed(l *link, class hush.Class) {
+	switch {
 	case class == hush.ErrCanceled:
 	case class == hush.ErrInvalidRef:
 		s.over, s.stopped = true, true
@@ -88,7 +124,6 @@ func (s *search) callNext(ctx context.Context, l *link, p pass) bool {
 		s.next = len(s.links)
 	}
 	s.over = s.over || s.end != nil
-	return false
 }
 
 // afterAll calls the links that were held back, in order, because no other link has
@@ -162,33 +197,21 @@ func (s *search) noPlace(ctx context.Context, t *turn) hush.Class {
 // call calls the link of t and returns the class of its failure, zero for a secret.
 func (s *search) call(ctx context.Context, t *turn) hush.Class {
 	s.calls++
-	var start time.Duration
-	if s.timed {
-		start = s.age()
-	}
+	start := s.startCall()
 	var err error
-	if s.secret, err = t.Provider.Get(t.limited, s.ref); err == nil {
-		s.returned(ctx, t, start)
-		return 0
+	if s.secret, err = t.Provider.Get(t.limited, s.ref); err != nil {
+		return s.failed(ctx, t, start, err)
 	}
-	var latency time.Duration
-	if s.timed {
-		latency = s.age() - start
-	}
-	s.end = endOf(ctx)
-	failure, cut := t.failed(t.limited, s.end, s.called(), err)
-	s.record(t, failure)
-	s.failed(ctx, t, failure, latency, t.breaker.settle(t.pass, t.verdict(failure, s.end, cut, t.time)))
-	return failure.Class
+	s.returned(ctx, t, start)
+	return 0
 }
 
-// returned reports a call that returned the secret. start is the chain's age at the start
-// of the call.
+// returned handles the end of a call that began at start and returned the secret.
 func (s *search) returned(ctx context.Context, t *turn, start time.Duration) {
 	change := t.breaker.settle(t.pass, 0)
 	s.secret.Source = t.Name
 	s.secret.FromFallback = s.secret.FromFallback || t.link.place > 1 && s.isFallback(t.index)
-	if !s.timed || t.link.place == 1 && change.to == "" && !s.observed(slog.LevelDebug) {
+	if start == untimed || t.link.place == 1 && change.to == "" && !s.observed(slog.LevelDebug) {
 		return
 	}
 	s.report(ctx, Call{
@@ -197,15 +220,26 @@ func (s *search) returned(ctx context.Context, t *turn, start time.Duration) {
 	})
 }
 
-func (s *search) failed(ctx context.Context, t *turn, err *hush.Error, latency time.Duration, c change) {
-	if !s.timed {
-		return
+// failed handles the end of a call that began at start and failed with err. It returns
+// the class of the failure.
+func (s *search) failed(ctx context.Context, t *turn, start time.Duration, err error) hush.Class {
+	var latency time.Duration
+	if start != untimed {
+		latency = s.age() - start
+	}
+	s.end = endOf(ctx)
+	failure, cut := t.failed(t.limited, s.end, s.called(), err)
+	s.record(t, failure)
+	change := t.breaker.settle(t.pass, t.verdict(failure, s.end, cut, t.time))
+	if start == untimed {
+		return failure.Class
 	}
 	s.spent += latency
 	s.report(ctx, Call{
-		Provider: t.Name, Link: t.link.place, Ref: s.called(), Class: err.Class, Latency: latency,
-		Attempt: s.calls, Front: t.Front, Err: err, Breaker: c.to, Failures: c.failures, Wait: c.wait,
+		Provider: t.Name, Link: t.link.place, Ref: s.called(), Class: failure.Class, Latency: latency,
+		Attempt: s.calls, Front: t.Front, Err: failure, Breaker: change.to, Failures: change.failures, Wait: change.wait,
 	})
+	return failure.Class
 }
 
 // record makes err the attempt of t.
@@ -224,52 +258,6 @@ func (s *search) add(a attempt) {
 		s.attempts = make([]attempt, 0, len(s.links))
 	}
 	s.attempts = append(s.attempts, a)
-}
-
-// passOver notes that the breaker of l holds it back, and reports whether the search
-// goes on to another link.
-func (s *search) passOver(ctx context.Context, l *link) bool {
-	s.held = true
-	a := attempt{link: l, class: hush.ErrUnavailable, held: true}
-	if s.observed(slog.LevelDebug) {
-		wait, why := l.breaker.heldBack()
-		a.err = hush.NewError(l.Name, s.called(), a.class, why)
-		s.reportSkipped(ctx, l, a.err, wait)
-	}
-	if s.attempts == nil {
-		s.skipped++
-	} else {
-		s.add(a)
-	}
-	return l.goesOn(a.class)
-}
-
-// throttled reports whether l is a front of a store that has throttled another front.
-func (s *search) throttled(l *link) bool {
-	if !l.Front {
-		return false
-	}
-	for _, a := range s.attempts {
-		if a.Front && a.store == l.store && a.class == hush.ErrThrottled {
-			return true
-		}
-	}
-	return false
-}
-
-// skipFront skips a front whose store is throttling.
-func (s *search) skipFront(ctx context.Context, l *link) {
-	if s.observed(slog.LevelDebug) {
-		why := errors.New("not called: another front of its store was throttled")
-		s.reportSkipped(ctx, l, hush.NewError(l.Name, s.called(), hush.ErrThrottled, why), 0)
-	}
-}
-
-func (s *search) reportSkipped(ctx context.Context, l *link, why *hush.Error, wait time.Duration) {
-	s.report(ctx, Call{
-		Provider: l.Name, Link: l.place, Ref: s.called(), Class: why.Class,
-		Front: l.Front, Skipped: true, Err: why, Wait: wait,
-	})
 }
 
 // called is the Ref for errors and log lines, which carry no freshness.
