@@ -166,13 +166,21 @@ func awsSubjects(t *testing.T) map[string]subject {
 
 func extensionSubjects(t *testing.T) map[string]subject {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("secretId") != dbProd.Name {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"__type":"`+canary+`","message":"`+canary+`"}`)
+			return
+		}
 		_, _ = io.WriteString(w, `{"SecretString":"`+canary+`"}`)
 	}))
 	t.Cleanup(server.Close)
 	const token = "tok-9f2Lq7"
 	options := extension.Options{Endpoint: server.URL, Token: func(context.Context) (string, error) { return token, nil }}
+	_, failed := extension.New(&options).Get(t.Context(), hush.Name("missing"))
+	require.Error(t, failed)
 	return map[string]subject{
+		"extension.APIError": holding(failed, token),
 		"extension.Options":  holding(options, token),
 		"extension.Provider": holding(used(t, extension.New(&options)), token),
 	}

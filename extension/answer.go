@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,32 +31,32 @@ type reply struct {
 	Fallback bool
 }
 
-// secret reads the body of a 200 as the answer to ref.
-func (a answer) secret(ref hush.Ref) (hush.Secret, *failure) {
+// secret decodes the body of a 200 response to a request for ref.
+func (a answer) secret(ref hush.Ref) (hush.Secret, *APIError) {
 	var r reply
 	// json replaces what is not UTF-8, which would be another secret.
 	if !utf8.Valid(a.body) || json.Unmarshal(a.body, &r) != nil {
 		if a.says(badToken) {
-			return hush.Secret{}, unauthenticated(http.StatusOK)
+			return hush.Secret{}, tokenRejected(a.status)
 		}
-		return hush.Secret{}, fail(hush.ErrUnavailable, "the answer is not a secret in JSON")
+		return hush.Secret{}, a.invalid("the response is not a secret in JSON")
 	}
 	if surrogate.Lone(a.body) {
-		return hush.Secret{}, fail(hush.ErrUnavailable, surrogate.ErrLone.Error())
+		return hush.Secret{}, a.invalid(surrogate.ErrLone.Error())
 	}
 	var value []byte
 	switch {
 	case r.SecretString != nil && r.SecretBinary != nil:
-		return hush.Secret{}, fail(hush.ErrUnavailable, "the answer has both a SecretString and a SecretBinary")
+		return hush.Secret{}, a.invalid("the response has both a SecretString and a SecretBinary")
 	case r.SecretString != nil:
 		value = []byte(*r.SecretString)
 	case r.SecretBinary != nil:
 		value = r.SecretBinary
 	default:
-		return hush.Secret{}, fail(hush.ErrUnavailable, "the answer has neither a SecretString nor a SecretBinary")
+		return hush.Secret{}, a.invalid("the response has neither a SecretString nor a SecretBinary")
 	}
 	if what := r.strays(ref); what != "" {
-		return hush.Secret{}, fail(hush.ErrUnavailable, "the answer is for another "+what)
+		return hush.Secret{}, a.invalid("the response is for another " + what)
 	}
 	created, _ := parseDate(r.CreatedDate)
 	secret := hush.Secret{
@@ -65,9 +64,13 @@ func (a answer) secret(ref hush.Ref) (hush.Secret, *failure) {
 		Expires: r.expires(), Source: name, Stale: r.Stale, FromFallback: r.Fallback,
 	}
 	if e, ok := errors.AsType[*hush.Error](secret.Validate()); ok {
-		return hush.Secret{}, fail(e.Class, e.Err.Error())
+		return hush.Secret{}, a.invalid(e.Err.Error())
 	}
 	return secret, nil
+}
+
+func (a answer) invalid(text string) *APIError {
+	return responded(ReasonInvalidResponse, a.status, text)
 }
 
 // strays returns what r disagrees about with ref: nothing, if it says nothing

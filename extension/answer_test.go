@@ -159,7 +159,7 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%s %s", c.ref, c.members)
-		assert.ErrorContains(t, err, "the answer is for another ", "%s %s", c.ref, c.members)
+		assert.ErrorContains(t, err, "the response is for another ", "%s %s", c.ref, c.members)
 	}
 }
 

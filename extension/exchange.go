@@ -68,23 +68,24 @@ func query(ref hush.Ref) string {
 
 // ask returns the server's response. While the server is not ready, ask waits, as
 // readiness says.
-func (p *Provider) ask(ctx context.Context, token, query string) (answer, *failure) {
+func (p *Provider) ask(ctx context.Context, token, query string) (answer, *APIError) {
 	v := visit{readiness: p.ready}
 	defer v.leave()
-	var last hush.Class
-	for {
-		if !v.enter(ctx) || v.hasTurn && last != 0 && !pause(ctx) {
+	for polls := 0; ; polls++ {
+		if !v.enter(ctx) || v.hasTurn && polls > 0 && !pause(ctx) {
 			return answer{}, notReady()
 		}
 		got, err := p.exchange(ctx, token, query)
-		if err != nil {
-			return answer{}, &failure{class: hush.ErrUnavailable, text: p.describe(err), cut: true, last: last}
+		switch {
+		case err != nil && ctx.Err() != nil && polls > 0:
+			return answer{}, notReady()
+		case err != nil:
+			return answer{}, p.unanswered(err)
 		}
 		v.note(!got.notReady())
 		if !got.notReady() {
 			return got, nil
 		}
-		last = hush.ErrRefused
 	}
 }
 
@@ -139,20 +140,20 @@ func isDial(err error) bool {
 	return ok && op.Op == "dial"
 }
 
-// describe says what err means. Of what net/http says about an answer that it
-// cannot read nothing is kept: it quotes the answer.
-func (p *Provider) describe(err error) string {
+// unanswered returns the error of a request that err ended. It does not quote err,
+// because err may quote the response.
+func (p *Provider) unanswered(err error) *APIError {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED) && p.tokens.inLambda:
-		return fmt.Sprintf("nothing listens on %s: is the extension's layer attached?", p.server)
+		return unsent(ReasonNotConnected, fmt.Sprintf("nothing listens on %s: is the extension's layer attached?", p.server))
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nothing listens on %s", p.server)
+		return unsent(ReasonNotConnected, fmt.Sprintf("nothing listens on %s", p.server))
 	case isDial(err):
-		return fmt.Sprintf("cannot connect to %s", p.server)
+		return unsent(ReasonNotConnected, fmt.Sprintf("cannot connect to %s", p.server))
 	case errors.Is(err, httpbody.ErrTooLarge):
-		return "the extension's answer is larger than 1 MiB"
+		return unsent(ReasonInvalidResponse, "the extension's response is larger than 1 MiB")
 	}
-	return "the connection broke, or what came over it was no HTTP answer"
+	return unsent(ReasonConnectionLost, "the connection broke, or the response is not HTTP")
 }
 
 // An answer is a whole HTTP answer, whatever its status.

@@ -22,7 +22,6 @@ package extension
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -143,9 +142,9 @@ func New(options *Options) *Provider {
 	}
 }
 
-// Get asks the extension for ref. Its errors are of every class but ErrRejected;
-// the package comment says which of them need the agent's dialect. A fresh read,
-// and NewerThan, bypass the agent's cache.
+// Get returns the secret that ref names. A fresh read, and NewerThan, bypass the
+// agent's cache. Errors have every class but ErrRejected, and an [APIError] says why;
+// the package comment says which classes only the agent returns.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
@@ -154,34 +153,34 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
 	}
 	if f := p.unfit(ref); f != nil {
-		return hush.Secret{}, hush.NewError(name, ref, f.class, errors.New(f.text))
+		return hush.Secret{}, hush.NewError(name, ref, f.class, f)
 	}
 	limited, cancel := limit.Context(ctx, p.timeout, "the extension")
 	defer cancel()
 	secret, f := p.read(limited, ref)
 	if f != nil {
-		return hush.Secret{}, f.of(ctx, limited, ref)
+		return hush.Secret{}, f.wrap(ctx, limited, ref)
 	}
 	return ref.Select(secret)
 }
 
 // unfit returns why ref needs no token and no dial to be answered, or nil.
-func (p *Provider) unfit(ref hush.Ref) *failure {
+func (p *Provider) unfit(ref hush.Ref) *APIError {
 	_, fresh := ref.Freshness()
 	switch {
 	case p.fault != nil:
-		return fail(hush.ErrUnavailable, p.fault.Error())
+		return unsent(ReasonInvalidEndpoint, p.fault.Error())
 	case !p.told && !p.tokens.any():
-		return fail(hush.ErrAbsent, "this is not Lambda, and neither an endpoint nor a token is given")
+		return unsent(ReasonNotConfigured, "this is not Lambda, and neither an endpoint nor a token is configured")
 	case fresh && p.dialect == DialectLambda:
-		return fail(hush.ErrUnsupported, "the Lambda extension answers from its cache, and nothing makes it do otherwise")
+		return unsent(ReasonNoFreshReads, "the Lambda extension cannot bypass its cache")
 	}
 	return nil
 }
 
 // read returns the secret that ref names. If the response to a read of the current
 // version is another version, read sends one more request that names the stage.
-func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, *failure) {
+func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, *APIError) {
 	token, f := p.tokens.get(ctx)
 	if f != nil {
 		return hush.Secret{}, f
@@ -192,40 +191,18 @@ func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, *failur
 	}
 	secret, f = p.fetch(ctx, token, query(ref)+"&versionStage="+hush.CurrentStage, ref)
 	if f == nil && current.Missing(ref, secret.Stages) {
-		f = fail(hush.ErrUnavailable, "the response is not the current version, although the request named the stage AWSCURRENT")
+		f = responded(ReasonInvalidResponse, http.StatusOK, "the response is not the current version, although the request named the stage AWSCURRENT")
 	}
 	return secret, f
 }
 
-func (p *Provider) fetch(ctx context.Context, token, query string, ref hush.Ref) (hush.Secret, *failure) {
+func (p *Provider) fetch(ctx context.Context, token, query string, ref hush.Ref) (hush.Secret, *APIError) {
 	got, f := p.ask(ctx, token, query)
 	switch {
 	case f != nil:
 		return hush.Secret{}, f
 	case got.status != http.StatusOK:
-		return hush.Secret{}, p.refusal(got)
+		return hush.Secret{}, p.apiError(got)
 	}
 	return got.secret(ref)
-}
-
-// A failure is why a call failed, in our own words. It is no error yet, because
-// only the whole call knows whose context may have ended it.
-type failure struct {
-	class hush.Class
-	text  string
-	cut   bool       // a context that ended is the better explanation
-	last  hush.Class // with cut: the class of the last real answer
-}
-
-func fail(class hush.Class, text string) *failure { return &failure{class: class, text: text} }
-
-// of makes f the error of a call for ref, whose context was caller, limited to
-// limited.
-func (f *failure) of(caller, limited context.Context, ref hush.Ref) error {
-	if f.cut {
-		if class, cause, ok := limit.Cut(caller, limited, f.last); ok {
-			return hush.NewError(name, ref, class, cause)
-		}
-	}
-	return hush.NewError(name, ref, f.class, errors.New(f.text))
 }

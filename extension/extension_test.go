@@ -130,8 +130,8 @@ func TestErrorsSayWhatAMessageMeans(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
 	for body, want := range map[string]string{
-		`{"__type":"AccessDeniedException","Message":"Access to KMS is not allowed"}`:                      "it is the KMS key that denies",
-		`{"__type":"InvalidRequestException","message":"the secret because it was marked for deletion."}`:  "it is marked for deletion",
+		`{"__type":"AccessDeniedException","Message":"Access to KMS is not allowed"}`:                      "the KMS key does not allow it",
+		`{"__type":"InvalidRequestException","message":"the secret because it was marked for deletion."}`:  "the secret is marked for deletion",
 		`{"__type":"com.amazonaws.secretsmanager#AccessDeniedException","message":"not authorized to do"}`: "AccessDeniedException (status 400)",
 	} {
 		p := open(t, extension.Options{Endpoint: serve(t, says(400, body))})

@@ -54,7 +54,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, id string, body []byte) {
 		a := answer{status: status, body: body}
 		for _, dialect := range []Dialect{DialectLambda, DialectAgent} {
-			got := (&Provider{dialect: dialect}).refusal(a)
+			got := (&Provider{dialect: dialect}).apiError(a)
 			if got.class == 0 || got.class == hush.ErrInvalidRef || got.class == hush.ErrCanceled || got.class == hush.ErrRejected {
 				t.Errorf("class %d", got.class)
 			}

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
@@ -46,13 +45,6 @@ const (
 
 func newReadiness(now clock.Func, wait time.Duration) *readiness {
 	return &readiness{now: now, wait: wait, turn: make(chan struct{}, 1)}
-}
-
-// notReady is the failure of a read that ends because the server is not ready. It is
-// ErrRefused and not ErrUnavailable, because the server responds: a breaker stays
-// closed.
-func notReady() *failure {
-	return &failure{class: hush.ErrRefused, text: "the extension is not ready to serve", cut: true, last: hush.ErrRefused}
 }
 
 // A visit is one read of a server that may not be ready.

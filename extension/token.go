@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/secretfile"
 )
 
@@ -45,13 +44,13 @@ func (t tokens) inFile() bool {
 }
 
 // get returns the token for one call, or ErrUnauthenticated.
-func (t tokens) get(ctx context.Context) (string, *failure) {
+func (t tokens) get(ctx context.Context) (string, *APIError) {
 	token, err := t.find(ctx)
 	if err == nil {
 		err = sendable(token)
 	}
 	if err != nil {
-		return "", &failure{class: hush.ErrUnauthenticated, text: err.Error(), cut: true}
+		return "", unsent(ReasonNoToken, err.Error())
 	}
 	return token, nil
 }

@@ -102,7 +102,7 @@ func TestDoctorOnTheExtension(t *testing.T) {
 		{vars: at(ill, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is no agent, or is not well"},
 		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "the extension is there, and fails"},
 		{vars: at(early, lambda), answer: "refused", reached: "yes", signedIn: "unknown", advice: "while the function initialises"},
-		{vars: at(silly, outside), answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "start the agent"},
+		{vars: at(silly, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is no agent, or is not well"},
 		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
 	} {
 		if i.provider = "extension"; i.answer != "" {
