@@ -285,7 +285,7 @@ func otherSubjects(t *testing.T) map[string]subject {
 	var inMemory providertest.Map
 	inMemory.Put(dbProd.Name, []byte(canary))
 	secret := canarySecret()
-	step := providertest.Step{Answer: &secret}
+	step := providertest.Step{Secret: &secret}
 	inMemory.Script(step)
 	pair, privateKey := keyPair(t)
 	open := func(context.Context, sqlconnector.Login) (driver.Conn, error) { return nil, driver.ErrBadConn }

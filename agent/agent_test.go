@@ -222,7 +222,7 @@ func TestBodies(t *testing.T) {
 		},
 	} {
 		var m providertest.Map
-		m.Always(providertest.Step{Answer: &c.secret})
+		m.Always(providertest.Step{Secret: &c.secret})
 		response, body := ask(t, agent.Handler(&m, token, nil), "GET", "/secretsmanager/get?secretId="+c.id)
 		assert.Equal(t, 200, response.StatusCode)
 		assert.Equal(t, c.want, body)

@@ -70,7 +70,7 @@ func TestSecretsComeBack(t *testing.T) {
 			"db/prod", "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf", "arn:aws:secretsmanager:eu-west-1:1:secret:db", "arn:x", "é 🔑\"<",
 		} {
 			var m providertest.Map
-			m.Always(providertest.Step{Answer: &secret})
+			m.Always(providertest.Step{Secret: &secret})
 			got, err := client(t, &m, nil).Get(t.Context(), hush.Name(id))
 			require.NoError(t, err, id)
 			want := secret

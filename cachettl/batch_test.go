@@ -207,7 +207,7 @@ func TestGetBatchNeverGoesBack(t *testing.T) {
 		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
 		old := hush.Secret{Value: hush.NewValue([]byte(`{"user":"old"}`)), Version: "v0", Created: time.Now().Add(-time.Hour), Source: "map"}
 		time.Sleep(time.Minute)
-		b.Script(providertest.Step{Answer: &old}, providertest.Step{Answer: &old})
+		b.Script(providertest.Step{Secret: &old}, providertest.Step{Secret: &old})
 		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
 		assert.Len(t, b.batches, 2)
 		assert.Len(t, b.Calls(), 6, "two more, one for each")

@@ -68,7 +68,7 @@ func TestTheTTLIsOverWhenEitherClockSaysSo(t *testing.T) {
 func TestExpiresIsOverWhenEitherClockSaysSo(t *testing.T) {
 	h, o := twoClocks()
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		lease := step{Answer: &hush.Secret{Expires: time.Unix(0, h.read().Wall).Add(10 * time.Second)}}
+		lease := step{Secret: &hush.Secret{Expires: time.Unix(0, h.read().Wall).Add(10 * time.Second)}}
 		m.Script(lease)
 		reveal(t, c, db)
 		h.move(-time.Hour, 10*time.Second)

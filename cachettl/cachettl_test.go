@@ -238,7 +238,7 @@ func TestNotFoundAndDeniedEndTheEntryAndOutagesDoNot(t *testing.T) {
 func TestExpires(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		leased := func(left time.Duration) step {
-			return step{Answer: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(left)}}
+			return step{Secret: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(left)}}
 		}
 		m.Script(leased(10*time.Second), step{Err: hush.ErrUnavailable})
 		assert.Equal(t, "lease", reveal(t, c, db))

@@ -39,7 +39,7 @@ func TestAWaitThatOutlivesTheBoundServesNothingStale(t *testing.T) {
 
 func TestALeaseIsNotServedPastItsEndDuringAWait(t *testing.T) {
 	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		m.Script(step{Answer: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(ttl + 50*time.Millisecond)}})
+		m.Script(step{Secret: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(ttl + 50*time.Millisecond)}})
 		reveal(t, c, db)
 		time.Sleep(ttl + 10*time.Millisecond)
 		m.Script(step{Delay: time.Second})
@@ -94,7 +94,7 @@ func TestFreshReadsThatCannotBeDoNotStarveAPlainOne(t *testing.T) {
 
 func TestALeaseIsRenewedThoughAnotherFetchWasInTheWay(t *testing.T) {
 	lease := func() step {
-		return step{Answer: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(30 * time.Second)}}
+		return step{Secret: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(30 * time.Second)}}
 	}
 	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(lease(), step{Delay: time.Second, Err: hush.ErrUnsupported})
@@ -112,7 +112,7 @@ func TestALeaseIsRenewedThoughAnotherFetchWasInTheWay(t *testing.T) {
 	})
 	h, o := twoClocks()
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		m.Script(step{Answer: &hush.Secret{
+		m.Script(step{Secret: &hush.Secret{
 			Value: hush.NewValue([]byte("lease")), Expires: h.read().Time().Add(30 * time.Second),
 		}}, step{Delay: time.Hour})
 		reveal(t, c, db)
@@ -206,7 +206,7 @@ func TestAForgottenSecretWhoseStoreCannotBeAskedAfresh(t *testing.T) {
 func TestAnOlderFallbackNeedsNoConfirmation(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		older := made("v1", 1)
-		older.Answer.FromFallback = true
+		older.Secret.FromFallback = true
 		m.Script(made("v2", 2), older)
 		reveal(t, c, db)
 		time.Sleep(ttl)

@@ -17,14 +17,14 @@ import (
 
 // made is an answer of a store that says when it made the version.
 func made(version string, minute int) step {
-	return step{Answer: &hush.Secret{
+	return step{Secret: &hush.Secret{
 		Value: hush.NewValue([]byte("value of " + version)), Version: version,
 		Created: time.Date(2026, 1, 1, 0, minute, 0, 0, time.UTC), Source: "store",
 	}}
 }
 
 func fallback(text string) step {
-	return step{Answer: &hush.Secret{Value: hush.NewValue([]byte(text)), Source: "env", FromFallback: true}}
+	return step{Secret: &hush.Secret{Value: hush.NewValue([]byte(text)), Source: "env", FromFallback: true}}
 }
 
 // fresh reports for each call of m whether it was a fresh one.
@@ -105,7 +105,7 @@ func TestAPlainGetThatJoinedAnUnsupportedFreshOneAsksPlainly(t *testing.T) {
 
 func TestNewerThan(t *testing.T) {
 	v := func(version, value string, minute int) hush.Secret {
-		s := *made(version, minute).Answer
+		s := *made(version, minute).Secret
 		s.Value = hush.NewValue([]byte(value))
 		return s
 	}
@@ -132,7 +132,7 @@ func TestNewerThan(t *testing.T) {
 					tc.ref = db
 				}
 				m.Put("db", []byte(`{"p":"new"}`))
-				m.Script(step{Answer: &tc.held})
+				m.Script(step{Secret: &tc.held})
 				reveal(t, c, db)
 				_, err := c.Get(t.Context(), tc.ref.NewerThan(tc.than))
 				require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestNewerThanLooksAgainAfterTheFetchThatRuns(t *testing.T) {
 		reveal(t, c, db)
 		var wg sync.WaitGroup
 		for range 100 {
-			wg.Go(func() { assert.Equal(t, "value of v2", reveal(t, c, db.NewerThan(*old.Answer))) })
+			wg.Go(func() { assert.Equal(t, "value of v2", reveal(t, c, db.NewerThan(*old.Secret))) })
 		}
 		wg.Wait()
 		assert.Len(t, m.Calls(), 2, "a hundred rejected callers make one call")
@@ -224,7 +224,7 @@ func TestAnOlderAnswerFromAnotherLinkIsConfirmed(t *testing.T) {
 	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Put("db", []byte("two"))
 		direct, behind := made("v2", 2), made("v1", 1)
-		direct.Answer.Source, behind.Answer.Source = "direct", "extension"
+		direct.Secret.Source, behind.Secret.Source = "direct", "extension"
 		m.Script(direct, behind, direct)
 		assert.Equal(t, "value of v2", reveal(t, c, db.Fresh()))
 		time.Sleep(ttl)

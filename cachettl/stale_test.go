@@ -315,7 +315,7 @@ func TestAStaleAnswerOfTheStoresOwnIsNoBetterThanOurs(t *testing.T) {
 	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
 		time.Sleep(ttl)
-		m.Script(step{Answer: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}})
+		m.Script(step{Secret: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}})
 		assert.True(t, stale(t, c))
 	})
 }

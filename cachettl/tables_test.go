@@ -51,7 +51,7 @@ var states = map[string]struct {
 	"past Expires": {
 		options: cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: time.Hour},
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			m.Script(step{Answer: &hush.Secret{Value: hush.NewValue([]byte("one")), Version: "v1", Expires: time.Now().Add(time.Second)}})
+			m.Script(step{Secret: &hush.Secret{Value: hush.NewValue([]byte("one")), Version: "v1", Expires: time.Now().Add(time.Second)}})
 			hold(t, c, m, time.Second)
 		},
 	},
@@ -152,8 +152,8 @@ var answers = map[string]struct {
 }{
 	"a secret":           {made("v2", 2), "value of v2", "value of v2", "value of v2", "value of v2"},
 	"a fallback":         {fallback("spare"), "one~", "spare", "one~", "one~"},
-	"a stale one":        {step{Answer: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}}, "one~", "theirs~", "one~", "one~"},
-	"one past Expires":   {step{Answer: &hush.Secret{Value: hush.NewValue([]byte("late")), Expires: time.Unix(1, 0)}}, "late", "late", "unavailable", "unavailable"},
+	"a stale one":        {step{Secret: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}}, "one~", "theirs~", "one~", "one~"},
+	"one past Expires":   {step{Secret: &hush.Secret{Value: hush.NewValue([]byte("late")), Expires: time.Unix(1, 0)}}, "late", "late", "unavailable", "unavailable"},
 	"not found":          {step{Err: hush.ErrNotFound}, "not found", "not found", "unavailable", "unavailable"},
 	"denied":             {step{Err: hush.ErrDenied}, "denied", "denied", "unavailable", "unavailable"},
 	"unauthenticated":    {step{Err: hush.ErrUnauthenticated}, "unauthenticated", "unauthenticated", "one~", "one~"},

@@ -11,9 +11,9 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A Map is a Provider in memory, for tests: it keeps versions and stages as
-// Secrets Manager does, counts its calls, and fails or dawdles as scripted. The
-// zero Map is empty and ready. Every read of it is fresh.
+// A Map is an in-memory Provider for tests. It keeps versions and stages as Secrets
+// Manager does, records its calls, and can delay or fail them. The zero Map is empty
+// and ready to use. Every read is fresh.
 type Map struct {
 	mu      sync.Mutex
 	secrets map[string][]hush.Secret // oldest first
@@ -23,50 +23,50 @@ type Map struct {
 	calls   []hush.Ref
 }
 
-// A Step is what one call of a Map meets before it reads the map.
+// A Step changes the behavior of one call of Get.
 type Step struct {
-	Delay  time.Duration // waited first, unless the context ends
-	Err    error         // if set, the call's error
-	Answer *hush.Secret  // if set, the call's answer
+	Delay  time.Duration // before the result, or until the context ends
+	Err    error         // if not nil, the error that Get returns
+	Secret *hush.Secret  // if not nil, the secret that Get returns
 }
 
-// always is a Step that every call meets until it is lifted.
+// always is a Step for every call until it is restored.
 type always struct {
-	step   Step
-	lifted chan struct{}
+	step     Step
+	restored chan struct{}
 }
 
-// Put stores value as the newest version of name and returns its version id. The
-// version before it becomes AWSPREVIOUS.
+// Put stores value as the current version of name and returns the ID of the version.
+// The previous version gets the stage AWSPREVIOUS.
 func (m *Map) Put(name string, value []byte) (version string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.secrets == nil {
 		m.secrets = map[string][]hush.Secret{}
 	}
-	held := slices.Clone(m.secrets[name])
-	for i := range held {
-		held[i].Stages = nil
+	versions := slices.Clone(m.secrets[name])
+	for i := range versions {
+		versions[i].Stages = nil
 	}
-	if len(held) > 0 {
-		held[len(held)-1].Stages = []string{"AWSPREVIOUS"}
+	if len(versions) > 0 {
+		versions[len(versions)-1].Stages = []string{"AWSPREVIOUS"}
 	}
-	version = fmt.Sprintf("v%d", len(held)+1)
-	m.secrets[name] = append(held, hush.Secret{
+	version = fmt.Sprintf("v%d", len(versions)+1)
+	m.secrets[name] = append(versions, hush.Secret{
 		Value: hush.NewValue(value), Version: version, Stages: []string{hush.CurrentStage},
 		Created: time.Now(), Source: "map",
 	})
 	return version
 }
 
-// Delete forgets name and all its versions.
+// Delete removes name and all its versions.
 func (m *Map) Delete(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.secrets, name)
 }
 
-// Deny makes every later read of name ErrDenied.
+// Deny makes every later read of name fail with ErrDenied.
 func (m *Map) Deny(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -76,38 +76,37 @@ func (m *Map) Deny(name string) {
 	m.denied[name] = true
 }
 
-// Always makes every call meet step, ahead of the script, until restore is
-// called. Calls that still wait out its Delay then go on at once. In a synctest
-// bubble, call Always inside the bubble.
+// Always applies step to every call until restore is called. It takes precedence over
+// the script. restore ends the Delay of waiting calls. In a synctest bubble, call
+// Always inside the bubble.
 func (m *Map) Always(step Step) (restore func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	added := &always{step: step, lifted: make(chan struct{})}
+	added := &always{step: step, restored: make(chan struct{})}
 	m.always = append(m.always, added)
 	return sync.OnceFunc(func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.always = slices.DeleteFunc(m.always, func(a *always) bool { return a == added })
-		close(added.lifted)
+		close(added.restored)
 	})
 }
 
-// Script makes the next calls meet steps, one each, in order; after them calls
-// read the map.
+// Script applies steps to the next calls, one step to each call, in order.
 func (m *Map) Script(steps ...Step) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.script = append(m.script, steps...)
 }
 
-// Calls returns the Refs that Get was asked for, in order, failed calls included.
+// Calls returns the Refs of all calls of Get, in order, including failed calls.
 func (m *Map) Calls() []hush.Ref {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.calls)
 }
 
-// Get answers from the map, after whatever the script holds for this call.
+// Get applies the next Step and then reads the secret.
 func (m *Map) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
@@ -115,13 +114,13 @@ func (m *Map) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError("map", ref, hush.ErrCanceled, err)
 	}
-	step, lifted := m.step(ref)
+	step, restored := m.step(ref)
 	if step.Delay > 0 {
 		timer := time.NewTimer(step.Delay)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-		case <-lifted:
+		case <-restored:
 			step = Step{}
 		case <-ctx.Done():
 			return hush.Secret{}, hush.NewError("map", ref, hush.ErrCanceled, ctx.Err())
@@ -130,8 +129,8 @@ func (m *Map) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	switch {
 	case step.Err != nil:
 		return hush.Secret{}, step.Err
-	case step.Answer != nil:
-		return ref.Select(*step.Answer)
+	case step.Secret != nil:
+		return ref.Select(*step.Secret)
 	}
 	secret, err := m.read(ref)
 	if err != nil {
@@ -140,15 +139,15 @@ func (m *Map) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return ref.Select(secret)
 }
 
-// step notes the call and returns what it meets; lifted is closed when that no
-// longer holds.
-func (m *Map) step(ref hush.Ref) (step Step, lifted <-chan struct{}) {
+// step records the call and returns its Step. restored is closed when a Step of Always
+// ends.
+func (m *Map) step(ref hush.Ref) (step Step, restored <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls = append(m.calls, ref)
 	if len(m.always) > 0 {
 		last := m.always[len(m.always)-1]
-		return last.step, last.lifted
+		return last.step, last.restored
 	}
 	if len(m.script) > 0 {
 		step, m.script = m.script[0], m.script[1:]

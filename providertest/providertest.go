@@ -1,8 +1,8 @@
-// Package providertest checks that a Provider keeps the contract of package hush,
-// and has an in-memory one for tests.
+// Package providertest tests implementations of [hush.Provider] and has an in-memory
+// Provider for tests, the [Map].
 //
-// An implementation's test opens it over a store that the test controls and
-// passes both to Run:
+// The test of an implementation passes [Run] a function that starts a store and opens
+// the Provider for it:
 //
 //	func TestConformance(t *testing.T) {
 //		providertest.Run(t, func(t *testing.T) providertest.Harness {
@@ -18,83 +18,82 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A Harness is a Provider and the means to control the store behind it. A func
-// that is nil is something that this store cannot have; its cases are left out,
-// and Run logs their names.
+// A Harness is a Provider and the functions that control its store. Put is required.
+// If another function is nil, the store does not have the feature: Run skips the rules
+// that need the function and logs their names.
 type Harness struct {
-	// Provider is what is tested.
+	// Provider is the Provider under test.
 	Provider hush.Provider
 
-	// Put stores value as the first version of name. Required.
+	// Put stores value as the first version of name.
 	Put func(name string, value []byte)
 
 	// Rotate stores value as a new current version of name.
 	Rotate func(name string, value []byte)
 
-	// Deny makes the store refuse this caller name.
+	// Deny makes the store deny the Provider access to name.
 	Deny func(name string)
 
 	// Break makes the store unreachable or broken until restore is called.
 	Break func() (restore func())
 
-	// Hang makes the store take calls and not answer until restore is called.
+	// Hang makes the store accept requests without a response until restore is called.
 	Hang func() (restore func())
 
-	// Logs returns all that the Provider has logged.
+	// Logs returns everything that the Provider has logged.
 	Logs func() string
 
-	// Hidden are further texts, such as tokens, that must appear in no error and
-	// no log.
+	// Hidden lists texts, such as tokens, that must not appear in an error or a log.
+	// The values of the secrets are always checked.
 	Hidden []string
 
-	// ValidName reports whether a secret of this store can have a name. Nil means that
-	// the store allows every name that Secrets Manager allows. The suite requires
-	// ErrNotFound for other names. It writes "-" for "/" in the names of its own
-	// secrets if the store does not allow a slash.
+	// ValidName reports whether name is valid in the store. For other names, the
+	// Provider must return ErrNotFound. If "/" is not valid, the suite uses "-" in the
+	// names of its secrets. Nil means that the store allows every name that Secrets
+	// Manager allows.
 	ValidName func(name string) bool
 
-	// OddNames are valid names that test the limits of this store's rules, such as
-	// one with each character that is allowed, and one of the greatest length. The
-	// suite adds them to the names that Secrets Manager allows.
+	// OddNames are additional names to test, at the limits of what the store allows:
+	// with each special character, or of the maximum length.
 	OddNames []string
 
-	// FoldsNames says that names which differ in case or punctuation can mean one
-	// secret, as in the environment.
+	// FoldsNames means that names that differ only in case or punctuation can be the
+	// same secret, as in the environment.
 	FoldsNames bool
 
-	// Objects says that the store keeps JSON objects and nothing else, and that a
-	// Value is the object's compact text. Put and Rotate are then given objects: what
-	// the suite stores is the member "value" of one, unless it is an object already.
+	// Objects means that the store holds only JSON objects, and that a Value is the
+	// compact JSON of one. Put and Rotate then receive objects. A value that is not
+	// an object becomes {"value": …}.
 	Objects bool
 
-	// Vague says that the store's refusals do not tell missing from denied, as the
-	// Lambda extension's: both are then ErrRefused.
+	// Vague means that the store does not distinguish a missing secret from a denied
+	// one, as the Lambda extension does not. Both must be ErrRefused.
 	Vague bool
 }
 
-// A rule is one case of the suite: what a Provider must do, and how to see it.
+// A rule is one requirement of the suite, and its test.
 type rule struct {
 	name  string
-	rule  string
-	needs func(Harness) bool // nil: runs for every store
+	text  string
+	needs func(Harness) bool // nil means that the rule applies to every store
 	run   func(*suite)
 }
 
-// Run checks the Provider that open returns against every rule that its store can
-// show. open is called once for each rule, and once more to see what it has.
+// Run tests the Provider that open returns against every rule of package hush, each in
+// a subtest. It calls open once for each rule, and once before all rules.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Helper()
-	able := open(t)
-	if able.Provider == nil || able.Put == nil {
-		t.Fatal("providertest: a Harness needs a Provider and Put")
+	features := open(t)
+	if features.Provider == nil || features.Put == nil {
+		t.Fatal("providertest: Provider and Put are required in a Harness")
 	}
 	for _, r := range rules {
-		if r.needs != nil && !r.needs(able) {
-			t.Logf("left out, for this store cannot have it: %s", r.name)
+		if r.needs != nil && !r.needs(features) {
+			t.Logf("rule %q skipped: the Harness does not have the feature", r.name)
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
-			t.Logf("rule: %s", r.rule)
+			t.Logf("rule: %s", r.text)
 			s := newSuite(t, open(t))
 			r.run(s)
 			s.checkLogs()

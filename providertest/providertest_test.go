@@ -47,7 +47,7 @@ func TestMapFollowsItsScript(t *testing.T) {
 		var m providertest.Map
 		m.Put("db", []byte("held"))
 		answer := hush.Secret{Value: hush.NewValue([]byte("scripted")), Source: "x"}
-		m.Script(providertest.Step{Delay: time.Second, Err: hush.ErrThrottled}, providertest.Step{Answer: &answer})
+		m.Script(providertest.Step{Delay: time.Second, Err: hush.ErrThrottled}, providertest.Step{Secret: &answer})
 
 		start := time.Now()
 		_, err := m.Get(t.Context(), hush.Name("db"))

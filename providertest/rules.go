@@ -3,7 +3,6 @@ package providertest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -14,70 +13,69 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-func rotates(h Harness) bool { return h.Rotate != nil }
-func denies(h Harness) bool  { return h.Deny != nil }
-func breaks(h Harness) bool  { return h.Break != nil }
-func hangs(h Harness) bool   { return h.Hang != nil }
+func canRotate(h Harness) bool { return h.Rotate != nil }
+func canDeny(h Harness) bool   { return h.Deny != nil }
+func canBreak(h Harness) bool  { return h.Break != nil }
+func canHang(h Harness) bool   { return h.Hang != nil }
+func keepsCase(h Harness) bool { return !h.FoldsNames }
 
-func distinguishes(h Harness) bool { return !h.FoldsNames }
-
-// rules are in the order in which a new Provider should be made to pass them:
+// rules are in the order in which the author of a Provider should make them pass:
 // failures first.
 var rules = []rule{
-	{"missing", "a name that the store does not have is ErrNotFound, and no Secret comes with an error", nil, missing},
-	{"denied", "what the store denies is ErrDenied, and comes back as no value", denies, denied},
-	{"broken", "a store that cannot be asked is ErrUnavailable, and is asked again once it is back", breaks, broken},
-	{"canceled", "a context that is done is ErrCanceled wrapping its error, also for a secret that is there", nil, canceled},
-	{"hanging", "a call ends when its context does, whatever the store does", hangs, hanging},
-	{"invalid names", "what Ref.Validate refuses is ErrInvalidRef", nil, invalidNames},
-	{"hostile names", "a name means that secret and no other: no escape, query, path or case of it reaches another", nil, hostileNames},
-	{"odd names", "every character that AWS allows in a name arrives as it is, or the name is ErrNotFound if this store cannot have it", nil, oddNames},
-	{"case", "a name in another case is another secret", distinguishes, otherCase},
-	{"unknown version", "a version or stage that is not there is ErrNotFound or ErrUnsupported, never another version", nil, unknownVersion},
-	{"bytes", "the value arrives byte for byte: binary, empty, with newlines, 64 KiB", nil, unchangedBytes},
-	{"field", "Field picks from the JSON; a missing one is ErrNotFound", nil, field},
-	{"independence", "bytes that a caller got and changed change nothing for others", nil, independence},
-	{"source", "a Secret says who answered, and is neither Stale nor a Fallback when all is well", nil, source},
-	{"fresh", "a fresh read sees a rotation at once, or is ErrUnsupported", rotates, fresh},
-	{"newer than", "NewerThan is never answered with an older state than the store's, or is ErrUnsupported", rotates, newerThan},
-	{"old version", "an old version is found by its id and by its stage, or that is ErrUnsupported; the two must agree", rotates, oldVersion},
-	{"new version", "another version has another id, and was not made before the one before it", rotates, newVersion},
-	{"concurrent use", "many goroutines may call Get at once", nil, concurrentUse},
+	{"missing", "a name that the store does not have is ErrNotFound; no error comes with a Secret", nil, missing},
+	{"denied", "a secret that the store denies is ErrDenied, without a value", canDeny, denied},
+	{"broken", "a store that is down is ErrUnavailable; the next Get after its return succeeds", canBreak, broken},
+	{"canceled", "a context that has ended is ErrCanceled and wraps the error of the context", nil, canceled},
+	{"hanging", "Get ends with its context although the store does not respond", canHang, hanging},
+	{"invalid names", "a Ref that Ref.Validate refuses is ErrInvalidRef", nil, invalidNames},
+	{"hostile names", "no escape, query, path or case in a name reaches a secret of another name", nil, hostileNames},
+	{"odd names", "the store receives every character that AWS allows in a name; a name that is not valid in the store is ErrNotFound", nil, oddNames},
+	{"case", "names that differ in case are different secrets", keepsCase, otherCase},
+	{"unknown version", "an unknown version or stage is ErrNotFound or ErrUnsupported, never another version", nil, unknownVersion},
+	{"bytes", "a Value has the bytes that were stored: binary, empty, with newlines, 64 KiB", nil, unchangedBytes},
+	{"field", "Field selects a part of the JSON; a missing part is ErrNotFound", nil, field},
+	{"independence", "a caller that changes revealed bytes does not change the secret of other callers", nil, independence},
+	{"source", "a Secret has a Source, and is neither Stale nor FromFallback while the store is up", nil, source},
+	{"fresh", "a Fresh read returns a rotated secret at once, or is ErrUnsupported", canRotate, fresh},
+	{"newer than", "a NewerThan read does not return an older version than the current one, or is ErrUnsupported", canRotate, newerThan},
+	{"old version", "a Version and a Stage select an old version, or are ErrUnsupported; a version without the stage is an error", canRotate, oldVersion},
+	{"new version", "a new version has a new ID, and is not created before the previous one", canRotate, newVersion},
+	{"concurrent use", "Get is safe for concurrent use", nil, concurrentUse},
 }
 
 func missing(s *suite) {
 	_, err := s.get(hush.Name("no/such-secret"))
-	s.fails(err, s.vaguely(hush.ErrNotFound))
+	s.assertFails(err, s.orRefused(hush.ErrNotFound))
 }
 
 func denied(s *suite) {
 	s.Put("db/denied", s.canary("denied"))
 	s.Deny("db/denied")
 	_, err := s.get(hush.Name("db/denied"))
-	s.fails(err, s.vaguely(hush.ErrDenied))
+	s.assertFails(err, s.orRefused(hush.ErrDenied))
 }
 
 func broken(s *suite) {
 	s.Put("db/prod", s.canary("here"))
 	restore := s.Break()
 	_, err := s.get(hush.Name("db/prod"))
-	s.failsAs(err, hush.ErrUnavailable)
+	s.assertFailsAs(err, hush.ErrUnavailable)
 	restore()
-	s.reads(hush.Name("db/prod"), s.canary("here"))
+	s.assertReads(hush.Name("db/prod"), s.canary("here"))
 }
 
 func canceled(s *suite) {
 	s.Put("db/prod", s.canary("here"))
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	_, err := s.Provider.Get(ctx, hush.Name(s.named("db/prod")))
-	s.fails(err, hush.ErrCanceled)
+	_, err := s.Provider.Get(ctx, hush.Name(s.validName("db/prod")))
+	s.assertFails(err, hush.ErrCanceled)
 	assert.ErrorIs(s, err, context.Canceled)
 
 	ctx, cancel = context.WithDeadline(s.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	_, err = s.Provider.Get(ctx, hush.Name(s.named("db/prod")))
-	s.fails(err, hush.ErrCanceled)
+	_, err = s.Provider.Get(ctx, hush.Name(s.validName("db/prod")))
+	s.assertFails(err, hush.ErrCanceled)
 	assert.ErrorIs(s, err, context.DeadlineExceeded)
 }
 
@@ -86,27 +84,27 @@ func hanging(s *suite) {
 	restore := s.Hang()
 	ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := s.Provider.Get(ctx, hush.Name(s.named("db/prod")))
-	s.fails(err, hush.ErrCanceled)
+	_, err := s.Provider.Get(ctx, hush.Name(s.validName("db/prod")))
+	s.assertFails(err, hush.ErrCanceled)
 	assert.ErrorIs(s, err, context.DeadlineExceeded)
 
 	ctx, cancel = context.WithCancel(s.Context())
 	timer := time.AfterFunc(20*time.Millisecond, cancel)
 	defer timer.Stop()
-	_, err = s.Provider.Get(ctx, hush.Name(s.named("db/prod")))
-	s.fails(err, hush.ErrCanceled)
+	_, err = s.Provider.Get(ctx, hush.Name(s.validName("db/prod")))
+	s.assertFails(err, hush.ErrCanceled)
 	assert.ErrorIs(s, err, context.Canceled)
 	restore()
-	s.reads(hush.Name("db/prod"), s.canary("here"))
+	s.assertReads(hush.Name("db/prod"), s.canary("here"))
 }
 
 func invalidNames(s *suite) {
 	for _, name := range []string{"", "\x00", "a\nb", "a\rb", "a\tb", "\x7f", "\u0085", "a\xffb", strings.Repeat("n", 10<<10)} {
 		_, err := s.getExact(hush.Name(name))
-		s.fails(err, hush.ErrInvalidRef)
+		s.assertFails(err, hush.ErrInvalidRef)
 	}
 	_, err := s.get(hush.Ref{Name: "db/prod", Version: "a\nb"})
-	s.fails(err, hush.ErrInvalidRef)
+	s.assertFails(err, hush.ErrInvalidRef)
 }
 
 func hostileNames(s *suite) {
@@ -119,13 +117,13 @@ func hostileNames(s *suite) {
 		"arn:aws:secretsmanager", "arn:aws:secretsmanager:::secret:", "arn:aws:secretsmanager:eu-west-1:1:secret:db/prod",
 		"sys/../db/prod", "..", ".", "/", "%", "%zz",
 	} {
-		name = strings.ReplaceAll(name, "db/prod", s.named("db/prod"))
+		name = strings.ReplaceAll(name, "db/prod", s.validName("db/prod"))
 		secret, err := s.getExact(hush.Name(name))
 		if err == nil {
-			s.Errorf("%q was answered with the secret of another name, %d bytes", name, secret.Value.Len())
+			s.Errorf("Get(%q) returned the secret of another name, %d bytes", name, secret.Value.Len())
 			continue
 		}
-		s.clean(err)
+		s.assertNoLeak(err)
 		assert.NotErrorIs(s, err, hush.ErrCanceled, "name %q", name)
 	}
 }
@@ -133,14 +131,14 @@ func hostileNames(s *suite) {
 func oddNames(s *suite) {
 	names := []string{"plus+and@at=eq.dot-dash_under", "rds!db-1", "a/very/deep/name", strings.Repeat("long", 100)}
 	for _, name := range append(names, s.OddNames...) {
-		if !s.valid(name) {
+		if !s.isValid(name) {
 			s.putLookalikes(name)
 			_, err := s.getExact(hush.Name(name))
-			s.fails(err, s.vaguely(hush.ErrNotFound))
+			s.assertFails(err, s.orRefused(hush.ErrNotFound))
 			continue
 		}
 		s.Put(name, s.canary(name))
-		s.reads(hush.Name(name), s.canary(name))
+		s.assertReads(hush.Name(name), s.canary(name))
 	}
 }
 
@@ -148,7 +146,7 @@ func otherCase(s *suite) {
 	s.Put("db/prod", s.canary("lower"))
 	for _, name := range []string{"DB/PROD", "Db/Prod"} {
 		_, err := s.get(hush.Name(name))
-		s.fails(err, s.vaguely(hush.ErrNotFound))
+		s.assertFails(err, s.orRefused(hush.ErrNotFound))
 	}
 }
 
@@ -159,12 +157,12 @@ func unknownVersion(s *suite) {
 		{Name: "db/prod", Stage: "NOSUCHSTAGE"},
 	} {
 		_, err := s.get(ref)
-		s.clean(err)
+		s.assertNoLeak(err)
 		if c := hush.ClassOf(err); c != hush.ErrUnsupported {
-			assert.Equal(s, s.vaguely(hush.ErrNotFound), c, "%s: %v", ref, err)
+			assert.Equal(s, s.orRefused(hush.ErrNotFound), c, "%s: %v", ref, err)
 		}
 	}
-	s.reads(hush.Ref{Name: "db/prod", Stage: hush.CurrentStage}, s.canary("here"))
+	s.assertReads(hush.Ref{Name: "db/prod", Stage: hush.CurrentStage}, s.canary("here"))
 }
 
 func unchangedBytes(s *suite) {
@@ -179,7 +177,7 @@ func unchangedBytes(s *suite) {
 		"bytes/large": bytes.Repeat([]byte("0123456789abcdef"), 4<<10),
 	} {
 		s.Put(name, value)
-		s.reads(hush.Name(name), value)
+		s.assertReads(hush.Name(name), value)
 	}
 }
 
@@ -189,28 +187,28 @@ func field(s *suite) {
 	for name, want := range map[string]string{
 		"password": secret, "port": "5432", "/hosts/1": "b", "none": "null", "hosts": `["a","b"]`,
 	} {
-		s.reads(hush.Ref{Name: "db/json", Field: name}, []byte(want))
+		s.assertReads(hush.Ref{Name: "db/json", Field: name}, []byte(want))
 	}
 	for _, name := range []string{"Password", "nope", "/hosts/2", "/hosts/-", "/port/x"} {
 		_, err := s.get(hush.Ref{Name: "db/json", Field: name})
-		s.fails(err, hush.ErrNotFound)
+		s.assertFails(err, hush.ErrNotFound)
 	}
 	s.Put("db/plain", s.canary("plain"))
 	_, err := s.get(hush.Ref{Name: "db/plain", Field: "password"})
-	s.fails(err, hush.ErrNotFound)
+	s.assertFails(err, hush.ErrNotFound)
 }
 
 func independence(s *suite) {
 	value := s.canary("mine")
 	s.Put("db/prod", value)
-	want := string(s.stored(value))
+	want := string(s.asStored(value))
 	value[0] = 'X'
 	got, err := s.get(hush.Name("db/prod"))
 	require.NoError(s, err)
 	b := got.Value.RevealBytes()
 	b[0] = 'Y'
 	assert.Equal(s, want, got.Value.Reveal())
-	s.reads(hush.Name("db/prod"), s.canary("mine"))
+	s.assertReads(hush.Name("db/prod"), s.canary("mine"))
 }
 
 func source(s *suite) {
@@ -219,78 +217,7 @@ func source(s *suite) {
 	require.NoError(s, err)
 	assert.NotEmpty(s, got.Source)
 	assert.False(s, got.Stale, "Stale")
-	assert.False(s, got.FromFallback, "Fallback")
-}
-
-func fresh(s *suite) {
-	s.Put("db/prod", s.canary("old"))
-	s.reads(hush.Name("db/prod"), s.canary("old"))
-	s.Rotate("db/prod", s.canary("new"))
-	got, err := s.get(hush.Name("db/prod").Fresh())
-	if errors.Is(err, hush.ErrUnsupported) {
-		s.clean(err)
-		return
-	}
-	require.NoError(s, err)
-	s.same(got, s.canary("new"))
-}
-
-func newerThan(s *suite) {
-	s.Put("db/prod", s.canary("old"))
-	old, err := s.get(hush.Name("db/prod"))
-	require.NoError(s, err)
-	s.Rotate("db/prod", s.canary("new"))
-	got, err := s.get(hush.Name("db/prod").NewerThan(old))
-	if errors.Is(err, hush.ErrUnsupported) {
-		s.clean(err)
-		return
-	}
-	require.NoError(s, err)
-	s.same(got, s.canary("new"))
-}
-
-func oldVersion(s *suite) {
-	s.Put("db/prod", s.canary("old"))
-	old, err := s.get(hush.Name("db/prod"))
-	require.NoError(s, err)
-	s.Rotate("db/prod", s.canary("new"))
-	for _, ref := range []hush.Ref{{Name: "db/prod", Version: old.Version}, {Name: "db/prod", Stage: "AWSPREVIOUS"}} {
-		if ref.Key() == hush.Name("db/prod") {
-			continue // this store names no versions
-		}
-		got, err := s.get(ref)
-		if errors.Is(err, hush.ErrUnsupported) {
-			s.clean(err)
-			continue
-		}
-		require.NoError(s, err, "%s", ref)
-		s.same(got, s.canary("old"))
-		assert.Equal(s, old.Version, got.Version)
-	}
-	if old.Version == "" {
-		return
-	}
-	_, err = s.get(hush.Ref{Name: "db/prod", Version: old.Version, Stage: "NOSUCHSTAGE"})
-	s.clean(err)
-	assert.Error(s, err, "a version that does not have the stage")
-}
-
-func newVersion(s *suite) {
-	s.Put("db/prod", s.canary("old"))
-	old, err := s.get(hush.Name("db/prod").Fresh())
-	if errors.Is(err, hush.ErrUnsupported) {
-		return
-	}
-	require.NoError(s, err)
-	s.Rotate("db/prod", s.canary("new"))
-	current, err := s.get(hush.Name("db/prod").Fresh())
-	require.NoError(s, err)
-	if old.Version != "" || current.Version != "" {
-		assert.NotEqual(s, old.Version, current.Version, "two values with one version")
-	}
-	if !old.Created.IsZero() && !current.Created.IsZero() {
-		assert.False(s, current.Created.Before(old.Created), "Created went backwards")
-	}
+	assert.False(s, got.FromFallback, "FromFallback")
 }
 
 func concurrentUse(s *suite) {
@@ -303,7 +230,7 @@ func concurrentUse(s *suite) {
 		wg.Go(func() {
 			for j := range 16 {
 				name := names[(i+j)%len(names)]
-				s.reads(hush.Name(name), s.canary(name))
+				s.assertReads(hush.Name(name), s.canary(name))
 			}
 		})
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// canaryText is part of every value that the suite stores, and may be part of no
-// error and no log.
+// canaryText is part of every value that the suite stores. It must not appear in an
+// error or a log.
 const canaryText = "canary-b1f7-d0"
 
-// A suite is one rule's run.
+// A suite is the state of one rule.
 type suite struct {
 	*testing.T
 	Harness
@@ -28,32 +28,32 @@ type suite struct {
 
 func newSuite(t *testing.T, h Harness) *suite {
 	s := &suite{T: t, Harness: h}
-	s.Put = func(name string, value []byte) { h.Put(s.named(name), s.stored(value)) }
+	s.Put = func(name string, value []byte) { h.Put(s.validName(name), s.asStored(value)) }
 	if h.Rotate != nil {
-		s.Rotate = func(name string, value []byte) { h.Rotate(s.named(name), s.stored(value)) }
+		s.Rotate = func(name string, value []byte) { h.Rotate(s.validName(name), s.asStored(value)) }
 	}
 	if h.Deny != nil {
-		s.Deny = func(name string) { h.Deny(s.named(name)) }
+		s.Deny = func(name string) { h.Deny(s.validName(name)) }
 	}
 	return s
 }
 
-func (s *suite) valid(name string) bool { return s.ValidName == nil || s.ValidName(name) }
+func (s *suite) isValid(name string) bool { return s.ValidName == nil || s.ValidName(name) }
 
-// named returns the name that a secret of the suite has in this store.
-func (s *suite) named(name string) string {
-	if s.valid(name) {
+// validName returns name, with "-" for "/" if the store does not allow a slash.
+func (s *suite) validName(name string) string {
+	if s.isValid(name) {
 		return name
 	}
-	plain := strings.ReplaceAll(name, "/", "-")
-	if !s.valid(plain) {
-		s.Fatalf("providertest: ValidName refuses both %q and %q", name, plain)
+	flat := strings.ReplaceAll(name, "/", "-")
+	if !s.isValid(flat) {
+		s.Fatalf("providertest: ValidName must allow %q or %q", name, flat)
 	}
-	return plain
+	return flat
 }
 
-// putLookalikes stores the secrets that a Provider would find if it repaired a name
-// that is not valid.
+// putLookalikes stores secrets under the names that a Provider could make of an
+// invalid name if it replaced characters.
 func (s *suite) putLookalikes(name string) {
 	if s.FoldsNames {
 		return
@@ -61,75 +61,76 @@ func (s *suite) putLookalikes(name string) {
 	for _, replacement := range []string{"-", "_", ""} {
 		var b strings.Builder
 		for _, r := range name {
-			if s.valid("a" + string(r) + "a") {
+			if s.isValid("a" + string(r) + "a") {
 				b.WriteRune(r)
 			} else {
 				b.WriteString(replacement)
 			}
 		}
-		if lookalike := b.String(); s.valid(lookalike) {
+		if lookalike := b.String(); s.isValid(lookalike) {
 			s.Put(lookalike, s.canary("lookalike"))
 		}
 	}
 }
 
-// canary returns a value that tells which secret it is and trips the leak check.
+// canary returns a value with the canary text and the tag of a secret.
 func (s *suite) canary(tag string) []byte { return []byte(canaryText + ":" + tag) }
 
-// get reads a secret of the suite.
+// get reads a secret that the suite stored.
 func (s *suite) get(ref hush.Ref) (hush.Secret, error) {
 	s.Helper()
-	ref.Name = s.named(ref.Name)
+	ref.Name = s.validName(ref.Name)
 	return s.getExact(ref)
 }
 
-// getExact calls the Provider, and checks what holds for every result.
+// getExact calls the Provider with ref and makes the assertions that hold for every
+// result.
 func (s *suite) getExact(ref hush.Ref) (hush.Secret, error) {
 	s.Helper()
 	secret, err := s.Provider.Get(s.Context(), ref)
 	if err != nil {
-		assert.True(s, secret.Equal(hush.Secret{}), "%s: a Secret came with the error", ref)
+		assert.True(s, secret.Equal(hush.Secret{}), "%s: Get returned a Secret with the error", ref)
 		if e, ok := errors.AsType[*hush.Error](err); ok && e != nil && e.Ref.Name != "" {
-			assert.Equal(s, ref.Name, e.Ref.Name, "the error is about another secret")
+			assert.Equal(s, ref.Name, e.Ref.Name, "the error has the name of another secret")
 		}
 		return secret, err
 	}
 	if !secret.Expires.IsZero() {
-		assert.True(s, secret.Expires.After(time.Now()), "%s: expired when it came", ref)
+		assert.True(s, secret.Expires.After(time.Now()), "%s: Get returned an expired secret", ref)
 	}
 	return secret, err
 }
 
-// vaguely is class, or ErrRefused for a store that does not say why it refuses.
-func (s *suite) vaguely(class hush.Class) hush.Class {
+// orRefused returns class, or ErrRefused if the store gives no reasons.
+func (s *suite) orRefused(class hush.Class) hush.Class {
 	if s.Vague {
 		return hush.ErrRefused
 	}
 	return class
 }
 
-func (s *suite) reads(ref hush.Ref, want []byte) {
+func (s *suite) assertReads(ref hush.Ref, want []byte) {
 	s.Helper()
 	got, err := s.get(ref)
 	if !assert.NoError(s, err, "%s", ref) {
-		s.clean(err)
+		s.assertNoLeak(err)
 		return
 	}
 	if ref.Field != "" {
-		s.equal(got, want)
+		s.assertValue(got, want)
 		return
 	}
-	s.same(got, want)
+	s.assertWhole(got, want)
 }
 
-// same checks that got is the whole secret that was stored as want.
-func (s *suite) same(got hush.Secret, want []byte) {
+// assertWhole asserts that got is the whole secret that was stored with value want.
+func (s *suite) assertWhole(got hush.Secret, want []byte) {
 	s.Helper()
-	s.equal(got, s.stored(want))
+	s.assertValue(got, s.asStored(want))
 }
 
-// stored is what the store is given for value.
-func (s *suite) stored(value []byte) []byte {
+// asStored returns value in the form in which the store holds it.
+func (s *suite) asStored(value []byte) []byte {
 	if !s.Objects || len(value) > 0 && value[0] == '{' {
 		return value
 	}
@@ -140,35 +141,37 @@ func (s *suite) stored(value []byte) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-// equal compares without printing: the suite's own failures are logs, too.
-func (s *suite) equal(got hush.Secret, want []byte) {
+// assertValue compares values. It does not print them, because the output of a test is
+// a log, too.
+func (s *suite) assertValue(got hush.Secret, want []byte) {
 	s.Helper()
 	if !got.Value.Equal(hush.NewValue(want)) {
 		s.Errorf("wrong value: got %d bytes, want %d", got.Value.Len(), len(want))
 	}
 }
 
-func (s *suite) fails(err error, class hush.Class) {
+func (s *suite) assertFails(err error, class hush.Class) {
 	s.Helper()
 	if assert.Error(s, err) {
 		assert.Equal(s, class, hush.ClassOf(err), "class of: %v", err)
-		s.clean(err)
+		s.assertNoLeak(err)
 	}
 }
 
-// failsAs is fails for a class and its kinds.
-func (s *suite) failsAs(err error, class hush.Class) {
+// assertFailsAs is assertFails for a class and its kinds, such as ErrRefused for
+// ErrUnavailable.
+func (s *suite) assertFailsAs(err error, class hush.Class) {
 	s.Helper()
 	if assert.Error(s, err) {
 		assert.ErrorIs(s, hush.ClassOf(err), class, "class of: %v", err)
-		s.clean(err)
+		s.assertNoLeak(err)
 	}
 }
 
-func (s *suite) clean(err error) {
+func (s *suite) assertNoLeak(err error) {
 	s.Helper()
 	for _, leak := range Leaks(err, append(s.Hidden, canaryText)...) {
-		s.Errorf("an error quotes what it must not: %s", leak)
+		s.Errorf("an error contains a secret: %s", leak)
 	}
 }
 
@@ -178,13 +181,13 @@ func (s *suite) checkLogs() {
 		return
 	}
 	for _, form := range forms(append(s.Hidden, canaryText)) {
-		assert.NotContains(s, s.Logs(), form, "a log line quotes what it must not")
+		assert.NotContains(s, s.Logs(), form, "a log line contains a secret")
 	}
 }
 
-// Leaks walks the whole tree below err and returns, for each node that shows one
-// of the hidden texts, its type and how it was printed. The texts are looked for
-// as they are, in hexadecimal and in base64.
+// Leaks looks for the hidden texts in every error of the tree of err, in every printed
+// form: as they are, in hexadecimal and in base64. It returns the type and the form of
+// each error that contains one.
 func Leaks(err error, hidden ...string) []string {
 	var found []string
 	walk(err, func(node error) {
@@ -212,7 +215,7 @@ func walk(err error, visit func(error)) {
 			walk(next, visit)
 		}
 	}
-	// A chain's error lists more than it unwraps to.
+	// The error of a chain lists attempts that it does not unwrap to.
 	if e, ok := err.(interface{ Attempts() []error }); ok {
 		for _, next := range e.Attempts() {
 			walk(next, visit)
@@ -237,7 +240,7 @@ func forms(hidden []string) []string {
 		if text == "" {
 			continue
 		}
-		// The middle of a base64 text shows at any of three alignments.
+		// Base64 has three alignments, which depend on the position in the text.
 		for i := range 3 {
 			if len(text) > i+6 {
 				whole := len(text[i:]) / 3 * 3
