@@ -194,7 +194,7 @@ func missing(file *ast.File, imports map[string]string) string {
 func docImports(t *testing.T) map[string]string {
 	t.Helper()
 	imports := map[string]string{}
-	others := []string{"context", "errors", "fmt", "log", "log/slog", "net", "net/http", "net/url", "os", "testing", "time", "go.uber.org/zap", "github.com/hashicorp/vault/api"}
+	others := []string{"context", "errors", "fmt", "log", "log/slog", "net", "net/http", "net/http/httptest", "net/url", "os", "testing", "time", "go.uber.org/zap", "github.com/hashicorp/vault/api", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"}
 	for _, name := range others {
 		imports[path.Base(name)] = name
 	}

@@ -108,7 +108,7 @@ func TestRender(t *testing.T) {
 	assert.Contains(t, page, "| chain of one | 101 ns | its link | 200 ns | -99.0 ns | -100 ns to -98.0 ns | ≤ +60.0 ns | met |")
 	assert.Contains(t, page, "| program | calls |\n|---|---|\n| hush | 2 |")
 	readme := read(t, dir, "README.md")
-	assert.Contains(t, readme, "is\n0.51 times as large as")
+	assert.Contains(t, readme, "is 0.51 times as\nlarge as")
 	assert.True(t, strings.HasPrefix(readme, "# Title\n\n<!-- report: size -->\n") && strings.HasSuffix(readme, "<!-- report end -->\n\nAfter.\n"), readme)
 	assert.Contains(t, read(t, dir, "docs/images/hits-dark.svg"), ">101 ns</text>")
 	for _, tick := range []string{"10 ns", "1 µs", "100 µs", "10 ms", "1 s"} {
