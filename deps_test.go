@@ -54,7 +54,7 @@ var linkRules = []linkRule{
 	{pkg: "env"},
 	{pkg: "extension"},
 	{pkg: "internal/test/breakable"},
-	{pkg: "internal/clock"},
+	{pkg: "internal/clock/..."},
 	{pkg: "internal/current"},
 	{pkg: "internal/ec2"},
 	{pkg: "internal/parallel"},

@@ -15,33 +15,14 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// hands are two clocks that a test sets apart.
-type hands struct {
-	mu  sync.Mutex
-	now clock.Instant
-}
-
-func (h *hands) read() clock.Instant {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *hands) move(wall, mono time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now.Wall += int64(wall)
-	h.now.Mono += int64(mono)
-}
-
-func twoClocks() (*hands, *cachettl.Options) {
-	h := &hands{now: clock.Instant{Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Mono: 1}}
+func twoClocks() (*clocktest.Clock, *cachettl.Options) {
+	h := clocktest.New()
 	o := &cachettl.Options{}
-	o.SetClock(h.read)
+	o.SetClock(h.Now)
 	return h, o
 }
 
@@ -54,10 +35,10 @@ func TestTheTTLIsOverWhenEitherClockSaysSo(t *testing.T) {
 			h, o := twoClocks()
 			bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 				reveal(t, c, db)
-				h.move(max(move.wall-1, 0), max(move.mono-1, 0))
+				h.Move(max(move.wall-1, 0), max(move.mono-1, 0))
 				reveal(t, c, db)
 				assert.Len(t, m.Calls(), 1)
-				h.move(move.wall, move.mono)
+				h.Move(move.wall, move.mono)
 				reveal(t, c, db)
 				assert.Len(t, m.Calls(), 2)
 			})
@@ -68,10 +49,10 @@ func TestTheTTLIsOverWhenEitherClockSaysSo(t *testing.T) {
 func TestExpiresIsOverWhenEitherClockSaysSo(t *testing.T) {
 	h, o := twoClocks()
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		lease := step{Secret: &hush.Secret{Expires: time.Unix(0, h.read().Wall).Add(10 * time.Second)}}
+		lease := step{Secret: &hush.Secret{Expires: time.Unix(0, h.Now().Wall).Add(10 * time.Second)}}
 		m.Script(lease)
 		reveal(t, c, db)
-		h.move(-time.Hour, 10*time.Second)
+		h.Move(-time.Hour, 10*time.Second)
 		reveal(t, c, db)
 		assert.Len(t, m.Calls(), 2)
 	})
@@ -87,7 +68,7 @@ func TestAFetchThatAFreezeOutlivedIsAbandoned(t *testing.T) {
 		get := func() { assert.Equal(t, "one", reveal(t, c, db)) }
 		wg.Go(get)
 		synctest.Wait()
-		h.move(10*time.Minute, 0)
+		h.Move(10*time.Minute, 0)
 		wg.Go(get) // comes after the thaw: starts another
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 2, "nobody joins the old fetch")
@@ -107,7 +88,7 @@ func TestAnAnswerThatAFreezeOutlivedIsAskedForAgain(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() { assert.Equal(t, "one", reveal(t, c, db)) })
 			synctest.Wait()
-			h.move(10*time.Minute, 0)
+			h.Move(10*time.Minute, 0)
 			wg.Wait()
 			assert.Len(t, m.Calls(), before+2)
 			c.Forget()

@@ -26,12 +26,12 @@ func TestAWaitThatOutlivesTheBoundServesNothingStale(t *testing.T) {
 	o.StaleIfError = time.Minute
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
-		h.move(ttl, ttl)
+		h.Move(ttl, ttl)
 		m.Script(step{Delay: time.Hour})
 		var wg sync.WaitGroup
 		wg.Go(func() { assert.False(t, stale(t, c), "frozen for ten hours while it waited: asked again") })
 		synctest.Wait()
-		h.move(10*time.Hour, 0)
+		h.Move(10*time.Hour, 0)
 		wg.Wait()
 		assert.Len(t, m.Calls(), 3)
 	})
@@ -113,14 +113,14 @@ func TestALeaseIsRenewedThoughAnotherFetchWasInTheWay(t *testing.T) {
 	h, o := twoClocks()
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Secret: &hush.Secret{
-			Value: hush.NewValue([]byte("lease")), Expires: h.read().Time().Add(30 * time.Second),
+			Value: hush.NewValue([]byte("lease")), Expires: h.Now().Time().Add(30 * time.Second),
 		}}, step{Delay: time.Hour})
 		reveal(t, c, db)
-		h.move(20*time.Second, 20*time.Second)
+		h.Move(20*time.Second, 20*time.Second)
 		assert.Equal(t, "lease", reveal(t, c, db))
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 2, "a renewal runs behind")
-		h.move(6*time.Second, 0) // and a freeze cuts it off
+		h.Move(6*time.Second, 0) // and a freeze cuts it off
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		assert.Equal(t, "lease", reveal(t, c, db))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
 // TestModel runs random commands against a Cache and against a model of it that
@@ -120,7 +121,7 @@ func drawCommand(rt *rapid.T) command {
 // A side is the cache, its store, the model, and what was seen of them so far.
 type side struct {
 	setup
-	hands *hands
+	clock *clocktest.Clock
 	store *modelStore
 	cache *cachettl.Cache
 	model *model
@@ -138,13 +139,13 @@ type answered struct {
 // run returns where cache and model differ first, with what led there.
 func run(s setup, commands []command) (difference string) {
 	h, o := twoClocks()
-	store := newModelStore(s, h.read)
-	m := &model{setup: s, store: store, now: h.read, entries: map[string]*modelEntry{}}
+	store := newModelStore(s, h.Now)
+	m := &model{setup: s, store: store, now: h.Now, entries: map[string]*modelEntry{}}
 	o.Jitter, o.MaxEntries, o.CountHits = -1, 8, true
 	o.StaleIfError, o.StaleWhileRevalidate, o.RefreshAhead = s.staleIfError, s.staleWhileRevalidate, s.refreshAhead
 	o.NegativeTTL, o.MinRefresh = s.negativeTTL, s.minRefresh
 	o.OnStale = func(ref hush.Ref, _ hush.Secret, _ error) { store.staleSaid[ref.Name] = true }
-	d := &side{setup: s, hands: h, store: store, cache: cachettl.New(store, s.ttl, o), model: m, seen: map[string]answered{}}
+	d := &side{setup: s, clock: h, store: store, cache: cachettl.New(store, s.ttl, o), model: m, seen: map[string]answered{}}
 	defer func() { _ = d.cache.Close() }()
 	for i, c := range commands {
 		if c.op != "" {
@@ -172,7 +173,7 @@ func (d *side) do(c command) (fault string) {
 	case "evict":
 		d.evict()
 	case "pass":
-		d.hands.move(c.wall, c.mono)
+		d.clock.Move(c.wall, c.mono)
 	case "rotate":
 		v.made++
 		v.current = v.made

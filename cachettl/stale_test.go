@@ -231,11 +231,11 @@ func TestStaleWhileRevalidateWaitsAfterARefreshThatAFreezeOutlived(t *testing.T)
 	o.StaleWhileRevalidate = 24 * time.Hour
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		stale(t, c)
-		h.move(ttl, ttl)
+		h.Move(ttl, ttl)
 		m.Script(step{Delay: time.Hour})
 		assert.True(t, stale(t, c))
 		synctest.Wait()
-		h.move(10*time.Minute, 0)
+		h.Move(10*time.Minute, 0)
 		m.Script(step{Delay: time.Second})
 		assert.False(t, stale(t, c), "a function that is frozen after each call would be served stale for ever")
 	})

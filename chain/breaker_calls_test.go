@@ -25,7 +25,7 @@ func TestASkippedLinkIsACall(t *testing.T) {
 	b.open()
 	b.heard = nil
 	logs.TakeAll()
-	b.sleep(260 * time.Millisecond)
+	b.Advance(260 * time.Millisecond)
 	got, err := b.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
 	assert.True(t, got.FromFallback, "a store that was skipped could not be asked")
@@ -48,9 +48,9 @@ func TestABreakersChangeIsALine(t *testing.T) {
 	core, logs := observer.New(zap.WarnLevel)
 	b := onBench(t, chain.Options{Logger: zap.New(core)})
 	b.open()
-	b.sleep(time.Second)
+	b.Advance(time.Second)
 	require.True(t, b.asks(down), "a probe that fails changes nothing")
-	b.sleep(2 * time.Second)
+	b.Advance(2 * time.Second)
 	require.True(t, b.asks(0))
 
 	changes := logs.FilterMessage("breaker opened").All()
@@ -106,7 +106,7 @@ func TestABreakerThatClosesDuringASearch(t *testing.T) {
 		t.Cleanup(cancel)
 		meanwhile = func() {
 			word = 0
-			b.sleep(time.Second)
+			b.Advance(time.Second)
 			_, err := c.Get(t.Context(), hush.Name("db"))
 			assert.NoError(t, err)
 			if canceled {
@@ -186,7 +186,7 @@ func TestAFrontOfAThrottledStoreIsNoProbe(t *testing.T) {
 		calls()
 	}
 	require.Equal(t, 5, b.calls)
-	b.sleep(time.Second)
+	b.Advance(time.Second)
 	word = hush.ErrThrottled
 	assert.Equal(t, 5, calls(), "not asked, though a probe is due")
 	word = hush.ErrNotFound
@@ -252,7 +252,7 @@ func TestAProbeThatDoesNotReturn(t *testing.T) {
 			get()
 		}
 		require.Equal(t, 5, b.calls, name)
-		b.sleep(time.Second)
+		b.Advance(time.Second)
 		broken = true
 		get()
 		get()

@@ -30,14 +30,13 @@ func TestTheWaitIsOverByEitherClock(t *testing.T) {
 	} {
 		b := onBench(t, chain.Options{})
 		b.open()
-		b.wall.Add(int64(test.wall))
-		b.mono.Add(int64(test.mono))
+		b.Move(test.wall, test.mono)
 		assert.Equal(t, test.over, b.asks(down), test.name)
 
 		// The next wait is from now on, on both.
 		if test.over {
 			assert.False(t, b.asks(down), test.name)
-			b.sleep(2 * time.Second)
+			b.Advance(2 * time.Second)
 			assert.True(t, b.asks(0), test.name)
 		}
 	}
@@ -47,7 +46,7 @@ func TestTheWaitIsOverByEitherClock(t *testing.T) {
 func TestARowHasNoClock(t *testing.T) {
 	b := onBench(t, chain.Options{})
 	for range 5 {
-		b.wall.Add(int64(365 * 24 * time.Hour))
+		b.Move(365*24*time.Hour, 0)
 		assert.True(t, b.asks(down))
 	}
 	assert.False(t, b.asks(down))
@@ -88,7 +87,7 @@ func probing(t *testing.T) *probed {
 		p.get()
 	}
 	broken = false
-	p.sleep(time.Second)
+	p.Advance(time.Second)
 	return p
 }
 
@@ -123,11 +122,11 @@ func TestOneProbeAtATime(t *testing.T) {
 	p := probing(t)
 	end := p.start()
 	assert.Contains(t, p.skipped(), "not called: its breaker is open, and a probe is in flight")
-	p.sleep(59 * time.Second)
+	p.Advance(59 * time.Second)
 	assert.Contains(t, p.skipped(), "a probe is in flight")
 	assert.Equal(t, down, end(down))
 	assert.Contains(t, p.skipped(), "due in 2s", "from the end of the probe")
-	p.sleep(2 * time.Second)
+	p.Advance(2 * time.Second)
 	assert.Zero(t, p.start()(0))
 	first, second := p.start(), p.start()
 	assert.Zero(t, first(0), "closed: two at a time")
@@ -140,7 +139,7 @@ func TestAProbeThatIsAwayTooLong(t *testing.T) {
 	for _, late := range []hush.Class{0, down, hush.ErrAbsent} {
 		p := probing(t)
 		lost := p.start()
-		p.wall.Add(int64(time.Minute))
+		p.Move(time.Minute, 0)
 		second := p.start()
 		assert.Equal(t, late, lost(late))
 		assert.Contains(t, p.skipped(), "a probe is in flight", "the late end of the first, %v, changes nothing", late)
@@ -166,7 +165,7 @@ func TestCallsOfAnEarlierTimeDoNotCount(t *testing.T) {
 	before[6](0)
 	assert.Contains(t, p.skipped(), "due in 1s", "nor does an old answer close it")
 
-	p.sleep(time.Second)
+	p.Advance(time.Second)
 	require.Zero(t, p.start()(0), "a probe does")
 	for _, end := range before[7:] {
 		end(down)

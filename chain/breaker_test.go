@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/chain"
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
 // A bench is a chain of a link that says what it is told and one that answers,
@@ -21,16 +20,15 @@ import (
 type bench struct {
 	*testing.T
 	*chain.Chain
-	wall, mono atomic.Int64
-	word       hush.Class // what the link says; zero: a secret
-	calls      int        // of the link
-	heard      []chain.Call
+	clocktest.Clock
+	word  hush.Class // what the link says; zero: a secret
+	calls int        // of the link
+	heard []chain.Call
 }
 
 func onBench(t *testing.T, o chain.Options) *bench {
 	t.Helper()
 	b := &bench{T: t}
-	b.wall.Store(time.Now().UnixNano())
 	b.clock(&o)
 	o.OnCall = func(_ context.Context, c chain.Call) { b.heard = append(b.heard, c) }
 	flaky := does("flaky", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
@@ -46,13 +44,8 @@ func onBench(t *testing.T, o chain.Options) *bench {
 
 // clock makes o read the bench's clocks, and wait as long as it may.
 func (b *bench) clock(o *chain.Options) {
-	o.SetClock(func() clock.Instant { return clock.Instant{Wall: b.wall.Load(), Mono: b.mono.Load()} })
+	o.SetClock(b.Now)
 	o.SetJitter(func(most time.Duration) time.Duration { return most })
-}
-
-func (b *bench) sleep(d time.Duration) {
-	b.wall.Add(int64(d))
-	b.mono.Add(int64(d))
 }
 
 // asks reports whether a Get asks the flaky link, which says word.
@@ -86,9 +79,9 @@ func TestBreakerOpensAfterFiveFailures(t *testing.T) {
 	for i := range 5 {
 		assert.True(t, b.asks(down), "failure %d", i+1)
 	}
-	b.sleep(time.Second - 1)
+	b.Advance(time.Second - 1)
 	assert.False(t, b.asks(0), "for a second")
-	b.sleep(1)
+	b.Advance(1)
 	assert.True(t, b.asks(0), "then a probe is made")
 	assert.True(t, b.asks(0), "whose answer closes it")
 }
@@ -102,7 +95,7 @@ func TestAnAnswerCalmsABreaker(t *testing.T) {
 			b.asks(down)
 			assert.False(t, b.Calm())
 		}
-		b.sleep(time.Second)
+		b.Advance(time.Second)
 		assert.True(t, b.asks(hush.ErrNotFound))
 		assert.True(t, b.Calm(), "%d failures", failures)
 	}
@@ -144,7 +137,7 @@ func TestWhatCounts(t *testing.T) {
 			// and what says nothing leaves the next call to probe.
 			b = onBench(t, chain.Options{})
 			b.open()
-			b.sleep(time.Second)
+			b.Advance(time.Second)
 			require.True(t, b.asks(class))
 			last := b.heard[len(b.heard)-1]
 			if class != 0 && class != hush.ErrInvalidRef { // those have no call of env after them
@@ -152,7 +145,7 @@ func TestWhatCounts(t *testing.T) {
 			}
 			assert.Equal(t, want == neutral, last.Breaker == "closed")
 			assert.Equal(t, !open, b.asks(down), "the next call")
-			b.sleep(time.Second)
+			b.Advance(time.Second)
 			if want == none {
 				assert.False(t, b.asks(down), "it was a probe that failed: the wait doubled")
 			}
@@ -164,16 +157,16 @@ func TestWaitDoublesToItsMost(t *testing.T) {
 	b := onBench(t, chain.Options{})
 	b.open()
 	for _, seconds := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
-		b.sleep(seconds*time.Second - 1)
+		b.Advance(seconds*time.Second - 1)
 		require.False(t, b.asks(down), "%d s", seconds)
-		b.sleep(1)
+		b.Advance(1)
 		require.True(t, b.asks(down), "%d s", seconds)
 		require.False(t, b.asks(down))
 	}
-	b.sleep(30 * time.Second)
+	b.Advance(30 * time.Second)
 	require.True(t, b.asks(0))
 	b.open()
-	b.sleep(time.Second)
+	b.Advance(time.Second)
 	assert.True(t, b.asks(0), "a success starts over")
 }
 
@@ -182,9 +175,9 @@ func TestBreakerOptions(t *testing.T) {
 	assert.True(t, b.asks(down))
 	assert.True(t, b.asks(down))
 	for range 3 { // MaxWait is never less than Wait
-		b.sleep(time.Minute - 1)
+		b.Advance(time.Minute - 1)
 		assert.False(t, b.asks(down))
-		b.sleep(1)
+		b.Advance(1)
 		assert.True(t, b.asks(down))
 	}
 
@@ -269,7 +262,7 @@ func TestTheCallersEnd(t *testing.T) {
 			for range 5 {
 				assert.True(t, b.cut(c, &cancel))
 			}
-			b.sleep(time.Second)
+			b.Advance(time.Second)
 			says = test.says
 			assert.True(t, b.cut(c, &cancel), "the probe")
 			says = nil

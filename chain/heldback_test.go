@@ -89,7 +89,7 @@ func TestTheFirstResponseReleasesAll(t *testing.T) {
 				}
 				synctest.Wait()
 				require.Len(t, calls, 4)
-				b.sleep(time.Second)
+				b.Advance(time.Second)
 				gets.Go(get)
 				synctest.Wait()
 				require.Len(t, calls, 5, "a probe needs no place")
@@ -143,7 +143,7 @@ func TestFailuresAfterAllDoNotCount(t *testing.T) {
 		assert.Zero(t, last.Wait)
 	}
 	assert.Equal(t, 25, calls)
-	b.sleep(time.Second)
+	b.Advance(time.Second)
 	get()
 	assert.Equal(t, 6, last.Failures, "a probe counts")
 	assert.Equal(t, 2*time.Second, last.Wait)
@@ -165,7 +165,7 @@ func TestAPlaceIsFreeAfterAFreeze(t *testing.T) {
 			gets.Go(func() { _, _ = c.Get(ctx, hush.Name("db")) })
 		}
 		synctest.Wait()
-		b.wall.Add(int64(time.Second))
+		b.Move(time.Second, 0)
 		s.down.Store(false)
 		start := time.Now()
 		_, err := c.Get(t.Context(), hush.Name("db"))

@@ -18,7 +18,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/chain"
 	"github.com/hush-secrets/hush/extension"
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
 const notReady = "not ready to serve traffic, please wait"
@@ -215,19 +215,14 @@ func TestANewWait(t *testing.T) {
 // TestRestEndsByEitherClock: the monotonic clock may stand still in a freeze, and the
 // wall clock can be set back.
 func TestRestEndsByEitherClock(t *testing.T) {
-	starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
-		var wall, mono atomic.Int64
-		system := clock.New()
-		p.SetClock(func() clock.Instant {
-			now := system()
-			return clock.Instant{Wall: now.Wall + wall.Load(), Mono: now.Mono + mono.Load()}
-		})
-		_, err := took(t, p)
-		require.Error(t, err)
-		s.sent()
+	starting(t, extension.Options{ReadyWait: -1}, func(t *testing.T, s *starter, p *extension.Provider) {
+		c := clocktest.New()
+		p.SetClock(c.Now)
+		refusedAtOnce(t, p)
+		assert.Equal(t, 1, s.sent())
 		for _, move := range []func(){
-			func() { wall.Add(int64(100 * time.Millisecond)) },
-			func() { wall.Add(-int64(time.Hour)); mono.Add(int64(100 * time.Millisecond)) },
+			func() { c.Move(100*time.Millisecond, 0) },
+			func() { c.Move(-time.Hour, 100*time.Millisecond) },
 		} {
 			refusedAtOnce(t, p)
 			assert.Zero(t, s.sent())

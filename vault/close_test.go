@@ -27,7 +27,7 @@ func newRevoking(t *testing.T) leased {
 	_, err := l.Get(t.Context(), hush.Name("database/creds/short"))
 	require.NoError(t, err)
 	l.gets(t, creds)
-	l.pass(time.Hour)
+	l.Advance(time.Hour)
 	l.gets(t, creds)
 	l.gets(t, creds.Fresh())
 	_, err = l.Get(t.Context(), other)
@@ -123,7 +123,7 @@ func TestCloseThatCannotRevoke(t *testing.T) {
 				l.Reader = vault.NewReader(l.server.Client(), &vault.ReaderOptions{
 					Mounts: []string{"database"}, Timeout: time.Second, RevokeOnClose: true,
 				})
-				l.SetClock(l.read)
+				l.SetClock(l.Now)
 				l.gets(t, creds)
 			}
 			c.fault(l.server)

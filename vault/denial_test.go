@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/vault"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
@@ -20,8 +21,8 @@ import (
 // that of makes of it: none is the client's own.
 func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api.AuthMethod) (loggedIn, *api.Client) {
 	t.Helper()
-	h := newHands()
-	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	h := clocktest.New()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.Time})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
@@ -32,7 +33,7 @@ func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api
 		o.Auth = of(client.Token())
 	}
 	p := vault.New(client, o)
-	p.SetClock(h.read)
+	p.SetClock(h.Now)
 	return loggedIn{p, h, server}, client
 }
 
@@ -87,7 +88,7 @@ func TestADenialEndsNoLease(t *testing.T) {
 	l.gets(t, creds)
 	for range 10 {
 		l.fails(t, hush.Name("database/creds/other"), hush.ErrDenied)
-		l.pass(time.Minute)
+		l.Advance(time.Minute)
 		l.gets(t, creds)
 	}
 	assert.Equal(t, 1, l.server.Counts().Issued)
@@ -137,7 +138,7 @@ func TestTheClientsOldTokenIsNotUsedAgain(t *testing.T) {
 	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 503, Times: 1})
 	l.fails(t, dbProd.Name, hush.ErrUnavailable)
 	for range 3 {
-		l.pass(time.Minute)
+		l.Advance(time.Minute)
 		l.reads(t)
 	}
 	assert.Equal(t, 1, l.server.Calls(vaulttest.Call{Kind: vaulttest.Read, Token: vaulttest.Fingerprint(old)}))

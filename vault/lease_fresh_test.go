@@ -25,7 +25,7 @@ func TestOneLeaseForOneNeed(t *testing.T) {
 		assert.Equal(t, i+2, l.server.Counts().Issued)
 		last = next
 	}
-	l.pass(time.Hour)
+	l.Advance(time.Hour)
 	l.getMany(t, creds)
 	assert.Equal(t, 7, l.server.Counts().Issued)
 }
@@ -74,7 +74,7 @@ func (w watched) Done() <-chan struct{} {
 func TestAFreshLeaseDuringARenewal(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
 	first := l.gets(t, creds)
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	release := l.server.Hang(vaulttest.RenewLease)
 	var wg sync.WaitGroup
 	wg.Go(func() { l.gets(t, creds) })
@@ -120,7 +120,7 @@ func TestWhatIsNotLeasedIsNotHeld(t *testing.T) {
 	secret, err := l.Get(t.Context(), creds)
 	require.NoError(t, err)
 	assert.True(t, secret.Expires.IsZero())
-	l.pass(time.Second)
+	l.Advance(time.Second)
 	secret, err = l.Get(t.Context(), creds)
 	require.NoError(t, err)
 	assert.Contains(t, secret.Value.Reveal(), `"n":7`)
@@ -132,7 +132,7 @@ func TestALeaseThatIsNoneAnyMore(t *testing.T) {
 	l.gets(t, creds)
 	l.server.RevokeLease(l.server.Leases()[0].ID)
 	l.server.Lease("database", "app", &vaulttest.LeaseOptions{NoLease: true})
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	for range 3 {
 		secret, err := l.Get(t.Context(), creds)
 		require.NoError(t, err)
@@ -147,13 +147,13 @@ func TestALeaseThatAFreezeCutOff(t *testing.T) {
 		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 		if passed > 0 {
 			l.gets(t, creds)
-			l.pass(passed)
+			l.Advance(passed)
 		}
 		release := l.server.Hang(kind)
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = l.Get(t.Context(), creds) })
 		l.reaches(t, kind, 1)
-		l.move(10*time.Minute, 0)
+		l.Move(10*time.Minute, 0)
 		wg.Go(func() { l.gets(t, creds) })
 		l.reaches(t, kind, 2)
 		release()
@@ -168,7 +168,7 @@ func TestAFreshLeaseThatHangsAfterARefusedRenewal(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: 2 * time.Second})
 	first := l.gets(t, creds)
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: http.StatusForbidden})
 	defer l.server.Hang(vaulttest.Read)()
 	var wg sync.WaitGroup

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
 	"github.com/hush-secrets/hush/vault/vaulttest"
@@ -25,15 +26,15 @@ const leaseCanary = "canary-lease"
 // A leased is a Reader of the mount "database" of a server, and their clocks.
 type leased struct {
 	*vault.Reader
-	*hands
+	*clocktest.Clock
 	server *vaulttest.Server
 }
 
 // newLeased has a role app of those settings. The answers are numbered.
 func newLeased(t *testing.T, role vaulttest.LeaseOptions, opts vault.ReaderOptions) leased {
 	t.Helper()
-	h := newHands()
-	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	h := clocktest.New()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.Time})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	server.Mount("database", vaulttest.Database)
@@ -44,7 +45,7 @@ func newLeased(t *testing.T, role vaulttest.LeaseOptions, opts vault.ReaderOptio
 	}
 	opts.Mounts = []string{"database"}
 	l := leased{vault.NewReader(server.Client(), &opts), h, server}
-	l.SetClock(h.read)
+	l.SetClock(h.Now)
 	return l
 }
 
@@ -55,7 +56,7 @@ func (l leased) logsIn(opts *vaulttest.TokenOptions) leased {
 		Mounts: []string{"database"}, Timeout: 20 * time.Second,
 		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
 	})
-	l.SetClock(l.read)
+	l.SetClock(l.Now)
 	return l
 }
 
@@ -118,11 +119,11 @@ func TestALeaseIsHeld(t *testing.T) {
 	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "NewReader contacts nobody")
 	first := l.gets(t, creds)
 	assert.Equal(t, `{"n":1,"password":"canary-lease"}`, first.Value.Reveal())
-	assert.Equal(t, l.time(), first.Created)
-	assert.Equal(t, l.time().Add(time.Hour), first.Expires)
+	assert.Equal(t, l.Time(), first.Created)
+	assert.Equal(t, l.Time().Add(time.Hour), first.Expires)
 	assert.Equal(t, "vault", first.Source)
 	for range 39 {
-		l.pass(time.Minute)
+		l.Advance(time.Minute)
 		assert.True(t, first.Equal(l.gets(t, creds)))
 	}
 	field := creds
@@ -161,13 +162,13 @@ func TestALeaseIsRenewedOnUse(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
 	for i := range 10 {
-		l.pass(41 * time.Minute)
+		l.Advance(41 * time.Minute)
 		l.gets(t, creds)
 		again := l.getMany(t, creds)
 		assert.Equal(t, first.Version, again.Version)
 		assert.True(t, first.Value.Equal(again.Value))
 		assert.Equal(t, first.Created, again.Created)
-		assert.Equal(t, l.time().Add(time.Hour), again.Expires)
+		assert.Equal(t, l.Time().Add(time.Hour), again.Expires)
 		assert.Equal(t, i+1, l.server.Counts().Renewed)
 	}
 	assert.Equal(t, 1, l.server.Counts().Issued)
@@ -177,7 +178,7 @@ func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute}, vault.ReaderOptions{})
 	for range 50 {
 		l.gets(t, creds)
-		l.pass(2 * time.Minute)
+		l.Advance(2 * time.Minute)
 	}
 	assert.Equal(t, 2, l.server.Counts().Issued, "one before 90 minutes are over")
 	assert.Equal(t, 2, l.calls(vaulttest.RenewLease), "the second gave no more time, and was the last")
@@ -186,9 +187,9 @@ func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
 func TestALeaseThatCannotBeRenewedIsReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, NotRenewable: true}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
-	l.pass(59 * time.Minute)
+	l.Advance(59 * time.Minute)
 	assert.True(t, first.Equal(l.gets(t, creds)))
-	l.pass(31 * time.Second)
+	l.Advance(31 * time.Second)
 	next := l.gets(t, creds)
 	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
 	assert.True(t, l.lives(first), "what others use ends by itself")
@@ -205,7 +206,7 @@ func TestARenewalOfALeaseThatIsRefused(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 			first := l.gets(t, creds)
 			refuse(l)
-			l.pass(41 * time.Minute)
+			l.Advance(41 * time.Minute)
 			next := l.gets(t, creds)
 			assert.NotEqual(t, first.Version, next.Version)
 			assert.Equal(t, 2, l.server.Counts().Issued)
@@ -228,7 +229,7 @@ func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 			first := l.gets(t, creds)
-			l.pass(41 * time.Minute)
+			l.Advance(41 * time.Minute)
 			failure.Kind = vaulttest.RenewLease
 			restore := l.server.Fail(failure)
 			l.gets(t, creds)
@@ -237,12 +238,12 @@ func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
 				assert.True(t, first.Equal(l.gets(t, creds)), "with the same end")
 			}
 			assert.Equal(t, once, l.calls(vaulttest.RenewLease), "not by every read")
-			l.pass(time.Second)
+			l.Advance(time.Second)
 			assert.True(t, first.Equal(l.gets(t, creds)))
 			assert.Greater(t, l.calls(vaulttest.RenewLease), once)
 			restore()
-			l.pass(time.Second)
-			assert.Equal(t, l.time().Add(time.Hour), l.gets(t, creds).Expires)
+			l.Advance(time.Second)
+			assert.Equal(t, l.Time().Add(time.Hour), l.gets(t, creds).Expires)
 			assert.Equal(t, 1, l.server.Counts().Issued)
 		})
 	}
@@ -253,12 +254,12 @@ func TestALeaseDuringAnOutage(t *testing.T) {
 	first := l.gets(t, creds)
 	restore := l.server.Break()
 	for range 59 {
-		l.pass(time.Minute)
+		l.Advance(time.Minute)
 		assert.True(t, first.Equal(l.gets(t, creds)))
 	}
-	l.pass(59 * time.Second)
+	l.Advance(59 * time.Second)
 	assert.True(t, first.Equal(l.gets(t, creds)), "to the last second")
-	l.pass(time.Second)
+	l.Advance(time.Second)
 	l.fails(t, creds, hush.ErrUnavailable)
 	restore()
 	assert.NotEqual(t, first.Version, l.gets(t, creds).Version)
@@ -269,7 +270,7 @@ func TestARenewalOfALeaseThatHangs(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
 	first := l.gets(t, creds)
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	release := l.server.Hang(vaulttest.RenewLease)
 	defer release()
 	var wg sync.WaitGroup
@@ -300,7 +301,7 @@ func TestARenewalOfALeaseThatHangsForACallerWithADeadline(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	defer l.server.Hang(vaulttest.RenewLease)()
 	ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
 	defer cancel()
@@ -320,7 +321,7 @@ func TestALeaseEndsByEitherClock(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: ttl}, vault.ReaderOptions{})
 			first := l.gets(t, creds)
 			restore := l.server.Break()
-			l.move(move.wall, move.mono)
+			l.Move(move.wall, move.mono)
 			l.fails(t, creds, hush.ErrUnavailable)
 			restore()
 			next, err := l.Get(t.Context(), creds)
@@ -336,10 +337,10 @@ func TestALeaseEndsByEitherClock(t *testing.T) {
 func TestExpiresOfALeaseAfterTheWallClockWasSet(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
-	l.move(20*time.Minute-time.Millisecond, 20*time.Minute)
+	l.Move(20*time.Minute-time.Millisecond, 20*time.Minute)
 	assert.Equal(t, first.Expires, l.gets(t, creds).Expires, "clocks are never quite as one")
-	l.move(-3*time.Hour+time.Millisecond, 0)
-	assert.Equal(t, l.time().Add(40*time.Minute), l.gets(t, creds).Expires)
-	l.move(3*time.Hour+10*time.Minute, 0)
+	l.Move(-3*time.Hour+time.Millisecond, 0)
+	assert.Equal(t, l.Time().Add(40*time.Minute), l.gets(t, creds).Expires)
+	l.Move(3*time.Hour+10*time.Minute, 0)
 	assert.Equal(t, first.Expires, l.gets(t, creds).Expires, "the sooner one counts")
 }

@@ -17,14 +17,14 @@ func TestALeaseEndsWithItsToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute, NotRenewable: true})
 	first := l.gets(t, creds)
-	end := l.time().Add(30 * time.Minute)
+	end := l.Time().Add(30 * time.Minute)
 	assert.Equal(t, end, first.Expires)
-	l.pass(29 * time.Minute)
+	l.Advance(29 * time.Minute)
 	assert.True(t, first.Equal(l.gets(t, creds)))
-	l.pass(31 * time.Second)
+	l.Advance(31 * time.Second)
 	next := l.gets(t, creds)
 	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
-	assert.Equal(t, l.time().Add(30*time.Minute), next.Expires)
+	assert.Equal(t, l.Time().Add(30*time.Minute), next.Expires)
 	assert.Equal(t, 2, l.server.Counts().Logins)
 	assert.Zero(t, l.server.Counts().Revoked, "none was in use")
 }
@@ -34,9 +34,9 @@ func TestALeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
 		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute})
 	l.gets(t, creds)
 	restore := l.server.Break()
-	l.pass(30*time.Minute - time.Second)
+	l.Advance(30*time.Minute - time.Second)
 	l.gets(t, creds)
-	l.pass(time.Second)
+	l.Advance(time.Second)
 	l.fails(t, creds, hush.ErrUnavailable)
 	restore()
 	l.gets(t, creds)
@@ -48,12 +48,12 @@ func TestATokenIsRenewedWhileItsLeasesAreHeld(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{Period: time.Hour})
 	first := l.gets(t, creds)
-	assert.Equal(t, l.time().Add(time.Hour), first.Expires)
+	assert.Equal(t, l.Time().Add(time.Hour), first.Expires)
 	for i := range 10 {
-		l.pass(41 * time.Minute)
+		l.Advance(41 * time.Minute)
 		l.gets(t, creds)
 		require.Eventually(t, func() bool { return l.server.Counts().TokensRenewed == i+1 }, 10*time.Second, time.Millisecond)
-		require.Eventually(t, func() bool { return l.gets(t, creds).Expires.Equal(l.time().Add(time.Hour)) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return l.gets(t, creds).Expires.Equal(l.Time().Add(time.Hour)) }, 10*time.Second, time.Millisecond)
 	}
 	assert.Equal(t, first.Version, l.gets(t, creds).Version)
 	assert.Equal(t, 1, l.server.Counts().Logins)
@@ -76,7 +76,7 @@ func TestLeasesOfADeadToken(t *testing.T) {
 
 	// The lease's own renewal tells, too.
 	l.server.RevokeLogins()
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	assert.NotEqual(t, next.Version, l.gets(t, creds).Version)
 	assert.Equal(t, 3, l.server.Counts().Logins)
 }
@@ -87,7 +87,7 @@ func TestLeasesOfATokenWhoseRenewalSaysThatItIsDead(t *testing.T) {
 		logsIn(&vaulttest.TokenOptions{TTL: time.Hour})
 	first := l.gets(t, creds)
 	l.server.RevokeLogins()
-	l.pass(41 * time.Minute)
+	l.Advance(41 * time.Minute)
 	require.Eventually(t, func() bool {
 		secret, err := l.Get(t.Context(), creds)
 		return err == nil && secret.Version != first.Version && l.lives(secret)
@@ -103,8 +103,8 @@ func TestALeaseIsRenewedByTheNextLogin(t *testing.T) {
 	first := l.gets(t, creds)
 	l.fails(t, hush.Name("database/creds/denied"), hush.ErrDenied)
 	assert.Equal(t, 2, l.server.Counts().Logins, "for the denial")
-	l.pass(70 * time.Minute)
+	l.Advance(70 * time.Minute)
 	again := l.gets(t, creds)
 	assert.Equal(t, first.Version, again.Version)
-	assert.Equal(t, l.time().Add(100*time.Minute), again.Expires)
+	assert.Equal(t, l.Time().Add(100*time.Minute), again.Expires)
 }

@@ -25,10 +25,10 @@ func TestATokenIsReplacedBeforeItsEndByEitherClock(t *testing.T) {
 			l := logIn(t, &vaulttest.TokenOptions{TTL: ttl, NotRenewable: true})
 			l.reads(t)
 			const little = time.Minute // more than 30 s, which is what is kept off the end
-			l.move(max(move.wall-little, 0), max(move.mono-little, 0))
+			l.Move(max(move.wall-little, 0), max(move.mono-little, 0))
 			l.reads(t)
 			assert.Equal(t, 1, l.logins())
-			l.move(move.wall-max(move.wall-little, 0)-29*time.Second, move.mono-max(move.mono-little, 0)-29*time.Second)
+			l.Move(move.wall-max(move.wall-little, 0)-29*time.Second, move.mono-max(move.mono-little, 0)-29*time.Second)
 			before := l.calls(vaulttest.Lookup)
 			l.reads(t)
 			assert.Equal(t, 2, l.logins())
@@ -44,14 +44,14 @@ func TestATokenIsRenewedWhenAThirdIsLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := logIn(t, opts)
 			l.reads(t)
-			l.pass(39 * time.Minute)
+			l.Advance(39 * time.Minute)
 			l.reads(t)
 			assert.Zero(t, l.server.Counts().TokensRenewed)
-			l.pass(2 * time.Minute)
+			l.Advance(2 * time.Minute)
 			for i := range 10 {
 				l.readMany(t, 2)
 				assert.Equal(t, i+1, l.server.Counts().TokensRenewed)
-				l.pass(41 * time.Minute)
+				l.Advance(41 * time.Minute)
 			}
 			assert.Equal(t, 1, l.logins())
 		})
@@ -62,7 +62,7 @@ func TestATokenAtItsLongestLifeIsReplaced(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute})
 	l.reads(t)
 	for range 50 {
-		l.pass(2 * time.Minute)
+		l.Advance(2 * time.Minute)
 		l.reads(t)
 	}
 	assert.Equal(t, 2, l.logins(), "one before 90 minutes are over")
@@ -73,7 +73,7 @@ func TestATokenAtItsLongestLifeIsReplaced(t *testing.T) {
 func TestARenewalHoldsUpNobodyElse(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
-	l.pass(45 * time.Minute)
+	l.Advance(45 * time.Minute)
 	release := l.server.Hang(vaulttest.Renew)
 	var wg sync.WaitGroup
 	wg.Go(func() { l.reads(t) })
@@ -87,20 +87,20 @@ func TestARenewalHoldsUpNobodyElse(t *testing.T) {
 func TestARenewalThatFailsIsTriedAgainLater(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
-	l.pass(45 * time.Minute)
+	l.Advance(45 * time.Minute)
 	restore := l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 500, Errors: []string{"canary-session"}})
 	for range 5 {
 		l.reads(t)
 	}
 	assert.Equal(t, 1, l.calls(vaulttest.Renew), "not by every read")
-	l.pass(time.Second)
+	l.Advance(time.Second)
 	l.reads(t)
 	assert.Equal(t, 2, l.calls(vaulttest.Renew))
-	l.pass(time.Second)
+	l.Advance(time.Second)
 	l.reads(t)
 	assert.Equal(t, 2, l.calls(vaulttest.Renew), "and ever less often")
 	restore()
-	l.pass(time.Second)
+	l.Advance(time.Second)
 	l.reads(t)
 	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
 	assert.Equal(t, 1, l.logins())
@@ -109,7 +109,7 @@ func TestARenewalThatFailsIsTriedAgainLater(t *testing.T) {
 func TestARenewalThatIsRefusedIsALogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
-	l.pass(45 * time.Minute)
+	l.Advance(45 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 400})
 	l.reads(t)
 	assert.Equal(t, 2, l.logins())
@@ -118,13 +118,13 @@ func TestARenewalThatIsRefusedIsALogin(t *testing.T) {
 func TestARenewalThatGrantsNothingIsTheLast(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
-	l.pass(45 * time.Minute)
+	l.Advance(45 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 200, Body: []byte(`{"auth":{"client_token":"x","lease_duration":0,"renewable":true}}`)})
 	for range 3 {
 		l.reads(t)
 	}
 	assert.Equal(t, 1, l.calls(vaulttest.Renew))
-	l.pass(15 * time.Minute)
+	l.Advance(15 * time.Minute)
 	l.reads(t)
 	assert.Equal(t, 2, l.logins(), "and the token still has its end")
 }
@@ -134,7 +134,7 @@ func TestAnOutageEndsTheWordOfARefusal(t *testing.T) {
 	for _, status := range []int{400, 400, 400, 503} {
 		l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: status, Times: 1})
 		_, _ = l.Get(t.Context(), dbProd)
-		l.pass(4 * time.Second)
+		l.Advance(4 * time.Second)
 	}
 	restore := l.server.Break()
 	l.fails(t, dbProd.Name, hush.ErrUnavailable)
@@ -179,7 +179,7 @@ func TestARefusedLoginIsNotRepeatedByEveryRead(t *testing.T) {
 			assert.ErrorContains(t, err, "Vault refuses the login (status 400)")
 		}
 		assert.Equal(t, i+1, l.calls(vaulttest.Login))
-		l.pass(wait)
+		l.Advance(wait)
 		wait = min(2*wait, 30*time.Second)
 	}
 	restore()
@@ -203,9 +203,9 @@ func TestARenewalAfterAFreezeIsNotTheLast(t *testing.T) {
 	leases := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 1000 * time.Hour}, vault.ReaderOptions{})
 	for range 6 {
 		l.reads(t)
-		l.move(45*time.Minute, time.Millisecond)
+		l.Move(45*time.Minute, time.Millisecond)
 		leases.gets(t, creds)
-		leases.move(45*time.Minute, time.Millisecond)
+		leases.Move(45*time.Minute, time.Millisecond)
 	}
 	assert.Equal(t, 1, l.logins())
 	assert.Equal(t, 1, leases.server.Counts().Issued)
@@ -215,19 +215,19 @@ func TestARenewalAfterAFreezeIsNotTheLast(t *testing.T) {
 // it was first seen.
 func TestARenewalShortensNoLife(t *testing.T) {
 	l, _ := given(t, &vaulttest.TokenOptions{TTL: 24 * time.Hour, MaxTTL: 700 * time.Hour}, token)
-	l.pass(24*time.Hour - 5*time.Minute)
+	l.Advance(24*time.Hour - 5*time.Minute)
 	l.reads(t)
-	l.pass(4 * time.Minute)
+	l.Advance(4 * time.Minute)
 	l.reads(t)
 	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
-	l.pass(6 * time.Minute)
+	l.Advance(6 * time.Minute)
 	l.reads(t)
 }
 
 func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
-	l.pass(45 * time.Minute)
+	l.Advance(45 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 403})
 	for _, kind := range []vaulttest.Kind{vaulttest.Lookup, vaulttest.Read} {
 		t.Cleanup(l.server.Hang(kind))
@@ -242,11 +242,11 @@ func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
 func TestNonsenseForARenewalHoldsUpNoLogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
-	l.pass(59*time.Minute + 29*time.Second + 800*time.Millisecond)
+	l.Advance(59*time.Minute + 29*time.Second + 800*time.Millisecond)
 	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 200, Body: []byte(`{}`)})
 	l.reads(t)
 	assert.Equal(t, 1, l.logins())
-	l.pass(400 * time.Millisecond)
+	l.Advance(400 * time.Millisecond)
 	l.reads(t)
 	assert.Equal(t, 2, l.logins())
 }

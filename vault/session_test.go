@@ -12,55 +12,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
-
-// hands are the clocks of the program, which a test sets apart, and the wall clock
-// of the server.
-type hands struct {
-	mu  sync.Mutex
-	now clock.Instant
-}
-
-func newHands() *hands {
-	return &hands{now: clock.Instant{Wall: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Mono: 1}}
-}
-
-func (h *hands) read() clock.Instant {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *hands) time() time.Time { return h.read().Time() }
-
-// pass lets time go by on both clocks.
-func (h *hands) pass(d time.Duration) { h.move(d, d) }
-
-func (h *hands) move(wall, mono time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now.Wall += int64(wall)
-	h.now.Mono += int64(mono)
-}
 
 var dbProd = hush.Name("db/prod")
 
 // A loggedIn is a Provider that logs in to a server by AppRole, and their clocks.
 type loggedIn struct {
 	*vault.Provider
-	*hands
+	*clocktest.Clock
 	server *vaulttest.Server
 }
 
 // logIn gives each login a token of opts.
 func logIn(t *testing.T, opts *vaulttest.TokenOptions) loggedIn {
 	t.Helper()
-	h := newHands()
-	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	h := clocktest.New()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.Time})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
@@ -69,7 +40,7 @@ func logIn(t *testing.T, opts *vaulttest.TokenOptions) loggedIn {
 		KV: 2, Timeout: 20 * time.Second,
 		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
 	})
-	p.SetClock(h.read)
+	p.SetClock(h.Now)
 	return loggedIn{p, h, server}
 }
 
@@ -161,10 +132,10 @@ func TestOneNewLoginForADenial(t *testing.T) {
 	}
 	assert.Equal(t, 2, l.logins(), "the second changed nothing")
 	l.reads(t)
-	l.pass(59 * time.Second)
+	l.Advance(59 * time.Second)
 	l.fails(t, "db/denied", hush.ErrDenied)
 	assert.Equal(t, 2, l.logins())
-	l.pass(2 * time.Second)
+	l.Advance(2 * time.Second)
 	l.fails(t, "db/denied", hush.ErrDenied)
 	assert.Equal(t, 3, l.logins(), "a login in a minute: its policies may have changed")
 }
@@ -179,7 +150,7 @@ func TestATokenThatMayNotLookItselfUpIsNoReasonForLogins(t *testing.T) {
 	assert.Equal(t, 2, l.logins())
 	l.server.RevokeLogins()
 	l.fails(t, dbProd.Name, hush.ErrDenied) // which is all that can be known
-	l.pass(time.Minute)
+	l.Advance(time.Minute)
 	l.reads(t)
 	assert.Equal(t, 3, l.logins())
 }
@@ -193,7 +164,7 @@ func TestClassesOfALoginThatFails(t *testing.T) {
 			l := logIn(t, nil)
 			l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: status, Times: 1})
 			l.fails(t, dbProd.Name, class)
-			l.pass(time.Second)
+			l.Advance(time.Second)
 			l.reads(t)
 		})
 	}
@@ -206,7 +177,7 @@ func TestALoginThatAFreezeOutlivedIsAbandoned(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = l.Get(t.Context(), dbProd) })
 	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 1 }, 10*time.Second, time.Millisecond)
-	l.move(10*time.Minute, 0)
+	l.Move(10*time.Minute, 0)
 	wg.Go(func() { l.reads(t) })
 	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 2 }, 10*time.Second, time.Millisecond)
 	release()
@@ -214,20 +185,20 @@ func TestALoginThatAFreezeOutlivedIsAbandoned(t *testing.T) {
 }
 
 func TestAGivenToken(t *testing.T) {
-	h := newHands()
-	server, err := vaulttest.Start(&vaulttest.Options{Now: h.time})
+	h := clocktest.New()
+	server, err := vaulttest.Start(&vaulttest.Options{Now: h.Time})
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
 	client := server.Client()
 	client.SetToken(server.Token(&vaulttest.TokenOptions{Period: time.Hour}))
 	p := vault.New(client, nil)
-	p.SetClock(h.read)
+	p.SetClock(h.Now)
 	l := loggedIn{p, h, server}
 
 	for range 5 {
 		l.reads(t)
-		l.pass(41 * time.Minute)
+		l.Advance(41 * time.Minute)
 	}
 	assert.Equal(t, 4, server.Counts().TokensRenewed, "as one that was got by a login")
 
@@ -255,21 +226,21 @@ func TestAMethodOfAThirdParty(t *testing.T) {
 	token := server.Token(nil)
 	answer := func() (*api.Secret, error) { return nil, fmt.Errorf("secret id canary-session") }
 	client := server.Client()
-	l := loggedIn{hands: newHands(), server: server, Provider: vault.New(client, &vault.Options{
+	l := loggedIn{Clock: clocktest.New(), server: server, Provider: vault.New(client, &vault.Options{
 		Auth: method(func(_ context.Context, c *api.Client) (*api.Secret, error) {
 			c.SetToken("canary-session-2") // which is nobody's business but its own
 			return answer()
 		}),
 	})}
-	l.SetClock(l.read)
+	l.SetClock(l.Now)
 	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
 	for _, empty := range []*api.Secret{nil, {}, {Auth: &api.SecretAuth{}}} {
 		answer = func() (*api.Secret, error) { return empty, nil }
-		l.pass(time.Minute)
+		l.Advance(time.Minute)
 		l.fails(t, dbProd.Name, hush.ErrUnavailable)
 	}
 	answer = func() (*api.Secret, error) { return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil }
-	l.pass(time.Minute)
+	l.Advance(time.Minute)
 	l.reads(t)
 	assert.Equal(t, server.Root(), client.Token(), "the program's client is as it was")
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/direct/directtest"
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
 // nowhere is an environment that configures nothing but a region.
@@ -36,12 +35,6 @@ func nowhere(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 }
 
-// hand is a clock that a test moves.
-type hand struct{ at atomic.Int64 }
-
-func (h *hand) now() clock.Instant   { return clock.Instant{Wall: h.at.Load(), Mono: h.at.Load()} }
-func (h *hand) move(d time.Duration) { h.at.Add(int64(d)) }
-
 // TestFailedLoadIsTriedAgain: not before a moment has passed, and then with what
 // the environment says by now.
 func TestFailedLoadIsTriedAgain(t *testing.T) {
@@ -50,8 +43,8 @@ func TestFailedLoadIsTriedAgain(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	server.Put("db/prod", []byte("hunter2"))
-	var h hand
-	p := newProvider(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOff}, h.now)
+	h := clocktest.New()
+	p := newProvider(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOff}, h.Now)
 	class := func() hush.Class {
 		_, err := p.Get(t.Context(), hush.Name("db/prod"))
 		return hush.ClassOf(err)
@@ -59,12 +52,12 @@ func TestFailedLoadIsTriedAgain(t *testing.T) {
 	assert.Equal(t, hush.ErrAbsent, class())
 	t.Setenv("AWS_ACCESS_KEY_ID", "a")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
-	h.move(time.Second - 1)
+	h.Advance(time.Second - 1)
 	assert.Equal(t, hush.ErrAbsent, class())
-	h.move(1)
+	h.Advance(1)
 	assert.Equal(t, hush.Class(0), class())
 	first := p.client.Load(t.Context())
-	h.move(time.Hour)
+	h.Advance(time.Hour)
 	assert.Equal(t, hush.Class(0), class())
 	assert.Same(t, first, p.client.Load(t.Context()), "what loaded well is kept")
 }
@@ -78,12 +71,12 @@ func TestMissingRegionIsTriedAgain(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	server.Put("db/prod", []byte("hunter2"))
-	var h hand
-	p := newProvider(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOff}, h.now)
+	h := clocktest.New()
+	p := newProvider(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOff}, h.Now)
 	_, err = p.Get(t.Context(), hush.Name("db/prod"))
 	assert.Equal(t, hush.ErrAbsent, hush.ClassOf(err), "%v", err)
 	t.Setenv("AWS_REGION", "eu-west-1")
-	h.move(time.Second)
+	h.Advance(time.Second)
 	_, err = p.Get(t.Context(), hush.Name("db/prod"))
 	assert.NoError(t, err)
 }
@@ -171,15 +164,15 @@ func TestTimeoutIsShared(t *testing.T) {
 	require.NoError(t, err)
 	defer server.Close()
 	server.Hang()
-	var h hand
-	machine(t, func() { h.move(5*time.Second - 50*time.Millisecond) })
-	p := newProvider(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOn, Timeout: 5 * time.Second}, h.now)
+	h := clocktest.New()
+	machine(t, func() { h.Advance(5*time.Second - 50*time.Millisecond) })
+	p := newProvider(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOn, Timeout: 5 * time.Second}, h.Now)
 	_, err = p.Get(t.Context(), hush.Name("db/prod"))
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 	assert.ErrorContains(t, err, "limit of 50ms")
 
-	start := h.now()
-	h.move(time.Hour)
+	start := h.Now()
+	h.Advance(time.Hour)
 	assert.Equal(t, time.Millisecond, p.left(start), "none is left, and none would be no limit")
 	p.opts.Timeout = -1
 	assert.Equal(t, time.Duration(-1), p.left(start))

@@ -18,6 +18,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
 // nowhere is an environment that configures nothing but a region, and says of the
@@ -79,37 +80,35 @@ func TestMetadataAuto(t *testing.T) {
 	}
 }
 
-// hand is a clock that a test moves.
-type hand struct{ at atomic.Int64 }
+// A failingSource counts its calls, and has no credentials.
+type failingSource struct{ calls int }
 
-func (h *hand) now() clock.Instant   { return clock.Instant{Wall: h.at.Load(), Mono: h.at.Load()} }
-func (h *hand) move(d time.Duration) { h.at.Add(int64(d)) }
-func (h *hand) Retrieve(context.Context) (aws.Credentials, error) {
-	h.move(time.Hour) // stands in for a source that counts its calls
+func (s *failingSource) Retrieve(context.Context) (aws.Credentials, error) {
+	s.calls++
 	return aws.Credentials{}, errors.New("no")
 }
 
 func TestPatient(t *testing.T) {
-	var h, source hand
-	p := &patient{next: &source, now: h.now}
+	c, source := clocktest.New(), &failingSource{}
+	p := &patient{next: source, now: c.Now}
 	for range 3 {
 		_, err := p.Retrieve(t.Context())
 		require.Error(t, err)
 	}
-	assert.Equal(t, int64(time.Hour), source.at.Load(), "one call")
-	h.move(moment)
+	assert.Equal(t, 1, source.calls, "the failure is remembered")
+	c.Advance(moment)
 	_, err := p.Retrieve(t.Context())
 	require.Error(t, err)
-	assert.Equal(t, int64(2*time.Hour), source.at.Load(), "a second one a moment later")
+	assert.Equal(t, 2, source.calls, "the failure is forgotten")
 
-	h.move(moment)
-	gone, cancel := context.WithCancel(t.Context())
+	c.Advance(moment)
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 {
-		_, err = p.Retrieve(gone)
+		_, err = p.Retrieve(canceled)
 		require.Error(t, err)
 	}
-	assert.Equal(t, int64(4*time.Hour), source.at.Load(), "a caller's own end is not remembered")
+	assert.Equal(t, 4, source.calls, "a call that its context ended is not remembered")
 }
 
 func TestWaitBetweenAttempts(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
 // key returns the access key that the configuration leads to.
@@ -23,8 +24,8 @@ func key(cfg aws.Config) string {
 // passed, and then with what the environment says by now; one that went well never.
 func TestLoadIsTriedAgain(t *testing.T) {
 	nowhere(t, nil)
-	var h hand
-	z := NewLazy(Options{Metadata: MetadataOff}, h.now, key)
+	h := clocktest.New()
+	z := NewLazy(Options{Metadata: MetadataOff}, h.Now, key)
 	load := func() (string, hush.Class) {
 		made, class, _ := z.Load(t.Context()).Wait(t.Context(), 0)
 		return made, class
@@ -34,20 +35,20 @@ func TestLoadIsTriedAgain(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_ACCESS_KEY_ID", "a")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
-	h.move(moment - 1)
+	h.Advance(moment - 1)
 	_, class = load()
 	assert.Equal(t, hush.ErrAbsent, class)
-	h.move(1)
+	h.Advance(1)
 	made, _ := load()
 	assert.Equal(t, " a", made)
 	t.Setenv("AWS_REGION", "eu-west-1")
 	made, _ = load()
 	assert.Equal(t, " a", made)
-	h.move(moment)
+	h.Advance(moment)
 	made, _ = load()
 	assert.Equal(t, "eu-west-1 a", made)
 	t.Setenv("AWS_REGION", "eu-west-2")
-	h.move(time.Hour)
+	h.Advance(time.Hour)
 	made, _ = load()
 	assert.Equal(t, "eu-west-1 a", made)
 }
@@ -62,12 +63,12 @@ func TestRegions(t *testing.T) {
 		t.Setenv("AWS_ACCESS_KEY_ID", "a")
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
 		t.Setenv("AWS_REGION", c.found)
-		var h hand
-		z := NewLazy(Options{Region: c.told, DefaultRegion: c.otherwise, Metadata: MetadataOff}, h.now, key)
+		h := clocktest.New()
+		z := NewLazy(Options{Region: c.told, DefaultRegion: c.otherwise, Metadata: MetadataOff}, h.Now, key)
 		made, _, err := z.Load(t.Context()).Wait(t.Context(), 0)
 		require.NoError(t, err)
 		assert.Equal(t, c.want, made)
-		h.move(time.Hour)
+		h.Advance(time.Hour)
 		assert.True(t, z.Load(t.Context()).Done(), "what loaded well is kept")
 	}
 }

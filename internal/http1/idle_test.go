@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
@@ -162,12 +162,11 @@ func TestIdleTimeoutIsExact(t *testing.T) {
 // TestIdleAcrossAFreeze: either clock ends the life of an idle connection.
 func TestIdleAcrossAFreeze(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
-	var wall, mono atomic.Int64
-	now := func() clock.Instant { return clock.Instant{Wall: wall.Load(), Mono: mono.Load()} }
-	transport := open(t, http1.Options{Now: now, IdleTimeout: time.Minute})
+	c := clocktest.New()
+	transport := open(t, http1.Options{Now: c.Now, IdleTimeout: time.Minute})
 	for i, move := range []func(){
-		func() { wall.Add(int64(time.Minute)) },
-		func() { wall.Add(-int64(time.Hour)); mono.Add(int64(time.Minute)) },
+		func() { c.Move(time.Minute, 0) },
+		func() { c.Move(-time.Hour, time.Minute) },
 		func() {},
 	} {
 		get(t, transport, s.URL)

@@ -15,24 +15,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
-
-// hand is a clock that a test moves.
-type hand struct{ at atomic.Int64 }
-
-func (h *hand) now() clock.Instant   { return clock.Instant{Wall: h.at.Load(), Mono: 0} }
-func (h *hand) move(d time.Duration) { h.at.Add(int64(d)) }
 
 // TestFreeze: a refusal that comes after the signature's lifetime, by the wall clock
 // alone, is one that signing anew can change, once.
 func TestFreeze(t *testing.T) {
 	for frozen, want := range map[time.Duration]int64{time.Minute: 1, lifetime: 2} {
-		var h hand
+		h := clocktest.New()
 		var calls atomic.Int64
 		vault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			calls.Add(1)
-			h.move(frozen)
+			h.Advance(frozen)
 			w.WriteHeader(http.StatusBadRequest)
 		}))
 		t.Cleanup(vault.Close)
@@ -40,10 +34,10 @@ func TestFreeze(t *testing.T) {
 		require.NoError(t, err)
 		var dates []string
 		keys := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			dates = append(dates, h.now().Time().UTC().String())
+			dates = append(dates, h.Now().Time().UTC().String())
 			return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}, nil
 		})
-		_, err = newMethod(&Options{Credentials: keys}, h.now).Login(t.Context(), client)
+		_, err = newMethod(&Options{Credentials: keys}, h.Now).Login(t.Context(), client)
 		require.Error(t, err)
 		assert.Equal(t, want, calls.Load())
 		assert.Len(t, dates, int(want), "with the keys as they are then")
