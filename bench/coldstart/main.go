@@ -137,6 +137,7 @@ var cases = []testCase{
 	{name: "config/all: extension responds", program: "all", providers: "extension direct env:"},
 	{name: "chain: extension responds", program: "chain"},
 	{name: "bare SDK", program: "sdk", direct: true},
+	{name: "the same, linked with Vault's client", program: "sdkvault", direct: true},
 	{name: "chain: direct responds", program: "chain", direct: true},
 	{name: "config/all: direct responds", program: "all", providers: "extension direct env:", direct: true},
 }
@@ -145,7 +146,9 @@ func choose(only string) []testCase {
 	return slices.DeleteFunc(slices.Clone(cases), func(c testCase) bool { return !strings.Contains(c.name, only) })
 }
 
-// buildAll builds the programs of cases, stripped as for release.
+// buildAll builds the programs of cases, stripped as for release. It copies each
+// executable, because the linker leaves its file in memory in small pieces: a start of
+// that file uses a fifth more CPU time than a start of a file that was copied.
 func buildAll(ctx context.Context, dir string, cases []testCase) (map[string]string, error) {
 	files := map[string]string{}
 	for _, c := range cases {
@@ -153,7 +156,15 @@ func buildAll(ctx context.Context, dir string, cases []testCase) (map[string]str
 			continue
 		}
 		file := filepath.Join(dir, c.program)
-		if _, err := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, programs+c.program); err != nil {
+		linked := file + ".linked"
+		if _, err := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", linked, programs+c.program); err != nil {
+			return nil, err
+		}
+		executable, err := os.ReadFile(linked)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(file, executable, 0o755); err != nil { //nolint:gosec // an executable
 			return nil, err
 		}
 		files[c.program] = file

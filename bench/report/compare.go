@@ -85,7 +85,11 @@ func (c comparison) on(results map[string]*result.Result) (n numbers, err error)
 	}
 	floor := make([]float64, len(ours))
 	if c.floor != "" {
-		if floor, err = values(samples, c.floor, unit); err != nil || len(floor) != len(ours) {
+		floor, err = values(samples, c.floor, unit)
+		switch {
+		case err != nil && c.mayLack != "":
+			return numbers{missing: true}, nil
+		case err != nil || len(floor) != len(ours):
 			return n, fmt.Errorf("section %s: %s: %w", c.section, c.floor, cmp.Or(err, errNoSample))
 		}
 	}

@@ -163,6 +163,7 @@ func TestLimits(t *testing.T) {
 		"both in turns":          {func(c *comparison) { c.limit, c.turns = "≤ 1.1", "A/turns" }, false, "1.20 ×"},
 		"no limit":               {func(*comparison) {}, true, "0.50 ×"},
 		"may lack":               {func(c *comparison) { c.ours, c.mayLack = "B", "why" }, false, "not measured"},
+		"may lack its floor":     {func(c *comparison) { c.floor, c.mayLack = "B", "why" }, false, "not measured"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &result.Result{}

@@ -108,6 +108,7 @@ var starts = []struct{ id, program, name string }{
 	{"chain/extension", "chain", "`chain`: extension, direct; extension responds"},
 	{"all/extension", "all", "`config/all`: extension responds"},
 	{"sdk/direct", "sdk", "bare AWS SDK"},
+	{"sdkvault/direct", "sdkvault", "the same, linked with Vault's client"},
 	{"chain/direct", "chain", "`chain`: extension, direct; direct responds"},
 	{"all/direct", "all", "`config/all`: direct responds"},
 }

@@ -41,7 +41,7 @@ func thisBuild() build {
 	return b
 }
 
-// String returns what the line of hush version says after these two words.
+// String returns the version, the revision, the release of Go and the platform.
 func (b build) String() string {
 	text := b.Version
 	if b.Revision != "" {

@@ -19,7 +19,10 @@ import (
 )
 
 // linked is what the linker would drop, because nothing here calls it.
-var linked = []any{awsconfig.LoadDefaultConfig, secretsmanager.NewFromConfig, sts.NewFromConfig, api.NewClient}
+var linked = []any{
+	awsconfig.LoadDefaultConfig, secretsmanager.NewFromConfig, (*secretsmanager.Client).GetSecretValue,
+	sts.NewFromConfig, (*sts.Client).AssumeRole, api.NewClient, (*api.Logical).ReadWithContext,
+}
 
 func main() {
 	status := program.Run(read)
