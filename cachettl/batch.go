@@ -19,22 +19,44 @@ const (
 
 var _ hush.BatchProvider = (*Cache)(nil)
 
-// GetBatch returns for each of refs what Get returns, eight at a time. If next is a
-// hush.BatchProvider, as every decorator is, the cache requests up to 20 secrets in
-// one call: those that are neither cached nor being fetched, except for fresh
-// refs. Each of them is the one fetch for its key, which other Gets join.
-// FetchTimeout is then the limit for the batch.
+// GetBatch returns for each of refs what Get returns: at once for the secrets in
+// memory, then eight at a time for the others. If next is a hush.BatchProvider, as
+// every decorator is, the cache requests up to 20 secrets in one call: those that are
+// neither cached nor being fetched, except for fresh refs. Each of them is the one
+// fetch for its key, which other Gets join. FetchTimeout is then the limit for the
+// batch.
 func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))
-	for first := 0; first < len(refs); first += maxBatch {
-		part := refs[first:min(first+maxBatch, len(refs))]
+	for missed := range slices.Chunk(c.getCached(ctx, refs, results), maxBatch) {
+		part := make([]hush.Ref, len(missed))
+		for i, index := range missed {
+			part[i] = refs[index]
+		}
 		fetches := c.startBatch(ctx, part)
 		parallel.Each(len(part), concurrentGets, func(i int) {
 			r, err := c.getOrJoin(ctx, &part[i], fetches[part[i].Key()])
-			results[first+i] = r.result(&part[i], err)
+			results[missed[i]] = r.result(&part[i], err)
 		})
 	}
 	return results
+}
+
+// getCached sets the results of those of refs that are hits. It returns the indices
+// of the others.
+func (c *Cache) getCached(ctx context.Context, refs []hush.Ref, results []hush.Result) (missed []int) {
+	for i := range refs {
+		var r *record
+		ref := &refs[i]
+		if _, fresh := ref.Freshness(); !fresh && ctx.Err() == nil {
+			r = c.hit(c.table.find(ref))
+		}
+		if r == nil {
+			missed = append(missed, i)
+			continue
+		}
+		results[i] = r.result(ref, nil)
+	}
+	return missed
 }
 
 // getOrJoin returns the result of f if ref can use it. f may be over by now, and

@@ -107,6 +107,33 @@ func TestGetBatchAsksForWhatIsNotHeld(t *testing.T) {
 	})
 }
 
+// Cached secrets do not take the place of missing secrets in a call of the store.
+func TestGetBatchFillsCallsWithMisses(t *testing.T) {
+	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		var refs []hush.Ref
+		for i := range 40 {
+			refs = append(refs, hush.Name("one"), hush.Name(fmt.Sprint("none/", i)))
+		}
+		_, err := c.Get(t.Context(), hush.Name("one"))
+		require.NoError(t, err)
+		for i, r := range c.GetBatch(t.Context(), refs) {
+			if i%2 == 0 {
+				assert.NoError(t, r.Err)
+				assert.Equal(t, `{"user":"one"}`, r.Secret.Value.Reveal())
+			} else {
+				assert.Equal(t, hush.ErrNotFound, hush.ClassOf(r.Err))
+			}
+		}
+		assert.Len(t, b.batches, 2, "40 misses, 20 in a call")
+
+		done, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, r := range c.GetBatch(done, refs[:1]) {
+			assert.ErrorIs(t, r.Err, context.Canceled, "a cached secret")
+		}
+	})
+}
+
 // Each key has one fetch, whoever starts it, and however its batch ends.
 func TestGetBatchKeepsTheSingleFlight(t *testing.T) {
 	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
