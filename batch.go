@@ -42,16 +42,16 @@ const getsAtOnce = 8
 // all of them. A panic of p is the caller's.
 func GetAll(ctx context.Context, p Provider, refs ...Ref) []Result {
 	results, places := make([]Result, len(refs)), make([]int, len(refs))
-	var d distinct
+	d := distinct{refs: make([]Ref, 0, len(refs)), places: make(map[distinctKey]int, len(refs))}
 	for i, ref := range refs {
 		if results[i].Err = ref.Validate(); results[i].Err == nil {
 			places[i] = d.add(ref)
 		}
 	}
-	whole := getBatch(ctx, p, d.refs)
+	whole, documents := getBatch(ctx, p, d.refs), make([]document, len(d.refs))
 	for i, ref := range refs {
 		if results[i].Err == nil {
-			results[i] = whole[places[i]].of(ref)
+			results[i] = whole[places[i]].of(ref, &documents[places[i]])
 		}
 	}
 	return results
@@ -87,12 +87,10 @@ func (d *distinct) add(ref Ref) int {
 	if place, ok := d.places[key]; ok {
 		return place
 	}
-	if d.places == nil {
-		d.places = map[distinctKey]int{}
-	}
-	d.places[key] = len(d.refs)
+	place := len(d.refs)
+	d.places[key] = place
 	d.refs = append(d.refs, asked)
-	return d.places[key]
+	return place
 }
 
 // getBatch returns one result for each of refs.
@@ -122,11 +120,12 @@ func miscounted(refs []Ref, cause error) []Result {
 	return results
 }
 
-// of returns what r, the answer to a whole Ref, is to ref.
-func (r Result) of(ref Ref) Result {
+// of returns the Result of ref, where r is the Result of ref without its field. d is
+// the document of r's secret.
+func (r Result) of(ref Ref, d *document) Result {
 	switch e := r.Err.(type) {
 	case nil:
-		secret, err := ref.Select(r.Secret)
+		secret, err := ref.selectFrom(r.Secret, d)
 		return Result{Secret: secret, Err: err}
 	case *Error:
 		if e != nil && e.Ref == ref.Key() {

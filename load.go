@@ -42,7 +42,7 @@ func Load(ctx context.Context, p Provider, into any) error {
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		return NewError("", Ref{}, ErrUnsupported, fmt.Errorf("load: into is a %T, and must point to a struct", into))
 	}
-	var l loading
+	l := loading{seen: map[reflect.Type]bool{}}
 	l.walk(v.Elem(), "")
 	if len(l.fields)+len(l.failures) == 0 {
 		return NewError("", Ref{}, ErrUnsupported, fmt.Errorf("load: %T has no field with a secret tag", into))
@@ -57,6 +57,7 @@ func Load(ctx context.Context, p Provider, into any) error {
 type loading struct {
 	fields   []loadField
 	failures []*loadFailure
+	seen     map[reflect.Type]bool // types without a struct with secret tags
 }
 
 type loadField struct {
@@ -78,11 +79,20 @@ func (l *loading) walk(v reflect.Value, within string) {
 			l.add(name, tag, v.Field(i))
 		case field.Type.Kind() == reflect.Struct:
 			l.walk(v.Field(i), name+".")
-		case hasTags(field.Type, map[reflect.Type]bool{}):
+		case l.hasTags(field.Type):
 			l.fail(name, unfillable("its type "+field.Type.String()+" contains a struct with secret tags; "+
 				"Load fills only structs that are fields themselves: use a struct in place of the pointer, slice, array or map"))
 		}
 	}
+}
+
+// hasTags reports whether t is or contains a struct with secret tags.
+func (l *loading) hasTags(t reflect.Type) bool {
+	found := hasTags(t, l.seen)
+	if found {
+		clear(l.seen) // t is among them
+	}
+	return found
 }
 
 // hasTags reports whether t is or contains a struct with secret tags. Load does not
@@ -120,7 +130,7 @@ func (l *loading) add(name, tag string, to reflect.Value) {
 		l.fail(name, unfillable("not exported"))
 	case !fillable(to.Type()):
 		l.fail(name, unfillable("Load cannot fill type "+to.Type().String()))
-	case hasTags(to.Type(), map[reflect.Type]bool{}):
+	case l.hasTags(to.Type()):
 		l.fail(name, unfillable("both the field and its type "+to.Type().String()+" have secret tags: remove one of them"))
 	default:
 		l.fields = append(l.fields, loadField{name, ref, optional, to})

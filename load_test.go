@@ -151,6 +151,7 @@ func TestLoadRefusesUnsupportedFields(t *testing.T) {
 		}{}, hush.ErrUnsupported, "complex128"},
 		"tags behind a pointer": {&struct{ In *tagged }{}, hush.ErrUnsupported, "field In: unsupported: its type *hush_test.tagged contains a struct with secret tags"},
 		"tags in a slice":       {&struct{ In []tagged }{}, hush.ErrUnsupported, "field In: unsupported: its type []hush_test.tagged contains"},
+		"tags in two slices":    {&struct{ A, B []tagged }{}, hush.ErrUnsupported, "fields A, B: unsupported: its type []hush_test.tagged contains"},
 		"tags in an array":      {&struct{ In [2]tagged }{}, hush.ErrUnsupported, "field In: unsupported: "},
 		"tags in a map":         {&struct{ In map[string]*tagged }{}, hush.ErrUnsupported, "field In: unsupported: "},
 		"tags in a key":         {&struct{ In map[tagged]bool }{}, hush.ErrUnsupported, "field In: unsupported: "},

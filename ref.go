@@ -221,11 +221,14 @@ func (r Ref) Freshness() (than *Secret, fresh bool) {
 }
 
 // Select returns s if r has no Field, or else s.Field(r.Field). Its error names r.
-func (r Ref) Select(s Secret) (Secret, error) {
+func (r Ref) Select(s Secret) (Secret, error) { return r.selectFrom(s, new(document)) }
+
+// selectFrom is Select. d is the document of s.
+func (r Ref) selectFrom(s Secret, d *document) (Secret, error) {
 	if r.Field == "" {
 		return s, nil
 	}
-	part, err := s.Field(r.Field)
+	part, err := s.field(r.Field, d)
 	if e, ok := errors.AsType[*Error](err); ok {
 		return Secret{}, NewError(e.Provider, r, e.Class, e.Err)
 	}

@@ -66,26 +66,21 @@ func (s Secret) Equal(t Secret) bool {
 // Value of a JSON string is its text; the Value of anything else is its JSON, such as
 // "null". If name is empty, Field returns s. If s has no such part, Field fails with
 // ErrNotFound.
-func (s Secret) Field(name string) (Secret, error) {
+func (s Secret) Field(name string) (Secret, error) { return s.field(name, new(document)) }
+
+// field is Field. d is the document of s, which other fields may have parsed.
+func (s Secret) field(name string, d *document) (Secret, error) {
 	if name == "" {
 		return s, nil
 	}
-	path := []string{name}
-	if pointer, ok := strings.CutPrefix(name, "/"); ok {
-		path = strings.Split(pointer, "/")
-		for i, token := range path {
-			path[i] = pointerUnescaper.Replace(token)
-		}
+	if d.raw == nil {
+		d.raw = json.RawMessage(s.Value.Reveal())
 	}
-	raw := json.RawMessage(s.Value.Reveal())
-	for _, token := range path {
-		next, err := member(raw, token)
-		if err != nil {
-			return Secret{}, NewError(s.Source, Ref{Field: name}, ErrNotFound, err)
-		}
-		raw = next
+	var text string
+	part, err := d.part(pathOf(name))
+	if err == nil {
+		text, err = textOf(part)
 	}
-	text, err := textOf(raw)
 	if err != nil {
 		return Secret{}, NewError(s.Source, Ref{Field: name}, ErrNotFound, err)
 	}
@@ -93,20 +88,47 @@ func (s Secret) Field(name string) (Secret, error) {
 	return s, nil
 }
 
+// pathOf returns the tokens of an RFC 6901 pointer, or name alone if it is not a pointer.
+func pathOf(name string) []string {
+	pointer, ok := strings.CutPrefix(name, "/")
+	if !ok {
+		return []string{name}
+	}
+	path := strings.Split(pointer, "/")
+	for i, token := range path {
+		path[i] = pointerUnescaper.Replace(token)
+	}
+	return path
+}
+
 // pointerUnescaper decodes the escapes of RFC 6901, section 4, in one pass, so that
 // ~01 is ~1.
 var pointerUnescaper = strings.NewReplacer("~1", "/", "~0", "~")
 
-func member(raw json.RawMessage, token string) (json.RawMessage, error) {
-	raw = bytes.TrimLeft(raw, " \t\r\n")
-	if len(raw) > 0 && raw[0] == '[' {
+// A document is a JSON text whose members are parsed once.
+type document struct {
+	raw     json.RawMessage
+	members map[string]json.RawMessage // nil until parsed
+}
+
+// part returns the part of d at the end of path.
+func (d *document) part(path []string) (json.RawMessage, error) {
+	part, err := d.member(path[0])
+	if err != nil || len(path) == 1 {
+		return part, err
+	}
+	return (&document{raw: part}).part(path[1:])
+}
+
+// member returns the member of an object, or the element of an array.
+func (d *document) member(token string) (json.RawMessage, error) {
+	if raw := bytes.TrimLeft(d.raw, " \t\r\n"); len(raw) > 0 && raw[0] == '[' {
 		return element(raw, token)
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members == nil {
+	if d.members == nil && json.Unmarshal(d.raw, &d.members) != nil || d.members == nil {
 		return nil, fmt.Errorf("no field %s: not a JSON object", quote(token))
 	}
-	found, ok := members[token]
+	found, ok := d.members[token]
 	if !ok {
 		return nil, fmt.Errorf("no field %s", quote(token))
 	}
