@@ -39,6 +39,7 @@ import (
 	"github.com/hush-secrets/hush/extension"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/awsauth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
@@ -198,7 +199,7 @@ func vaultSubjects(t *testing.T) map[string]subject {
 	token := server.Token(nil)
 	client := server.Client()
 	client.SetToken(token)
-	options := vault.Options{Auth: vault.Token(hush.NewValue([]byte(token)))}
+	options := vault.Options{Auth: auth.Token(auth.Value(hush.NewValue([]byte(token))))}
 	reader := vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"database"}})
 	_, err = reader.Get(t.Context(), hush.Name("database/creds/app"))
 	require.NoError(t, err)
@@ -244,22 +245,25 @@ func authSubjects(t *testing.T) map[string]subject {
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte(canary), 0o600))
 	t.Setenv("HUSHTEST_TOKEN", canary)
-	appRole := vault.AppRoleOptions{RoleID: "app", SecretID: hush.NewValue([]byte(canary))}
-	jwt := vault.JWTOptions{JWT: hush.NewValue([]byte(canary))}
+	credential := auth.Value(hush.NewValue([]byte(canary)))
+	appRole := auth.AppRoleOptions{SecretID: credential}
+	jwt := auth.JWTOptions{JWT: credential}
 	keys := credentials.NewStaticCredentialsProvider(directtest.AccessKeyID, canary, "")
 	iam := awsauth.Options{Credentials: aws.CredentialsProviderFunc(keys.Retrieve)}
+	tokens := []api.AuthMethod{
+		loggedIn(t, auth.Token(credential)), loggedIn(t, auth.Token(auth.Env("HUSHTEST_TOKEN"))), loggedIn(t, auth.Token(auth.File(file))),
+	}
 	return map[string]subject{
-		"vault.AppRole":         holding(loggedIn(t, vault.AppRole(&appRole))),
-		"vault.AppRoleOptions":  holding(appRole),
-		"vault.JWT":             holding(loggedIn(t, vault.JWT("app", &jwt))),
-		"vault.JWTOptions":      holding(jwt),
-		"vault.Kubernetes":      holding(loggedIn(t, vault.Kubernetes("app", &jwt))),
-		"vault.Method":          holding(awsauth.Method()),
-		"vault.Token":           holding(loggedIn(t, vault.Token(hush.NewValue([]byte(canary))))),
-		"vault.TokenEnv":        holding(loggedIn(t, vault.TokenEnv("HUSHTEST_TOKEN"))),
-		"vault.TokenFile":       holding(loggedIn(t, vault.TokenFile(file))),
-		"vault/awsauth.New":     holding(loggedIn(t, awsauth.New(&awsauth.Options{Credentials: keys}))),
-		"vault/awsauth.Options": holding(iam),
+		"vault/auth.AppRole":        holding(loggedIn(t, auth.AppRole("app", &appRole))),
+		"vault/auth.AppRoleOptions": holding(appRole),
+		"vault/auth.Credential":     holding(credential),
+		"vault/auth.JWT":            holding(loggedIn(t, auth.JWT("app", &jwt))),
+		"vault/auth.JWTOptions":     holding(jwt),
+		"vault/auth.Kubernetes":     holding(loggedIn(t, auth.Kubernetes("app", &jwt))),
+		"vault/auth.Method":         holding(awsauth.Method()),
+		"vault/auth.Token":          holding(tokens),
+		"vault/awsauth.New":         holding(loggedIn(t, awsauth.New(&awsauth.Options{Credentials: keys}))),
+		"vault/awsauth.Options":     holding(iam),
 	}
 }
 

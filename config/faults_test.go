@@ -88,16 +88,16 @@ func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
 		"direct:?timeout=3&batch=x&instance_metadata=y&region=a.b&external_id=x&endpoint=z": {
 			`"timeout"`, `"batch"`, `"instance_metadata"`, "the region", "an external id", "the endpoint",
 		},
-		"vault://h/a//b?timeout=3&revoke=x&kv=3&tls=y&auth=z": {`"timeout"`, `"revoke"`, `"kv"`, "empty segment", `"tls"`, `"auth"`},
+		"vault://h/a//b?timeout=3&revoke=x&kv=3&tls=y&auth=z": {`"timeout"`, `"revoke"`, `"kv"`, "empty path segment", `"tls"`, `"auth"`},
 		"vault://h/kv?mounts=sys,,b&kv=1&tls=false&ca_file=f&ca_path=g": {
-			"Vault's own workings", "empty segment", "does not go with mounts", "a path in the URL", `"ca_file" is about TLS`, `"ca_path" is about TLS`,
+			"Vault's own workings", "empty path segment", "does not go with mounts", "a path in the URL", `"ca_file" is about TLS`, `"ca_path" is about TLS`,
 		},
 		"vault://h/kv?auth=approle&wrapped=on&secret_id_file=f&secret_id_env=e&auth_mount=../x": {
-			`"wrapped" is true`, `the segment ".."`, `needs the parameter "role_id"`, "both given",
+			`"wrapped" is true`, `segment ".."`, `"role_id" is required`, "exclude each other",
 		},
 		"vault://h/kv?auth=jwt&role_id=r&wrapped=true":            {`"role_id" is not used`, `"wrapped" is not used`},
-		"vault://h/kv?auth=kubernetes&auth_mount=..":              {`the segment ".."`, `needs the parameter "role"`},
-		"vault://h/kv?auth=jwt&auth_mount=..":                     {`the segment ".."`, `"jwt_file" or "jwt_env"`},
+		"vault://h/kv?auth=kubernetes&auth_mount=..":              {`segment ".."`, `"role" is required`},
+		"vault://h/kv?auth=jwt&auth_mount=..":                     {`segment ".."`, `"jwt_file" or "jwt_env"`},
 		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {"the mount is no path", "the region is no", "the role is no ARN"},
 	} {
 		_, err := config.OpenFile(t.Context(), write(t, "providers:\n  - "+item+"\n"), all.Schemes()...)
@@ -118,7 +118,7 @@ func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
 func TestASecondaryErrorIsNotTold(t *testing.T) {
 	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "vault://h/kv?auth=kubernetes&rle=app"}}}, all.Schemes()...)
 	require.ErrorContains(t, err, `did you mean "role"?`)
-	assert.NotContains(t, err.Error(), "needs the parameter")
+	assert.NotContains(t, err.Error(), "is required")
 
 	_, err = config.Read([]byte("providers: [env, 'env:?link_name=a%20b']"))
 	require.ErrorContains(t, err, "1 to 64 letters")

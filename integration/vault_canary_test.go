@@ -24,6 +24,7 @@ import (
 	"github.com/hush-secrets/hush/integration/internal/vaultserver"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 // A recorder is a login that remembers the tokens that it got.
@@ -58,8 +59,8 @@ func TestVaultNothingIsSaid(t *testing.T) {
 	secretID, wrapped := s.SecretID("app"), s.WrappedSecretID("app", time.Minute)
 	dead := s.Token(&api.TokenCreateRequest{Policies: []string{"reader"}})
 	s.Revoke(dead)
-	logins := &recorder{AuthMethod: vault.AppRole(&vault.AppRoleOptions{RoleID: s.roleID, SecretID: hush.NewValue([]byte(secretID))})}
-	unwrapping := vault.AppRole(&vault.AppRoleOptions{RoleID: s.roleID, SecretID: hush.NewValue([]byte(wrapped)), Wrapped: true})
+	logins := &recorder{AuthMethod: auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))})}
+	unwrapping := auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrapped))), Wrapped: true})
 	var logs syncBuffer
 	says := func(auth api.AuthMethod) hush.Provider {
 		return loud(t, &logs, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth, Timeout: 500 * time.Millisecond}))
@@ -82,7 +83,7 @@ func TestVaultNothingIsSaid(t *testing.T) {
 			}
 		}
 	}
-	programs := []hush.Provider{says(logins), says(unwrapping), says(unwrapping), says(vault.Token(hush.NewValue([]byte(dead)))), says(nil)}
+	programs := []hush.Provider{says(logins), says(unwrapping), says(unwrapping), says(auth.Token(auth.Value(hush.NewValue([]byte(dead))))), says(nil)}
 	all := func() {
 		for _, p := range programs {
 			ask(p)

@@ -21,6 +21,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/integration/internal/vaultserver"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 // An issuer signs tokens that Vault believes.
@@ -73,7 +74,7 @@ func TestVaultJWT(t *testing.T) {
 	}
 	first := issuer.sign(t, "app", time.Minute)
 	write(first)
-	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.JWT("app", &vault.JWTOptions{JWTFile: file})}), first)
+	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.JWT("app", &auth.JWTOptions{JWT: auth.File(file)})}), first)
 	require.NoError(t, readsDB(t.Context(), p))
 	write(issuer.sign(t, "app", time.Minute)) // the platform's next one
 	s.RevokeLogins("jwt")
@@ -84,7 +85,7 @@ func TestVaultJWT(t *testing.T) {
 		"expired": issuer.sign(t, "app", -time.Hour), "of another": issuer.sign(t, "other", time.Minute),
 		"signed by another": stranger.sign(t, "app", time.Minute), "nonsense": "canary.jwt.nonsense",
 	} {
-		refused := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.JWT("app", &vault.JWTOptions{JWT: hush.NewValue([]byte(jwt))})}), jwt)
+		refused := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.JWT("app", &auth.JWTOptions{JWT: auth.Value(hush.NewValue([]byte(jwt)))})}), jwt)
 		t.Log(name)
 		fails(t, refused, hush.Name("db"), hush.ErrUnauthenticated)
 	}

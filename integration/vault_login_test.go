@@ -15,6 +15,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/integration/internal/vaultserver"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 const manyReaders = 64
@@ -79,12 +80,12 @@ func TestVaultTokenGiven(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
 	given := s.Token(&api.TokenCreateRequest{Policies: []string{"reader"}})
-	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.Token(hush.NewValue([]byte(given)))}), given)
+	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.Token(auth.Value(hush.NewValue([]byte(given))))}), given)
 	require.NoError(t, readsDB(t.Context(), p))
 	s.Revoke(given)
 	fails(t, p, hush.Name("db"), hush.ErrUnauthenticated)
 
-	wrong := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.Token(hush.NewValue([]byte("hvs.no-such-token")))}), "hvs.no-such-token")
+	wrong := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.Token(auth.Value(hush.NewValue([]byte("hvs.no-such-token"))))}), "hvs.no-such-token")
 	fails(t, wrong, hush.Name("db"), hush.ErrUnauthenticated)
 	none := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv"}))
 	fails(t, none, hush.Name("db"), hush.ErrUnauthenticated)
@@ -98,7 +99,7 @@ func TestVaultTokenFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	first, second := s.Token(&api.TokenCreateRequest{Policies: []string{"reader"}}), s.Token(&api.TokenCreateRequest{Policies: []string{"reader"}})
 	require.NoError(t, os.WriteFile(file, []byte(first+"\n"), 0o600))
-	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.TokenFile(file)}), first, second)
+	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.Token(auth.File(file))}), first, second)
 	require.NoError(t, readsDB(t.Context(), p))
 	s.Revoke(first)
 	fails(t, p, hush.Name("db"), hush.ErrUnauthenticated)
@@ -113,9 +114,7 @@ func TestVaultWrappedSecretID(t *testing.T) {
 	s := startVault(t, vaultserver.Login{})
 	wrapped := s.WrappedSecretID("app", time.Minute)
 	provider := func() hush.Provider {
-		return s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.AppRole(&vault.AppRoleOptions{
-			RoleID: s.roleID, SecretID: hush.NewValue([]byte(wrapped)), Wrapped: true,
-		})}), wrapped)
+		return s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrapped))), Wrapped: true})}), wrapped)
 	}
 	p := provider()
 	load := startReaders(t, 16, func(ctx context.Context) error { return readsDB(ctx, p) })
@@ -137,9 +136,7 @@ func TestVaultWrappedByAnother(t *testing.T) {
 	s := startVault(t, vaultserver.Login{})
 	for _, path := range []string{"sys/wrapping/wrap", "auth/token/create"} {
 		wrapped := s.Wrap(path, map[string]any{"secret_id": "of another"}, time.Minute)
-		p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.AppRole(&vault.AppRoleOptions{
-			RoleID: s.roleID, SecretID: hush.NewValue([]byte(wrapped)), Wrapped: true,
-		})}), wrapped)
+		p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrapped))), Wrapped: true})}), wrapped)
 		fails(t, p, hush.Name("db"), hush.ErrUnauthenticated, "wrap")
 	}
 	assert.Zero(t, s.Calls("/v1/sys/wrapping/unwrap"))
@@ -157,9 +154,7 @@ func TestVaultWrappedFile(t *testing.T) {
 		require.NoError(t, os.Rename(file+".new", file))
 	}
 	deliver()
-	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.AppRole(&vault.AppRoleOptions{
-		RoleID: s.roleID, SecretIDFile: file, Wrapped: true,
-	})}))
+	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.File(file), Wrapped: true})}))
 	require.NoError(t, readsDB(t.Context(), p))
 	for _, accessor := range s.List("auth/approle/role/app/secret-id") {
 		s.Do("auth/approle/role/app/secret-id-accessor/destroy", map[string]any{"secret_id_accessor": accessor})
@@ -174,9 +169,7 @@ func TestVaultAppRoleRefused(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
 	const wrong = "canary-77d0-secret-id"
-	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: vault.AppRole(&vault.AppRoleOptions{
-		RoleID: s.roleID, SecretID: hush.NewValue([]byte(wrong)),
-	})}), wrong)
+	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrong)))})}), wrong)
 	began := time.Now()
 	for range 20 {
 		fails(t, p, hush.Name("db"), hush.ErrUnauthenticated)

@@ -17,6 +17,7 @@ import (
 	"github.com/hush-secrets/hush/integration/internal/vaultserver"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 const password = "canary-8c1e-password" // part of every secret; it may be in no error
@@ -52,7 +53,7 @@ func (s *store) put(name string, data map[string]any) {
 
 // appRole logs in as app with a secret id of its own.
 func (s *store) appRole() api.AuthMethod {
-	return vault.AppRole(&vault.AppRoleOptions{RoleID: s.roleID, SecretID: hush.NewValue([]byte(s.SecretID("app")))})
+	return auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(s.SecretID("app"))))})
 }
 
 // kv returns a Provider of kv that logs in as app.

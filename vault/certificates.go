@@ -176,3 +176,30 @@ func (p *keyPair) load() error {
 	p.last.Store(&pair)
 	return nil
 }
+
+// newTLSConfig returns how TLS is spoken.
+func newTLSConfig(opts *ClientOptions, e environment) (*tls.Config, error) {
+	unverified, err := e.unverified(opts.InsecureSkipVerify)
+	if err != nil {
+		return nil, err
+	}
+	serverName, err := e.text("ServerName", opts.ServerName, api.EnvVaultTLSServerName)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := trusted(opts, e)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		RootCAs:            pool,
+		ServerName:         serverName,
+		InsecureSkipVerify: unverified, //nolint:gosec // by an option that says so, and logged
+	}
+	pair, err := clientPair(opts, e)
+	if pair != nil {
+		config.GetClientCertificate = pair.get
+	}
+	return config, err
+}

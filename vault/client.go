@@ -1,17 +1,17 @@
 package vault
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 const (
@@ -116,28 +116,22 @@ func NewClient(opts *ClientOptions) (*api.Client, error) {
 	return newClient(opts, func(field string) string { return "ClientOptions." + field })
 }
 
-// newClient is NewClient for a user who calls the options something else.
+// newClient is NewClient for a caller that has other names for the options.
 func newClient(opts *ClientOptions, called func(field string) string) (*api.Client, error) {
 	e := environment{ignored: opts.IgnoreEnvironment, called: called}
 	given, giver, err := e.addresses(opts.Addresses)
 	if err != nil {
 		return nil, err
 	}
-	to, err := destination(given)
+	to, err := route.ParseDestination(given)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", giver, err)
 	}
-	transport, err := newTransport(opts, e, to)
+	routeOptions, err := newRouteOptions(opts, e, to)
 	if err != nil {
 		return nil, err
 	}
-	stay, _, err := e.flag(api.EnvVaultDisableRedirects)
-	if err != nil {
-		return nil, err
-	}
-	r := &router{next: wireOf(transport), addresses: to.origins, stay: stay}
-	r.fromEnvironment = e.get(api.EnvVaultAgentAddr) != "" || e.get(api.EnvVaultAddress) != "" // an option that differs is an error
-	client, err := configured(e, r)
+	client, err := configured(e, to.Origins[0].String(), route.New(to, routeOptions))
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +144,39 @@ func newClient(opts *ClientOptions, called func(field string) string) (*api.Clie
 	return client, nil
 }
 
+func newRouteOptions(opts *ClientOptions, e environment, to route.Destination) (o route.Options, err error) {
+	if o.TLS, err = newTLSConfig(opts, e); err != nil {
+		return o, err
+	}
+	if err := checkSRV(e, to); err != nil {
+		return o, err
+	}
+	if o.Proxy, err = e.proxy(); err != nil {
+		return o, err
+	}
+	o.NoRedirects, _, err = e.flag(api.EnvVaultDisableRedirects)
+	// An address in the options that differs from the environment's is an error.
+	o.FromEnvironment = e.get(api.EnvVaultAgentAddr) != "" || e.get(api.EnvVaultAddress) != ""
+	return o, err
+}
+
+// checkSRV rejects an address whose host DNS would choose. The official client looks up
+// SRV records for an address without a port.
+func checkSRV(e environment, to route.Destination) error {
+	lookup, _, err := e.flag(api.EnvVaultSRVLookup)
+	if err != nil || !lookup || to.Socket != "" {
+		return err
+	}
+	for _, o := range to.Origins {
+		if !o.HasPort() {
+			return fmt.Errorf("%s is true, but hush does not look up SRV records: give the addresses with their ports", api.EnvVaultSRVLookup)
+		}
+	}
+	return nil
+}
+
 // configured returns a client with that transport.
-func configured(e environment, r *router) (*api.Client, error) {
+func configured(e environment, address string, r *route.Router) (*api.Client, error) {
 	retries, err := e.retries()
 	if err != nil {
 		return nil, err
@@ -164,13 +189,13 @@ func configured(e environment, r *router) (*api.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := newAPIClient(&api.Config{
-		Address:    r.addresses[0].String(),
+	client, err := route.NewClient(&api.Config{
+		Address:    address,
 		HttpClient: &http.Client{Transport: r},
 		MaxRetries: retries,
 		Timeout:    timeout,
 		Backoff:    backoff,
-		CheckRetry: worthwhile(impatient),
+		CheckRetry: route.RetryPolicy(impatient),
 	})
 	if err == nil && perSecond > 0 {
 		client.SetLimiter(perSecond, burst)
@@ -195,16 +220,15 @@ func identify(client *api.Client, opts *ClientOptions, e environment) error {
 	}
 	client.SetToken(token)
 	client.SetHeaders(headers)
-	client.SetWrappingLookupFunc(wrapNothing)
 	return nil
 }
 
-func warnUnverified(logger *slog.Logger, to where) {
+func warnUnverified(logger *slog.Logger, to route.Destination) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	for _, at := range to.origins {
-		if at.scheme == "https" {
+	for _, at := range to.Origins {
+		if at.IsHTTPS() {
 			logger.Warn("vault: the certificate of this address is not verified: whoever intercepts a connection gets the token and the secrets",
 				slog.String("address", at.String()))
 		}
@@ -218,30 +242,11 @@ func backoff(_, _ time.Duration, attempt int, _ *http.Response) time.Duration {
 	return min(wait, time.Second)
 }
 
-// where is what a client is connected to.
-type where struct {
-	origins []origin
-	socket  string // of unix://; then the only origin is a name for it
-}
-
-// destination reads addresses. Its errors quote none of them.
-func destination(addresses []string) (where, error) {
-	if socket, ok := strings.CutPrefix(addresses[0], "unix://"); ok && len(addresses) == 1 && strings.HasPrefix(socket, "/") {
-		return where{origins: []origin{{scheme: "http", host: "localhost", name: "localhost"}}, socket: socket}, nil
+// impatient is the client's own policy, without waiting where an answer says how long
+// to.
+func impatient(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if resp != nil && resp.Header.Get("Retry-After") != "" {
+		return false, nil
 	}
-	if len(addresses) > maxAddresses {
-		return where{}, fmt.Errorf("more than %d addresses", maxAddresses)
-	}
-	var w where
-	for i, address := range addresses {
-		at, err := parseAddress(address)
-		if err != nil {
-			return where{}, fmt.Errorf("address %d: %w", i+1, err)
-		}
-		w.origins = append(w.origins, at)
-		if at.scheme != w.origins[0].scheme {
-			return where{}, errors.New("some addresses are https and some are http: what is sent to one may be sent to any")
-		}
-	}
-	return w, nil
+	return api.DefaultRetryPolicy(ctx, resp, err)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/limit"
 	"github.com/hush-secrets/hush/internal/parallel"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // Close ends the Reader: every Get from now on is ErrUnavailable. If RevokeOnClose
@@ -34,7 +36,7 @@ func (r *Reader) Close() error {
 	caller := context.Background()
 	ctx, cancel := limit.Context(caller, r.session.timeout, "Vault")
 	defer cancel()
-	ctx, x := withExchange(ctx)
+	ctx, x := route.WithStatusRecorder(ctx)
 	for _, w := range works {
 		_, _ = w.wait(ctx) // what it gives is among the leases then
 	}
@@ -43,8 +45,8 @@ func (r *Reader) Close() error {
 	if err == nil {
 		return nil
 	}
-	f := judge(caller, ctx, x, err)
-	return hush.NewError(name, hush.Ref{}, f.class, fmt.Errorf("%d of %d leases are not revoked: %w", failed, len(leases), f.cause))
+	e := classify(caller, ctx, x, err)
+	return hush.NewError(source, hush.Ref{}, e.Class, fmt.Errorf("%d of %d leases are not revoked: %w", failed, len(leases), e.Err))
 }
 
 func (r *Reader) isClosed() bool {
@@ -93,7 +95,7 @@ func (r *Reader) revokeOne(ctx context.Context, l *lease) error {
 		return err
 	}
 	err = by.client.Get().Sys().RevokeWithContext(ctx, l.id)
-	if !forbidden(err) {
+	if !isForbidden(err) {
 		return err
 	}
 	next, again := r.session.again(ctx, by)
@@ -108,4 +110,4 @@ func (r *Reader) revokeOne(ctx context.Context, l *lease) error {
 	return next.client.Get().Sys().RevokeWithContext(ctx, l.id)
 }
 
-var errClosed = &failure{hush.ErrUnavailable, errors.New("the reader is closed")}
+var errClosed = call.Fail(hush.ErrUnavailable, errors.New("the reader is closed"))

@@ -12,6 +12,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -147,7 +148,7 @@ func TestCloseAfterARevocation(t *testing.T) {
 	roleID, secretID := server.AppRole("approle", "app", nil)
 	r := vault.NewReader(server.Client(), &vault.ReaderOptions{
 		Mounts: []string{"database"}, RevokeOnClose: true,
-		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+		Auth: auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))}),
 	})
 	_, err := r.Get(t.Context(), creds)
 	require.NoError(t, err)

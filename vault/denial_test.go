@@ -14,6 +14,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -37,7 +38,7 @@ func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api
 	return loggedIn{p, h, server}, client
 }
 
-func token(text string) api.AuthMethod { return vault.Token(hush.NewValue([]byte(text))) }
+func token(text string) api.AuthMethod { return auth.Token(auth.Value(hush.NewValue([]byte(text)))) }
 
 // A token made without the default policy may not look itself up, and is not dead.
 func TestADenialToATokenThatMayNotLookItselfUp(t *testing.T) {
@@ -46,7 +47,7 @@ func TestADenialToATokenThatMayNotLookItselfUp(t *testing.T) {
 		"the client's": nil, "given": token,
 		"of a file": func(text string) api.AuthMethod {
 			assert.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-			return vault.TokenFile(file)
+			return auth.Token(auth.File(file))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,26 +16,8 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
-
-// variables are those that the official client reads of its own accord.
-var variables = []string{
-	api.EnvVaultAddress, api.EnvVaultAgentAddr, api.EnvVaultCACert, api.EnvVaultCACertBytes, api.EnvVaultCAPath,
-	api.EnvVaultClientCert, api.EnvVaultClientKey, api.EnvVaultClientTimeout, api.EnvVaultDisableRedirects,
-	api.EnvVaultHeaders, api.EnvHTTPProxy, api.EnvVaultMaxRetries, api.EnvVaultNamespace, api.EnvVaultProxyAddr,
-	api.EnvRateLimit, api.EnvVaultSkipVerify, api.EnvVaultSRVLookup, api.EnvVaultTLSServerName, api.EnvVaultToken,
-}
-
-// newAPIClient is api.NewClient with errors that quote no variable.
-func newAPIClient(cfg *api.Config) (*api.Client, error) {
-	client, err := api.NewClient(cfg)
-	if err == nil {
-		return client, nil
-	}
-	set := slices.DeleteFunc(slices.Clone(variables), func(v string) bool { return os.Getenv(v) == "" })
-	return nil, fmt.Errorf("the official client cannot read one of these variables, of which it makes sure even where they have no say: %s",
-		strings.Join(set, ", "))
-}
 
 // An environment is the VAULT_ variables. One that is empty is not set, as for the
 // official client.
@@ -76,25 +58,15 @@ func (e environment) addresses(given []string) (addresses []string, giver string
 		case found == "":
 		case len(given) == 0:
 			return []string{found}, variable, nil
-		case len(given) > 1 || !sameAddress(given[0], found):
+		case len(given) > 1 || !route.SameAddress(given[0], found):
 			return nil, "", e.conflict("Addresses", variable)
 		}
 	}
 	if len(given) == 0 {
 		cause := fmt.Errorf("no address of Vault: set %s or %s", e.called("Addresses"), api.EnvVaultAddress)
-		return nil, "", hush.NewError(name, hush.Ref{}, hush.ErrAbsent, cause)
+		return nil, "", hush.NewError(source, hush.Ref{}, hush.ErrAbsent, cause)
 	}
 	return given, e.called("Addresses"), nil
-}
-
-// sameAddress reports whether a and b are the same place, or the same text.
-func sameAddress(a, b string) bool {
-	if a == b {
-		return true
-	}
-	at, err := parseAddress(a)
-	bt, err2 := parseAddress(b)
-	return err == nil && err2 == nil && at.is(bt)
 }
 
 // namespace returns the namespace, without the slashes around it.

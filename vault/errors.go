@@ -11,6 +11,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/limit"
 	"github.com/hush-secrets/hush/internal/netfault"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // An APIError is what is kept of an answer of Vault that is no secret: its status.
@@ -24,53 +26,31 @@ type APIError struct {
 // Error returns what the answer means, in words of our own, and the status.
 func (e *APIError) Error() string { return fmt.Sprintf("%s (status %d)", e.reason, e.Status) }
 
-// A failure is the class and the cause of a call that failed. It is what the
-// package's functions hand up to the one that knows the Ref.
-type failure struct {
-	class hush.Class
-	cause error
-}
-
-func fail(class hush.Class, format string, args ...any) *failure {
-	return &failure{class, fmt.Errorf(format, args...)}
-}
-
-// Error returns the cause; nobody outside the package sees a failure.
-func (f *failure) Error() string { return f.cause.Error() }
-
-func (f *failure) Unwrap() error { return f.cause }
-
-// judge returns the class and the cause of a call that ended with err, whose
-// context was caller, limited to limited, and whose requests x saw answered.
-func judge(caller, limited context.Context, x *exchange, err error) *failure {
-	if known, ok := errors.AsType[*failure](err); ok {
-		return known
+// classify returns err with its class. caller is the context of the call, limited is
+// caller with the call's timeout, and statuses has the responses to the call's requests.
+func classify(caller, limited context.Context, statuses *route.StatusRecorder, err error) *hush.Error {
+	if e, ok := errors.AsType[*hush.Error](err); ok {
+		return e
 	}
-	if answer, ok := errors.AsType[*api.ResponseError](err); ok {
-		return answered(answer.StatusCode)
+	if response, ok := errors.AsType[*api.ResponseError](err); ok {
+		return statusError(response.StatusCode)
 	}
-	if told, ok := errors.AsType[*hush.Error](err); ok {
-		return &failure{hush.ClassOf(told), told.Err}
-	}
-	last := int(x.last.Load())
+	last := statuses.Last()
 	if class, cause, ok := limit.Cut(caller, limited, classOf(last)); ok {
 		if classOf(last) != 0 {
-			cause = fmt.Errorf("%w; before it: %w", cause, answered(last).cause)
+			cause = fmt.Errorf("%w; before that: %w", cause, statusError(last).Err)
 		}
-		return &failure{class, cause}
+		return call.Fail(class, cause)
 	}
-	if astray, ok := errors.AsType[*redirectError](err); ok {
-		return &failure{hush.ErrUnavailable, astray}
+	if e, ok := errors.AsType[*route.Error](err); ok {
+		return call.Fail(hush.ErrUnavailable, e)
 	}
-	if errors.Is(err, errTooLarge) {
-		return fail(hush.ErrUnavailable, "%w", errTooLarge)
-	}
-	return &failure{hush.ErrUnavailable, netfault.Reason(err)}
+	return call.Fail(hush.ErrUnavailable, netfault.Reason(err))
 }
 
-// answered returns what an answer of that status means.
-func answered(status int) *failure {
-	return &failure{classOf(status), &APIError{Status: status, reason: meaning(status)}}
+// statusError returns the error for a response with that status.
+func statusError(status int) *hush.Error {
+	return call.Fail(classOf(status), &APIError{Status: status, reason: reasonOf(status)})
 }
 
 // classOf returns the class of an answer; zero for none, and for one that is no
@@ -93,7 +73,7 @@ func classOf(status int) hush.Class {
 	return hush.ErrUnavailable
 }
 
-func meaning(status int) string {
+func reasonOf(status int) string {
 	switch status {
 	case http.StatusNotFound:
 		return "no such secret"
@@ -119,7 +99,7 @@ func meaning(status int) string {
 }
 
 // refused reports whether err is an answer that asking again does not change.
-func refused(err error) bool {
+func isRefused(err error) bool {
 	answer, ok := errors.AsType[*api.ResponseError](err)
 	if !ok {
 		return false
@@ -131,7 +111,4 @@ func refused(err error) bool {
 	return answer.StatusCode >= http.StatusBadRequest && answer.StatusCode < http.StatusInternalServerError
 }
 
-func forbidden(err error) bool {
-	answer, ok := errors.AsType[*api.ResponseError](err)
-	return ok && answer.StatusCode == http.StatusForbidden
-}
+func isForbidden(err error) bool { return call.HasStatus(err, http.StatusForbidden) }

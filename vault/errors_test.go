@@ -15,6 +15,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -150,7 +151,7 @@ func TestALimitAfterAnAnswer(t *testing.T) {
 			}
 			restore := server.Fail(vaulttest.Failure{Kind: kind, Status: 429, Errors: []string{kvCanary}})
 			err := failing(t, p, ref, hush.ErrThrottled)
-			assert.ErrorContains(t, err, "limit of 300ms; before it: too many calls", "%s", kind)
+			assert.ErrorContains(t, err, "limit of 300ms; before that: too many calls", "%s", kind)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			_, err = p.Get(ctx, ref)
@@ -183,7 +184,7 @@ func TestAHangAfterA403(t *testing.T) {
 		roleID, secretID := server.AppRole("approle", "app", nil)
 		p := vault.New(server.Client(), &vault.Options{
 			KV: 2, Timeout: 300 * time.Millisecond,
-			Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+			Auth: auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))}),
 		})
 		kv{p, server}.reads(t, hush.Name(app))
 		server.RevokeLogins()

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/surrogate"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // get reads path. It logs in where that is needed, and once more after a 403. The
@@ -27,10 +29,10 @@ func (s *session) getAs(ctx context.Context, path string, query url.Values) ([]b
 	}
 	body, err := l.get(ctx, path, query)
 	for range 2 {
-		if !forbidden(err) {
+		if !isForbidden(err) {
 			break
 		}
-		record(ctx, 0) // it remains to be seen whether that is the last word
+		route.SetStatus(ctx, 0) // it remains to be seen whether that is the last word
 		next, again := s.again(ctx, l)
 		if again != nil {
 			return nil, nil, again
@@ -53,12 +55,12 @@ func (l *login) get(ctx context.Context, path string, query url.Values) ([]byte,
 		return nil, err
 	}
 	defer response.Body.Close()
-	body := bytesOf(response.Response)
+	body := route.Body(response.Response)
 	if err != nil {
 		return body, err
 	}
 	if err := surrogate.Check(body); err != nil {
-		return nil, &failure{hush.ErrUnavailable, err}
+		return nil, call.Fail(hush.ErrUnavailable, err)
 	}
 	return body, nil
 }
@@ -81,7 +83,7 @@ func (p *Provider) asked(ctx context.Context) *work[*mount] {
 	defer p.mu.Unlock()
 	if p.found.Load() == nil && !p.pending.pending(p.session.now()) {
 		p.pending = begin(ctx, p.session.now, p.session.timeout, func(ctx context.Context) (*mount, error) {
-			return caught(ctx, p.preflight)
+			return call.Recover(ctx, p.preflight)
 		})
 	}
 	return p.pending
@@ -92,11 +94,11 @@ func (p *Provider) asked(ctx context.Context) *work[*mount] {
 func (p *Provider) preflight(ctx context.Context) (*mount, error) {
 	body, err := p.session.get(ctx, "sys/internal/ui/mounts/"+p.told.path, nil)
 	switch {
-	case forbidden(err):
-		return nil, &failure{hush.ErrDenied, &APIError{Status: http.StatusForbidden, reason: "the token can read nothing at the mount " + p.told.path +
-			", or there is none; if it may only not ask for the mount's version, set Options.KV"}}
-	case answeredWith(err, http.StatusNotFound): // which is not about the secret
-		return nil, fail(hush.ErrUnavailable, "Vault does not say what is mounted at %q (status 404): set Options.KV", p.told.path)
+	case isForbidden(err):
+		return nil, call.Fail(hush.ErrDenied, &APIError{Status: http.StatusForbidden, reason: "the token can read nothing at the mount " + p.told.path +
+			", or there is none; if it may only not ask for the mount's version, set Options.KV"})
+	case call.HasStatus(err, http.StatusNotFound): // which is not about the secret
+		return nil, call.Failf(hush.ErrUnavailable, "Vault does not say what is mounted at %q (status 404): set Options.KV", p.told.path)
 	case err != nil:
 		return nil, err
 	}
@@ -111,7 +113,7 @@ func (p *Provider) preflight(ctx context.Context) (*mount, error) {
 	}
 	engine := &answer.Data
 	if engine.Type != "kv" && engine.Type != "generic" {
-		return nil, fail(hush.ErrUnavailable, "what is mounted at %q is no KV engine: see NewReader", p.told.path)
+		return nil, call.Failf(hush.ErrUnavailable, "what is mounted at %q is no KV engine: see NewReader", p.told.path)
 	}
 	path := strings.Trim(engine.Path, "/")
 	folder, ok := strings.CutPrefix(p.told.path+"/", path+"/")

@@ -9,6 +9,8 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // begin starts to renew what s holds, or to ask for a new one. r.mu is held.
@@ -16,7 +18,7 @@ func (r *Reader) begin(ctx context.Context, path string, s *slot, renew bool) *w
 	var w *work[*lease]
 	held := s.held
 	w = begin(ctx, r.session.now, r.session.timeout, func(ctx context.Context) (*lease, error) {
-		next, err := caught(ctx, func(ctx context.Context) (*lease, error) { return r.advance(ctx, path, held, renew) })
+		next, err := call.Recover(ctx, func(ctx context.Context) (*lease, error) { return r.advance(ctx, path, held, renew) })
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.settle(path, s, s.pending == w && r.slots[path] == s, next, err)
@@ -60,10 +62,10 @@ func (r *Reader) advance(ctx context.Context, path string, held *lease, renew bo
 		return nil, errClosed
 	}
 	if renew {
-		if next, err := r.renew(ctx, held); !refused(err) {
+		if next, err := r.renew(ctx, held); !isRefused(err) {
 			return next, err
 		}
-		record(ctx, 0) // which is not the last word
+		route.SetStatus(ctx, 0) // which is not the last word
 	}
 	return r.issue(ctx, path)
 }
@@ -87,13 +89,13 @@ func (r *Reader) issue(ctx context.Context, path string) (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lease{by: by, terms: newTerms(answer.LeaseDuration, answer.Renewable, start), secret: hush.Secret{Value: value, Source: name}}
+	l := &lease{by: by, terms: newTerms(answer.LeaseDuration, answer.Renewable, start), secret: hush.Secret{Value: value, Source: source}}
 	if answer.LeaseID != "" && answer.LeaseDuration > 0 {
 		l.id, l.secret.Created = answer.LeaseID, start.Time()
 		l.secret.Version = l.id[strings.LastIndexByte(l.id, '/')+1:]
 	}
 	if e, ok := errors.AsType[*hush.Error](l.secret.Validate()); ok {
-		return nil, &failure{e.Class, e.Err}
+		return nil, call.Fail(e.Class, e.Err)
 	}
 	return l, nil
 }

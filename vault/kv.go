@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault/internal/call"
 )
 
 // errMisplaced is about a 404 with a warning, as KV v2 gives it for a path of KV v1.
@@ -33,13 +34,13 @@ type mount struct {
 
 func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if p.session.fault != nil {
-		return hush.Secret{}, fail(hush.ErrUnavailable, "%w", p.session.fault)
+		return hush.Secret{}, call.Failf(hush.ErrUnavailable, "%w", p.session.fault)
 	}
 	if err := checkName(ref); err != nil {
 		return hush.Secret{}, err
 	}
 	if ref.Stage != "" {
-		return hush.Secret{}, fail(hush.ErrUnsupported, "Vault has no stages")
+		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "Vault has no stages")
 	}
 	m, err := p.mount(ctx)
 	if err != nil {
@@ -64,7 +65,7 @@ func (m *mount) read(ctx context.Context, s *session, ref hush.Ref) (hush.Secret
 
 func (m *mount) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
 	if ref.Version != "" {
-		return hush.Secret{}, fail(hush.ErrUnsupported, "version 1 of the KV engine keeps no versions")
+		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "version 1 of the KV engine keeps no versions")
 	}
 	body, err := s.get(ctx, join(m.path, m.folder, ref.Name), nil)
 	if err != nil {
@@ -75,7 +76,7 @@ func (m *mount) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Secr
 		return hush.Secret{}, errUnreadable
 	}
 	value, err := object(answer.Data)
-	return hush.Secret{Value: value, Source: name}, err
+	return hush.Secret{Value: value, Source: source}, err
 }
 
 func (m *mount) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
@@ -83,7 +84,7 @@ func (m *mount) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secr
 	if ref.Version != "" {
 		// Vault reads a number that begins with a zero as an octal one.
 		if _, err := strconv.ParseUint(ref.Version, 10, 31); err != nil || ref.Version[0] == '0' {
-			return hush.Secret{}, fail(hush.ErrNotFound, "versions of the KV engine are numbers from 1")
+			return hush.Secret{}, call.Failf(hush.ErrNotFound, "versions of the KV engine are numbers from 1")
 		}
 		query = url.Values{"version": {ref.Version}}
 	}
@@ -97,7 +98,7 @@ func (m *mount) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secr
 	}
 	secret, err := answer.secret()
 	if err == nil && ref.Version != "" && ref.Version != secret.Version {
-		return hush.Secret{}, fail(hush.ErrUnavailable, "Vault answered with version %s instead", secret.Version)
+		return hush.Secret{}, call.Failf(hush.ErrUnavailable, "Vault answered with version %s instead", secret.Version)
 	}
 	return secret, err
 }
@@ -126,7 +127,7 @@ func (a *v2Answer) secret() (hush.Secret, error) {
 		Created:  parseTime(meta.CreatedTime),
 		Expires:  parseTime(meta.DeletionTime),
 		Metadata: meta.CustomMetadata,
-		Source:   name,
+		Source:   source,
 	}, err
 }
 
@@ -165,7 +166,7 @@ func missing(body []byte, err error, ref hush.Ref, hint string) error {
 	reason := "no secret of that name" + hint
 	switch {
 	case len(a.Warnings) > 0:
-		return &failure{hush.ErrNotFound, errMisplaced}
+		return call.Fail(hush.ErrNotFound, errMisplaced)
 	case meta.Destroyed:
 		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is destroyed"
 	case meta.DeletionTime != "":
@@ -173,7 +174,7 @@ func missing(body []byte, err error, ref hush.Ref, hint string) error {
 	case ref.Version != "":
 		reason = "no secret of that name, or version " + ref.Version + " of it was never written" + hint
 	}
-	return &failure{hush.ErrNotFound, &APIError{Status: answer.StatusCode, reason: reason}}
+	return call.Fail(hush.ErrNotFound, &APIError{Status: answer.StatusCode, reason: reason})
 }
 
 func join(parts ...string) string {

@@ -203,7 +203,7 @@ func TestAnswersThatCannotBeRead(t *testing.T) {
 		k.server.Answer(http.StatusNoContent, nil, 1)
 		k.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
 		k.server.Answer(http.StatusOK, bytes.Repeat([]byte("canary-kv"), 1<<19), 1)
-		k.fails(t, hush.Name(app), hush.ErrUnavailable, "larger than 4 MiB")
+		k.fails(t, hush.Name(app), hush.ErrUnavailable, "exceeds the limit of 4 MiB")
 		k.reads(t, hush.Name(app))
 	}
 }

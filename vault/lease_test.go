@@ -16,6 +16,7 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -54,7 +55,7 @@ func (l leased) logsIn(opts *vaulttest.TokenOptions) leased {
 	roleID, secretID := l.server.AppRole("approle", "app", opts)
 	l.Reader = vault.NewReader(l.server.Client(), &vault.ReaderOptions{
 		Mounts: []string{"database"}, Timeout: 20 * time.Second,
-		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+		Auth: auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))}),
 	})
 	l.SetClock(l.Now)
 	return l

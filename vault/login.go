@@ -13,6 +13,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/hidden"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // A login is one token and what is known of its life.
@@ -55,14 +57,14 @@ func (t *terms) after(old *terms) *terms {
 
 // login asks the method for a new token. A refusal of it is a *failure.
 func (s *session) login(ctx context.Context) (*login, error) {
-	record(ctx, 0) // what was answered before is not the last word
+	route.SetStatus(ctx, 0) // what was answered before is not the last word
 	start := s.now()
 	secret, err := s.method.Get().Login(ctx, s.client.Get().WithRequestCallbacks())
 	if err != nil {
 		return nil, loginFault(err)
 	}
 	if secret == nil || secret.Auth == nil || secret.Auth.ClientToken == "" {
-		return nil, fail(hush.ErrUnavailable, "the login was answered without a token")
+		return nil, call.Failf(hush.ErrUnavailable, "the login was answered without a token")
 	}
 	return s.newLogin(secret.Auth, start), nil
 }
@@ -79,18 +81,18 @@ func (s *session) newLogin(auth *api.SecretAuth, start clock.Instant) *login {
 // own credentials, a *failure. Anything else is about the network, and is judged
 // later. What an unknown method says may hold the credential, and is not kept.
 func loginFault(err error) error {
-	if answer, ok := errors.AsType[*api.ResponseError](err); ok && refused(err) {
-		return &failure{hush.ErrUnauthenticated, &APIError{Status: answer.StatusCode, reason: "Vault refuses the login"}}
+	if answer, ok := errors.AsType[*api.ResponseError](err); ok && isRefused(err) {
+		return call.Fail(hush.ErrUnauthenticated, &APIError{Status: answer.StatusCode, reason: "Vault refuses the login"})
 	}
 	if told, ok := errors.AsType[*hush.Error](err); ok {
-		return &failure{hush.ClassOf(told), told.Err}
+		return call.Fail(hush.ClassOf(told), told.Err)
 	}
 	_, asked := errors.AsType[*url.Error](err)
 	_, answered := errors.AsType[*api.ResponseError](err)
 	if asked || answered || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return fail(hush.ErrUnauthenticated, "the login method failed before it asked Vault (%T)", err)
+	return call.Failf(hush.ErrUnauthenticated, "the login method failed before it asked Vault (%T)", err)
 }
 
 // renew asks for more time for l. Where none is granted, because the token has
@@ -102,7 +104,7 @@ func (s *session) renew(ctx context.Context, l *login) error {
 		return err
 	}
 	if secret == nil || secret.Auth == nil {
-		return fail(hush.ErrUnavailable, "the renewal of the token was answered without its terms")
+		return call.Failf(hush.ErrUnavailable, "the renewal of the token was answered without its terms")
 	}
 	t := newTerms(secret.Auth.LeaseDuration, secret.Auth.Renewable, start).after(old)
 	if t.ttl == 0 { // which is no answer to a renewal
@@ -124,13 +126,13 @@ func (s *session) isDead(ctx context.Context, l *login) bool {
 // alive reports whether Vault still knows the token of l.
 func (s *session) alive(ctx context.Context, l *login) (bool, error) {
 	_, err := l.client.Get().Auth().Token().LookupSelfWithContext(ctx)
-	if read := s.read.Load(); forbidden(err) && read != nil {
+	if read := s.read.Load(); isForbidden(err) && read != nil {
 		// It may not be allowed to look itself up. This takes any right at the mount,
 		// and the session's tokens have one.
 		_, err = l.get(ctx, "sys/internal/ui/mounts/"+*read, nil)
 	}
-	if err == nil || refused(err) {
-		return !forbidden(err), nil
+	if err == nil || isRefused(err) {
+		return !isForbidden(err), nil
 	}
 	return false, err
 }
@@ -148,7 +150,7 @@ func (s *session) force(ctx context.Context, used *login) (*login, error) {
 		s.noteForced(false)
 		return used, nil //nolint:nilerr // the 403 stands, and the token goes on
 	case err == nil && l.token.Equal(used.token):
-		err = fail(hush.ErrUnauthenticated, "the token is expired, revoked or unknown to Vault, and there is no other")
+		err = call.Failf(hush.ErrUnauthenticated, "the token is expired, revoked or unknown to Vault, and there is no other")
 	}
 	if err != nil {
 		used.dead.Store(true)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -117,4 +118,15 @@ func made(t *testing.T, opts *vault.ClientOptions) *api.Client {
 	require.NoError(t, err)
 	t.Cleanup(client.CloneConfig().HttpClient.CloseIdleConnections)
 	return client
+}
+
+func writeFile(t *testing.T, path, text string) string {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func newFile(t *testing.T, text string) string {
+	t.Helper()
+	return writeFile(t, filepath.Join(t.TempDir(), "credential"), text)
 }

@@ -7,9 +7,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault/internal/call"
 )
 
-var errUnreadable = &failure{hush.ErrUnavailable, errors.New("the answer cannot be read")}
+var errUnreadable = call.Fail(hush.ErrUnavailable, errors.New("the answer cannot be read"))
 
 // object returns data, which must be a JSON object, with its keys sorted and no
 // more escapes than JSON needs, so that the same secret is always the same bytes.

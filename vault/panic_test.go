@@ -13,8 +13,11 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
+
+const loginCanary = "canary-hunter2"
 
 // A panicking method panics with value, until value is nil. Then it logs in with token.
 type panicking struct {
@@ -78,8 +81,8 @@ func TestAPanicOfTheHTTPClientIsAnError(t *testing.T) {
 	server.Mount("secret", vaulttest.KV2)
 	_, wrapped := server.AppRole("approle", "app", nil)
 	for path, auth := range map[string]api.AuthMethod{
-		"/v1/sys/internal/ui/mounts/secret": vault.Token(hush.NewValue([]byte(server.Token(nil)))),
-		"/v1/auth/approle/login":            vault.AppRole(&vault.AppRoleOptions{RoleID: "app", SecretID: hush.NewValue([]byte(wrapped))}),
+		"/v1/sys/internal/ui/mounts/secret": auth.Token(auth.Value(hush.NewValue([]byte(server.Token(nil))))),
+		"/v1/auth/approle/login":            auth.AppRole("app", &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrapped)))}),
 	} {
 		config := api.DefaultConfig()
 		config.Address, config.MaxRetries = server.URL(), 0

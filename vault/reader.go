@@ -12,6 +12,8 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // ReaderOptions are the settings of a Reader.
@@ -91,15 +93,15 @@ func (r *Reader) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
 	limited, cancel := limit.Context(ctx, r.timeout, "Vault")
 	defer cancel()
-	limited, x := withExchange(limited)
+	limited, x := route.WithStatusRecorder(limited)
 	secret, err := r.read(limited, ref.Key(), ref)
 	if err != nil {
-		f := judge(ctx, limited, x, err)
-		return hush.Secret{}, hush.NewError(name, ref, f.class, f.cause)
+		e := classify(ctx, limited, x, err)
+		return hush.Secret{}, hush.NewError(source, ref, e.Class, e.Err)
 	}
 	return ref.Select(secret)
 }
@@ -107,9 +109,9 @@ func (r *Reader) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 func (r *Reader) read(ctx context.Context, whole, ref hush.Ref) (hush.Secret, error) {
 	switch {
 	case r.session.fault != nil:
-		return hush.Secret{}, fail(hush.ErrUnavailable, "%w", r.session.fault)
+		return hush.Secret{}, call.Failf(hush.ErrUnavailable, "%w", r.session.fault)
 	case whole.Version != "" || whole.Stage != "":
-		return hush.Secret{}, fail(hush.ErrUnsupported, "what is leased has no versions and no stages")
+		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "what is leased has no versions and no stages")
 	}
 	if err := checkName(whole); err != nil {
 		return hush.Secret{}, err
@@ -133,12 +135,12 @@ func (r *Reader) checkMount(full string) error {
 		}
 		for folder := range strings.SplitSeq(path.Dir(below), "/") {
 			if isApart(folder) {
-				return fail(hush.ErrDenied, "%s/ below %q holds Vault's own workings if that is a namespace, and is never read", folder, mount)
+				return call.Failf(hush.ErrDenied, "%s/ below %q holds Vault's own workings if that is a namespace, and is never read", folder, mount)
 			}
 		}
 		return nil
 	}
-	return fail(hush.ErrDenied, "the path is below none of the mounts that may be read here: %s", r.list())
+	return call.Failf(hush.ErrDenied, "the path is below none of the mounts that may be read here: %s", r.list())
 }
 
 func (r *Reader) list() string {

@@ -12,6 +12,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 func TestAStandbyLeadsToTheActiveNode(t *testing.T) {
@@ -124,7 +125,7 @@ func TestAStandbyOfUnknownNodes(t *testing.T) {
 	assert.Len(t, live.requests(), 1)
 	assert.Empty(t, stranger.requests())
 
-	p := vault.New(connect(t, standby.URL, nobody(t)), &vault.Options{KV: 1, Auth: vault.Token(hush.NewValue([]byte(nodeToken)))})
+	p := vault.New(connect(t, standby.URL, nobody(t)), &vault.Options{KV: 1, Auth: auth.Token(auth.Value(hush.NewValue([]byte(nodeToken))))})
 	_, err := p.Get(t.Context(), hush.Name("app"))
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 	assert.Empty(t, stranger.requests())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -164,7 +165,7 @@ func TestWhoWaitsForALoginHasItsLastAnswer(t *testing.T) {
 	client.SetMaxRetries(1)
 	client.SetMinRetryWait(time.Minute)
 	client.SetMaxRetryWait(time.Minute)
-	p := vault.New(client, &vault.Options{KV: 2, Timeout: 300 * time.Millisecond, Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: "x"})})
+	p := vault.New(client, &vault.Options{KV: 2, Timeout: 300 * time.Millisecond, Auth: auth.AppRole("x", nil)})
 	_, err := p.Get(t.Context(), dbProd)
 	assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "%v", err)
 }

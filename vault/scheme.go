@@ -13,6 +13,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/params"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 // defaultPort is Vault's own. A URL of the scheme vault has it, as one of https does
@@ -65,27 +66,13 @@ var parameters = []string{
 //
 // A parameter that the chosen method does not use is an error, and so is a
 // credential anywhere in the URL. The provider that Open returns has a Close.
-func Scheme(methods ...Method) hush.Scheme {
-	s := schemer{methods: append(slices.Clone(methods), builtin()...)}
-	return hush.Scheme{Name: name, Open: s.open}
-}
-
-// A Method is an auth method of a URL.
-type Method struct {
-	// Name is what the parameter auth chooses it by.
-	Name string
-
-	// Params are the parameters that it takes. Their names must not be those of
-	// credentials, which are refused.
-	Params []string
-
-	// Open returns the method for those of Params that the URL has. It contacts
-	// nobody.
-	Open func(params map[string]string) (api.AuthMethod, error)
+func Scheme(methods ...auth.Method) hush.Scheme {
+	s := schemer{methods: append(slices.Clone(methods), auth.Methods()...)}
+	return hush.Scheme{Name: source, Open: s.open}
 }
 
 // A schemer opens URLs with its methods.
-type schemer struct{ methods []Method }
+type schemer struct{ methods []auth.Method }
 
 func (s schemer) open(_ context.Context, u *url.URL) (hush.Provider, error) {
 	v := params.ParseHost(u, s.known()...)

@@ -16,9 +16,10 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
-func openURL(t *testing.T, text string, methods ...vault.Method) (hush.Provider, error) {
+func openURL(t *testing.T, text string, methods ...auth.Method) (hush.Provider, error) {
 	t.Helper()
 	u, err := url.Parse(text)
 	require.NoError(t, err, text)
@@ -124,12 +125,12 @@ func TestSchemeLogsIn(t *testing.T) {
 func TestSchemeOfFurtherMethods(t *testing.T) {
 	noVault(t)
 	fails := errors.New("no region")
-	aws := vault.Method{Name: "aws", Params: []string{"role", "region"}, Open: func(params map[string]string) (api.AuthMethod, error) {
+	aws := auth.Method{Name: "aws", Params: []string{"role", "region"}, Open: func(params map[string]string) (api.AuthMethod, error) {
 		if params["region"] == "" {
 			return nil, fails
 		}
 		assert.Equal(t, map[string]string{"role": "r", "region": "x"}, params)
-		return vault.Token(hush.NewValue([]byte("t"))), nil
+		return auth.Token(auth.Value(hush.NewValue([]byte("t")))), nil
 	}}
 	_, err := openURL(t, "vault://a/kv?auth=aws&role=r&region=x", aws)
 	require.NoError(t, err)
@@ -185,11 +186,11 @@ func TestSchemeRefuses(t *testing.T) {
 		"vault://a?mounts=sys":                          "Vault's own workings",
 		"vault://a/auth/kv":                             "Vault's own workings",
 		"vault://a/kv//x":                               "empty segment",
-		"vault://a/" + clientCanary + "//x":             "the mount is not valid: it has an empty segment",
+		"vault://a/" + clientCanary + "//x":             "the mount is not valid: empty path segment",
 		"vault://a/sys/" + clientCanary:                 "the mount is not a store: sys/",
-		"vault://a?mounts=kv,.." + "%2F" + clientCanary: `the segment ".."`,
+		"vault://a?mounts=kv,.." + "%2F" + clientCanary: `segment ".."`,
 		"vault://a/kv?auth=kubernetes&role=r&auth_mount=auth/" + clientCanary: "auth/ before it",
-		"vault://a/kv/../sys":                                                  `the segment ".."`,
+		"vault://a/kv/../sys":                                                  `segment ".."`,
 		"vault://a/kv?tls=hunter2":                                             `"tls" is true or false`,
 		"vault:?tls=false":                                                     "goes with a host",
 		"vault://a/kv?tls=false&ca_file=f":                                     "about TLS",
@@ -211,7 +212,7 @@ func TestSchemeRefuses(t *testing.T) {
 		"vault://a/kv?auth=kubernetes&role=r&auth_mount=auth/k":                "auth/ before it",
 		"vault://a/kv?auth=jwt":                                                `"jwt_file" or "jwt_env"`,
 		"vault://a/kv?auth=jwt&jwt_env=A&jwt_file=B":                           "both given",
-		"vault://a/kv?auth=jwt&jwt_env=A&auth_mount=../sys":                    `the segment ".."`,
+		"vault://a/kv?auth=jwt&jwt_env=A&auth_mount=../sys":                    `segment ".."`,
 		"vault://a/kv?auth=hunter2":                                            "none of approle, jwt, kubernetes, token, token_file",
 		"vault://" + strings.Repeat("a:1,", 16) + "a:1/kv?auth=token":          "more than 16 addresses",
 	} {

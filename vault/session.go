@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +11,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/hidden"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 const (
@@ -51,9 +52,9 @@ func newSession(client *api.Client, method api.AuthMethod, timeout time.Duration
 		s.timeout = defaultTimeout // of what is done for several callers
 	}
 	if method == nil {
-		method = &clientToken{client: client, user: userToken(client)}
+		method = newClientToken(client)
 	}
-	guarded, fault := guard(client)
+	guarded, fault := route.Guard(client)
 	s.method, s.client, s.fault = hidden.New(method), hidden.New(guarded), fault
 	return s
 }
@@ -61,7 +62,7 @@ func newSession(client *api.Client, method api.AuthMethod, timeout time.Duration
 // ready returns the login to use, and logs in or renews it first where it is time.
 // While it can still be used, one caller waits for its renewal and no other does.
 func (s *session) ready(ctx context.Context) (*login, error) {
-	moved := changed(s.method.Get()) // may look at a file
+	moved := tokenChanged(s.method.Get()) // may look at a file
 	s.mu.Lock()
 	now := s.now()
 	if moved {
@@ -82,7 +83,7 @@ func (s *session) ready(ctx context.Context) (*login, error) {
 	s.mu.Unlock()
 	next, err := w.waitFor(ctx, usable)
 	if err != nil && usable && ctx.Err() == nil {
-		record(ctx, 0) // what the renewal was answered says nothing of the read
+		route.SetStatus(ctx, 0) // what the renewal was answered says nothing of the read
 		return l, nil
 	}
 	return next, err
@@ -116,18 +117,11 @@ func (s *session) due(l *login, now clock.Instant) bool {
 	return t.renewable && now.Reached(t.renew) && now.Reached(s.retry)
 }
 
-// changed reports whether method has another token now than the one that it gave
-// last.
-func changed(method api.AuthMethod) bool {
-	watched, ok := method.(interface{ changed() bool })
-	return ok && watched.changed()
-}
-
 // begin starts the one login or renewal that goes on. s.mu is held.
 func (s *session) begin(ctx context.Context, fn func(context.Context) (*login, error)) *work[*login] {
 	var w *work[*login]
 	w = begin(ctx, s.now, s.timeout, func(ctx context.Context) (*login, error) {
-		l, err := caught(ctx, fn)
+		l, err := call.Recover(ctx, fn)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.pending == w { // else a freeze outlived it
@@ -146,8 +140,8 @@ func (s *session) settle(l *login, err error) {
 		return
 	}
 	s.refusal = nil // an outage says nothing of the credential
-	if f, ok := errors.AsType[*failure](err); ok && f.class != hush.ErrUnavailable {
-		s.refusal = f
+	if hush.ClassOf(err) != hush.ErrUnavailable {
+		s.refusal = err
 	}
 	s.wait = min(max(2*s.wait, firstWait), longest)
 	s.retry = s.now().Add(s.wait)
@@ -157,10 +151,10 @@ func (s *session) settle(l *login, err error) {
 func (s *session) advance(ctx context.Context, l *login, usable bool) (*login, error) {
 	if usable {
 		err := s.renew(ctx, l)
-		if !refused(err) {
+		if !isRefused(err) {
 			return l, err
 		}
-		if forbidden(err) && s.isDead(ctx, l) {
+		if isForbidden(err) && s.isDead(ctx, l) {
 			l.dead.Store(true) // and what was leased to it
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -38,7 +39,7 @@ func logIn(t *testing.T, opts *vaulttest.TokenOptions) loggedIn {
 	roleID, secretID := server.AppRole("approle", "app", opts)
 	p := vault.New(server.Client(), &vault.Options{
 		KV: 2, Timeout: 20 * time.Second,
-		Auth: vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))}),
+		Auth: auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))}),
 	})
 	p.SetClock(h.Now)
 	return loggedIn{p, h, server}

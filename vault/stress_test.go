@@ -18,6 +18,7 @@ import (
 	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -174,7 +175,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	server.Mount("database", vaulttest.Database)
 	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Second})
 	roleID, secretID := server.AppRole("approle", "app", &vaulttest.TokenOptions{TTL: 2 * time.Second, MaxTTL: 3 * time.Second})
-	auth := vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secretID))})
+	auth := auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))})
 	client, open := counted(t, server)
 	p := vault.New(client, &vault.Options{Auth: auth})
 	reader := vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"database"}, Auth: auth})

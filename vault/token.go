@@ -2,154 +2,97 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
-	"math"
-	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault/auth"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
-// Token returns the method of a token that the program has. Login asks Vault what
-// is left of its life, so that it can be renewed; that spends one use of a token with
-// a number of uses. A token that may not look itself up has an unknown life, and is
-// used until Vault refuses it.
+// A TokenWatcher is an api.AuthMethod that can learn that its credential was replaced
+// while the token from the last Login is still valid. The methods of package vault/auth
+// that read a token from a file or an environment variable implement it.
 //
-// An empty token is ErrUnauthenticated at Login.
-func Token(v hush.Value) api.AuthMethod {
-	return tokenOf{credential{what: "token", value: v}}
+// It is optional. If the method of Options.Auth or ReaderOptions.Auth implements it, each
+// read calls TokenChanged first, and logs in again if that is true.
+type TokenWatcher interface {
+	api.AuthMethod
+
+	// TokenChanged reports whether Login would now return another token than at its last
+	// call. It must be fast, must not contact Vault, and must be safe for concurrent use.
+	TokenChanged() bool
 }
 
-type tokenOf struct{ credential }
-
-// Login returns the token with what Vault says of its life.
-func (t tokenOf) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
-	token, err := t.findToken()
-	if err != nil {
-		return nil, err
-	}
-	return lookUp(ctx, client, token)
+func tokenChanged(method api.AuthMethod) bool {
+	watcher, ok := method.(TokenWatcher)
+	return ok && watcher.TokenChanged()
 }
 
-// TokenEnv returns the method of a token in the environment variable called name,
-// which is read for each login and otherwise serves as [Token] does. The variable is
-// watched: another token in it is used from the next read on.
-//
-// A variable that is unset or empty is ErrUnauthenticated at Login.
-func TokenEnv(name string) api.AuthMethod {
-	return &tokenEnv{credential: credential{what: "token", env: name}}
-}
-
-type tokenEnv struct {
-	credential
-	last lastToken
-}
-
-// Login returns the token of the variable with what Vault says of its life.
-func (t *tokenEnv) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
-	if t.env == "" {
-		return nil, errUnable("the environment variable of the token has no name")
-	}
-	token, err := t.findToken()
-	if err != nil {
-		return nil, err
-	}
-	t.last.set(token)
-	return lookUp(ctx, client, token)
-}
-
-// changed reports whether the variable holds a token, and another than the last.
-func (t *tokenEnv) changed() bool {
-	token, err := t.findToken()
-	return err == nil && !t.last.is(token)
-}
-
-// A clientToken is the method of the token that the program's client has, which is
-// VAULT_TOKEN's unless the program set another. If the client has none, it is the
-// method of the token of "vault login".
+// A clientToken is the login method of the token that the program's client has, which is
+// that of VAULT_TOKEN unless the program set another. If the client has no token, it is
+// the method of the token that "vault login" stored.
 type clientToken struct {
 	client *api.Client
-	last   lastToken
-	user   *tokenFile // nil: not for this client
+	path   string         // of the token of "vault login"; empty if client must not use it
+	stored api.AuthMethod // for the token in that file
+
+	mu   sync.Mutex
+	last hush.Value // the client's token at the last Login
 }
 
-// Login returns the token with what Vault says of its life.
+// newClientToken returns the method of client's token. The file ~/.vault-token belongs to
+// the address of VAULT_ADDR or VAULT_AGENT_ADDR, as for the vault command: a configuration
+// file that names another host must not receive its token.
+func newClientToken(client *api.Client) *clientToken {
+	t := &clientToken{client: client}
+	home, err := os.UserHomeDir()
+	if err == nil && route.FromEnvironment(client) {
+		t.path = filepath.Join(home, ".vault-token")
+		t.stored = auth.Token(auth.File(t.path))
+	}
+	return t
+}
+
+// Login returns the token with its TTL.
 func (t *clientToken) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
 	token, err := t.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return lookUp(ctx, client, token)
+	return auth.Token(auth.Value(token)).Login(ctx, client)
 }
 
-func (t *clientToken) find(ctx context.Context) (string, error) {
-	text := t.client.Token()
-	t.last.set(text)
+func (t *clientToken) find(ctx context.Context) (hush.Value, error) {
+	token := hush.NewValue([]byte(t.client.Token()))
+	t.mu.Lock()
+	t.last = token
+	t.mu.Unlock()
 	switch {
-	case text != "":
-		return credential{what: "client's token", value: hush.NewValue([]byte(text))}.findToken()
-	case t.user == nil:
-		return "", errUnable("the client has no token: set VAULT_TOKEN, or configure an auth method")
-	case !t.user.exists():
-		return "", errUnable("the client has no token: set VAULT_TOKEN, run vault login, or configure an auth method")
+	case token.Len() > 0:
+		return token, nil
+	case t.path == "":
+		return hush.Value{}, call.Failf(hush.ErrUnauthenticated, "the client has no token: set VAULT_TOKEN, or configure an auth method")
 	}
-	secret, err := t.user.Login(ctx, nil)
+	if _, err := os.Stat(t.path); err != nil {
+		return hush.Value{}, call.Failf(hush.ErrUnauthenticated, "the client has no token: set VAULT_TOKEN, run vault login, or configure an auth method")
+	}
+	secret, err := t.stored.Login(ctx, nil)
 	if err != nil {
-		return "", err
+		return hush.Value{}, err
 	}
-	return secret.Auth.ClientToken, nil
+	return hush.NewValue([]byte(secret.Auth.ClientToken)), nil
 }
 
-// changed reports whether there is another token than at the last Login.
-func (t *clientToken) changed() bool {
-	text := t.client.Token()
-	return !t.last.is(text) || text == "" && t.user != nil && t.user.changed()
-}
-
-// A lastToken is the token of the last Login.
-type lastToken struct {
-	mu    sync.Mutex
-	value hush.Value
-}
-
-func (l *lastToken) set(token string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.value = hush.NewValue([]byte(token))
-}
-
-func (l *lastToken) is(token string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.value.Reveal() == token
-}
-
-// lookUp returns token as the answer of a login, with the life that Vault says it has
-// left. It asks that with the token itself.
-func lookUp(ctx context.Context, client *api.Client, token string) (*api.Secret, error) {
-	found, err := withToken(client, token).Auth().Token().LookupSelfWithContext(ctx)
-	switch {
-	case answeredWith(err, http.StatusForbidden):
-		return bearer(token), nil // not allowed to, or dead: the first read will tell
-	case err != nil:
-		return nil, err
-	case found == nil:
-		return nil, unable(hush.ErrUnavailable, "Vault answered the token's look-up with nothing")
-	}
-	seconds, ok := found.Data["ttl"].(json.Number)
-	ttl, err := seconds.Int64()
-	if !ok || err != nil || ttl < 0 {
-		return nil, unable(hush.ErrUnavailable, "Vault answered the token's look-up with a life that is no number of seconds")
-	}
-	secret := bearer(token)
-	secret.Auth.LeaseDuration = int(min(ttl, math.MaxInt32))
-	secret.Auth.Renewable, _ = found.Data["renewable"].(bool)
-	return secret, nil
-}
-
-// bearer returns token as the answer of a login that says nothing of its life.
-func bearer(token string) *api.Secret {
-	return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}
+// TokenChanged implements TokenWatcher.
+func (t *clientToken) TokenChanged() bool {
+	token := t.client.Token()
+	t.mu.Lock()
+	changed := token != t.last.Reveal()
+	t.mu.Unlock()
+	return changed || token == "" && t.path != "" && tokenChanged(t.stored)
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/params"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 // absent is the provider of a Vault that nobody gave the address of.
@@ -22,9 +26,9 @@ func absent(err error) hush.Provider {
 			return hush.Secret{}, err
 		}
 		if err := ctx.Err(); err != nil {
-			return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+			return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 		}
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrAbsent, cause)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrAbsent, cause)
 	})
 }
 
@@ -89,4 +93,63 @@ func isPlain(u *url.URL, v *params.Values) bool {
 		}
 	}
 	return true
+}
+
+// auth returns how a URL with these parameters logs in; nil is by the client's token.
+// What is wrong it adds to v.
+func (s schemer) auth(v *params.Values) api.AuthMethod {
+	chosen := v.Text("auth")
+	switch {
+	case chosen != "":
+	case v.Has("token_file"):
+		chosen = "token_file"
+	default:
+		chosen = "token"
+	}
+	i := slices.IndexFunc(s.methods, func(m auth.Method) bool { return m.Name == chosen })
+	if i < 0 {
+		v.Add(fmt.Errorf("parameter %q is none of %s", "auth", strings.Join(s.names(), ", ")))
+		return nil
+	}
+	taken := s.taken(v, s.methods[i])
+	if v.Err() != nil { // what a method needs may be among what is wrong
+		return nil
+	}
+	method, err := s.methods[i].Open(taken)
+	if err != nil {
+		v.Add(fmt.Errorf("auth=%s: %w", chosen, err))
+	}
+	return method
+}
+
+// taken returns the parameters that m takes, and adds to v those that nobody does.
+func (s schemer) taken(v *params.Values, m auth.Method) map[string]string {
+	taken, given := map[string]string{}, v.All()
+	for _, key := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case slices.Contains(m.Params, key):
+			taken[key] = given[key]
+		case slices.Contains(parameters, key):
+		case v.Has("auth"):
+			v.Add(fmt.Errorf("parameter %q is not used by auth=%s", key, m.Name))
+		default:
+			v.Add(fmt.Errorf("parameter %q needs another: auth, as one of %s", key, strings.Join(s.takers(key), ", ")))
+		}
+	}
+	return taken
+}
+
+func (s schemer) names() []string {
+	names := []string{}
+	for _, m := range s.methods {
+		names = append(names, m.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// takers returns the names of the methods that take a parameter.
+func (s schemer) takers(key string) []string {
+	takes := schemer{slices.DeleteFunc(slices.Clone(s.methods), func(m auth.Method) bool { return !slices.Contains(m.Params, key) })}
+	return takes.names()
 }

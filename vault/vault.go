@@ -51,10 +51,12 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 const (
-	name           = "vault"
+	source         = call.Source
 	defaultMount   = "secret"
 	defaultTimeout = 5 * time.Second
 )
@@ -132,15 +134,15 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
 	limited, cancel := limit.Context(ctx, p.timeout, "Vault")
 	defer cancel()
-	limited, x := withExchange(limited)
+	limited, x := route.WithStatusRecorder(limited)
 	secret, err := p.read(limited, ref.Key())
 	if err != nil {
-		f := judge(ctx, limited, x, err)
-		return hush.Secret{}, hush.NewError(name, ref, f.class, f.cause)
+		e := classify(ctx, limited, x, err)
+		return hush.Secret{}, hush.NewError(source, ref, e.Class, e.Err)
 	}
 	return ref.Select(secret)
 }

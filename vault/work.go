@@ -8,6 +8,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/vault/internal/call"
+	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 // A work is something that is done once for all who wait for it. It is detached
@@ -19,39 +21,26 @@ type work[T any] struct {
 	about    T             // what it replaces, or the zero value
 	got      T             // and err: set before done is closed
 	err      error
-	x        *exchange // what its requests were answered
+	x        *route.StatusRecorder // what its requests were answered
 }
 
-var errGone = &failure{hush.ErrUnavailable, errors.New("the login method ended its goroutine")}
+var errGone = call.Fail(hush.ErrUnavailable, errors.New("the login method ended its goroutine"))
 
-// begin starts fn. An error of it is made a *failure, because whose limit it was
+// begin starts fn. An error of it is classified, because whose limit it was
 // that ended it is known here alone.
 func begin[T any](ctx context.Context, now clock.Func, timeout time.Duration, fn func(context.Context) (T, error)) *work[T] {
 	detached := context.WithoutCancel(ctx)
 	limited, cancel := limit.Context(detached, timeout, "Vault")
-	limited, x := withExchange(limited)
+	limited, x := route.WithStatusRecorder(limited)
 	w := &work[T]{done: make(chan struct{}), cancel: cancel, deadline: now().Add(timeout), err: errGone, x: x}
 	go func() {
 		defer close(w.done)
 		defer cancel()
 		if w.got, w.err = fn(limited); w.err != nil {
-			w.err = judge(detached, limited, x, w.err)
+			w.err = classify(detached, limited, x, w.err)
 		}
 	}()
 	return w
-}
-
-// caught returns the result of fn. It turns a panic of the login method, or of the
-// program's HTTP client, into an error: fn runs in a goroutine of ours, where no caller
-// could recover, and the panic would end the process. The error has only the type of
-// the panic's value, because its text may hold a credential.
-func caught[T any](ctx context.Context, fn func(context.Context) (T, error)) (got T, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fail(hush.ErrUnavailable, "the login method or the HTTP client panicked with a value of type %T", v)
-		}
-	}()
-	return fn(ctx)
 }
 
 // waitFor waits for w; with something in hand, for half of the time that there is,
@@ -81,7 +70,7 @@ func (w *work[T]) wait(ctx context.Context) (T, error) {
 	case <-w.done:
 		return w.got, w.err
 	case <-ctx.Done():
-		record(ctx, int(w.x.last.Load()))
+		route.SetStatus(ctx, w.x.Last())
 		var none T
 		return none, ctx.Err()
 	}

@@ -4,14 +4,14 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush/internal/clock"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 // Method makes auth=aws known to [vault.Scheme], with the parameters role,
 // auth_mount, server_id, region, profile, role_arn and external_id, each as in
 // Options; auth_mount is Mount.
-func Method() vault.Method {
-	return vault.Method{
+func Method() auth.Method {
+	return auth.Method{
 		Name:   "aws",
 		Params: []string{"role", "auth_mount", "server_id", "region", "profile", "role_arn", "external_id"},
 		Open:   open,

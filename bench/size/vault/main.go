@@ -14,6 +14,7 @@ import (
 	"github.com/hush-secrets/hush/env"
 	"github.com/hush-secrets/hush/extension"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 func main() {
@@ -23,7 +24,7 @@ func main() {
 		logger.Fatal("no client", zap.Error(err))
 	}
 	secrets := cachettl.New(chain.New([]chain.Link{
-		{Name: "vault", Provider: vault.New(client, &vault.Options{Auth: vault.Kubernetes("app", nil)})},
+		{Name: "vault", Provider: vault.New(client, &vault.Options{Auth: auth.Kubernetes("app", nil)})},
 		{Name: "extension", Provider: extension.New(nil)},
 		{Name: "env", Provider: env.New(nil)},
 	}, &chain.Options{Logger: logger}), 5*time.Minute, nil)

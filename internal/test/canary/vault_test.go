@@ -15,6 +15,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/chain"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -80,9 +81,9 @@ func startVaultProgram(t *testing.T, server *vaulttest.Server) *vaultProgram {
 	roleID, secretID := server.AppRole("approle", "app", nil)
 	wrapping := server.WrapSecretID("approle", "app", 0, 0)
 	approle := func(secret string, wrapped bool) api.AuthMethod {
-		return vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(secret)), Wrapped: wrapped})
+		return auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secret))), Wrapped: wrapped})
 	}
-	jwt := vault.JWT("app", &vault.JWTOptions{JWT: hush.NewValue([]byte(token))})
+	jwt := auth.JWT("app", &auth.JWTOptions{JWT: auth.Value(hush.NewValue([]byte(token)))})
 	reader := vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"db"}, Auth: approle(secretID, false), RevokeOnClose: true})
 	p := startChain(t, []chain.Link{
 		{Name: "leases", Provider: reader},

@@ -27,6 +27,7 @@ import (
 	"github.com/hush-secrets/hush/internal/test/faultproxy"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -131,7 +132,7 @@ func vaultServer(t *testing.T) *vaulttest.Server {
 
 // openVault answers with the one field that the store's secrets have.
 func openVault(client *api.Client, limit time.Duration) hush.Provider {
-	method := vault.JWT("app", &vault.JWTOptions{JWT: hush.NewValue([]byte(token))})
+	method := auth.JWT("app", &auth.JWTOptions{JWT: auth.Value(hush.NewValue([]byte(token)))})
 	provider := vault.New(client, &vault.Options{Auth: method, Timeout: limit})
 	return hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		ref.Field = "value"

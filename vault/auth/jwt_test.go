@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"os"
@@ -8,13 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 func TestKubernetesReadsTheJWTForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, "first\n")
-	method := vault.Kubernetes("app", &vault.JWTOptions{JWTFile: path})
+	method := auth.Kubernetes("app", &auth.JWTOptions{JWT: auth.File(path)})
 	assert.Equal(t, "new-token", s.logsIn(t, method))
 	// As the kubelet does it: a new file under the old name.
 	require.NoError(t, os.Rename(newFile(t, "second"), path))
@@ -28,23 +28,23 @@ func TestKubernetesReadsTheJWTForEachLogin(t *testing.T) {
 
 func TestKubernetesOutsideAPod(t *testing.T) {
 	s := newLoginServer(t)
-	s.refuses(t, vault.Kubernetes("app", nil), hush.ErrUnauthenticated,
+	s.refuses(t, auth.Kubernetes("app", nil), hush.ErrUnauthenticated,
 		`the file "/var/run/secrets/kubernetes.io/serviceaccount/token" with the JWT does not exist`)
-	s.refuses(t, vault.Kubernetes("", nil), hush.ErrUnauthenticated, "no role")
+	s.refuses(t, auth.Kubernetes("", nil), hush.ErrUnauthenticated, "no role")
 	assert.Empty(t, s.asked(""))
 }
 
 func TestJWT(t *testing.T) {
 	t.Setenv("HUSHTEST_JWT", "of the variable")
-	for want, opts := range map[string]*vault.JWTOptions{
-		"of Options":      {JWT: hush.NewValue([]byte("of Options\n"))},
-		"of the file":     {JWTFile: newFile(t, "of the file\n")},
-		"of the variable": {JWTEnv: "HUSHTEST_JWT"},
+	for want, opts := range map[string]*auth.JWTOptions{
+		"of Options":      {JWT: auth.Value(hush.NewValue([]byte("of Options\n")))},
+		"of the file":     {JWT: auth.File(newFile(t, "of the file\n"))},
+		"of the variable": {JWT: auth.Env("HUSHTEST_JWT")},
 	} {
 		s := newLoginServer(t)
-		s.logsIn(t, vault.JWT("", opts))
-		s.logsIn(t, vault.JWT("ci", opts))
-		s.logsIn(t, vault.Kubernetes("ci", opts))
+		s.logsIn(t, auth.JWT("", opts))
+		s.logsIn(t, auth.JWT("ci", opts))
+		s.logsIn(t, auth.Kubernetes("ci", opts))
 		calls := s.asked("")
 		require.Len(t, calls, 3)
 		assert.Equal(t, "auth/jwt/login", calls[0].path)
@@ -54,20 +54,16 @@ func TestJWT(t *testing.T) {
 	}
 }
 
-func TestJWTOptionsThatCannotWork(t *testing.T) {
-	value := canaryValue("")
-	for says, opts := range map[string]*vault.JWTOptions{
-		"JWT and JWTFile are both set, and only one":    {JWT: value, JWTFile: "f"},
-		"JWT and JWTEnv are both set, and only one":     {JWT: value, JWTEnv: "E"},
-		"JWTFile and JWTEnv are both set, and only one": {JWTFile: "f", JWTEnv: "E"},
-		`"HUSHTEST_NOT_SET" with the JWT is not set`:    {JWTEnv: "HUSHTEST_NOT_SET"},
-		"the JWT is more than one line of text":         {JWT: canaryValue("\nx")},
+func TestJWTRejectsInvalidOptions(t *testing.T) {
+	for want, jwt := range map[string]auth.Credential{
+		`"HUSHTEST_NOT_SET" with the JWT is not set`: auth.Env("HUSHTEST_NOT_SET"),
+		"the JWT is not a single line of text":       auth.Value(canaryValue("\nx")),
 	} {
 		s := newLoginServer(t)
-		s.refuses(t, vault.JWT("", opts), hush.ErrUnauthenticated, says)
-		s.refuses(t, vault.Kubernetes("app", opts), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.JWT("", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
+		s.refuses(t, auth.Kubernetes("app", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
 		assert.Empty(t, s.asked(""))
 	}
 	s := newLoginServer(t)
-	s.refuses(t, vault.JWT("ci", nil), hush.ErrUnauthenticated, "set JWT, JWTFile or JWTEnv")
+	s.refuses(t, auth.JWT("ci", nil), hush.ErrUnauthenticated, "set JWTOptions.JWT")
 }

@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 const (
@@ -58,7 +58,7 @@ const secretIDPath = "auth/approle/role/app/secret-id"
 
 func TestWrappedSecretIDIsUnwrappedOnce(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue("-1\n"), Wrapped: true})
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("-1\n")), Wrapped: true})
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
@@ -82,7 +82,7 @@ func TestWrappedSecretIDIsUnwrappedOnce(t *testing.T) {
 func TestAnotherWrappingTokenIsUnwrappedToo(t *testing.T) {
 	s := newLoginServer(t).wraps("auth/teams/blue/role/app/custom-secret-id")
 	path := newFile(t, loginCanary+"-1")
-	method := vault.AppRole(&vault.AppRoleOptions{Mount: "teams/blue", RoleID: "r", SecretIDFile: path, Wrapped: true})
+	method := auth.AppRole("r", &auth.AppRoleOptions{Mount: "teams/blue", SecretID: auth.File(path), Wrapped: true})
 	s.logsIn(t, method)
 	writeFile(t, path, loginCanary+"-2")
 	s.logsIn(t, method)
@@ -104,13 +104,13 @@ func TestAnotherWrappingTokenIsUnwrappedToo(t *testing.T) {
 
 	// One that is not to be had ends that: it may have been taken.
 	writeFile(t, path, loginCanary+"-1")
-	s.refuses(t, method, hush.ErrUnauthenticated, "it expired, or somebody else unwrapped it")
+	s.refuses(t, method, hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 }
 
 func TestWrappingTokenOfTheVariable(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDEnv: "HUSHTEST_WRAPPED", Wrapped: true})
-	s.refuses(t, method, hush.ErrUnauthenticated, `"HUSHTEST_WRAPPED" with the wrapping token of the secret id is not set`)
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Env("HUSHTEST_WRAPPED"), Wrapped: true})
+	s.refuses(t, method, hush.ErrUnauthenticated, `"HUSHTEST_WRAPPED" with the wrapping token of the secret ID is not set`)
 	t.Setenv("HUSHTEST_WRAPPED", loginCanary)
 	s.logsIn(t, method)
 	require.NoError(t, os.Unsetenv("HUSHTEST_WRAPPED"))
@@ -128,38 +128,38 @@ func TestWrappingTokenOfAnotherOrigin(t *testing.T) {
 		"auth/approle/role/app/", "auth/approle/login", "AUTH/approle/role/app/secret-id", "/auth/approle/role/app/secret-id",
 	} {
 		s := newLoginServer(t).wraps(origin)
-		method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue(""), Wrapped: true})
-		s.refuses(t, method, hush.ErrUnauthenticated, `was not made for a secret id of the auth mount "approle"`)
+		method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
+		s.refuses(t, method, hush.ErrUnauthenticated, `was not created for a secret ID of the auth mount "approle"`)
 		assert.Len(t, s.asked(""), 1, origin)
 	}
 	for _, body := range []string{`{"data":{}}`, `{"data":{"creation_path":7}}`} {
 		s := newLoginServer(t)
 		s.answer(lookupPath, answering(http.StatusOK, body))
-		method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue(""), Wrapped: true})
-		s.refuses(t, method, hush.ErrUnauthenticated, "was not made for")
+		method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
+		s.refuses(t, method, hush.ErrUnauthenticated, "was not created for")
 	}
 }
 
 func TestWrappingTokenIsNotToBeHad(t *testing.T) {
 	method := func() api.AuthMethod {
-		return vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue(""), Wrapped: true})
+		return auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	}
 	s := newLoginServer(t)
 	s.answer(lookupPath, answering(http.StatusBadRequest, usedUp))
-	s.refuses(t, method(), hush.ErrUnauthenticated, "it expired, or somebody else unwrapped it")
+	s.refuses(t, method(), hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 	assert.Empty(t, s.asked(unwrapPath))
 
 	s = newLoginServer(t).wraps(secretIDPath)
 	s.answer(unwrapPath, answering(http.StatusBadRequest, usedUp))
-	s.refuses(t, method(), hush.ErrUnauthenticated, "it expired, or somebody else unwrapped it")
+	s.refuses(t, method(), hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 
 	s = newLoginServer(t)
 	s.answer(lookupPath, answering(http.StatusOK, ""))
-	s.refuses(t, method(), hush.ErrUnavailable, "look-up with nothing")
+	s.refuses(t, method(), hush.ErrUnavailable, "lookup is empty")
 	for _, body := range []string{``, `{"data":null}`, `{"data":{"secret_id":""}}`, `{"data":{"secret_id":{"a":"canary-hunter2"}}}`, `{"auth":{"client_token":"canary-hunter2"}}`} {
 		s = newLoginServer(t).wraps(secretIDPath)
 		s.answer(unwrapPath, answering(http.StatusOK, body))
-		s.refuses(t, method(), hush.ErrUnauthenticated, "there was no secret id")
+		s.refuses(t, method(), hush.ErrUnauthenticated, "has no secret ID")
 	}
 	for _, path := range []string{lookupPath, unwrapPath} {
 		s = newLoginServer(t).wraps(secretIDPath)
@@ -179,7 +179,7 @@ func TestWrappingTokenIsNotToBeHad(t *testing.T) {
 func TestLoginFailsAfterTheUnwrap(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	s.answer("auth/approle/login", answering(http.StatusServiceUnavailable, ""))
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue(""), Wrapped: true})
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	_, err := method.Login(t.Context(), s.client)
 	require.Error(t, err)
 	s.answer("auth/approle/login", answering(http.StatusOK, `{"auth":{"client_token":"late"}}`))
@@ -190,7 +190,7 @@ func TestLoginFailsAfterTheUnwrap(t *testing.T) {
 // What a wrapping token gives it gives once, also to a caller that cannot wait.
 func TestCallerGivesUpDuringTheUnwrap(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue(""), Wrapped: true})
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	unwrap := s.answers[unwrapPath]
 	ctx, giveUp := context.WithCancel(t.Context())
 	gaveUp := make(chan struct{})
@@ -212,7 +212,7 @@ func TestCallerGivesUpDuringTheUnwrap(t *testing.T) {
 
 func TestCallerGaveUpBeforeTheUnwrap(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue(""), Wrapped: true})
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := method.Login(ctx, s.client)

@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"net/http"
@@ -9,26 +9,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 func TestAppRole(t *testing.T) {
 	t.Setenv("HUSHTEST_SECRET_ID", "of the variable\n")
 	for name, c := range map[string]struct {
-		opts vault.AppRoleOptions
+		opts auth.AppRoleOptions
 		path string
 		want any
 	}{
-		"a value":    {vault.AppRoleOptions{SecretID: hush.NewValue([]byte("of Options"))}, "auth/approle/login", "of Options"},
-		"a file":     {vault.AppRoleOptions{SecretIDFile: newFile(t, "of the file\r\n")}, "auth/approle/login", "of the file"},
-		"a variable": {vault.AppRoleOptions{SecretIDEnv: "HUSHTEST_SECRET_ID"}, "auth/approle/login", "of the variable"},
-		"none":       {vault.AppRoleOptions{}, "auth/approle/login", nil},
-		"a mount":    {vault.AppRoleOptions{Mount: "/teams/blue/"}, "auth/teams/blue/login", nil},
+		"value":    {auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte("of Options")))}, "auth/approle/login", "of Options"},
+		"file":     {auth.AppRoleOptions{SecretID: auth.File(newFile(t, "of the file\r\n"))}, "auth/approle/login", "of the file"},
+		"variable": {auth.AppRoleOptions{SecretID: auth.Env("HUSHTEST_SECRET_ID")}, "auth/approle/login", "of the variable"},
+		"none":     {auth.AppRoleOptions{}, "auth/approle/login", nil},
+		"mount":    {auth.AppRoleOptions{Mount: "/teams/blue/"}, "auth/teams/blue/login", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newLoginServer(t)
-			c.opts.RoleID = "the-role"
-			secret, err := vault.AppRole(&c.opts).Login(t.Context(), s.client)
+			secret, err := auth.AppRole("the-role", &c.opts).Login(t.Context(), s.client)
 			require.NoError(t, err)
 			assert.Equal(t, &api.SecretAuth{ClientToken: "new-token", LeaseDuration: 60, Renewable: true}, secret.Auth)
 			require.Len(t, s.asked(c.path), 1)
@@ -45,7 +44,7 @@ func TestAppRole(t *testing.T) {
 func TestSecretIDIsReadForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, "first")
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDFile: path})
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)})
 	s.logsIn(t, method)
 	writeFile(t, path, "second")
 	s.logsIn(t, method)
@@ -55,23 +54,25 @@ func TestSecretIDIsReadForEachLogin(t *testing.T) {
 	assert.Equal(t, "second", calls[1].body["secret_id"])
 }
 
-func TestAppRoleOptionsThatCannotWork(t *testing.T) {
-	value := canaryValue("")
-	for says, opts := range map[string]*vault.AppRoleOptions{
-		"set RoleID": nil,
-		"no role id": {SecretID: value},
-		"SecretID and SecretIDFile are both set, and only one":    {RoleID: "r", SecretID: value, SecretIDFile: "f"},
-		"SecretID and SecretIDEnv are both set, and only one":     {RoleID: "r", SecretID: value, SecretIDEnv: "E", Wrapped: true},
-		"SecretIDFile and SecretIDEnv are both set, and only one": {RoleID: "r", SecretIDFile: "f", SecretIDEnv: "E"},
-		"there is nothing to unwrap":                              {RoleID: "r", Wrapped: true},
-		"the secret id is empty":                                  {RoleID: "r", SecretID: hush.NewValue([]byte("\n"))},
-		`"HUSHTEST_NOT_SET" with the secret id is not set`:        {RoleID: "r", SecretIDEnv: "HUSHTEST_NOT_SET"},
-		"the wrapping token of the secret id is JSON":             {RoleID: "r", Wrapped: true, SecretID: hush.NewValue([]byte(`{"wrap_info":{"token":"canary-hunter2"}}`))},
-		"wrapping token of the secret id has a character":         {RoleID: "r", Wrapped: true, SecretID: canaryValue(" x")},
+func TestAppRoleRejectsInvalidOptions(t *testing.T) {
+	value := auth.Value(canaryValue(""))
+	for want, c := range map[string]struct {
+		roleID string
+		opts   *auth.AppRoleOptions
+	}{
+		"no role ID to log in with":                        {"", &auth.AppRoleOptions{SecretID: value}},
+		"Wrapped requires a SecretID":                      {"r", &auth.AppRoleOptions{Wrapped: true}},
+		"the secret ID is empty":                           {"r", &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte("\n")))}},
+		"the file with the secret ID has no name":          {"r", &auth.AppRoleOptions{SecretID: auth.File("")}},
+		`"HUSHTEST_NOT_SET" with the secret ID is not set`: {"r", &auth.AppRoleOptions{SecretID: auth.Env("HUSHTEST_NOT_SET")}},
+		"the wrapping token of the secret ID is JSON": {"r", &auth.AppRoleOptions{
+			Wrapped: true, SecretID: auth.Value(hush.NewValue([]byte(`{"wrap_info":{"token":"canary-hunter2"}}`))),
+		}},
+		"wrapping token of the secret ID contains a character": {"r", &auth.AppRoleOptions{Wrapped: true, SecretID: auth.Value(canaryValue(" x"))}},
 	} {
-		t.Run(says, func(t *testing.T) {
+		t.Run(want, func(t *testing.T) {
 			s := newLoginServer(t)
-			s.refuses(t, vault.AppRole(opts), hush.ErrUnauthenticated, says)
+			s.refuses(t, auth.AppRole(c.roleID, c.opts), hush.ErrUnauthenticated, want)
 			assert.Empty(t, s.asked(""))
 		})
 	}
@@ -80,14 +81,14 @@ func TestAppRoleOptionsThatCannotWork(t *testing.T) {
 func TestAuthMounts(t *testing.T) {
 	methods := func(mount string) []api.AuthMethod {
 		return []api.AuthMethod{
-			vault.AppRole(&vault.AppRoleOptions{RoleID: "r", Mount: mount}),
-			vault.Kubernetes("r", &vault.JWTOptions{JWT: canaryValue(""), Mount: mount}),
-			vault.JWT("r", &vault.JWTOptions{JWT: canaryValue(""), Mount: mount}),
+			auth.AppRole("r", &auth.AppRoleOptions{Mount: mount}),
+			auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.Value(canaryValue("")), Mount: mount}),
+			auth.JWT("r", &auth.JWTOptions{JWT: auth.Value(canaryValue("")), Mount: mount}),
 		}
 	}
 	for mount, says := range map[string]string{
-		"..": `segment ".."`, "a/../sys": `segment ".."`, "a/./b": `segment "."`, "a//b": "an empty segment",
-		"/": "an empty segment", "a\nb": "a control character", "a\x7f": "a control character", "auth/approle": "with auth/ before it",
+		"..": `segment ".."`, "a/../sys": `segment ".."`, "a/./b": `segment "."`, "a//b": "empty path segment",
+		"/": "empty path segment", "a\nb": "a control character", "a\x7f": "a control character", "auth/approle": "remove auth/",
 	} {
 		s := newLoginServer(t)
 		for _, method := range methods(mount) {
@@ -105,11 +106,11 @@ func TestAuthMounts(t *testing.T) {
 }
 
 func TestLoginIsAnsweredWithoutAToken(t *testing.T) {
-	method := vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretID: canaryValue("")})
+	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue(""))})
 	for _, body := range []string{``, `{}`, `{"data":{"x":1}}`, `{"auth":null}`, `{"auth":{"client_token":""}}`, `{"wrap_info":{"token":"canary-hunter2"}}`} {
 		s := newLoginServer(t)
 		s.answer("auth/approle/login", answering(http.StatusOK, body))
-		s.refuses(t, method, hush.ErrUnavailable, "Vault answered the login without a token")
+		s.refuses(t, method, hush.ErrUnavailable, "the response to the login has no token")
 	}
 	s := newLoginServer(t)
 	s.answer("auth/approle/login", answering(http.StatusOK, `{"auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"canary-hunter2"}}}`))
@@ -121,7 +122,7 @@ func TestLoginIsRefused(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		s := newLoginServer(t)
 		s.answer("auth/approle/login", answering(status, `{"errors":["invalid role or secret ID"]}`))
-		_, err := vault.AppRole(&vault.AppRoleOptions{RoleID: "r"}).Login(t.Context(), s.client)
+		_, err := auth.AppRole("r", nil).Login(t.Context(), s.client)
 		var answer *api.ResponseError
 		require.ErrorAs(t, err, &answer)
 		assert.Equal(t, status, answer.StatusCode)

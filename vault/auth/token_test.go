@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 func TestTokenAsksForItsLife(t *testing.T) {
@@ -29,7 +29,7 @@ func TestTokenAsksForItsLife(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newLoginServer(t)
 			s.answer("auth/token/lookup-self", answering(http.StatusOK, `{"data":`+c.data+`}`))
-			secret, err := vault.Token(canaryValue("\n")).Login(t.Context(), s.client)
+			secret, err := auth.Token(auth.Value(canaryValue("\n"))).Login(t.Context(), s.client)
 			require.NoError(t, err)
 			want := &api.Secret{Auth: &api.SecretAuth{ClientToken: loginCanary, LeaseDuration: c.ttl, Renewable: c.renewable}}
 			assert.Equal(t, want, secret)
@@ -43,7 +43,7 @@ func TestTokenAsksForItsLife(t *testing.T) {
 func TestTokenThatMayNotLookItselfUp(t *testing.T) {
 	s := newLoginServer(t)
 	s.answer("auth/token/lookup-self", answering(http.StatusForbidden, `{"errors":["permission denied"]}`))
-	secret, err := vault.Token(canaryValue("")).Login(t.Context(), s.client)
+	secret, err := auth.Token(auth.Value(canaryValue(""))).Login(t.Context(), s.client)
 	require.NoError(t, err)
 	assert.Equal(t, &api.Secret{Auth: &api.SecretAuth{ClientToken: loginCanary}}, secret)
 }
@@ -55,7 +55,7 @@ func TestTokenLookUpIsGarbage(t *testing.T) {
 	} {
 		s := newLoginServer(t)
 		s.answer("auth/token/lookup-self", answering(http.StatusOK, body))
-		s.refuses(t, vault.Token(canaryValue("")), hush.ErrUnavailable, "Vault answered the token's look-up with")
+		s.refuses(t, auth.Token(auth.Value(canaryValue(""))), hush.ErrUnavailable, "the response to the token's lookup")
 	}
 }
 
@@ -64,7 +64,7 @@ func TestTokenLookUpFails(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		s := newLoginServer(t)
 		s.answer("auth/token/lookup-self", answering(status, `{"errors":["canary-hunter2"]}`))
-		_, err := vault.Token(canaryValue("")).Login(t.Context(), s.client)
+		_, err := auth.Token(auth.Value(canaryValue(""))).Login(t.Context(), s.client)
 		var answer *api.ResponseError
 		require.ErrorAs(t, err, &answer)
 		assert.Equal(t, status, answer.StatusCode)
@@ -75,32 +75,32 @@ func TestBadTokens(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                          "the token is empty",
 		" \r\n":                     "the token is empty",
-		loginCanary + "\nX-Evil: 1": "more than one line",
-		loginCanary + "\x00":        "more than one line",
-		loginCanary + "\xff":        "more than one line",
-		loginCanary + " " + "two":   "a character that no token has",
-		loginCanary + "é":           "a character that no token has",
-		`{"token":"canary-hunter2","ttl":60,"creation_path":"sys/wrapping/wrap"}`: "JSON and not the token alone",
-		strings.Repeat(loginCanary, 10_000):                                       "over the limit of 65536 bytes",
+		loginCanary + "\nX-Evil: 1": "not a single line of text",
+		loginCanary + "\x00":        "not a single line of text",
+		loginCanary + "\xff":        "not a single line of text",
+		loginCanary + " " + "two":   "a character that is not allowed in a token",
+		loginCanary + "é":           "a character that is not allowed in a token",
+		`{"token":"canary-hunter2","ttl":60,"creation_path":"sys/wrapping/wrap"}`: "is JSON: use the token alone",
+		strings.Repeat(loginCanary, 10_000):                                       "exceeds the limit of 65536 bytes",
 	} {
 		s := newLoginServer(t)
-		s.refuses(t, vault.Token(hush.NewValue([]byte(text))), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.Token(auth.Value(hush.NewValue([]byte(text)))), hush.ErrUnauthenticated, says)
 		assert.Empty(t, s.asked(""), "%.30q", text)
 	}
 }
 
 func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
-	method := vault.TokenEnv("HUSHTEST_TOKEN")
+	method := auth.Token(auth.Env("HUSHTEST_TOKEN"))
 	for _, token := range []string{"first-" + loginCanary, " second-" + loginCanary + "\n"} {
 		t.Setenv("HUSHTEST_TOKEN", token)
 		assert.Equal(t, strings.TrimSpace(token), s.logsIn(t, method))
 	}
 	t.Setenv("HUSHTEST_TOKEN", "")
 	s.refuses(t, method, hush.ErrUnauthenticated, `the environment variable "HUSHTEST_TOKEN" with the token is empty`)
-	s.refuses(t, vault.TokenEnv("HUSHTEST_NOT_SET"), hush.ErrUnauthenticated, `"HUSHTEST_NOT_SET" with the token is not set`)
-	s.refuses(t, vault.TokenEnv(""), hush.ErrUnauthenticated, "has no name")
-	_, err := vault.TokenEnv(loginCanary).Login(t.Context(), s.client)
+	s.refuses(t, auth.Token(auth.Env("HUSHTEST_NOT_SET")), hush.ErrUnauthenticated, `"HUSHTEST_NOT_SET" with the token is not set`)
+	s.refuses(t, auth.Token(auth.Env("")), hush.ErrUnauthenticated, "has no name")
+	_, err := auth.Token(auth.Env(loginCanary)).Login(t.Context(), s.client)
 	assert.EqualError(t, err, "vault: unauthenticated: the environment variable with the token is not set", "a token in the place of its variable")
 	assert.Len(t, s.asked(""), 2)
 }
@@ -108,9 +108,9 @@ func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 func TestNoAnswerIsWrapped(t *testing.T) {
 	t.Setenv("VAULT_WRAP_TTL", "5m")
 	s := newLoginServer(t)
-	s.logsIn(t, vault.Token(canaryValue("")))
-	s.logsIn(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "role"}))
-	s.logsIn(t, vault.JWT("", &vault.JWTOptions{JWT: canaryValue("")}))
+	s.logsIn(t, auth.Token(auth.Value(canaryValue(""))))
+	s.logsIn(t, auth.AppRole("role", nil))
+	s.logsIn(t, auth.JWT("", &auth.JWTOptions{JWT: auth.Value(canaryValue(""))}))
 	require.Len(t, s.asked(""), 3)
 	for _, call := range s.asked("") {
 		assert.Empty(t, call.header.Get("X-Vault-Wrap-TTL"), call.path)
@@ -120,8 +120,8 @@ func TestNoAnswerIsWrapped(t *testing.T) {
 func TestNamespaceGoesWithTheLogin(t *testing.T) {
 	s := newLoginServer(t)
 	s.client.SetNamespace("team")
-	s.logsIn(t, vault.Token(canaryValue("")))
-	s.logsIn(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "role"}))
+	s.logsIn(t, auth.Token(auth.Value(canaryValue(""))))
+	s.logsIn(t, auth.AppRole("role", nil))
 	for _, call := range s.asked("") {
 		assert.Equal(t, "team", call.header.Get("X-Vault-Namespace"), call.path)
 	}

@@ -1,4 +1,4 @@
-package vault
+package route
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func users(t *testing.T, address string) *api.Client {
 
 func guarded(t *testing.T, client *api.Client) *api.Client {
 	t.Helper()
-	g, err := guard(client)
+	g, err := Guard(client)
 	require.NoError(t, err)
 	return g
 }
@@ -104,20 +104,20 @@ func TestGuardKeepsTheSocket(t *testing.T) {
 func TestGuardRefuses(t *testing.T) {
 	client := users(t, "http://vault.internal")
 	client.SetSRVLookup(true)
-	_, err := guard(client)
+	_, err := Guard(client)
 	assert.ErrorContains(t, err, "SRV")
 	require.NoError(t, client.SetAddress("http://vault.internal:8200"))
-	_, err = guard(client)
+	_, err = Guard(client)
 	assert.NoError(t, err, "SRV records are not asked for with a port")
 
 	require.NoError(t, client.SetAddress("ftp://hunter2"))
-	_, err = guard(client)
-	assert.ErrorContains(t, err, "no https or http URL")
+	_, err = Guard(client)
+	assert.ErrorContains(t, err, "not a valid https or http URL")
 	assert.NotContains(t, err.Error(), "hunter2")
 
 	client = users(t, "http://vault.internal")
 	t.Setenv(api.EnvVaultMaxRetries, "hunter2")
-	_, err = guard(client)
+	_, err = Guard(client)
 	assert.ErrorContains(t, err, api.EnvVaultMaxRetries)
 	assert.NotContains(t, err.Error(), "hunter2")
 }
@@ -133,7 +133,7 @@ func TestGuardKeepsTheTokenAtHome(t *testing.T) {
 	g := guarded(t, client)
 	g.SetToken("t")
 	_, err := g.Logical().ReadWithContext(t.Context(), "secret/app")
-	require.ErrorIs(t, err, errRedirect)
+	require.True(t, isRedirect(err))
 	assert.Zero(t, strange.Load())
 	_, err = client.Logical().ReadWithContext(t.Context(), "secret/app")
 	require.NoError(t, err)
@@ -166,8 +166,8 @@ func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { retu
 // come to are as good as they were.
 func TestOneAddressIsBlamed(t *testing.T) {
 	var asked []string
-	r := &router{
-		addresses: []origin{{scheme: "http", host: "a"}, {scheme: "http", host: "b"}, {scheme: "http", host: "c"}},
+	r := &Router{
+		origins: []Origin{{scheme: "http", host: "a"}, {scheme: "http", host: "b"}, {scheme: "http", host: "c"}},
 		next: transportFunc(func(r *http.Request) (*http.Response, error) {
 			asked = append(asked, r.URL.Host)
 			<-r.Context().Done()
@@ -220,11 +220,11 @@ func TestExchange(t *testing.T) {
 	})
 	g := guarded(t, users(t, s.URL))
 	g.SetMaxRetries(0)
-	ctx, x := withExchange(t.Context())
-	for _, c := range []struct{ answer, want int32 }{{0, 0}, {1, 0}, {200, 200}, {503, 503}, {307, 503}, {0, 503}, {1, 503}, {403, 403}} {
-		status.Store(c.answer)
+	ctx, x := WithStatusRecorder(t.Context())
+	for _, c := range []struct{ answer, want int }{{0, 0}, {1, 0}, {200, 200}, {503, 503}, {307, 503}, {0, 503}, {1, 503}, {403, 403}} {
+		status.Store(int32(c.answer))
 		_, _ = g.Logical().ReadWithContext(ctx, "secret/app")
-		assert.Equal(t, c.want, x.last.Load(), "%+v", c)
+		assert.Equal(t, c.want, x.Last(), "%+v", c)
 	}
 }
 
@@ -240,8 +240,8 @@ func TestBytesOf(t *testing.T) {
 		require.NoError(t, err)
 		ours := http1.IsRead(response.Response)
 		assert.Equal(t, timeout == 0, ours)
-		assert.Equal(t, `{"data":{}}`, string(bytesOf(response.Response)))
+		assert.Equal(t, `{"data":{}}`, string(Body(response.Response)))
 	}
 	plain := &http.Response{Body: io.NopCloser(strings.NewReader("x"))}
-	assert.Equal(t, "x", string(bytesOf(plain)))
+	assert.Equal(t, "x", string(Body(plain)))
 }

@@ -1,4 +1,4 @@
-package vault
+package route
 
 import (
 	"net"
@@ -12,9 +12,9 @@ import (
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
-// TestWireOf: a transport with settings that http1 does not have is used as it is,
+// TestQuiet: a transport with settings that http1 does not have is used as it is,
 // and so is a transport of another package.
-func TestWireOf(t *testing.T) {
+func TestQuiet(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{
 		//lint:ignore SA1019 net/http still uses this field
 		"Dial":                  &http.Transport{Dial: net.Dial}, //nolint:staticcheck // see above
@@ -22,15 +22,15 @@ func TestWireOf(t *testing.T) {
 		"ResponseHeaderTimeout": &http.Transport{ResponseHeaderTimeout: time.Second},
 		"DisableKeepAlives":     &http.Transport{DisableKeepAlives: true},
 		"ProxyConnectHeader":    &http.Transport{ProxyConnectHeader: http.Header{}},
-		"another package":       &router{},
+		"another package":       &Router{},
 	} {
-		assert.Same(t, transport, wireOf(transport), name)
+		assert.Same(t, transport, quiet(transport), name)
 	}
 	for name, transport := range map[string]http.RoundTripper{
 		"zero":               &http.Transport{},
 		"net/http's":         http.DefaultTransport,
 		"the Vault client's": api.DefaultConfig().HttpClient.Transport,
 	} {
-		assert.IsType(t, &http1.Transport{}, wireOf(transport), name)
+		assert.IsType(t, &http1.Transport{}, quiet(transport), name)
 	}
 }

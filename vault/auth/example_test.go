@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -25,7 +26,7 @@ func ExampleAppRole() {
 	file, remove := mounted(server.WrapSecretID("approle", "app", 0, 0))
 	defer remove()
 
-	login := vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretIDFile: file, Wrapped: true})
+	login := auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.File(file), Wrapped: true})
 	provider := vault.New(server.Client(), &vault.Options{Auth: login})
 	secret, err := hush.Get(context.Background(), provider, "db/prod#user")
 	fmt.Println(secret.Value.Reveal(), err)
@@ -46,7 +47,7 @@ func ExampleKubernetes() {
 	file, remove := mounted("the pod's token\n")
 	defer remove()
 
-	login := vault.Kubernetes("app", &vault.JWTOptions{JWTFile: file})
+	login := auth.Kubernetes("app", &auth.JWTOptions{JWT: auth.File(file)})
 	provider := vault.New(server.Client(), &vault.Options{Auth: login})
 	secret, err := hush.Get(context.Background(), provider, "db/prod#user")
 	fmt.Println(secret.Value.Reveal(), err)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package vault_test
+package auth_test
 
 import (
 	"os"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 // A FIFO without a writer would hold the login for ever.
@@ -19,9 +19,9 @@ func TestCredentialInAFIFO(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	s := newLoginServer(t)
-	s.refuses(t, vault.TokenFile(path), hush.ErrUnauthenticated, "a pipe")
-	s.refuses(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDFile: path}), hush.ErrUnauthenticated, "a pipe")
-	s.refuses(t, vault.Kubernetes("r", &vault.JWTOptions{JWTFile: path}), hush.ErrUnauthenticated, "a pipe")
+	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a pipe")
+	s.refuses(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)}), hush.ErrUnauthenticated, "a pipe")
+	s.refuses(t, auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, "a pipe")
 }
 
 // The superuser may read everything, so both outcomes have their check.
@@ -30,8 +30,8 @@ func TestCredentialThatMayNotBeRead(t *testing.T) {
 	path := newFile(t, loginCanary)
 	require.NoError(t, os.Chmod(path, 0))
 	if os.Geteuid() == 0 {
-		s.logsIn(t, vault.TokenFile(path))
+		s.logsIn(t, auth.Token(auth.File(path)))
 		return
 	}
-	s.refuses(t, vault.TokenFile(path), hush.ErrUnauthenticated, "may not be read by this process")
+	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "may not be read by this process")
 }

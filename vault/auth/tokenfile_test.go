@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
-	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 )
 
 func writeFile(t *testing.T, path, text string) string {
@@ -29,7 +29,7 @@ func newFile(t *testing.T, text string) string {
 func TestTokenFileIsReadForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	path := filepath.Join(t.TempDir(), "sink")
-	method := vault.TokenFile(path)
+	method := auth.Token(auth.File(path))
 	s.refuses(t, method, hush.ErrUnauthenticated, "does not exist")
 	for _, text := range []string{"first-" + loginCanary, "second-" + loginCanary + "\r\n"} {
 		writeFile(t, path+".tmp", text)
@@ -58,21 +58,21 @@ func faultyFiles(t *testing.T) map[string]string {
 		"\x00":                                   "cannot be read: ",
 		newFile(t, ""):                           "is empty",
 		newFile(t, " \r\n"):                      "is empty",
-		newFile(t, loginCanary+"\n"+loginCanary): "more than one line",
-		newFile(t, loginCanary+"\xff\xfe"):       "more than one line",
-		newFile(t, strings.Repeat(loginCanary, 1+65536/14)):        "over the limit of 65536 bytes",
-		newFile(t, strings.Repeat("\n", 65536)+loginCanary+"\n\n"): "over the limit of 65536 bytes",
+		newFile(t, loginCanary+"\n"+loginCanary): "not a single line of text",
+		newFile(t, loginCanary+"\xff\xfe"):       "not a single line of text",
+		newFile(t, strings.Repeat(loginCanary, 1+65536/14)):        "the limit of 65536 bytes",
+		newFile(t, strings.Repeat("\n", 65536)+loginCanary+"\n\n"): "the limit of 65536 bytes",
 	}
 }
 
 func TestFaultyFiles(t *testing.T) {
 	s := newLoginServer(t)
 	for path, says := range faultyFiles(t) {
-		s.refuses(t, vault.TokenFile(path), hush.ErrUnauthenticated, says)
-		s.refuses(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDFile: path}), hush.ErrUnauthenticated, says)
-		s.refuses(t, vault.AppRole(&vault.AppRoleOptions{RoleID: "r", SecretIDFile: path, Wrapped: true}), hush.ErrUnauthenticated, says)
-		s.refuses(t, vault.Kubernetes("r", &vault.JWTOptions{JWTFile: path}), hush.ErrUnauthenticated, says)
-		s.refuses(t, vault.JWT("r", &vault.JWTOptions{JWTFile: path}), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)}), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path), Wrapped: true}), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, says)
+		s.refuses(t, auth.JWT("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, says)
 	}
 	assert.Empty(t, s.asked(""))
 }
@@ -80,17 +80,17 @@ func TestFaultyFiles(t *testing.T) {
 func TestSinkThatIsWrapped(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, `{"token":"canary-hunter2","accessor":"","ttl":300,"creation_path":"sys/wrapping/wrap"}`)
-	s.refuses(t, vault.TokenFile(path), hush.ErrUnauthenticated, "a sink with wrap_ttl or dh_type")
-	s.refuses(t, vault.TokenFile(""), hush.ErrUnauthenticated, "the token file has no path")
+	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a sink with wrap_ttl or dh_type")
+	s.refuses(t, auth.Token(auth.File("")), hush.ErrUnauthenticated, "the file with the token has no name")
 }
 
 // A credential in the place of its path shows in no error, a path does.
 func TestPathsInErrors(t *testing.T) {
 	s := newLoginServer(t)
-	_, err := vault.TokenFile(loginCanary).Login(t.Context(), s.client)
+	_, err := auth.Token(auth.File(loginCanary)).Login(t.Context(), s.client)
 	assert.EqualError(t, err, "vault: unauthenticated: the file with the token does not exist")
 	assert.Empty(t, providertest.Leaks(err, loginCanary))
 	path := filepath.Join(t.TempDir(), "missing")
-	_, err = vault.TokenFile(path).Login(t.Context(), s.client)
+	_, err = auth.Token(auth.File(path)).Login(t.Context(), s.client)
 	assert.ErrorContains(t, err, path)
 }

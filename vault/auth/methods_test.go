@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"testing"
@@ -11,6 +11,7 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/providertest"
 	"github.com/hush-secrets/hush/vault"
+	"github.com/hush-secrets/hush/vault/auth"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
@@ -33,14 +34,14 @@ func TestEveryMethodReadsASecret(t *testing.T) {
 	value := func(s string) hush.Value { return hush.NewValue([]byte(s)) }
 	for name, method := range map[string]api.AuthMethod{
 		"the client's token":     nil,
-		"a token":                vault.Token(value(server.Token(nil))),
-		"a token of a variable":  vault.TokenEnv("HUSHTEST_TOKEN"),
-		"a token of a file":      vault.TokenFile(newFile(t, server.Token(nil))),
-		"a secret id":            vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: value(secretID)}),
-		"a secret id of a file":  vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretIDFile: newFile(t, secretID+"\n")}),
-		"a wrapped secret id":    vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: value(server.WrapSecretID("approle", "app", 0, 0)), Wrapped: true}),
-		"a service account":      vault.Kubernetes("app", &vault.JWTOptions{JWTFile: newFile(t, "the pod's token")}),
-		"another issuer's token": vault.JWT("app", &vault.JWTOptions{JWT: value("the job's token")}),
+		"a token":                auth.Token(auth.Value(value(server.Token(nil)))),
+		"a token of a variable":  auth.Token(auth.Env("HUSHTEST_TOKEN")),
+		"a token of a file":      auth.Token(auth.File(newFile(t, server.Token(nil)))),
+		"a secret id":            auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(value(secretID))}),
+		"a secret id of a file":  auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.File(newFile(t, secretID+"\n"))}),
+		"a wrapped secret id":    auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(value(server.WrapSecretID("approle", "app", 0, 0))), Wrapped: true}),
+		"a service account":      auth.Kubernetes("app", &auth.JWTOptions{JWT: auth.File(newFile(t, "the pod's token"))}),
+		"another issuer's token": auth.JWT("app", &auth.JWTOptions{JWT: auth.Value(value("the job's token"))}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := hush.Get(t.Context(), vault.New(server.Client(), &vault.Options{Auth: method}), "db#user")
@@ -62,7 +63,7 @@ func TestTokenOfARealLife(t *testing.T) {
 		"periodic":      {vaulttest.TokenOptions{Period: 2 * time.Hour}, 7200, true},
 		"root":          {vaulttest.TokenOptions{Policies: []string{"root"}}, 0, false},
 	} {
-		secret, err := vault.Token(hush.NewValue([]byte(server.Token(&c.opts)))).Login(t.Context(), server.Client())
+		secret, err := auth.Token(auth.Value(hush.NewValue([]byte(server.Token(&c.opts))))).Login(t.Context(), server.Client())
 		require.NoError(t, err, name)
 		assert.InDelta(t, c.ttl, secret.Auth.LeaseDuration, 60, name)
 		assert.Equal(t, c.renewable, secret.Auth.Renewable, name)
@@ -78,10 +79,10 @@ func TestStolenWrappingToken(t *testing.T) {
 	_, err := thief.Logical().Unwrap(wrapping)
 	require.NoError(t, err)
 
-	login := vault.AppRole(&vault.AppRoleOptions{RoleID: roleID, SecretID: hush.NewValue([]byte(wrapping)), Wrapped: true})
+	login := auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrapping))), Wrapped: true})
 	_, err = hush.Get(t.Context(), vault.New(server.Client(), &vault.Options{Auth: login}), "db")
 	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "it expired, or somebody else unwrapped it")
+	assert.ErrorContains(t, err, "it expired, or another client unwrapped it")
 	assert.Empty(t, providertest.Leaks(err, wrapping))
 }
 
@@ -89,7 +90,7 @@ func TestStolenWrappingToken(t *testing.T) {
 func TestSinkThatComesLate(t *testing.T) {
 	server, _, _ := startLogins(t)
 	path := t.TempDir() + "/sink"
-	provider := vault.New(server.Client(), &vault.Options{Auth: vault.TokenFile(path)})
+	provider := vault.New(server.Client(), &vault.Options{Auth: auth.Token(auth.File(path))})
 	_, err := provider.Get(t.Context(), hush.Name("db"))
 	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(err))
 	assert.ErrorContains(t, err, "does not exist")

@@ -1,4 +1,4 @@
-package vault_test
+package auth_test
 
 import (
 	"encoding/json"
