@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/direct"
@@ -19,10 +20,16 @@ const (
 
 // The words of our own for what a failure was. A store that gave a status was there.
 var (
-	anAnswer   = regexp.MustCompile(`\(status \d+\)|is not ready to serve|unknown to Vault`)
-	behindIt   = regexp.MustCompile(`: (hush#)?[A-Za-z]+ \(status \d+\)`)
-	noOneThere = regexp.MustCompile(`: (dial |nothing listens on |cannot connect to )`)
+	anAnswer   = pattern(`\(status \d+\)|is not ready to serve|unknown to Vault`)
+	behindIt   = pattern(`: (hush#)?[A-Za-z]+ \(status \d+\)`)
+	noOneThere = pattern(`: (dial |nothing listens on |cannot connect to )`)
 )
+
+// pattern returns a function that compiles the expression on first use, because other
+// subcommands do not need it.
+func pattern(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
 
 // fromSource is part of what is said of credentials that are to be had elsewhere, and
 // were not: the store itself was not asked.
@@ -31,13 +38,13 @@ const fromSource = "no AWS credentials to be had from "
 // answered reports whether the failure of p is an answer.
 func (p *probe) answered() bool {
 	_, direct := errors.AsType[*direct.APIError](p.err)
-	return direct || anAnswer.MatchString(p.detail())
+	return direct || anAnswer().MatchString(p.detail())
 }
 
 // behind reports whether the failure of p is that of a store behind an agent, which
 // has taken our token and says of what type it is.
 func (p *probe) behind() bool {
-	return p.link.Scheme == "extension" && behindIt.MatchString(p.detail())
+	return p.link.Scheme == "extension" && behindIt().MatchString(p.detail())
 }
 
 // notReady reports whether the extension has only just started.
@@ -54,7 +61,7 @@ func (p *probe) reached() string {
 	switch {
 	case p.class == 0, p.link.Scheme == "env", p.answered():
 		return yes
-	case p.class == hush.ErrAbsent, noOneThere.MatchString(p.detail()) && !strings.Contains(p.detail(), fromSource):
+	case p.class == hush.ErrAbsent, noOneThere().MatchString(p.detail()) && !strings.Contains(p.detail(), fromSource):
 		return no
 	}
 	return unknown
