@@ -114,17 +114,13 @@ func decoratorSubjects(t *testing.T) map[string]subject {
 func configSubjects(t *testing.T) map[string]subject {
 	t.Helper()
 	t.Setenv("HUSHTEST_DB_PROD", canary)
-	c := config.Config{Providers: []config.Store{{URL: "env:?prefix=HUSHTEST_"}}, Log: config.Log{Level: config.LevelOff}}
+	c := config.Config{Providers: []config.Store{{URL: "env:?prefix=HUSHTEST_"}}, LogLevel: "off"}
 	p, err := config.Open(t.Context(), &c, env.Scheme())
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	return map[string]subject{
-		"config.Breaker":   holding(c.Breaker),
-		"config.Cache":     holding(c.Cache),
 		"config.Config":    holding(c),
-		"config.Level":     holding(c.Log.Level),
 		"config.Store":     holding(c.Providers[0]),
-		"config.Log":       holding(c.Log),
 		"config.OpenStore": holding(p.Stores()[0]),
 		"config.Policy":    holding(config.PolicyOutages),
 		"config.Provider":  holding(used(t, p)),

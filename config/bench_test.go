@@ -26,8 +26,8 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 	bench("store", store)
-	for name, ttl := range map[string]time.Duration{"opened": 0, "opened, cache": time.Hour} {
-		p, err := config.Open(b.Context(), &config.Config{Providers: []config.Store{{URL: "static"}}, Cache: config.Cache{TTL: &ttl}}, opens("static", store))
+	for name, ttl := range map[string]time.Duration{"opened": -1, "opened, cache": time.Hour} {
+		p, err := config.Open(b.Context(), &config.Config{Providers: []config.Store{{URL: "static"}}, CacheTTL: ttl}, opens("static", store))
 		require.NoError(b, err)
 		bench(name, p)
 		require.NoError(b, p.Close())

@@ -6,125 +6,137 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/suggest"
 )
 
-// check returns what is wrong with c, whatever form it came in. Which schemes there
-// are it does not ask. The problems have keys and no places.
-func (c *Config) check() *problems {
-	ps := &problems{}
-	for _, s := range settings() {
-		ps.add(place{}, s.key, s.check(c))
-	}
-	ps.add(place{}, "breaker.max_wait", c.checkMaxWait())
-	links := c.checkLinks(ps)
-	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
-		c.checkName(ps, name)
-	}
-	checkTwice(ps, links, c.Names)
-	return ps
+// maxProviders limits the number of stores.
+const maxProviders = 64
+
+// A checker finds the mistakes in a Config, whatever it was read from.
+type checker struct {
+	*Config
+	stores   []parsedStore // whose URLs are valid
+	places   map[string]place
+	read     problems // the problems of reading the Config
+	problems problems // all problems
 }
 
-// checkMaxWait reports a longest wait that is shorter than the first.
-func (c *Config) checkMaxWait() error {
-	wait := *c.withDefaults().Breaker.Wait
-	if longest := c.Breaker.MaxWait; longest != nil && *longest > 0 && *longest < wait {
-		return fmt.Errorf("is less than breaker.wait, which is %s", formatDuration(wait))
+func newChecker(c *Config) *checker {
+	check := &checker{Config: c}
+	if c == nil {
+		check.Config = &Config{}
+	} else if c.origin != nil {
+		check.places, check.read = c.origin.placesIn(c), c.origin.problems
 	}
-	return nil
+	check.problems = check.read
+	check.problems.first = slices.Clone(check.read.first)
+	return check
 }
 
-// maxLinks is more than anybody asks one after the other.
-const maxLinks = 64
-
-// checkLinks returns the links whose URLs are good, with their names.
-func (c *Config) checkLinks(ps *problems) []resolved {
-	if len(c.Providers) > maxLinks {
-		ps.add(place{}, "providers", fmt.Errorf("more than %d providers", maxLinks))
+// report adds a problem with a key, unless reading the key has failed.
+func (c *checker) report(key string, err error) {
+	if at := c.places[key]; !c.read.has(key, at.source) {
+		c.problems.add(at, key, err)
 	}
-	var links []resolved
-	for i, l := range c.Providers[:min(len(c.Providers), maxLinks)] {
-		r, err := l.resolve()
-		r.place = i
-		if ps.add(place{}, linkKey(i), cmp.Or(err, r.fault)); err == nil {
-			links = append(links, r)
-		}
-	}
-	return links
 }
 
-// linkKey is the key of the link of that index, for people, who count from 1.
-func linkKey(i int) string { return fmt.Sprintf("provider %d", i+1) }
-
-// checkTwice reports links that nothing tells apart.
-func checkTwice(ps *problems, links []resolved, names map[string]map[string]string) {
-	for i, l := range links {
-		for _, other := range links[:i] {
-			if err := apart(l, other, names); err != nil {
-				ps.add(place{}, linkKey(l.place), err)
+// check finds all mistakes that can be found without the schemes.
+func (c *checker) check() {
+	c.report("policy", isPolicy(c.Policy))
+	c.report("log.level", isLevel(c.LogLevel))
+	const defaultWait = time.Second
+	if wait := cmp.Or(c.Breaker.Wait, defaultWait); 0 < c.Breaker.MaxWait && c.Breaker.MaxWait < wait {
+		c.report("breaker.max_wait", fmt.Errorf("must not be less than breaker.wait, which is %s", wait))
+	}
+	c.parseStores()
+	for i, s := range c.stores {
+		for _, other := range c.stores[:i] {
+			if err := c.conflict(s, other); err != nil {
+				c.report(providerKey(s.index), err)
 				break
 			}
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Names)) {
+		c.checkName(name)
+	}
 }
 
-// apart returns why l cannot be there beside other, which is before it.
-func apart(l, other resolved, names map[string]map[string]string) error {
-	if cmp.Or(l.fault, other.fault) != nil {
-		return nil //nolint:nilerr // told, and its name is not its own
+// providerKey is the key of a provider in problems. People count from 1.
+func providerKey(index int) string { return fmt.Sprintf("provider %d", index+1) }
+
+func (c *checker) parseStores() {
+	if len(c.Providers) > maxProviders {
+		c.report("providers", fmt.Errorf("must not have more than %d entries", maxProviders))
 	}
-	same := l.store == other.store && l.Prefix == other.Prefix
+	for i, s := range c.Providers[:min(len(c.Providers), maxProviders)] {
+		p, err := s.parse()
+		p.index = i
+		c.report(providerKey(i), err)
+		if p.url != nil {
+			c.stores = append(c.stores, p)
+		}
+	}
+}
+
+// conflict returns why s cannot be configured together with other, which precedes it.
+func (c *checker) conflict(s, other parsedStore) error {
+	if !s.valid || !other.valid {
+		return nil
+	}
+	same := s.URL == other.URL && s.Prefix == other.Prefix
 	switch {
-	case l.Name == other.Name && same:
-		return fmt.Errorf("%s is listed twice: it is provider %d, too", l.Name, other.place+1)
-	case l.Name == other.Name:
-		return fmt.Errorf("provider %d is called %s, too: add %s=other to its URL", other.place+1, l.Name, nameParameter)
-	case same && !hasNames(names, l.Name) && !hasNames(names, other.Name):
-		return fmt.Errorf("%s is listed twice: it is provider %d, too, called %s", l.Name, other.place+1, other.Name)
+	case s.Name == other.Name && same:
+		return fmt.Errorf("%s is also provider %d; remove one of them", s.Name, other.index+1)
+	case s.Name == other.Name:
+		return fmt.Errorf("provider %d is also called %s; add link_name=other to the URL of one of them", other.index+1, s.Name)
+	case same && !c.hasNames(s.Name) && !c.hasNames(other.Name):
+		return fmt.Errorf("%s is also provider %d, called %s; remove one of them", s.Name, other.index+1, other.Name)
 	}
 	return nil
 }
 
-// hasNames reports whether a link has names of its own.
-func hasNames(names map[string]map[string]string, link string) bool {
-	for _, byLink := range names {
-		if _, ok := byLink[link]; ok {
+// hasNames reports whether the store has an entry in Names.
+func (c *checker) hasNames(store string) bool {
+	for _, byStore := range c.Names {
+		if _, ok := byStore[store]; ok {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Config) checkName(ps *problems, name string) {
+func (c *checker) checkName(name string) {
 	key := "names." + name
 	if err := hush.Name(name).Validate(); err != nil {
-		ps.add(place{}, key, err)
+		c.report(key, err)
 		return
 	}
 	if len(c.Names[name]) == 0 {
-		ps.add(place{}, key, errors.New("says no link's name for it"))
+		c.report(key, errors.New("must have the name in one provider at least, as in {env: ORDERS_DB}"))
 	}
-	for _, link := range slices.Sorted(maps.Keys(c.Names[name])) {
-		if !isLinkName(link) {
-			ps.add(place{}, key, fmt.Errorf("no link can have the name %s", suggest.Quote(link, nil)))
+	for _, store := range slices.Sorted(maps.Keys(c.Names[name])) {
+		if !isStoreName(store) {
+			c.report(key, fmt.Errorf("invalid name %s of a provider; use 1 to 64 letters, digits and + . - _", suggest.Quote(store, nil)))
 			continue
 		}
-		_, err := parseAlias(c.Names[name][link])
-		ps.add(place{}, key+"."+link, err)
+		_, err := parseAlias(c.Names[name][store])
+		c.report(key+"."+store, err)
 	}
 }
 
-// parseAlias reads the name that a store has for one of the program's names. No error
-// quotes the name: it may be a secret in the wrong place.
+// parseAlias parses a reference in Names. Its error does not quote the reference, which
+// may be a secret in the wrong place.
 func parseAlias(text string) (hush.Ref, error) {
 	ref, err := hush.ParseRef(text)
 	if err != nil {
 		return ref, hush.NewError("", hush.Ref{}, hush.ErrInvalidRef, errors.New("write name or name#field, with %3F for ? and %23 for # in a name"))
 	}
 	if ref.Version != "" || ref.Stage != "" {
-		return ref, errors.New("a version or a stage: that is for the program to ask for")
+		return ref, errors.New("must not have a version or a stage; the program requests these")
 	}
 	return ref, nil
 }

@@ -15,10 +15,10 @@ import (
 // TestGetDerived counts the calls of derive with and without a cache.
 func TestGetDerived(t *testing.T) {
 	type key struct{}
-	for ttl, want := range map[time.Duration]int{time.Hour: 2, 0: 3} {
+	for ttl, want := range map[time.Duration]int{time.Hour: 2, -1: 3} {
 		var store providertest.Map
 		store.Put("db", []byte("one"))
-		p := open(t, &config.Config{Cache: config.Cache{TTL: &ttl}}, opens("memory", &store))
+		p := open(t, &config.Config{CacheTTL: ttl}, opens("memory", &store))
 		calls := 0
 		get := func() (any, error) {
 			return p.GetDerived(t.Context(), hush.Name("db"), key{}, func(s hush.Secret) any {

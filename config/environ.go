@@ -1,8 +1,6 @@
 package config
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,9 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/hush-secrets/hush/internal/suggest"
 )
 
-// Variables that are no setting.
+const variablePrefix = "HUSH_"
+
+// The variables that do not belong to a setting.
 const (
 	fileVariable      = "HUSH_CONFIG"
 	providersVariable = "HUSH_PROVIDERS"
@@ -57,25 +59,11 @@ func FromEnv() (*Config, error) { return FromEnviron(os.Environ(), "", nil) }
 // a Config with it. [Open] fails with the same mistakes and with those in the URLs of
 // the providers, so a program may leave the report to Open.
 func FromEnviron(environ []string, path string, text []byte) (*Config, error) {
-	return fromEnviron(environ, path, text).done()
-}
-
-// FromEnvText is FromEnv for a program that has read, or embeds, the text of a file. It
-// uses the text in place of a file if HUSH_CONFIG names none. Errors call the text
-// path. An empty path means that there is no text.
-func FromEnvText(path string, text []byte) (*Config, error) {
-	return fromEnviron(os.Environ(), path, text).done()
+	return fromEnviron(environ, path, text).checked()
 }
 
 func fromEnviron(environ []string, path string, text []byte) *draft {
-	values := map[string]string{}
-	for _, entry := range environ {
-		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, variablePrefix) {
-			values[name] = value
-		}
-	}
-	maps.DeleteFunc(values, func(_, value string) bool { return value == "" })
+	values := hushVariables(environ)
 	d := &draft{}
 	if named := take(values, fileVariable); named != "" {
 		d = load(named)
@@ -85,18 +73,32 @@ func fromEnviron(environ []string, path string, text []byte) *draft {
 	d.setProviders(take(values, providersVariable))
 	d.setNames(take(values, namesVariable))
 	for _, s := range settings() {
-		name := variable(s.key)
-		if text := take(values, name); text != "" {
-			d.found(s.key, place{source: name})
-			d.problems.add(place{source: name}, s.key, s.parse(&d.Config, text))
+		at := place{source: variable(s.key)}
+		if text := take(values, at.source); text != "" {
+			d.setPlace(s.key, at)
+			d.problems.add(at, s.key, s.set(&d.Config, text))
 		}
 	}
 	for name := range values {
-		if !ofKubernetes().MatchString(name) {
-			d.problems.add(place{source: name}, "", unknownVariable(name))
+		if meant := meantVariable(name); meant != "" {
+			d.problems.add(place{source: name}, "", fmt.Errorf("unknown variable: did you mean %s?", meant))
 		}
 	}
 	return d
+}
+
+// hushVariables returns the variables with variablePrefix that are not empty, except
+// those of Kubernetes.
+func hushVariables(environ []string) map[string]string {
+	values := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, variablePrefix) {
+			values[name] = value
+		}
+	}
+	maps.DeleteFunc(values, func(name, value string) bool { return value == "" || isOfKubernetes(name) })
+	return values
 }
 
 // take returns a value and removes it.
@@ -105,14 +107,19 @@ func take(values map[string]string, name string) string {
 	return values[name]
 }
 
-// ofKubernetes are the variables that a Pod has for each service in its namespace.
-// The expression is compiled on first use, because few programs have such variables.
-var ofKubernetes = sync.OnceValue(func() *regexp.Regexp {
+var kubernetesVariable = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`^HUSH_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
 })
 
-// Variables returns the names of all variables that FromEnv reads.
-func Variables() []string {
+// isOfKubernetes reports whether Kubernetes sets the variable in a pod, for a Service
+// whose name begins with hush. The regular expression is compiled only for a name that
+// may match.
+func isOfKubernetes(name string) bool {
+	return (strings.Contains(name, "_PORT") || strings.HasSuffix(name, "_SERVICE_HOST")) && kubernetesVariable().MatchString(name)
+}
+
+// variables returns the names of all variables that FromEnviron reads.
+func variables() []string {
 	names := []string{fileVariable, providersVariable, namesVariable}
 	for _, s := range settings() {
 		names = append(names, variable(s.key))
@@ -120,43 +127,44 @@ func Variables() []string {
 	return names
 }
 
+// setProviders replaces the providers of the file, and removes the names for the
+// providers that only the file has.
 func (d *draft) setProviders(text string) {
 	if text == "" {
 		return
 	}
-	before := d.Providers
+	gone := storeNames(d.Providers)
 	d.Providers = nil
-	d.found("providers", place{source: providersVariable})
-	for i, field := range strings.Fields(text) {
-		d.found(linkKey(i), place{source: providersVariable})
-		link, err := ParseStore(field)
-		if err != nil {
-			link = Store{URL: field}
-		}
-		d.Providers = append(d.Providers, link)
+	at := place{source: providersVariable}
+	d.setPlace("providers", at)
+	for i, url := range strings.Fields(text) {
+		d.setPlace(providerKey(i), at)
+		d.Providers = append(d.Providers, Store{URL: url})
 	}
-	d.dropNames(before)
-}
-
-// dropNames removes the names for links that were there before and are no longer.
-func (d *draft) dropNames(before []Store) {
-	for _, l := range before {
-		gone, err := l.resolve()
-		if err != nil || slices.ContainsFunc(d.Providers, func(l Store) bool {
-			r, err := l.resolve()
-			return err == nil && r.Name == gone.Name
-		}) {
-			continue
-		}
-		for name, byLink := range d.Names {
-			if _, ok := byLink[gone.Name]; ok && len(byLink) == 1 {
-				delete(d.Names, name)
-			}
-			delete(byLink, gone.Name)
+	for name := range storeNames(d.Providers) {
+		delete(gone, name)
+	}
+	for name, byStore := range d.Names {
+		before := len(byStore)
+		maps.DeleteFunc(byStore, func(store, _ string) bool { return gone[store] })
+		if len(byStore) == 0 && before > 0 {
+			delete(d.Names, name)
 		}
 	}
 }
 
+// storeNames returns the names of the stores whose URLs are valid.
+func storeNames(stores []Store) map[string]bool {
+	names := map[string]bool{}
+	for _, s := range stores {
+		if p, _ := s.parse(); p.url != nil {
+			names[p.Name] = true
+		}
+	}
+	return names
+}
+
+// setNames replaces the names of the file.
 func (d *draft) setNames(text string) {
 	if text == "" {
 		return
@@ -168,32 +176,34 @@ func (d *draft) setNames(text string) {
 	}
 }
 
-// Environ returns the variables, each as NAME=value, that FromEnv reads back as c. A
-// Config that could not be read back is an error.
-func (c Config) Environ() ([]string, error) {
-	if err := c.check().err(); err != nil {
-		return nil, err
+// IgnoredVariables returns the names of the variables in environ that begin with HUSH_
+// and that [FromEnviron] ignores, such as HUSH_VERSION, in alphabetical order. They may
+// be misspelt, or belong to another program. Variables of Kubernetes are not included.
+func IgnoredVariables(environ []string) []string {
+	known := variables()
+	values := hushVariables(environ)
+	maps.DeleteFunc(values, func(name, _ string) bool { return slices.Contains(known, name) || meantVariable(name) != "" })
+	return slices.Sorted(maps.Keys(values))
+}
+
+// meantVariable returns the variable that an unknown name most likely stands for, or
+// "". The prefix HUSH_ does not count, so that HUSH_HOME does not resemble HUSH_NAMES. A
+// name without its section, such as HUSH_TTL, a section alone, such as HUSH_LOG, and a
+// name that continues a variable, such as HUSH_CONFIG_FILE, count.
+func meantVariable(name string) string {
+	word := strings.TrimPrefix(name, variablePrefix)
+	known := variables()
+	for i, k := range known {
+		known[i] = strings.TrimPrefix(k, variablePrefix)
 	}
-	var environ []string
-	add := func(name, value string) { environ = append(environ, name+"="+value) }
-	if len(c.Providers) > 0 {
-		texts := make([]string, len(c.Providers))
-		for i, l := range c.Providers {
-			texts[i] = l.String()
+	if k := suggest.Closest(word, known); k != "" {
+		return variablePrefix + k
+	}
+	upper := strings.ToUpper(word)
+	for _, k := range known {
+		if strings.HasPrefix(upper, k+"_") || strings.HasPrefix(k, upper+"_") || strings.HasSuffix(k, "_"+upper) {
+			return variablePrefix + k
 		}
-		add(providersVariable, strings.Join(texts, " "))
 	}
-	if len(c.Names) > 0 {
-		text, err := json.Marshal(c.Names)
-		if err != nil {
-			return nil, errors.New("config: the names are no JSON")
-		}
-		add(namesVariable, string(text))
-	}
-	for _, s := range settings() {
-		if v := s.get(&c); v != nil {
-			add(variable(s.key), fmt.Sprint(v))
-		}
-	}
-	return environ, nil
+	return ""
 }

@@ -21,8 +21,8 @@ import (
 func TestOpenReportsTheMistakesOfReading(t *testing.T) {
 	environ := []string{"HUSH_PROVIDERS=env evn", "HUSH_CACHE_TTL=5"}
 	cfg, readErr := config.FromEnviron(environ, "", nil)
-	require.EqualError(t, readErr, "HUSH_CACHE_TTL: has no unit: write 5s for seconds")
-	const unknown = `HUSH_PROVIDERS: provider 2: unknown scheme "evn"; known: env: did you mean "env"?`
+	require.EqualError(t, readErr, "HUSH_CACHE_TTL: has no unit; write 5s for seconds")
+	const unknown = `HUSH_PROVIDERS: provider 2: unknown scheme "evn": did you mean "env"? known: env`
 	for range 2 { // opening does not change the Config
 		_, err := config.Open(t.Context(), cfg, says("env", 0))
 		require.Error(t, err)

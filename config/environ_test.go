@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/env"
 )
@@ -30,7 +31,7 @@ func TestNoVariables(t *testing.T) {
 	t.Setenv("HUSH_NO_SUCH", "")
 	c, err := config.FromEnv()
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{}, c.Plain())
+	assertConfig(t, &config.Config{}, c, "no variables")
 }
 
 func TestVariablesOverTheFile(t *testing.T) {
@@ -45,12 +46,13 @@ policy: outages
 	t.Setenv("HUSH_PROVIDERS", "vault env:")
 	c, err := config.FromEnv()
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{
+	assertConfig(t, &config.Config{
 		Providers: []config.Store{{URL: "vault"}, {URL: "env"}},
 		Names:     map[string]map[string]string{"db": {"env": "DB"}},
-		Cache:     config.Cache{TTL: new(time.Minute), Jitter: new(0.5)},
+		CacheTTL:  time.Minute,
+		Cache:     cachettl.Options{Jitter: 0.5},
 		Policy:    config.PolicyOutages,
-	}, c.Plain(), "names of links that are no longer there go with the list")
+	}, c, "names of links that are no longer there go with the list")
 
 	t.Setenv("HUSH_NAMES", "{a: {vault: b}}")
 	c, err = config.FromEnv()
@@ -60,29 +62,30 @@ policy: outages
 
 // A text stands in for the file that HUSH_CONFIG names, with the same precedence and
 // the same places in errors.
-func TestFromEnvText(t *testing.T) {
+func TestFromEnvironWithAText(t *testing.T) {
 	clearEnv(t)
 	text := []byte("providers: [env]\ncache: {ttl: 5m}\n")
-	c, err := config.FromEnvText("app.yaml", text)
+	c, err := config.FromEnviron(os.Environ(), "app.yaml", text)
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{Providers: []config.Store{{URL: "env"}}, Cache: config.Cache{TTL: new(5 * time.Minute)}}, c.Plain())
+	assertConfig(t, &config.Config{Providers: []config.Store{{URL: "env"}}, CacheTTL: 5 * time.Minute}, c, "the text")
 
-	c, err = config.FromEnvText("", text)
+	c, err = config.FromEnviron(os.Environ(), "", text)
 	require.NoError(t, err)
-	assert.Equal(t, &config.Config{}, c.Plain(), "no path, so no text")
+	assertConfig(t, &config.Config{}, c, "no path, so no text")
 
 	t.Setenv("HUSH_CACHE_TTL", "1m")
-	c, err = config.FromEnvText("app.yaml", text)
+	c, err = config.FromEnviron(os.Environ(), "app.yaml", text)
 	require.NoError(t, err)
-	assert.Equal(t, new(time.Minute), c.Cache.TTL, "a variable takes precedence")
+	assert.Equal(t, time.Minute, c.CacheTTL, "a variable takes precedence")
 
-	_, err = config.FromEnvText("app.yaml", []byte("providers: [env]\ncache: {tll: 5m}\n"))
+	_, err = config.FromEnviron(os.Environ(), "app.yaml", []byte("providers: [env]\ncache: {tll: 5m}\n"))
 	assert.ErrorContains(t, err, "app.yaml:2:9: cache: ")
-	_, err = config.OpenEnvText(t.Context(), "app.yaml", []byte("providers: [evn]\n"), env.Scheme())
+	c, _ = config.FromEnviron(os.Environ(), "app.yaml", []byte("providers: [evn]\n"))
+	_, err = config.Open(t.Context(), c, env.Scheme())
 	assert.ErrorContains(t, err, "app.yaml:1:13: provider 1: ")
 
 	t.Setenv("HUSH_CONFIG", write(t, "providers: [vault]\n"))
-	c, err = config.FromEnvText("app.yaml", text)
+	c, err = config.FromEnviron(os.Environ(), "app.yaml", text)
 	require.NoError(t, err)
 	assert.Equal(t, []config.Store{{URL: "vault"}}, c.Providers, "HUSH_CONFIG takes precedence")
 }
@@ -96,22 +99,22 @@ func TestVariablesRefused(t *testing.T) {
 		"HUSH_config_file=hunter2":             "HUSH_config_file: unknown variable: did you mean HUSH_CONFIG?",
 		"HUSH_LOG=debug":                       "HUSH_LOG: unknown variable: did you mean HUSH_LOG_LEVEL?",
 		"HUSH_CACHE=0":                         "HUSH_CACHE: unknown variable: did you mean HUSH_CACHE_TTL?",
-		"HUSH_CACHE_TTL=5":                     "HUSH_CACHE_TTL: has no unit: write 5s for seconds",
-		"HUSH_CACHE_TTL=0.5":                   "HUSH_CACHE_TTL: has no unit: write 0.5s for seconds",
-		"HUSH_CACHE_TTL=1234567":               "HUSH_CACHE_TTL: is no duration",
-		"HUSH_CACHE_TTL=-300s":                 "HUSH_CACHE_TTL: is negative",
-		"HUSH_CACHE_TTL=hunter2":               "HUSH_CACHE_TTL: is no duration",
-		"HUSH_CACHE_MAX_ENTRIES=many":          "HUSH_CACHE_MAX_ENTRIES: is no whole number",
-		"HUSH_VERIFY=1":                        "HUSH_VERIFY: is true or false",
-		"HUSH_POLICY=hunter2":                  "HUSH_POLICY: is any or outages",
-		"HUSH_LOG_LEVEL=wran":                  `HUSH_LOG_LEVEL: is off, debug, info, warn or error: did you mean "warn"?`,
+		"HUSH_CACHE_TTL=5":                     "HUSH_CACHE_TTL: has no unit; write 5s for seconds",
+		"HUSH_CACHE_TTL=0.5":                   "HUSH_CACHE_TTL: has no unit; write 0.5s for seconds",
+		"HUSH_CACHE_TTL=1234567":               "HUSH_CACHE_TTL: must be a duration",
+		"HUSH_CACHE_TTL=-300s":                 "HUSH_CACHE_TTL: must not be negative",
+		"HUSH_CACHE_TTL=hunter2":               "HUSH_CACHE_TTL: must be a duration",
+		"HUSH_CACHE_MAX_ENTRIES=many":          "HUSH_CACHE_MAX_ENTRIES: must be a whole number",
+		"HUSH_VERIFY=1":                        "HUSH_VERIFY: must be true or false",
+		"HUSH_POLICY=hunter2":                  "HUSH_POLICY: must be any or outages",
+		"HUSH_LOG_LEVEL=wran":                  `HUSH_LOG_LEVEL: must be off, debug, info, warn or error: did you mean "warn"?`,
 		"HUSH_CONFIG=/no/such/hush.yaml":       "/no/such/hush.yaml: the file does not exist",
-		"HUSH_PROVIDERS=env env:":              "HUSH_PROVIDERS: provider 2: env is listed twice",
-		"HUSH_PROVIDERS=extension,direct":      "HUSH_PROVIDERS: provider 1: this is no URL of a provider; in a list they are separated by spaces",
+		"HUSH_PROVIDERS=env env:":              "HUSH_PROVIDERS: provider 2: env is also provider 1",
+		"HUSH_PROVIDERS=extension,direct":      "HUSH_PROVIDERS: provider 1: invalid URL; separate the URLs of a list by spaces",
 		"HUSH_PROVIDERS=vault://a:hunter2@b/c": "HUSH_PROVIDERS: provider 1: user info in the URL",
 		"HUSH_NAMES={db: {direct: }}":          "HUSH_NAMES:1:15: names.db.direct: has no value",
 		"HUSH_NAMES={db: {direct: '#'}}":       "HUSH_NAMES:1:15: names.db.direct: invalid reference",
-		"HUSH_NAMES=hunter2":                   "HUSH_NAMES:1:1: is a single value and no mapping",
+		"HUSH_NAMES=hunter2":                   "HUSH_NAMES:1:1: must be a mapping of keys to values, not a single value",
 		"HUSH_NAMES={":                         "HUSH_NAMES:1: did not find",
 		"HUSH_NAMES=\xff":                      "HUSH_NAMES:1: ",
 	} {
@@ -137,8 +140,8 @@ func TestFileAndVariablesTellAllAtOnce(t *testing.T) {
 	_, err := config.FromEnv()
 	require.Error(t, err)
 	assert.ElementsMatch(t, []string{
-		path + ":1:9: policy: is any or outages",
-		"HUSH_CACHE_TTL: has no unit: write 5s for seconds",
+		path + ":1:9: policy: must be any or outages",
+		"HUSH_CACHE_TTL: has no unit; write 5s for seconds",
 		"HUSH_PROVIDRES: unknown variable: did you mean HUSH_PROVIDERS?",
 	}, strings.Split(err.Error(), "\n"))
 }

@@ -39,7 +39,7 @@ func ExampleOpen() {
 	secrets, err := config.Open(ctx, &config.Config{
 		Providers: []config.Store{{URL: "extension", Timeout: time.Second}, {URL: "env"}},
 		Names:     map[string]map[string]string{"db": {"env": "ORDERS_DB"}},
-		Cache:     config.Cache{TTL: new(time.Minute)},
+		CacheTTL:  time.Minute,
 	}, extension.Scheme(), env.Scheme())
 	if err != nil {
 		fmt.Println(err)
@@ -72,11 +72,11 @@ func ExampleOpen_scheme() {
 func ExampleOpen_mistakes() {
 	_, err := config.Open(context.Background(), &config.Config{
 		Providers: []config.Store{{URL: "evn"}, {URL: "extension:?endpont=http://127.0.0.1:2773"}},
-		Cache:     config.Cache{TTL: new(-time.Minute)},
+		Policy:    "outage",
 	}, extension.Scheme(), env.Scheme())
 	fmt.Println(err)
 	// Output:
-	// config: cache.ttl: is negative
-	// config: provider 1: unknown scheme "evn"; known: extension, env: did you mean "env"?
+	// config: policy: must be any or outages: did you mean "outages"?
+	// config: provider 1: unknown scheme "evn": did you mean "env"? known: extension, env
 	// config: provider 2: extension: unknown parameter "endpont": did you mean "endpoint"?; extension takes endpoint, timeout, ready_wait, dialect
 }

@@ -4,19 +4,25 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/hush-secrets/hush/cachettl"
-	"github.com/hush-secrets/hush/chain"
 )
 
-// Read reads the text of a file, and ReadEnviron variables.
+// Read reads the text of a file.
 func Read(data []byte) (*Config, error) {
 	d := &draft{}
 	d.read("hush.yaml", data)
-	return d.done()
+	return d.checked()
 }
 
-func ReadEnviron(environ []string) (*Config, error) { return fromEnviron(environ, "", nil).done() }
+// ReadEnviron reads variables.
+func ReadEnviron(environ []string) (*Config, error) { return FromEnviron(environ, "", nil) }
 
-// Keys are the keys of all settings.
+// Parse parses the URL of a Store.
+func Parse(text string) (Store, error) {
+	p, err := Store{URL: text}.parse()
+	return p.Store, err
+}
+
+// Keys returns the keys of a file.
 func Keys() []string {
 	keys := []string{"providers", "names"}
 	for _, s := range settings() {
@@ -25,15 +31,15 @@ func Keys() []string {
 	return keys
 }
 
-func (c *Config) CacheOptions() *cachettl.Options {
-	return c.withDefaults().cacheOptions(zap.NewNop())
-}
+func (c *Config) CacheOptions() *cachettl.Options { return c.cacheOptions(zap.NewNop()) }
 
-func (c *Config) BreakerOptions() chain.Breaker { return c.withDefaults().Breaker.options() }
-
-// Plain returns c as code would have made it.
+// Plain returns c without its origin and with its providers in the form of OpenStore.
 func (c *Config) Plain() *Config {
 	plain := *c
-	plain.origin = nil
+	plain.origin, plain.Providers = nil, nil
+	for _, s := range c.Providers {
+		p, _ := s.parse()
+		plain.Providers = append(plain.Providers, p.Store)
+	}
 	return &plain
 }

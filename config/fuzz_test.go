@@ -24,17 +24,15 @@ func FuzzParseStore(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		link, err := config.ParseStore(text)
+		link, err := config.Parse(text)
 		if err != nil {
 			return
 		}
-		printed := link.String()
-		back, err := config.ParseStore(printed)
-		require.NoError(t, err, "%q is printed as %q", text, printed)
-		assert.Equal(t, link, back, "%q is printed as %q", text, printed)
-		assert.NotContains(t, printed, " ")
-		assert.False(t, holdsCredential(printed), "%q is printed as %q", text, printed)
-		roundTrip(t, &config.Config{Providers: []config.Store{link}})
+		again, err := config.Parse(link.URL)
+		require.NoError(t, err, "%q has the URL %q", text, link.URL)
+		assert.Equal(t, link.URL, again.URL, "%q has the URL %q", text, link.URL)
+		assert.NotContains(t, link.URL, " ")
+		assert.False(t, holdsCredential(link.URL), "%q has the URL %q", text, link.URL)
 	})
 }
 
@@ -74,9 +72,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if c, err := config.Read([]byte(text)); err == nil {
-			roundTrip(t, c)
-		} else {
+		if _, err := config.Read([]byte(text)); err != nil {
 			assert.True(t, strings.HasPrefix(err.Error(), "hush.yaml") || strings.HasPrefix(err.Error(), "config: "), err)
 		}
 	})
@@ -92,30 +88,29 @@ func FuzzFromEnv(f *testing.F) {
 			return
 		}
 		environ := []string{"HUSH_PROVIDERS=" + providers, "HUSH_NAMES=" + names, name + "=" + value}
-		if c, err := config.ReadEnviron(environ); err == nil {
-			roundTrip(t, c)
+		if _, err := config.ReadEnviron(environ); err != nil {
+			assert.True(t, strings.HasPrefix(err.Error(), "HUSH_") || strings.HasPrefix(err.Error(), "\"HUSH_"), err)
 		}
 	})
 }
 
-// TestEveryFieldHasAKey goes through the structs: a field that no key reaches would be
-// one that files and variables cannot set.
+// TestEveryFieldHasAKey goes through the structs, so that files and variables can set
+// each field that is not a function or a Logger.
 func TestEveryFieldHasAKey(t *testing.T) {
-	code := []string{"Logger", "OnCall", "OnRotate", "OnStale"}
+	code := []string{"Logger", "CountHits"}
 	var walk func(v reflect.Value, path string)
 	walk = func(v reflect.Value, path string) {
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
-			if !field.IsExported() || path == "" && slices.Contains(code, field.Name) {
-				continue
-			}
-			if f := v.Field(i); f.Kind() == reflect.Struct {
+			switch f := v.Field(i); {
+			case !field.IsExported(), field.Type.Kind() == reflect.Func, slices.Contains(code, field.Name):
+			case f.Kind() == reflect.Struct:
 				walk(f, path+field.Name+".")
-			} else {
-				assert.False(t, f.IsZero(), "%s%s is not in everything: no test sees its forms", path, field.Name)
+			default:
+				assert.False(t, f.IsZero(), "%s%s is not set: no test reads it", path, field.Name)
 			}
 		}
 	}
 	walk(reflect.ValueOf(*everything()), "")
-	walk(reflect.ValueOf(everything().Providers[1]), "Link.")
+	walk(reflect.ValueOf(everything().Providers[1]), "Store.")
 }

@@ -9,15 +9,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A jsonReader makes nodes of JSON, which is YAML but for some escapes in strings.
+// A jsonReader returns JSON as YAML nodes, because the YAML parser does not know some
+// escapes of JSON, such as \/ in strings.
 type jsonReader struct {
 	*json.Decoder
 	data []byte
 
-	seen, line, column int // data[:seen] ends before that line and column
+	seen, line, column int // the line and column after data[:seen]
 }
 
-// parseJSON returns the root of data, and ok false if data is no JSON object.
+// parseJSON returns the root of data, and ok false if data is not a JSON object.
 func parseJSON(data []byte) (root *yaml.Node, ok bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) || !json.Valid(data) {
@@ -28,7 +29,7 @@ func parseJSON(data []byte) (root *yaml.Node, ok bool) {
 	return j.node(), true
 }
 
-// node reads the next value. It cannot fail: the data is valid.
+// node returns the next value. It cannot fail, because the data is valid.
 func (j *jsonReader) node() *yaml.Node {
 	n := &yaml.Node{Kind: yaml.ScalarNode}
 	n.Line, n.Column = j.place()
@@ -42,7 +43,7 @@ func (j *jsonReader) node() *yaml.Node {
 		for j.More() {
 			n.Content = append(n.Content, j.node())
 		}
-		_, _ = j.Token() // its end
+		_, _ = j.Token() // the end
 	case string:
 		n.Value, n.Style = v, yaml.DoubleQuotedStyle
 	case json.Number:
@@ -55,7 +56,7 @@ func (j *jsonReader) node() *yaml.Node {
 	return n
 }
 
-// place returns where the next value begins.
+// place returns the line and the column of the next value.
 func (j *jsonReader) place() (line, column int) {
 	next := int(j.InputOffset())
 	for strings.IndexByte(" \t\r\n,:", j.data[next]) >= 0 {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/providertest"
 )
@@ -39,14 +40,14 @@ func standardError(t *testing.T, do func()) string {
 
 func TestLogOnStandardError(t *testing.T) {
 	down, here := says("down", hush.ErrUnavailable), says("here", 0)
-	for level, want := range map[config.Level][]string{
-		"": nil, config.LevelOff: nil, config.LevelError: {"error"}, config.LevelWarn: {"warn", "warn", "error"},
-		config.LevelInfo: {"warn", "info", "warn", "error"}, config.LevelDebug: {"warn", "info", "warn", "error"},
+	for level, want := range map[string][]string{
+		"": nil, "off": nil, "error": {"error"}, "warn": {"warn", "warn", "error"},
+		"info": {"warn", "info", "warn", "error"}, "debug": {"warn", "info", "warn", "error"},
 	} {
 		text := standardError(t, func() {
-			_, err := open(t, &config.Config{Log: config.Log{Level: level}}, down, here).Get(t.Context(), hush.Name("db"))
+			_, err := open(t, &config.Config{LogLevel: level}, down, here).Get(t.Context(), hush.Name("db"))
 			require.NoError(t, err)
-			_, err = open(t, &config.Config{Log: config.Log{Level: level}}, down).Get(t.Context(), hush.Name("db"))
+			_, err = open(t, &config.Config{LogLevel: level}, down).Get(t.Context(), hush.Name("db"))
 			require.Error(t, err)
 		})
 		var levels []string
@@ -71,19 +72,19 @@ func TestLogOnStandardError(t *testing.T) {
 func TestLogger(t *testing.T) {
 	for _, c := range []struct {
 		own  zapcore.Level
-		also config.Level
+		also string
 		want int
 	}{
 		{zap.DebugLevel, "", 2},
-		{zap.DebugLevel, config.LevelWarn, 1},
-		{zap.DebugLevel, config.LevelOff, 0},
+		{zap.DebugLevel, "warn", 1},
+		{zap.DebugLevel, "off", 0},
 		{zap.WarnLevel, "", 1},
-		{zap.WarnLevel, config.LevelDebug, 1},
-		{zap.DebugLevel, config.LevelError, 0},
+		{zap.WarnLevel, "debug", 1},
+		{zap.DebugLevel, "error", 0},
 	} {
 		core, logs := observer.New(c.own)
 		said := standardError(t, func() {
-			p := open(t, &config.Config{Logger: zap.New(core), Log: config.Log{Level: c.also}}, says("down", hush.ErrUnavailable), says("here", 0))
+			p := open(t, &config.Config{Logger: zap.New(core), LogLevel: c.also}, says("down", hush.ErrUnavailable), says("here", 0))
 			_, err := p.Get(t.Context(), hush.Name("db"))
 			require.NoError(t, err)
 		})
@@ -98,8 +99,10 @@ func TestCacheIsLogged(t *testing.T) {
 		var rotated, stale atomic.Int64
 		store := &providertest.Map{}
 		p := open(t, &config.Config{
-			Logger: zap.New(core), OnRotate: func(hush.Ref, hush.Secret, hush.Secret) { rotated.Add(1) },
-			OnStale: func(hush.Ref, hush.Secret, error) { stale.Add(1) },
+			Logger: zap.New(core), Cache: cachettl.Options{
+				OnRotate: func(hush.Ref, hush.Secret, hush.Secret) { rotated.Add(1) },
+				OnStale:  func(hush.Ref, hush.Secret, error) { stale.Add(1) },
+			},
 		}, opens("memory", store))
 		get := func() {
 			_, err := p.Get(t.Context(), hush.Name("db"))

@@ -59,10 +59,23 @@ func open(t *testing.T, c *config.Config, schemes ...hush.Scheme) *config.Provid
 	return p
 }
 
+// openFile loads and opens a file, and reports the mistakes of both.
+func openFile(t *testing.T, path string, schemes ...hush.Scheme) (*config.Provider, error) {
+	t.Helper()
+	c, _ := config.Load(path)
+	return config.Open(t.Context(), c, schemes...)
+}
+
+// assertConfig compares two Configs, wherever they come from.
+func assertConfig(t *testing.T, want, got *config.Config, msg string) {
+	t.Helper()
+	assert.Equal(t, want.Plain(), got.Plain(), msg)
+}
+
 func TestConformance(t *testing.T) {
 	for name, c := range map[string]config.Config{
 		"cache":    {},
-		"no cache": {Cache: config.Cache{TTL: new(time.Duration(0))}},
+		"no cache": {CacheTTL: -1},
 		"prefix":   {Providers: []config.Store{{URL: "memory", Prefix: "team/"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +126,7 @@ func TestCacheByDefault(t *testing.T) {
 func TestNoCache(t *testing.T) {
 	store := &providertest.Map{}
 	store.Put("db", []byte("hunter2"))
-	p := open(t, &config.Config{Cache: config.Cache{TTL: new(time.Duration(0))}}, opens("memory", store))
+	p := open(t, &config.Config{CacheTTL: -1}, opens("memory", store))
 	for range 3 {
 		_, err := p.Get(t.Context(), hush.Name("db"))
 		require.NoError(t, err)
@@ -154,9 +167,9 @@ func TestClose(t *testing.T) {
 	broken := errors.New("broken")
 	a := opens("a", closing{hush.Static(map[string]string{"db": "x"}), "a", &log, broken})
 	b := opens("b", closing{hush.Static(nil), "b", &log, nil})
-	for _, ttl := range []time.Duration{0, time.Minute} {
+	for _, ttl := range []time.Duration{-1, time.Minute} {
 		log = nil
-		p, err := config.Open(t.Context(), &config.Config{Providers: links(a, b), Cache: config.Cache{TTL: &ttl}}, a, b)
+		p, err := config.Open(t.Context(), &config.Config{Providers: links(a, b), CacheTTL: ttl}, a, b)
 		require.NoError(t, err)
 		_, err = p.Get(t.Context(), hush.Name("db"))
 		require.NoError(t, err)
@@ -180,17 +193,17 @@ func TestOpenRefuses(t *testing.T) {
 		names   map[string]map[string]string
 		schemes []hush.Scheme
 	}{
-		"no providers: name one at least under providers in a file or in HUSH_PROVIDERS": {schemes: known},
-		`provider 1: unknown scheme "drect"; known: direct, env: did you mean "direct"?`: {links: "drect:?a=b", schemes: known},
-		`provider 2: unknown scheme "nowhere"; known: direct, env`:                       {links: "env nowhere", schemes: known},
-		"provider 1: unknown scheme of 60 bytes; known: direct, env":                     {links: long("h", 60), schemes: known},
-		`provider 1: unknown scheme "env"; known: none`:                                  {links: "env"},
-		"provider 1: failing: no good":                                                   {links: "failing", schemes: []hush.Scheme{failing}},
-		"provider 1: nothing: the scheme opened nothing":                                 {links: "nothing", schemes: []hush.Scheme{opens("nothing", nil)}},
-		`the program passes two schemes called "env"`:                                    {links: "env", schemes: append(known, says("env", 0))},
-		"the program passes a scheme without a name":                                     {links: "env", schemes: []hush.Scheme{{}}},
-		"provider 2: env is listed twice":                                                {links: "env env:", schemes: known},
-		`names.db: unknown link "irland"; known: direct, env, ireland: did you mean "ireland"?`: {
+		"no providers; set HUSH_PROVIDERS, or write at least one under providers in a file": {schemes: known},
+		`provider 1: unknown scheme "drect": did you mean "direct"? known: direct, env`:     {links: "drect:?a=b", schemes: known},
+		`provider 2: unknown scheme "nowhere"; known: direct, env`:                          {links: "env nowhere", schemes: known},
+		"provider 1: unknown scheme of 60 bytes; known: direct, env":                        {links: long("h", 60), schemes: known},
+		`provider 1: unknown scheme "env"; known: none`:                                     {links: "env"},
+		"provider 1: failing: no good":                                                      {links: "failing", schemes: []hush.Scheme{failing}},
+		"provider 1: nothing: Open of the scheme returned nil":                              {links: "nothing", schemes: []hush.Scheme{opens("nothing", nil)}},
+		`the program passes two schemes with the name "env"`:                                {links: "env", schemes: append(known, says("env", 0))},
+		"the program passes a scheme without Name":                                          {links: "env", schemes: []hush.Scheme{{}}},
+		"provider 2: env is also provider 1":                                                {links: "env env:", schemes: known},
+		`names.db: unknown provider "irland": did you mean "ireland"? known: direct, env, ireland`: {
 			links: "direct:?link_name=ireland", schemes: known, names: map[string]map[string]string{"db": {"irland": "x", "env": "y"}},
 		},
 	} {
@@ -211,13 +224,13 @@ func TestOpenTellsAllAtOnceAndClosesWhatItOpened(t *testing.T) {
 	good := opens("good", closing{hush.Static(nil), "good", &log, nil})
 	bad := hush.Scheme{Name: "bad", Open: func(context.Context, *url.URL) (hush.Provider, error) { return nil, errors.New("no good") }}
 	path := write(t, "providers:\n  - good\n  - bad:\n  - bda\n  - good:?token=1\npolicy: x\nnames: {db: {gold: x}}\n")
-	_, err := config.OpenFile(t.Context(), path, good, bad)
+	_, err := openFile(t, path, good, bad)
 	require.Error(t, err)
 	assert.Equal(t, strings.ReplaceAll(`:3:5: provider 2: bad: no good
-:4:5: provider 3: unknown scheme "bda"; known: good, bad: did you mean "bad"?
+:4:5: provider 3: unknown scheme "bda": did you mean "bad"? known: good, bad
 :5:5: provider 4: parameter "token": a URL names a store and holds no credential
-:6:9: policy: is any or outages
-:7:20: names.db: unknown link "gold"; known: good, bad, bda: did you mean "good"?`, "\n:", "\n"+path+":"), strings.TrimPrefix(err.Error(), path))
+:6:9: policy: must be any or outages
+:7:20: names.db: unknown provider "gold": did you mean "good"? known: good, bad, bda`, "\n:", "\n"+path+":"), strings.TrimPrefix(err.Error(), path))
 	assert.Equal(t, []string{"good"}, log)
 
 	clearEnv(t)
@@ -277,10 +290,9 @@ func TestFrontNeverDecides(t *testing.T) {
 }
 
 func TestSettingsReachTheChain(t *testing.T) {
-	off := config.Cache{TTL: new(time.Duration(0))}
 	missing, down, here := says("missing", hush.ErrNotFound), says("down", hush.ErrUnavailable), says("here", 0)
 	get := func(c *config.Config, schemes ...hush.Scheme) hush.Class {
-		c.Cache = off
+		c.CacheTTL = -1
 		_, err := open(t, c, schemes...).Get(t.Context(), hush.Name("db"))
 		return hush.ClassOf(err)
 	}
@@ -291,11 +303,10 @@ func TestSettingsReachTheChain(t *testing.T) {
 	assert.Equal(t, hush.ErrNotFound, get(&config.Config{Providers: []config.Store{{URL: "missing:?link_policy=outages"}, {URL: "here"}}}, missing, here))
 	assert.Zero(t, get(&config.Config{Policy: config.PolicyOutages, Providers: []config.Store{{URL: "missing", Policy: config.PolicyAny}, {URL: "here"}}}, missing, here))
 
-	for failures, want := range map[int]int{0: 0, 2: 6} {
-		wait := time.Hour
+	for failures, want := range map[int]int{-1: 0, 2: 6} {
 		told, skipped := 0, 0
 		p := open(t, &config.Config{
-			Cache: off, Breaker: config.Breaker{Failures: &failures, Wait: &wait},
+			CacheTTL: -1, Breaker: chain.Breaker{Failures: failures, Wait: time.Hour},
 			OnCall: func(_ context.Context, c chain.Call) {
 				told++
 				if c.Skipped {
@@ -319,7 +330,7 @@ func hangs(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 
 func TestTimeoutOfALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &config.Config{Providers: []config.Store{{URL: "hang", Timeout: time.Minute}, {URL: "here"}}, Cache: config.Cache{TTL: new(time.Duration(0))}}
+		c := &config.Config{Providers: []config.Store{{URL: "hang", Timeout: time.Minute}, {URL: "here"}}, CacheTTL: -1}
 		p := open(t, c, opens("hang", hush.ProviderFunc(hangs)), says("here", 0))
 		start := time.Now()
 		secret, err := p.Get(t.Context(), hush.Name("db"))

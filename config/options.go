@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"os"
 	"time"
 
@@ -12,33 +13,7 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// What a Config means to the packages that it configures.
-
-// withDefaults returns c with all that is not given at its default. For logger it is
-// not: a Logger without a Log.Level has its own.
-func (c *Config) withDefaults() *Config {
-	full := *c
-	for _, s := range settings() {
-		if s.get(c) == nil {
-			_ = s.parse(&full, s.otherwise) // which a test sees work
-		}
-	}
-	if c.Cache.StaleWait == nil && os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
-		full.Cache.StaleWait = full.Cache.FetchTimeout // a fetch in the background does not end in Lambda
-	}
-	return &full
-}
-
-// offAtZero converts a setting that 0 turns off to an option whose zero is a default
-// and whose negative turns off.
-func offAtZero[T int | float64 | time.Duration](given T) T {
-	if given == 0 {
-		return -1
-	}
-	return given
-}
-
-func (p Policy) policy() chain.Policy {
+func (p Policy) chainPolicy() chain.Policy {
 	switch p {
 	case PolicyAny:
 		return chain.AnyFailure
@@ -48,68 +23,51 @@ func (p Policy) policy() chain.Policy {
 	return nil
 }
 
-// options are those of a Breaker with its defaults.
-func (b *Breaker) options() chain.Breaker {
-	return chain.Breaker{Failures: offAtZero(*b.Failures), Wait: *b.Wait, MaxWait: *b.MaxWait}
-}
-
-// cacheOptions are those of a Config with its defaults.
+// cacheOptions returns the options of the cache, which logs rotated and stale secrets.
 func (c *Config) cacheOptions(logger *zap.Logger) *cachettl.Options {
-	return &cachettl.Options{
-		Jitter:               offAtZero(*c.Cache.Jitter),
-		StaleIfError:         *c.Cache.StaleIfError,
-		StaleWait:            offAtZero(*c.Cache.StaleWait),
-		StaleWhileRevalidate: *c.Cache.StaleWhileRevalidate,
-		RefreshAhead:         *c.Cache.RefreshAhead,
-		NegativeTTL:          *c.Cache.NegativeTTL,
-		MaxEntries:           *c.Cache.MaxEntries,
-		MaxFetches:           offAtZero(*c.Cache.MaxFetches),
-		FetchTimeout:         *c.Cache.FetchTimeout,
-		MinRefresh:           offAtZero(*c.Cache.MinRefresh),
-		OnRotate: func(ref hush.Ref, old, current hush.Secret) {
-			logger.Info("secret rotated", zap.String("provider", current.Source), zap.String("secret", ref.String()),
-				zap.String("version", current.Version), zap.String("before", old.Version))
-			if c.OnRotate != nil {
-				c.OnRotate(ref, old, current)
-			}
-		},
-		OnStale: func(ref hush.Ref, stale hush.Secret, why error) {
-			logger.Warn("secret served stale", zap.String("provider", stale.Source), zap.String("secret", ref.String()),
-				zap.String("version", stale.Version), zap.NamedError("error", why))
-			if c.OnStale != nil {
-				c.OnStale(ref, stale, why)
-			}
-		},
+	opts := c.Cache
+	opts.StaleIfError = cmp.Or(opts.StaleIfError, time.Hour)
+	if opts.StaleWait == 0 && os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		opts.StaleWait = 5 * time.Second // the default of FetchTimeout
+		if opts.FetchTimeout > 0 {
+			opts.StaleWait = opts.FetchTimeout
+		}
 	}
+	opts.OnRotate = func(ref hush.Ref, old, current hush.Secret) {
+		logger.Info("secret rotated", zap.String("provider", current.Source), zap.String("secret", ref.String()),
+			zap.String("version", current.Version), zap.String("before", old.Version))
+		if c.Cache.OnRotate != nil {
+			c.Cache.OnRotate(ref, old, current)
+		}
+	}
+	opts.OnStale = func(ref hush.Ref, stale hush.Secret, why error) {
+		logger.Warn("secret served stale", zap.String("provider", stale.Source), zap.String("secret", ref.String()),
+			zap.String("version", stale.Version), zap.NamedError("error", why))
+		if c.Cache.OnStale != nil {
+			c.Cache.OnStale(ref, stale, why)
+		}
+	}
+	return &opts
 }
 
-// logger returns what lines go to.
+const levelOff = "off"
+
+func isLevel(level string) error { return oneOf(level, levelOff, "debug", "info", "warn", "error") }
+
+// logger returns the logger of the chain and the cache.
 func (c *Config) logger() *zap.Logger {
-	level := c.Log.Level
-	switch {
-	case level == LevelOff, level == "" && c.Logger == nil:
+	if c.LogLevel == levelOff || c.LogLevel == "" && c.Logger == nil {
 		return zap.NewNop()
-	case level == "":
-		return c.Logger
+	}
+	level, _ := zapcore.ParseLevel(c.LogLevel) // valid, or empty, which means info
+	switch {
 	case c.Logger == nil:
 		encoding := zap.NewProductionEncoderConfig()
 		encoding.EncodeTime = zapcore.RFC3339NanoTimeEncoder
 		encoding.EncodeDuration = zapcore.StringDurationEncoder
-		return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(os.Stderr), level.zap()))
-	case zapcore.LevelOf(c.Logger.Core()) >= level.zap():
-		return c.Logger // which an increase to less would complain about
+		return zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.Lock(os.Stderr), level))
+	case c.LogLevel == "" || zapcore.LevelOf(c.Logger.Core()) >= level:
+		return c.Logger // zap.IncreaseLevel refuses a lower level
 	}
-	return c.Logger.WithOptions(zap.IncreaseLevel(level.zap()))
-}
-
-func (l Level) zap() zapcore.Level {
-	switch l {
-	case LevelDebug:
-		return zapcore.DebugLevel
-	case LevelInfo:
-		return zapcore.InfoLevel
-	case LevelWarn:
-		return zapcore.WarnLevel
-	}
-	return zapcore.ErrorLevel
+	return c.Logger.WithOptions(zap.IncreaseLevel(level))
 }

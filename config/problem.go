@@ -12,11 +12,10 @@ import (
 	"github.com/hush-secrets/hush/internal/suggest"
 )
 
-// A place is where something was given: in a file, in a variable or, if it is zero,
-// in code.
+// A place is where a value is set: in a file, in a variable or, if it is zero, in code.
 type place struct {
-	source       string
-	line, column int // 0: not known
+	source       string // the path of a file or the name of a variable
+	line, column int    // 0 if unknown
 }
 
 func (p place) String() string {
@@ -26,33 +25,27 @@ func (p place) String() string {
 			text = strings.TrimPrefix(fmt.Sprintf("%s:%d", text, n), ":")
 		}
 	}
-	return text
+	return cmp.Or(text, "config")
 }
 
-// A problem is one thing that is wrong with a Config.
+// A problem is one mistake in a Config.
 type problem struct {
-	at  place
-	key string // such as cache.ttl; empty: the place says it all
-	err error
+	place place
+	key   string // such as cache.ttl, or empty
+	err   error
 }
 
 func (p *problem) Error() string {
-	var parts []string
-	switch text := p.at.String(); {
-	case text != "":
-		parts = append(parts, text)
-	default:
-		parts = append(parts, "config")
+	if p.key == "" || p.place.source == variable(p.key) {
+		return fmt.Sprintf("%s: %s", p.place, p.err)
 	}
-	if p.key != "" && p.at.source != variable(p.key) {
-		parts = append(parts, printable(p.key))
-	}
-	return strings.Join(append(parts, p.err.Error()), ": ")
+	return fmt.Sprintf("%s: %s: %s", p.place, printable(p.key), p.err)
 }
 
 func (p *problem) Unwrap() error { return p.err }
 
-// printable is s, or s in quotes if it has what could look like a line of ours.
+// printable returns s, in quotes if it contains a line break or another control
+// character.
 func printable(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(s)
@@ -60,50 +53,51 @@ func printable(s string) string {
 	return s
 }
 
-// maxProblems is how many are told: whoever has more has one, a file of another kind.
+// maxProblems limits a report. A file with more problems is not a configuration.
 const maxProblems = 100
 
-// problems are all that is wrong.
+// problems are the mistakes in a Config.
 type problems struct {
-	told []*problem // the first maxProblems
-	more int
+	first []*problem // up to maxProblems
+	more  int
 }
 
 func (ps *problems) add(at place, key string, err error) {
-	if err != nil {
-		ps.take(&problem{at, key, err})
-	}
-}
-
-func (ps *problems) take(p *problem) {
-	if len(ps.told) < maxProblems {
-		ps.told = append(ps.told, p)
-	} else {
+	switch {
+	case err == nil:
+	case len(ps.first) < maxProblems:
+		ps.first = append(ps.first, &problem{at, key, err})
+	default:
 		ps.more++
 	}
 }
 
-// err returns the problems in the order of their places, one a line.
+// has reports whether one of the problems is about the key in the source.
+func (ps *problems) has(key, source string) bool {
+	return slices.ContainsFunc(ps.first, func(p *problem) bool { return p.key == key && p.place.source == source })
+}
+
+// err returns the problems in the order of their places, one on each line.
 func (ps *problems) err() error {
-	sorted := slices.Clone(ps.told)
-	slices.SortStableFunc(sorted, func(a, b *problem) int {
-		return cmp.Or(cmp.Compare(a.at.source, b.at.source), cmp.Compare(a.at.line, b.at.line), cmp.Compare(a.at.column, b.at.column))
+	sorted := slices.SortedStableFunc(slices.Values(ps.first), func(a, b *problem) int {
+		p, q := a.place, b.place
+		return cmp.Or(cmp.Compare(p.source, q.source), cmp.Compare(p.line, q.line), cmp.Compare(p.column, q.column))
 	})
-	errs := make([]error, 0, len(sorted)+1)
-	for _, p := range sorted {
-		errs = append(errs, p)
+	errs := make([]error, len(sorted))
+	for i, p := range sorted {
+		errs[i] = p
 	}
 	if ps.more > 0 {
-		errs = append(errs, fmt.Errorf("and %d more", ps.more))
+		errs = append(errs, fmt.Errorf("and %d more mistakes", ps.more))
 	}
 	return errors.Join(errs...)
 }
 
-// unknown returns the error for a word that is none of known.
+// unknown returns the error for a word that is not one of known.
 func unknown(what, word string, known []string) error {
-	text := "none"
-	if len(known) > 0 {
-		text = strings.Join(known, ", ")
+	text := fmt.Sprintf("unknown %s %s%s", what, suggest.Quote(word, known), suggest.Hint(word, known))
+	if !strings.HasSuffix(text, "?") {
+		text += ";"
 	}
-	return fmt.Errorf("unknown %s %s; known: %s%s", what, suggest.Quote(word, known), text, suggest.Hint(word, known))
+	return fmt.Errorf("%s known: %s", text, cmp.Or(strings.Join(known, ", "), "none"))
 }

@@ -11,33 +11,34 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// A Provider is what Open opened: a hush.Provider that asks the links in order, from
-// memory first if the cache is on. It is safe for concurrent use.
+// A Provider is an open Config. It returns secrets from the cache, or calls the stores in
+// order. It is safe for concurrent use.
 type Provider struct {
-	links      []OpenStore
-	chain      *chain.Chain
-	cache      *cachettl.Cache
-	top        hush.BatchProvider
-	closed     atomic.Bool
-	closeLinks func() error
+	stores      []OpenStore
+	chain       *chain.Chain
+	cache       *cachettl.Cache // nil if it is disabled
+	top         hush.BatchProvider
+	closed      atomic.Bool
+	closeStores func() error
 }
 
 var _ hush.BatchProvider = (*Provider)(nil)
 
-// An OpenStore is a link as Open opened it.
+// An OpenStore is a Store that Open has opened.
 type OpenStore struct {
-	// Store is the configured store. Its Name and its Policy are set. Its URL has no
-	// credential and no link_ parameters.
+	// Store has its Name and its Policy. Its URL has no credential and no link_
+	// parameters.
 	Store
 
-	// Scheme is the URL's.
+	// Scheme is the name of the scheme.
 	Scheme string
 
-	// Front is the name of the link whose store it fronts for. Empty: it is a store.
+	// Front is the name of the store that this store is a front of. Empty means that
+	// this store is not a front.
 	Front string
 
-	// Provider asks this link alone, by the program's names, without the Timeout,
-	// the breaker and the cache.
+	// Provider calls this store alone, with the program's names. It has no Timeout, no
+	// breaker and no cache.
 	Provider hush.Provider
 }
 
@@ -45,8 +46,8 @@ const source = "config"
 
 var errClosed = errors.New("the provider is closed")
 
-// Get returns the secret that ref names. Its errors are those of chain.Chain and, with
-// a cache, of cachettl.Cache; after Close all is ErrUnavailable.
+// Get returns the secret that ref names. Its errors are those of chain.Chain and
+// cachettl.Cache. After Close, each Get fails with ErrUnavailable.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if p.closed.Load() {
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrUnavailable, errClosed)
@@ -54,7 +55,7 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return p.top.Get(ctx, ref)
 }
 
-// GetBatch answers each of refs as Get does.
+// GetBatch returns one result for each of refs, as Get does.
 func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	if !p.closed.Load() {
 		return p.top.GetBatch(ctx, refs)
@@ -66,8 +67,9 @@ func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result 
 	return results
 }
 
-// GetDerived returns what derive makes of the secret that ref names, as
-// [cachettl.Cache.GetDerived] does. Without a cache it calls derive each time.
+// GetDerived returns the value that derive computes from the secret that ref names. The
+// cache keeps the value with the secret; see [cachettl.Cache.GetDerived]. Without a cache,
+// GetDerived calls derive each time.
 func (p *Provider) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
 	if p.cache != nil && !p.closed.Load() {
 		return p.cache.GetDerived(ctx, ref, key, derive)
@@ -79,7 +81,7 @@ func (p *Provider) GetDerived(ctx context.Context, ref hush.Ref, key any, derive
 	return derive(secret), nil
 }
 
-// Forget drops what the cache holds for refs, or all that it holds if there are none.
+// Forget removes the secrets of refs from the cache, or all secrets if there are no refs.
 // Without a cache it does nothing.
 func (p *Provider) Forget(refs ...hush.Ref) {
 	if p.cache != nil {
@@ -87,24 +89,23 @@ func (p *Provider) Forget(refs ...hush.Ref) {
 	}
 }
 
-// Close drops what the cache holds, ends its fetches, and closes what the schemes
-// opened that is an io.Closer, the last first. It returns their errors, joined, and
-// does nothing the second time.
+// Close closes the cache, which ends its fetches, and then each store that is an
+// io.Closer, in reverse order. It returns their errors. A second Close does nothing.
 func (p *Provider) Close() error {
 	if p.closed.Swap(true) {
 		return nil
 	}
 	if p.cache != nil {
-		_ = p.cache.Close() // which always returns nil
+		_ = p.cache.Close() // always returns nil
 	}
-	return p.closeLinks()
+	return p.closeStores()
 }
 
-// Stores returns the links in the order in which they are asked.
-func (p *Provider) Stores() []OpenStore { return slices.Clone(p.links) }
+// Stores returns the stores in the order in which they are called.
+func (p *Provider) Stores() []OpenStore { return slices.Clone(p.stores) }
 
-// Chain returns the chain of the links, which no cache is in front of.
+// Chain returns the chain of the stores. It has no cache.
 func (p *Provider) Chain() *chain.Chain { return p.chain }
 
-// Cache returns the cache, nil if it is off.
+// Cache returns the cache, or nil if it is disabled.
 func (p *Provider) Cache() *cachettl.Cache { return p.cache }

@@ -2,7 +2,10 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -10,54 +13,52 @@ import (
 	"github.com/hush-secrets/hush/internal/suggest"
 )
 
-// A Setting is one value of a Config, as files and variables call it.
+// A Setting is one value of a Config with a key in files and an environment variable.
 type Setting struct {
-	Key      string // in a file: ttl below cache is cache.ttl
+	Key      string // in a file; cache.ttl is ttl in the mapping cache
 	Variable string
-	Default  string // what Open takes if it is not given
+	Default  string
 }
 
-// Settings returns all settings but the providers, which have no default, and their
-// names, in the order in which they are documented.
+// Settings returns all settings except the providers and their names, in the order of
+// the documentation.
 func Settings() []Setting {
-	var all []Setting
-	for _, s := range settings() {
-		all = append(all, Setting{s.key, variable(s.key), s.otherwise})
+	all := make([]Setting, len(settings()))
+	for i, s := range settings() {
+		all[i] = Setting{s.key, variable(s.key), s.byDefault}
 	}
 	return all
 }
 
-// A setting is one value of a Config that has a key in a file and a variable. Its
-// text is the same in all forms. Errors read on after the key, and quote no value.
+// A setting sets one value of a Config. Errors of set continue a sentence about the
+// key, and do not quote the value.
 type setting struct {
 	key       string
-	otherwise string // the text of its default
-	parse     func(c *Config, text string) error
-	get       func(c *Config) any   // for printing; nil: not given
-	check     func(c *Config) error // of what was given
+	byDefault string
+	set       func(c *Config, text string) error
 }
 
-// settings returns all settings except the providers and their names. It builds them
-// on first use. Callers do not change them.
+// settings returns all settings. It builds them on first use. Callers do not change
+// them.
 var settings = sync.OnceValue(func() []setting {
 	return []setting{
-		duration("cache.ttl", "5m", notNegative, func(c *Config) **time.Duration { return &c.Cache.TTL }),
-		duration("cache.stale_if_error", "1h", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleIfError }),
-		duration("cache.stale_wait", "100ms", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWait }),
-		duration("cache.stale_while_revalidate", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.StaleWhileRevalidate }),
-		duration("cache.refresh_ahead", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.RefreshAhead }),
-		duration("cache.negative_ttl", "0", notNegative, func(c *Config) **time.Duration { return &c.Cache.NegativeTTL }),
-		pointer("cache.jitter", "0.1", parseFraction, isFraction, func(c *Config) **float64 { return &c.Cache.Jitter }),
-		pointer("cache.max_entries", "1000", parseCount, isPositive, func(c *Config) **int { return &c.Cache.MaxEntries }),
-		pointer("cache.max_fetches", "64", parseCount, notNegative, func(c *Config) **int { return &c.Cache.MaxFetches }),
-		duration("cache.fetch_timeout", "5s", isPositive, func(c *Config) **time.Duration { return &c.Cache.FetchTimeout }),
-		duration("cache.min_refresh", "1s", notNegative, func(c *Config) **time.Duration { return &c.Cache.MinRefresh }),
-		pointer("breaker.failures", "5", parseCount, notNegative, func(c *Config) **int { return &c.Breaker.Failures }),
-		duration("breaker.wait", "1s", isPositive, func(c *Config) **time.Duration { return &c.Breaker.Wait }),
-		duration("breaker.max_wait", "30s", isPositive, func(c *Config) **time.Duration { return &c.Breaker.MaxWait }),
-		word("policy", func(c *Config) *Policy { return &c.Policy }, PolicyAny, PolicyOutages),
-		word("log.level", func(c *Config) *Level { return &c.Log.Level }, LevelOff, LevelDebug, LevelInfo, LevelWarn, LevelError),
-		verify(),
+		{"cache.ttl", "5m", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.CacheTTL })},
+		{"cache.stale_if_error", "1h", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleIfError })},
+		{"cache.stale_wait", "100ms", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleWait })},
+		{"cache.stale_while_revalidate", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleWhileRevalidate })},
+		{"cache.refresh_ahead", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.RefreshAhead })},
+		{"cache.negative_ttl", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.NegativeTTL })},
+		{"cache.jitter", "0.1", number(parseFraction, turnsOff, func(c *Config) *float64 { return &c.Cache.Jitter })},
+		{"cache.max_entries", "1000", number(parseCount, isInvalid, func(c *Config) *int { return &c.Cache.MaxEntries })},
+		{"cache.max_fetches", "64", number(parseCount, turnsOff, func(c *Config) *int { return &c.Cache.MaxFetches })},
+		{"cache.fetch_timeout", "5s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Cache.FetchTimeout })},
+		{"cache.min_refresh", "1s", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.MinRefresh })},
+		{"breaker.failures", "5", number(parseCount, turnsOff, func(c *Config) *int { return &c.Breaker.Failures })},
+		{"breaker.wait", "1s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Breaker.Wait })},
+		{"breaker.max_wait", "30s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Breaker.MaxWait })},
+		{"policy", "any", word(isPolicy, func(c *Config) *Policy { return &c.Policy })},
+		{"log.level", "off", word(isLevel, func(c *Config) *string { return &c.LogLevel })},
+		{"verify", "false", setVerify},
 	}
 })
 
@@ -66,86 +67,65 @@ func variable(key string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-func pointer[T any](key, otherwise string, parse func(string) (T, error), check func(T) error, field func(*Config) **T) setting {
-	return setting{
-		key: key, otherwise: otherwise,
-		parse: func(c *Config, text string) error {
-			v, err := parse(text)
-			if err == nil {
-				*field(c) = &v
-			}
+// A zeroRule says what the text 0 means for a setting.
+type zeroRule bool
+
+const (
+	turnsOff  zeroRule = true // a negative value in a Config
+	isInvalid zeroRule = false
+)
+
+func number[T int | float64 | time.Duration](parse func(string) (T, error), zero zeroRule, field func(*Config) *T) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		v, err := parse(text)
+		switch {
+		case err != nil:
 			return err
-		},
-		get: func(c *Config) any {
-			if v := *field(c); v != nil {
-				return *v
-			}
-			return nil
-		},
-		check: func(c *Config) error {
-			if v := *field(c); v != nil {
-				return check(*v)
-			}
-			return nil
-		},
-	}
-}
-
-func duration(key, otherwise string, check func(time.Duration) error, field func(*Config) **time.Duration) setting {
-	s := pointer(key, otherwise, parseDuration, check, field)
-	get := s.get
-	s.get = func(c *Config) any {
-		if d, ok := get(c).(time.Duration); ok {
-			return formatDuration(d)
+		case v == 0 && zero == turnsOff:
+			v = -1
+		case v < 0 && zero == turnsOff:
+			return errors.New("must not be negative; write 0 to turn it off")
+		default:
+			err = isPositive(v, "its default")
 		}
-		return nil
+		if err == nil {
+			*field(c) = v
+		}
+		return err
 	}
-	return s
 }
 
-// word is a setting whose value is one of a few, by default the first; empty is not
-// given.
-func word[T ~string](key string, field func(*Config) *T, known ...T) setting {
-	return setting{
-		key: key, otherwise: string(known[0]),
-		parse: func(c *Config, text string) error {
-			if text == "" {
-				return errors.New("is empty: leave it out for its default")
-			}
+func isPositive[T int | float64 | time.Duration](v T, otherwise string) error {
+	if v <= 0 {
+		return fmt.Errorf("must be more than 0; remove it to use %s", otherwise)
+	}
+	return nil
+}
+
+func word[T ~string](check func(T) error, field func(*Config) *T) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		if text == "" {
+			return errNoValue
+		}
+		err := check(T(text))
+		if err == nil {
 			*field(c) = T(text)
-			return nil
-		},
-		get: func(c *Config) any {
-			if text := *field(c); text != "" {
-				return string(text)
-			}
-			return nil
-		},
-		check: func(c *Config) error { return oneOf(*field(c), known...) },
+		}
+		return err
 	}
 }
 
-func verify() setting {
-	return setting{
-		key: "verify", otherwise: "false",
-		parse: func(c *Config, text string) error {
-			if text != "true" && text != "false" {
-				return errors.New("is true or false")
-			}
-			c.Verify = text == "true"
-			return nil
-		},
-		get: func(c *Config) any {
-			if c.Verify {
-				return true
-			}
-			return nil
-		},
-		check: func(*Config) error { return nil },
+var errNoValue = errors.New("has no value; remove it to use its default")
+
+func setVerify(c *Config, text string) error {
+	c.Verify = text == "true"
+	if !c.Verify && text != "false" {
+		return errors.New("must be true or false")
 	}
+	return nil
 }
 
-// oneOf returns an error unless v is one of known, or empty.
+// oneOf returns an error unless v is empty or known.
 func oneOf[T ~string](v T, known ...T) error {
 	if v == "" || slices.Contains(known, v) {
 		return nil
@@ -155,5 +135,36 @@ func oneOf[T ~string](v T, known ...T) error {
 		texts[i] = string(k)
 	}
 	last := len(texts) - 1
-	return errors.New("is " + strings.Join(texts[:last], ", ") + " or " + texts[last] + suggest.Hint(string(v), texts))
+	return fmt.Errorf("must be %s or %s%s", strings.Join(texts[:last], ", "), texts[last], suggest.Hint(string(v), texts))
+}
+
+// maxQuoted is the length of the longest number that an error quotes. A longer one may
+// be a secret in the wrong place.
+const maxQuoted = 6
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err == nil {
+		return d, nil
+	}
+	if _, err := time.ParseDuration(text + "s"); err == nil && len(text) <= maxQuoted {
+		return 0, fmt.Errorf("has no unit; write %ss for seconds", text)
+	}
+	return 0, errors.New("must be a duration; write for example 500ms, 30s, 5m or 1h")
+}
+
+func parseCount(text string) (int, error) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("must be a whole number up to %d", math.MaxInt32)
+	}
+	return int(n), nil
+}
+
+func parseFraction(text string) (float64, error) {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(f >= 0 && f <= 1) { // NaN is not in the range
+		return 0, errors.New("must be a number from 0 to 1")
+	}
+	return f, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,48 +12,44 @@ import (
 	"github.com/hush-secrets/hush/internal/parallel"
 )
 
-// VerifyName is the name that Verify asks for, and that any link can be asked for
-// without reading a secret. No store needs to have it.
+// VerifyName is the name of the secret that Open requests with Config.Verify. No store
+// needs to have it.
 const VerifyName = "hush/probe"
 
 const verifyTimeout = 10 * time.Second
 
-// verifyAll asks each link once, all at the same time.
-func verifyAll(ctx context.Context, links []OpenStore) error {
-	errs := make([]error, len(links))
+// verifyAll calls all stores at the same time.
+func verifyAll(ctx context.Context, stores []OpenStore) error {
+	errs := make([]error, len(stores))
 	absent := map[string]bool{}
-	parallel.Each(len(links), len(links), func(i int) { errs[i] = verifyLink(ctx, links[i]) })
-	for i, l := range links {
-		absent[l.Name] = hush.ClassOf(errs[i]) == hush.ErrAbsent
+	parallel.Each(len(stores), len(stores), func(i int) { errs[i] = verify(ctx, stores[i]) })
+	for i, s := range stores {
+		absent[s.Name] = hush.ClassOf(errs[i]) == hush.ErrAbsent
 	}
 	var failures, absences []error
-	for i, l := range links {
-		store := l.Front
+	for i, s := range stores {
 		switch class := hush.ClassOf(errs[i]); {
 		case class == hush.ErrAbsent:
-			absences = append(absences, fmt.Errorf("config: link %q: %w", l.Name, errs[i]))
-		case store != "" && !absent[store]:
+			absences = append(absences, fmt.Errorf("config: provider %q: %w", s.Name, errs[i]))
+		case s.Front != "" && !absent[s.Front]:
 		case class == hush.ErrUnavailable, class == hush.ErrUnauthenticated, class == hush.ErrCanceled:
-			failures = append(failures, fmt.Errorf("config: link %q: %w", l.Name, errs[i]))
+			failures = append(failures, fmt.Errorf("config: provider %q: %w", s.Name, errs[i]))
 		}
 	}
-	if len(absences) == len(links) {
+	if len(absences) == len(stores) {
 		return errors.Join(absences...)
 	}
 	return errors.Join(failures...)
 }
 
-// verifyLink asks one link, whose own limit looks like nobody else's.
-func verifyLink(ctx context.Context, l OpenStore) error {
-	d := l.Timeout
-	if d == 0 {
-		d = verifyTimeout
-	}
-	limited, cancel := limit.Context(ctx, d, l.Name)
+// verify calls one store. If its time limit ends, the error is ErrUnavailable and does
+// not look like the end of ctx.
+func verify(ctx context.Context, s OpenStore) error {
+	limited, cancel := limit.Context(ctx, cmp.Or(s.Timeout, verifyTimeout), s.Name)
 	defer cancel()
-	_, err := l.Provider.Get(limited, hush.Name(VerifyName))
+	_, err := s.Provider.Get(limited, hush.Name(VerifyName))
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return hush.NewError(l.Name, hush.Name(VerifyName), hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
+		return hush.NewError(s.Name, hush.Name(VerifyName), hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
 	}
 	return err
 }

@@ -68,7 +68,7 @@ func TestVerifyAsksEachLinkOnceAndClosesOnFailure(t *testing.T) {
 	log = nil
 	c.Providers = append(c.Providers, config.Store{URL: "down"})
 	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
-	assert.EqualError(t, err, `config: link "down": down: "hush/probe": unavailable`)
+	assert.EqualError(t, err, `config: provider "down": down: "hush/probe": unavailable`)
 	assert.Equal(t, []string{"a"}, log)
 
 	c.Verify = false

@@ -54,5 +54,5 @@ func TestInit(t *testing.T) {
 func Example() {
 	_, err := config.Open(context.Background(), &config.Config{Providers: []config.Store{{URL: "valut"}}}, all.Schemes()...)
 	fmt.Println(err)
-	// Output: config: provider 1: unknown scheme "valut"; known: extension, direct, vault, env: did you mean "vault"?
+	// Output: config: provider 1: unknown scheme "valut": did you mean "vault"? known: extension, direct, vault, env
 }

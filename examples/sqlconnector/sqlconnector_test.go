@@ -151,7 +151,7 @@ func TestWhatIsNoRefusalIsNotWaitedFor(t *testing.T) {
 	}{
 		"no connection":    {secret: string(secret("canary")), is: refused},
 		"another SQLSTATE": {secret: string(secret("canary")), is: refusal("53300")},
-		"not JSON":         {secret: "canary", text: "not JSON"},
+		"invalid JSON":     {secret: "canary", text: "invalid JSON"},
 		"no username":      {secret: `{"password":"canary"}`, text: "no username"},
 		"no password":      {secret: `{"username":"app","passwort":"canary"}`, text: "no username or no password"},
 		"a port as a name": {secret: `{"username":"app","password":"canary","port":"canary"}`, text: "decode"},

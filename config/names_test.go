@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,7 +28,7 @@ func TestNames(t *testing.T) {
 	p := open(t, &config.Config{
 		Providers: []config.Store{{URL: "vault"}, {URL: "direct", Prefix: "prod/"}},
 		Names:     map[string]map[string]string{"db": {"vault": "kv/orders"}, "pw": {"direct": "prod/db#password"}, "nested": {"direct": "prod/db#nested"}},
-		Cache:     config.Cache{TTL: new(time.Duration(0))},
+		CacheTTL:  -1,
 	}, opens("vault", vault), opens("direct", direct))
 	for ref, want := range map[string]string{
 		"db#password": "hunter2", "pw": "hunter2", "nested": `{"a":"b"}`, "nested#a": "b", "x": "x",

@@ -13,14 +13,14 @@ import (
 // A scheme that config does not have says what to use instead, if that is there.
 func TestUnknownSchemesSayWhatToUse(t *testing.T) {
 	for url, advice := range map[string]string{
-		"ssm":                   ": Parameter Store is not supported; use direct, which reads AWS Secrets Manager",
-		"secretsmanager:?a=b":   ": use direct, which reads AWS Secrets Manager",
-		"file:///run/secrets":   ": use env:?files=true, which reads NAME from the file that the variable NAME_FILE names",
-		"gcp":                   ": this store is not supported; mount its secrets as files or variables and use env:?files=true",
+		"ssm":                   "; Parameter Store is not supported; use direct, which reads AWS Secrets Manager",
+		"secretsmanager:?a=b":   "; use direct, which reads AWS Secrets Manager",
+		"file:///run/secrets":   "; use env:?files=true, which reads NAME from the file that the variable NAME_FILE names",
+		"gcp":                   "; this store is not supported; mount its secrets as files or variables and use env:?files=true",
 		"openbao":               "", // the program does not pass vault
 		"something-else":        "",
 		"lambda":                "",
-		"AWS:?region=eu-west-1": ": use direct, which reads AWS Secrets Manager",
+		"AWS:?region=eu-west-1": "; use direct, which reads AWS Secrets Manager",
 	} {
 		cfg := &config.Config{Providers: []config.Store{{URL: url}}}
 		_, err := config.Open(t.Context(), cfg, []hush.Scheme{says("direct", 0), says("env", 0)}...)
