@@ -67,6 +67,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/suggest"},
 	{pkg: "chain", links: zapLinks},
 	{pkg: "config", links: slices.Concat([]string{"cachettl", "chain"}, cacheLinks, zapLinks, yamlLinks)},
+	{pkg: "docs"}, // tests only
 	{pkg: "config/all", links: slices.Concat([]string{"direct/...", "env", "extension", "vault/..."}, awsLinks, vaultLinks)},
 	{pkg: "direct", links: awsLinks, never: awsConfig},
 	{pkg: "direct/awsdirect", links: append([]string{"direct"}, awsLinks...)},

@@ -1,4 +1,7 @@
-package hush_test
+// Package docs_test checks README.md and the pages of this folder: their Go blocks
+// compile, their links resolve, and their language is plain. The shell blocks are run by
+// the tests of cmd/hush.
+package docs_test
 
 import (
 	"fmt"
@@ -19,38 +22,59 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocs compiles and vets every Go block of README.md and docs.
-//
-// A block that begins with a package clause is a file as it stands. One of
-// declarations is a file without its head. Any other is the body of a function
-// that has ctx and p, a hush.Provider, and returns an error. The last two get the
-// imports that they use, of this module and of docImports.
-func TestDocs(t *testing.T) {
-	docs, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	var blocks []docBlock
-	for _, name := range append([]string{"README.md"}, docs...) {
-		text, err := os.ReadFile(name)
-		require.NoError(t, err)
-		found := goBlocks(name, string(text))
-		require.True(t, len(found) > 0 || name != "README.md", "README.md shows no Go")
-		blocks = append(blocks, found...)
-	}
-	assert.Empty(t, faults(t, blocks))
+const module = "github.com/hush-secrets/hush"
+
+// A page is a document in Markdown.
+type page struct {
+	file string // relative to the root of the repository, with slashes
+	text string
 }
 
-// TestDocsFinds sees the check accept and refuse.
-func TestDocsFinds(t *testing.T) {
-	const page = "# Page\n\n" +
+// pages returns the documents at the root and in docs.
+func pages(t *testing.T) []page {
+	t.Helper()
+	var all []page
+	for _, pattern := range []string{"*.md", "docs/*.md"} {
+		names, err := filepath.Glob(filepath.Join("..", pattern))
+		require.NoError(t, err)
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			require.NoError(t, err)
+			all = append(all, page{strings.TrimPrefix(filepath.ToSlash(name), "../"), string(text)})
+		}
+	}
+	require.Greater(t, len(all), 10)
+	return all
+}
+
+// TestGoBlocksCompile compiles and vets every Go block.
+//
+// A block that begins with a package clause is a complete file. A block of declarations
+// is a file without its head. Any other block is the body of a function that has ctx and
+// p, a hush.Provider, and returns an error. The last two get the imports that they use,
+// of this module and of docImports.
+func TestGoBlocksCompile(t *testing.T) {
+	var blocks []goBlock
+	for _, p := range pages(t) {
+		found := goBlocks(p.file, p.text)
+		require.True(t, len(found) > 0 || p.file != "README.md", "README.md has no Go block")
+		blocks = append(blocks, found...)
+	}
+	assert.Empty(t, compileErrors(t, blocks))
+}
+
+// TestGoBlocksAreChecked sees the check accept and refuse.
+func TestGoBlocksAreChecked(t *testing.T) {
+	const text = "# Page\n\n" +
 		"```go\npackage main\n\nfunc main() {}\n```\n" +
 		"```go\nvar p hush.Provider = hush.Static(nil)\n\nfunc get(ctx context.Context) error {\n\t_, err := hush.Get(ctx, p, \"a\")\n\treturn err\n}\n```\n" +
 		"  ```go\n  secret, err := p.Get(ctx, hush.Name(\"a\"))\n  if err != nil {\n  \treturn err\n  }\n  _ = secret\n  ```\n" +
 		"```sh\ngo test ./...\n```\n"
-	blocks := goBlocks("page.md", page)
+	blocks := goBlocks("page.md", text)
 	require.Len(t, blocks, 3)
-	assert.Equal(t, docBlock{"page.md", 3, "package main\n\nfunc main() {}\n"}, blocks[0])
+	assert.Equal(t, goBlock{"page.md", 3, "package main\n\nfunc main() {}\n"}, blocks[0])
 	assert.Equal(t, 16, blocks[2].line)
-	assert.Empty(t, faults(t, blocks))
+	assert.Empty(t, compileErrors(t, blocks))
 
 	for _, bad := range []string{
 		"_ = hush.NoSuchName",
@@ -59,12 +83,12 @@ func TestDocsFinds(t *testing.T) {
 		"fmt.Printf(\"%d\", \"vet sees this\")",
 		"package main\n\nimport \"os\"\n\nfunc main() {}",
 	} {
-		assert.Len(t, faults(t, goBlocks("bad.md", "```go\n"+bad+"\n```\n")), 1, bad)
+		assert.Len(t, compileErrors(t, goBlocks("bad.md", "```go\n"+bad+"\n```\n")), 1, bad)
 	}
 }
 
-// A docBlock is a fenced block of Go in a document.
-type docBlock struct {
+// A goBlock is a fenced block of Go in a document.
+type goBlock struct {
 	file string
 	line int // of its fence
 	code string
@@ -72,21 +96,21 @@ type docBlock struct {
 
 var fenced = regexp.MustCompile("(?m:^)([ \t]*)```go\r?\n((?s:.*?)(?m:^))[ \t]*```")
 
-func goBlocks(file, text string) []docBlock {
-	var blocks []docBlock
+func goBlocks(file, text string) []goBlock {
+	var blocks []goBlock
 	for _, at := range fenced.FindAllStringSubmatchIndex(text, -1) {
 		indent, code := text[at[2]:at[3]], text[at[4]:at[5]]
 		code = strings.TrimPrefix(strings.ReplaceAll(code, "\n"+indent, "\n"), indent)
-		blocks = append(blocks, docBlock{file, 1 + strings.Count(text[:at[0]], "\n"), code})
+		blocks = append(blocks, goBlock{file, 1 + strings.Count(text[:at[0]], "\n"), code})
 	}
 	return blocks
 }
 
-// faults returns what the compiler and go vet say of the blocks, each a package of
-// a module that is not ours, as a reader's would be.
-func faults(t *testing.T, blocks []docBlock) []string {
+// compileErrors returns the messages of the compiler and go vet about the blocks. Each
+// block is a package of another module, as a reader's would be.
+func compileErrors(t *testing.T, blocks []goBlock) []string {
 	t.Helper()
-	root, err := os.Getwd()
+	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	imports, dir := docImports(t), readersModule(t, root)
 	var found []string
@@ -109,13 +133,13 @@ func faults(t *testing.T, blocks []docBlock) []string {
 	return nil
 }
 
-// readersModule returns the folder of a new module that uses the one in root, with
-// the same versions of everything else.
+// readersModule returns the folder of a new module that requires the module in root, and
+// the same versions of all others.
 func readersModule(t *testing.T, root string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"go.mod", "go.sum"} {
-		text, err := os.ReadFile(name)
+		text, err := os.ReadFile(filepath.Join(root, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
 	}
@@ -132,8 +156,8 @@ func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// source returns the block as a file, whose lines are reported as the document's.
-func (b docBlock) source(root string, imports map[string]string) (string, error) {
+// source returns the block as a file. Messages about it name the lines of the document.
+func (b goBlock) source(root string, imports map[string]string) (string, error) {
 	const head = "package docs\n"
 	code := fmt.Sprintf("//line %s:%d\n", filepath.Join(root, b.file), b.line+1) + b.code
 	if _, err := parse(code, parser.PackageClauseOnly); err == nil {
@@ -194,13 +218,19 @@ func missing(file *ast.File, imports map[string]string) string {
 func docImports(t *testing.T) map[string]string {
 	t.Helper()
 	imports := map[string]string{}
-	others := []string{"context", "errors", "fmt", "log", "log/slog", "net", "net/http", "net/http/httptest", "net/url", "os", "testing", "time", "go.uber.org/zap", "github.com/hashicorp/vault/api", "github.com/aws/aws-sdk-go-v2/service/secretsmanager"}
-	for _, name := range others {
+	for _, name := range []string{
+		"context", "errors", "fmt", "log", "log/slog", "net", "net/http", "net/http/httptest", "net/url", "os", "testing", "time",
+		"github.com/aws/aws-sdk-go-v2/service/secretsmanager", "github.com/hashicorp/vault/api", "go.uber.org/zap",
+	} {
 		imports[path.Base(name)] = name
 	}
-	for name, p := range listPackages(t, "./...") {
-		if within(name, module+"/...") && p.Name != "main" && !strings.Contains(name, "/internal/") {
-			imports[p.Name] = name
+	list := command(t, "..", "list", "-f", "{{.Name}} {{.ImportPath}}", "./...")
+	out, err := list.Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(out)) {
+		name, importPath, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name != "main" && !strings.Contains(importPath, "/internal/") {
+			imports[name] = importPath
 		}
 	}
 	return imports
