@@ -55,7 +55,7 @@ var linkRules = []linkRule{
 	{pkg: "extension"},
 	{pkg: "internal/test/breakable"},
 	{pkg: "internal/clock/..."},
-	{pkg: "internal/current"},
+	{pkg: "internal/match"},
 	{pkg: "internal/ec2"},
 	{pkg: "internal/parallel"},
 	{pkg: "internal/hidden"},

@@ -1,7 +1,6 @@
 package direct
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -14,94 +13,104 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/awsfault"
-	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/match"
 	"github.com/hush-secrets/hush/internal/parallel"
 )
 
 const (
-	callsAtOnce = 8
-	maxBatch    = 20 // ids that Secrets Manager takes in one call
+	parallelCalls = 8
+	maxBatch      = 20 // the limit of Secrets Manager for the ids in one call
 )
 
-// A BatchAPI is what Options.Batch needs of a client beside [API]; a
-// *secretsmanager.Client is one.
+// A BatchAPI is the method that Options.Batch requires in addition to [API]. A
+// *secretsmanager.Client implements it.
 type BatchAPI interface {
 	BatchGetSecretValue(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput, opts ...func(*secretsmanager.Options)) (*secretsmanager.BatchGetSecretValueOutput, error)
 }
 
-var _ hush.BatchProvider = (*Provider)(nil)
-
-// GetBatch answers each of refs as Get does, by single calls, eight at a time, each
-// with its own time limit.
+// GetBatch returns what Get would return for each of refs. It makes eight single calls
+// at a time, each with its own timeout.
 //
-// With Options.Batch the current versions are read by BatchGetSecretValue first, 20
-// a call, names apart from ARNs and each region apart. It is tried once, within the
-// same time limit as a Get. What it says is not found or denied is so; whatever
-// else it does not answer is asked for by itself: other versions and stages, what
-// failed for another reason, what is missing from the answer or answered twice, and
-// all of a batch that was denied, throttled or lost. Only a batch that ran into the
-// limit, or the caller's end, fails all of its secrets.
+// With Options.Batch, it first reads the current versions with BatchGetSecretValue, 20
+// in a call. Names and ARNs, and different regions, are in different calls. A batch has
+// one attempt and the timeout of a Get. Its results for missing and denied secrets are
+// final. Single calls read the rest: other versions and stages, secrets that failed for
+// another reason, missing or ambiguous entries, and all secrets of a batch that failed.
+// Only if a batch reaches the timeout, or the caller's context ends, all of its secrets
+// fail.
 func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))
-	answers := p.askBatches(ctx, refs)
+	found := p.fetchBatches(ctx, refs)
 	var rest []int
 	for i, ref := range refs {
-		if a, ok := answers[ref.Name]; ok && batchable(ref) {
-			results[i] = a.to(ref)
+		if entry, ok := found[ref.Name]; ok && isBatchable(ref) {
+			results[i] = entry.result(ref)
 		} else {
 			rest = append(rest, i)
 		}
 	}
-	parallel.Each(len(rest), callsAtOnce, func(i int) {
+	parallel.Each(len(rest), parallelCalls, func(i int) {
 		r := &results[rest[i]]
 		r.Secret, r.Err = p.Get(ctx, refs[rest[i]])
 	})
 	return results
 }
 
-// batchable reports whether a batch can answer ref, whose name is known to be one.
-func batchable(ref hush.Ref) bool {
-	whole := ref.Key()
-	return whole.Version == "" && whole.Stage == "" && ref.Validate() == nil
+// isBatchable reports whether a batch can read ref, whose name is valid.
+func isBatchable(ref hush.Ref) bool {
+	key := ref.Key()
+	return key.Version == "" && key.Stage == "" && ref.Validate() == nil
 }
 
-// A batch is one call's ids. In one of names alone, and in one of ARNs alone, no
-// secret of another account can be taken for the one that was asked for.
+// An entry is the result of a batch for one id: a secret, or a class and a cause.
+type entry struct {
+	secret hush.Secret
+	class  hush.Class
+	cause  error
+}
+
+func (e entry) result(ref hush.Ref) hush.Result {
+	if e.cause != nil {
+		return hush.Result{Err: hush.NewError(source, ref, e.class, e.cause)}
+	}
+	secret, err := ref.Select(e.secret)
+	return hush.Result{Secret: secret, Err: err}
+}
+
+// A batch is the ids of one call. It has only names or only ARNs, so that a secret of
+// another account cannot match a name.
 type batch struct {
 	region string // of ARNs; empty for names
 	ids    []string
 }
 
-func (p *Provider) askBatches(ctx context.Context, refs []hush.Ref) map[string]answer {
+// fetchBatches returns the final results by id.
+func (p *Provider) fetchBatches(ctx context.Context, refs []hush.Ref) map[string]entry {
 	if p.batch.Get() == nil || ctx.Err() != nil {
 		return nil
 	}
 	batches := batchesOf(refs)
-	found := make([]map[string]answer, len(batches))
-	parallel.Each(len(batches), callsAtOnce, func(i int) { found[i] = p.askBatch(ctx, batches[i]) })
-	all := map[string]answer{}
-	for _, answers := range found {
-		maps.Copy(all, answers)
+	found := make([]map[string]entry, len(batches))
+	parallel.Each(len(batches), parallelCalls, func(i int) { found[i] = p.fetchBatch(ctx, batches[i]) })
+	all := map[string]entry{}
+	for _, entries := range found {
+		maps.Copy(all, entries)
 	}
 	return all
 }
 
-// batchesOf returns the batches to ask for. A single id is left to a single call.
+// batchesOf splits refs into batches. It leaves out a batch of one id.
 func batchesOf(refs []hush.Ref) (batches []batch) {
-	ids, regions := map[string][]string{}, []string(nil)
+	ids := map[string][]string{} // by region
 	for _, ref := range refs {
 		region, err := regionOf(ref.Name)
-		if err != nil || !batchable(ref) || slices.Contains(ids[region], ref.Name) {
-			continue
+		if err == nil && isBatchable(ref) && !slices.Contains(ids[region], ref.Name) {
+			ids[region] = append(ids[region], ref.Name)
 		}
-		if ids[region] == nil {
-			regions = append(regions, region)
-		}
-		ids[region] = append(ids[region], ref.Name)
 	}
-	for _, region := range regions {
-		for chunk := range slices.Chunk(ids[region], maxBatch) {
+	for region, all := range ids {
+		for chunk := range slices.Chunk(all, maxBatch) {
 			if len(chunk) > 1 {
 				batches = append(batches, batch{region, chunk})
 			}
@@ -110,34 +119,34 @@ func batchesOf(refs []hush.Ref) (batches []batch) {
 	return batches
 }
 
-// askBatch returns what a batch answers, by id.
-func (p *Provider) askBatch(ctx context.Context, b batch) map[string]answer {
+// fetchBatch returns the final results of one batch by id.
+func (p *Provider) fetchBatch(ctx context.Context, b batch) map[string]entry {
 	limited, cancel := limit.Context(ctx, p.timeout, "Secrets Manager")
 	defer cancel()
-	w := p.watch(b.region, 1)
-	out, err := p.pages(limited, b, w)
+	o := p.observer(b.region, 1)
+	out, err := p.fetchPages(limited, b, o)
 	if err == nil {
 		return b.match(out)
 	}
-	if w.answer(err) != nil {
+	if o.apiError(err) != nil {
 		return nil
 	}
-	class, cause := w.verdict(ctx, limited, err)
+	class, cause := o.classify(ctx, limited, err)
 	if limited.Err() == nil {
 		return nil
 	}
-	answers := map[string]answer{}
+	entries := map[string]entry{}
 	for _, id := range b.ids {
-		answers[id] = answer{class: class, cause: cause}
+		entries[id] = entry{class: class, cause: cause}
 	}
-	return answers
+	return entries
 }
 
-// pages asks until the answer is whole. There is no more than a page for each id.
-func (p *Provider) pages(ctx context.Context, b batch, w *watch) (all secretsmanager.BatchGetSecretValueOutput, err error) {
+// fetchPages returns all pages as one. There are at most as many pages as ids.
+func (p *Provider) fetchPages(ctx context.Context, b batch, o *observer) (all secretsmanager.BatchGetSecretValueOutput, err error) {
 	in := &secretsmanager.BatchGetSecretValueInput{SecretIdList: b.ids}
 	for range b.ids {
-		out, err := p.batch.Get().BatchGetSecretValue(ctx, in, w.options)
+		out, err := p.batch.Get().BatchGetSecretValue(ctx, in, o.configure)
 		if err != nil {
 			return all, err
 		}
@@ -155,87 +164,57 @@ func (p *Provider) pages(ctx context.Context, b batch, w *watch) (all secretsman
 	return all, nil
 }
 
-// match finds the response to each id. An id has none here if the response has no
-// entry for it, or several different ones, or one that is not the current version.
-func (b batch) match(out secretsmanager.BatchGetSecretValueOutput) map[string]answer {
-	answers := map[string]answer{}
-	refused := map[string]bool{}
-	for _, fault := range out.Errors {
-		id := aws.ToString(fault.SecretId)
-		refused[id] = true
-		if a := refusal(fault, out); a.final() && slices.Contains(b.ids, id) {
-			answers[id] = a
+// match returns the final results in out by id. An id has no result if out has no valid
+// secret for it, or several different ones.
+func (b batch) match(out secretsmanager.BatchGetSecretValueOutput) map[string]entry {
+	requestID, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
+	entries, failed := map[string]entry{}, map[string]bool{}
+	for _, failure := range out.Errors {
+		id := aws.ToString(failure.SecretId)
+		failed[id] = true
+		e := newAPIError(awsfault.NewAnswer(aws.ToString(failure.ErrorCode), 0, requestID), aws.ToString(failure.Message))
+		if (e.class == hush.ErrNotFound || e.class == hush.ErrDenied) && slices.Contains(b.ids, id) {
+			entries[id] = entry{class: e.class, cause: e}
 		}
 	}
 	for _, id := range b.ids {
-		if refused[id] {
+		value := find(id, out.SecretValues)
+		if failed[id] || value == nil {
 			continue
 		}
-		if e := find(id, out.SecretValues); e != nil && !current.Missing(hush.Name(id), e.VersionStages) {
-			answers[id] = answer{out: single(e)}
+		secret, err := decode(hush.Name(id), &secretsmanager.GetSecretValueOutput{
+			ARN: value.ARN, Name: value.Name, CreatedDate: value.CreatedDate, SecretBinary: value.SecretBinary,
+			SecretString: value.SecretString, VersionId: value.VersionId, VersionStages: value.VersionStages,
+		})
+		if err == nil {
+			entries[id] = entry{secret: secret}
 		}
 	}
-	return answers
+	return entries
 }
 
-// find returns the one entry that answers to id, or nil. One secret that was asked
-// for by two of its names may be there twice.
-func find(id string, entries []types.SecretValueEntry) (found *types.SecretValueEntry) {
-	for i := range entries {
-		e := &entries[i]
+// find returns the only value for id, or nil. A secret that was requested by two of its
+// names may be there twice.
+func find(id string, values []types.SecretValueEntry) (found *types.SecretValueEntry) {
+	for i := range values {
+		v := &values[i]
 		switch {
-		case !answersTo(id, e):
+		case !matches(id, v):
 		case found == nil:
-			found = e
-		case aws.ToString(e.ARN) != aws.ToString(found.ARN), aws.ToString(e.VersionId) != aws.ToString(found.VersionId):
+			found = v
+		case aws.ToString(v.ARN) != aws.ToString(found.ARN), aws.ToString(v.VersionId) != aws.ToString(found.VersionId):
 			return nil
 		}
 	}
 	return found
 }
 
-// answersTo is stricter than sameSecret: among several entries, one that does not
-// say what it is could be any.
-func answersTo(id string, e *types.SecretValueEntry) bool {
-	gotARN := aws.ToString(e.ARN)
-	if strings.HasPrefix(id, "arn:") {
-		return sameARN(id, gotARN)
+// matches reports whether v is the secret id. Unlike in a response with one value, a
+// missing ARN or name does not match.
+func matches(id string, v *types.SecretValueEntry) bool {
+	r := match.Response{ARN: aws.ToString(v.ARN), Name: aws.ToString(v.Name)}
+	if r.ARN == "" && (r.Name == "" || strings.HasPrefix(id, "arn:")) {
+		return false
 	}
-	return cmp.Or(aws.ToString(e.Name), nameIn(gotARN)) == id
-}
-
-// An answer is what a batch says about one id: a secret, or why there is none.
-type answer struct {
-	out   *secretsmanager.GetSecretValueOutput
-	class hush.Class
-	cause error
-}
-
-// refusal reads an item's error as if a single call had it.
-func refusal(fault types.APIErrorType, out secretsmanager.BatchGetSecretValueOutput) answer {
-	id, _ := middleware.GetRequestIDMetadata(out.ResultMetadata)
-	e := newAPIError(awsfault.NewAnswer(aws.ToString(fault.ErrorCode), 0, id), aws.ToString(fault.Message))
-	return answer{class: e.class, cause: e}
-}
-
-// final reports whether a single call would say the same.
-func (a answer) final() bool { return a.class == hush.ErrNotFound || a.class == hush.ErrDenied }
-
-func single(e *types.SecretValueEntry) *secretsmanager.GetSecretValueOutput {
-	return &secretsmanager.GetSecretValueOutput{
-		ARN: e.ARN, Name: e.Name, CreatedDate: e.CreatedDate, SecretBinary: e.SecretBinary,
-		SecretString: e.SecretString, VersionId: e.VersionId, VersionStages: e.VersionStages,
-	}
-}
-
-func (a answer) to(ref hush.Ref) hush.Result {
-	if a.out == nil {
-		return hush.Result{Err: hush.NewError(name, ref, a.class, a.cause)}
-	}
-	secret, err := read(ref, a.out)
-	if err != nil {
-		return hush.Result{Err: hush.NewError(name, ref, hush.ErrUnavailable, err)}
-	}
-	secret, err = ref.Select(secret)
-	return hush.Result{Secret: secret, Err: err}
+	return r.IsSecret(id)
 }

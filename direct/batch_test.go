@@ -24,7 +24,7 @@ import (
 
 var batches = &direct.Options{Batch: true, Timeout: time.Minute}
 
-// batched is a Provider whose every Get is part of a batch.
+// batched returns a Provider whose Get calls GetBatch.
 func batched(p hush.BatchProvider) hush.ProviderFunc {
 	return func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		r := p.GetBatch(ctx, []hush.Ref{hush.Name("no/other"), ref, hush.Name("no/third")})[1]
@@ -72,7 +72,7 @@ func reads(t *testing.T, results []hush.Result, n int) {
 	}
 }
 
-func TestBatchesOfTwenty(t *testing.T) {
+func TestBatchSize(t *testing.T) {
 	server := start(t)
 	refs := put(server, 45)
 	for _, c := range []struct{ n, batch, single int }{{0, 0, 0}, {1, 0, 1}, {2, 1, 0}, {20, 1, 0}, {21, 1, 1}, {45, 3, 0}} {
@@ -87,8 +87,7 @@ func TestBatchesOfTwenty(t *testing.T) {
 	assert.Equal(t, batch, without, "only if asked for")
 }
 
-// What a batch can answer, beside what it cannot.
-func TestBatchOfAllKinds(t *testing.T) {
+func TestBatchOfMixedRefs(t *testing.T) {
 	server := start(t)
 	put(server, 2)
 	old := server.Put("rotated", []byte("old"))
@@ -120,7 +119,7 @@ func TestBatchOfAllKinds(t *testing.T) {
 	require.Len(t, results, len(refs))
 	for i, r := range results {
 		if class, fails := want[i].(hush.Class); fails {
-			refused(t, class, r.Err)
+			requireClass(t, class, r.Err)
 			continue
 		}
 		require.NoError(t, r.Err, "%s", refs[i])
@@ -132,21 +131,20 @@ func TestBatchOfAllKinds(t *testing.T) {
 	assert.Equal(t, 1, server.Calls(directtest.Call{Region: "us-east-2"}))
 }
 
-// TestBatchThatFails goes on by single calls, whatever it failed with.
-func TestBatchThatFails(t *testing.T) {
+func TestFailedBatchIsReadBySingleCalls(t *testing.T) {
 	server := start(t)
 	refs := put(server, 3)
 	for name, failure := range map[string]directtest.Failure{
-		"denied":     {Code: "AccessDeniedException"},
-		"throttled":  {Code: "ThrottlingException"},
-		"empty 429":  {Status: 429, Body: []byte{}},
-		"refused":    {Code: "InvalidParameterException"},
-		"unknown":    {Code: "UnknownOperationException"},
-		"failed":     {Code: "InternalServiceError", Status: 500},
-		"signature":  {Code: "InvalidSignatureException"},
-		"dropped":    {Drop: true},
-		"garbage":    {Status: 200, Body: []byte(canary)},
-		"no secrets": {Status: 200, Body: []byte(`{}`)},
+		"denied":       {Code: "AccessDeniedException"},
+		"throttled":    {Code: "ThrottlingException"},
+		"empty 429":    {Status: 429, Body: []byte{}},
+		"requireClass": {Code: "InvalidParameterException"},
+		"unknown":      {Code: "UnknownOperationException"},
+		"failed":       {Code: "InternalServiceError", Status: 500},
+		"signature":    {Code: "InvalidSignatureException"},
+		"dropped":      {Drop: true},
+		"garbage":      {Status: 200, Body: []byte(canary)},
+		"no secrets":   {Status: 200, Body: []byte(`{}`)},
 	} {
 		failure.Operation, failure.Message = "BatchGetSecretValue", canary
 		restore := server.Fail(failure)
@@ -159,15 +157,14 @@ func TestBatchThatFails(t *testing.T) {
 	}
 }
 
-// TestBatchWithinTheLimit: a batch has the time of a Get, and its end is told in
-// the same way.
-func TestBatchWithinTheLimit(t *testing.T) {
+// TestBatchTimeout sees a batch end as a Get does.
+func TestBatchTimeout(t *testing.T) {
 	server := start(t)
 	refs := put(server, 3)
 	defer server.Hang()()
 	p := direct.New(server.Client(once), &direct.Options{Batch: true, Timeout: 200 * time.Millisecond})
 	for _, r := range hush.GetAll(t.Context(), p, refs...) {
-		refused(t, hush.ErrUnavailable, r.Err)
+		requireClass(t, hush.ErrUnavailable, r.Err)
 		assert.NotErrorIs(t, r.Err, context.DeadlineExceeded)
 		assert.ErrorContains(t, r.Err, "longer than its limit of 200ms")
 	}
@@ -176,15 +173,15 @@ func TestBatchWithinTheLimit(t *testing.T) {
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	for range 2 { // the second time it is over before it begins
+	for range 2 { // the second context has ended before the call
 		for _, r := range hush.GetAll(ctx, direct.New(server.Client(once), batches), refs...) {
-			refused(t, hush.ErrCanceled, r.Err)
+			requireClass(t, hush.ErrCanceled, r.Err)
 			assert.ErrorIs(t, r.Err, context.DeadlineExceeded)
 		}
 	}
 }
 
-// A twisted client changes what a batch answers.
+// A twisted client changes the responses to batches.
 type twisted struct {
 	*secretsmanager.Client
 	twist func(in *secretsmanager.BatchGetSecretValueInput, out *secretsmanager.BatchGetSecretValueOutput)
@@ -198,9 +195,7 @@ func (c *twisted) BatchGetSecretValue(ctx context.Context, in *secretsmanager.Ba
 	return out, err
 }
 
-// TestBatchThatIsNotToBeBelieved takes no secret for another: what is not clear is
-// asked for by itself.
-func TestBatchThatIsNotToBeBelieved(t *testing.T) {
+func TestAmbiguousBatchIsReadBySingleCalls(t *testing.T) {
 	fault := func(id, code string) types.APIErrorType {
 		return types.APIErrorType{SecretId: aws.String(id), ErrorCode: aws.String(code), Message: aws.String(canary)}
 	}
@@ -208,9 +203,9 @@ func TestBatchThatIsNotToBeBelieved(t *testing.T) {
 		single int
 		twist  func(out *secretsmanager.BatchGetSecretValueOutput)
 	}{
-		"in another order": {0, func(out *secretsmanager.BatchGetSecretValueOutput) { slices.Reverse(out.SecretValues) }},
-		"one missing":      {1, func(out *secretsmanager.BatchGetSecretValueOutput) { out.SecretValues = out.SecretValues[1:] }},
-		"all missing":      {3, func(out *secretsmanager.BatchGetSecretValueOutput) { out.SecretValues = nil }},
+		"another order": {0, func(out *secretsmanager.BatchGetSecretValueOutput) { slices.Reverse(out.SecretValues) }},
+		"one missing":   {1, func(out *secretsmanager.BatchGetSecretValueOutput) { out.SecretValues = out.SecretValues[1:] }},
+		"all missing":   {3, func(out *secretsmanager.BatchGetSecretValueOutput) { out.SecretValues = nil }},
 		"one twice": {0, func(out *secretsmanager.BatchGetSecretValueOutput) {
 			out.SecretValues = append(out.SecretValues, out.SecretValues[2])
 		}},
@@ -234,11 +229,11 @@ func TestBatchThatIsNotToBeBelieved(t *testing.T) {
 		"an error beside a value": {1, func(out *secretsmanager.BatchGetSecretValueOutput) {
 			out.Errors = append(out.Errors, fault("db/0", "InternalServiceError"))
 		}},
-		"errors that pass": {3, func(out *secretsmanager.BatchGetSecretValueOutput) {
+		"temporary errors": {3, func(out *secretsmanager.BatchGetSecretValueOutput) {
 			out.SecretValues = nil
 			out.Errors = []types.APIErrorType{fault("db/0", "ThrottlingException"), fault("db/1", "SomethingNew"), fault("db/2", "")}
 		}},
-		"an error for nobody": {0, func(out *secretsmanager.BatchGetSecretValueOutput) {
+		"an error for another id": {0, func(out *secretsmanager.BatchGetSecretValueOutput) {
 			out.Errors = append(out.Errors, fault("db/7", "AccessDeniedException"), types.APIErrorType{})
 		}},
 	} {
@@ -253,9 +248,9 @@ func TestBatchThatIsNotToBeBelieved(t *testing.T) {
 	}
 }
 
-// TestBatchDeniedAtItsLimit: an answer that comes when the time is over is still an
-// answer, and none about the secrets.
-func TestBatchDeniedAtItsLimit(t *testing.T) {
+// TestBatchDeniedAtTimeout sees a denied batch read by single calls, although the response
+// arrives after the timeout.
+func TestBatchDeniedAtTimeout(t *testing.T) {
 	server := start(t)
 	refs := put(server, 2)
 	p := direct.New(lateBatch{server.Client(once)}, &direct.Options{Batch: true, Timeout: 2 * time.Second})
@@ -269,7 +264,7 @@ func (lateBatch) BatchGetSecretValue(ctx context.Context, _ *secretsmanager.Batc
 	return nil, &directAPIError{"AccessDeniedException"}
 }
 
-func TestBatchOfPages(t *testing.T) {
+func TestBatchPages(t *testing.T) {
 	server := start(t)
 	refs := put(server, 5)
 	page := 0
@@ -284,7 +279,7 @@ func TestBatchOfPages(t *testing.T) {
 	batch, single := calls(server)
 	assert.Equal(t, []int{5, 0}, []int{batch, single})
 
-	// Pages without an end, and without anything on them.
+	// An endless sequence of empty pages.
 	endless := &twisted{server.Client(once), func(_ *secretsmanager.BatchGetSecretValueInput, out *secretsmanager.BatchGetSecretValueOutput) {
 		*out = secretsmanager.BatchGetSecretValueOutput{NextToken: aws.String("more")}
 	}}
@@ -293,8 +288,8 @@ func TestBatchOfPages(t *testing.T) {
 	assert.Equal(t, []int{10, 5}, []int{batch, single})
 }
 
-// TestSingleCallsEightAtATime is also about clients that have no batch.
-func TestSingleCallsEightAtATime(t *testing.T) {
+// TestEightParallelSingleCalls uses a client without BatchGetSecretValue.
+func TestEightParallelSingleCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		now, most := 0, 0
@@ -319,7 +314,7 @@ func TestSingleCallsEightAtATime(t *testing.T) {
 			assert.NoError(t, r.Err)
 			assert.Equal(t, refs[i].Name, r.Secret.Value.Reveal())
 		}
-		assert.Equal(t, 3*time.Second, time.Since(begun), "each has its own limit of 3 s")
+		assert.Equal(t, 3*time.Second, time.Since(begun), "each call has its own timeout of 3 s")
 		assert.Equal(t, 8, most)
 	})
 }

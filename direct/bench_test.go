@@ -10,8 +10,8 @@ import (
 	"github.com/hush-secrets/hush/direct"
 )
 
-// BenchmarkGet measures a Get against its floor, the same call of the bare SDK on
-// the same server and client. The ratio is what counts: loopback is not AWS.
+// BenchmarkGet measures a Get, and the same call of the SDK alone. Only the ratio is
+// meaningful, because the server is on loopback.
 func BenchmarkGet(b *testing.B) {
 	server := start(b)
 	server.Put("db/prod", []byte(`{"user":"app","password":"hunter2"}`))

@@ -19,7 +19,7 @@ func start(t testing.TB) *directtest.Server {
 	return server
 }
 
-// once is a client without retries, whose waits are random and long.
+// once disables retries, whose waits are random and long.
 func once(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }
 
 func TestConformance(t *testing.T) {

@@ -1,13 +1,13 @@
 // Package direct reads secrets from AWS Secrets Manager through the AWS SDK for
 // Go v2.
 //
-// The program brings the client, with its region, credentials and retries; package
-// direct/awsdirect is for one that wants them found. Whatever the client does, a
-// call has one time limit for all its attempts, and what AWS last answered is not
-// lost when that limit ends it.
+// The program passes the client, with its region, credentials and retries. Package
+// direct/awsdirect creates the client from the AWS configuration instead.
 //
-// Codes and statuses, never texts, decide the class of a failure. Of what AWS
-// says only the code, the status and the request id are kept, in an [APIError].
+// One timeout limits a Get with all its attempts. If the timeout ends the Get, the
+// error contains the last response of AWS. Error codes and HTTP statuses decide the
+// class of an error. Only the code, the status and the request ID of a response are
+// kept, in an [APIError].
 package direct
 
 import (
@@ -20,62 +20,60 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/ec2"
 	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
 const (
-	name           = "direct"
+	source         = "direct"
 	defaultTimeout = 3 * time.Second
 )
 
-// An API is what a Provider needs of a Secrets Manager client; a
-// *secretsmanager.Client is one. The options that it is called with carry the
-// region of an ARN and watch over the attempts: a wrapper passes them on.
+// An API is the part of a Secrets Manager client that a Provider uses. A
+// *secretsmanager.Client implements it. The Provider passes options that set the region
+// of an ARN and observe the attempts, so a wrapper must pass on its options.
 type API interface {
 	GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, opts ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// Options are the settings of a Provider. The zero value is the default.
+// Options are the settings of a Provider. The zero value has the documented defaults.
 type Options struct {
 	// Timeout limits a Get, including retries, waits and the retrieval of credentials.
-	// Zero means 3 s. A negative value means no timeout but the caller's deadline.
+	// Zero means 3 s. A negative value means no timeout.
 	//
-	// A request on a kept connection may wait for a third of the remaining time. It is
-	// then repeated on a new connection, because the network may drop a kept
+	// A request on a reused connection may wait for a third of the remaining time. Then
+	// it is repeated on a new connection, because the network may drop an idle
 	// connection silently.
 	Timeout time.Duration
 
-	// MaxAttempts is the number of attempts of a call, including the first. Zero or a
-	// negative value means the client's own setting, which is 3 by the SDK's default,
-	// with waits of up to 2 s and 4 s. An attempt on a kept connection that turns out
-	// to be dead is repeated at once and does not count.
+	// MaxAttempts is the number of attempts, including the first. Zero or a negative
+	// value means the setting of the client. The SDK's default is 3, with waits of up
+	// to 2 s and 4 s. If a reused connection is dead, the request is repeated at once,
+	// and both requests count as one attempt.
 	MaxAttempts int
 
-	// Batch makes GetBatch, and so hush.GetAll, read current versions by
-	// BatchGetSecretValue, 20 a call. That needs an IAM action of its own beside
-	// GetSecretValue, and AWS allows an account 100 of these calls a second against
-	// 10,000 of the others: a fleet that starts together is slower by it. A client
-	// without that method makes single calls. False: eight single calls at a time.
+	// Batch makes GetBatch and hush.GetAll read current versions with
+	// BatchGetSecretValue, 20 in a call. This requires an IAM action in addition to
+	// GetSecretValue. AWS allows an account 100 of these calls a second, and 10,000
+	// calls of GetSecretValue, so a fleet that starts at once is slower with Batch.
+	// False, or a client without this method, means eight single calls at a time.
 	Batch bool
 }
 
-// A Provider reads from Secrets Manager. Every read is fresh: there is no cache
-// on the way.
+// A Provider reads from Secrets Manager. It has no cache, so every read is fresh.
 type Provider struct {
-	client      hidden.Of[API] // which holds AWS credentials
+	client      hidden.Of[API] // has AWS credentials
 	timeout     time.Duration
 	maxAttempts int
-	batch       hidden.Of[BatchAPI] // nil: single calls only
+	batch       hidden.Of[BatchAPI] // nil means single calls only
 
-	lacksMetadata func() bool // there is no instance metadata service here
+	lacksMetadata func() bool // this machine has no instance metadata service
 }
 
-var _ hush.Provider = (*Provider)(nil)
+var _ hush.BatchProvider = (*Provider)(nil)
 
-// New returns a Provider that asks client. A nil opts is the default.
+// New returns a Provider that uses client. Nil opts mean the default.
 func New(client API, opts *Options) *Provider {
 	if client == nil {
 		panic("direct: client is nil")
@@ -83,8 +81,10 @@ func New(client API, opts *Options) *Provider {
 	if opts == nil {
 		opts = &Options{}
 	}
-	p := &Provider{client: hidden.New(client), timeout: cmp.Or(opts.Timeout, defaultTimeout), maxAttempts: opts.MaxAttempts}
-	p.lacksMetadata = sync.OnceValue(func() bool { return ec2.LacksMetadata(ec2.Sys) })
+	p := &Provider{
+		client: hidden.New(client), timeout: cmp.Or(opts.Timeout, defaultTimeout), maxAttempts: opts.MaxAttempts,
+		lacksMetadata: sync.OnceValue(func() bool { return ec2.LacksMetadata(ec2.Sys) }),
+	}
 	if opts.Batch {
 		batch, _ := client.(BatchAPI)
 		p.batch = hidden.New(batch)
@@ -92,88 +92,86 @@ func New(client API, opts *Options) *Provider {
 	return p
 }
 
-// Get asks Secrets Manager for ref. A name that is an ARN is asked for in the
-// region that it names, at the client's own endpoint if that was set.
+// Get returns the secret that ref names. A name that is an ARN is read in the region of
+// the ARN, but a custom endpoint of the client stays.
 //
-// Beside the classes that every Provider has: ErrNotFound is also a secret marked
-// for deletion, and a name that Secrets Manager cannot have, for which it is not
-// asked. ErrDenied is a refusal by a policy or by KMS. ErrUnauthenticated is a
-// credential that is configured and does not serve, ErrAbsent a client without
-// any, or without a region. What AWS answered is an *APIError in the tree of the
-// error.
+// Classes have these additional causes. ErrNotFound: the secret is marked for deletion,
+// or Secrets Manager does not allow its name; then Get sends no request. ErrDenied: a
+// policy or KMS does not allow the read. ErrUnauthenticated: the credentials are
+// invalid. ErrAbsent: the client has no credentials or no region. If AWS responded, the
+// error wraps an *APIError.
 //
-// A request for the current version names no stage. If the response carries stages
-// without AWSCURRENT, Get sends one more request that names the stage, and uses its
-// response.
+// A request for the current version names no stage. If the response has stages without
+// AWSCURRENT, Get sends one more request that names the stage, and uses its response.
 //
-// A client of the SDK's default configuration looks for credentials in the instance
-// metadata service if none are configured. On a Linux machine that is not an EC2
+// A client with the SDK's default configuration reads credentials from the instance
+// metadata service if no others are configured. On a Linux machine that is not an EC2
 // instance, Get returns ErrAbsent without a request to that service, unless
-// AWS_EC2_METADATA_SERVICE_ENDPOINT is set. Other systems do not tell what they are.
+// AWS_EC2_METADATA_SERVICE_ENDPOINT is set. Get cannot detect this on other systems.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
 	region, err := regionOf(ref.Name)
 	if err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrNotFound, err)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrNotFound, err)
 	}
-	out, class, err := p.ask(ctx, region, ref)
+	out, class, err := p.fetch(ctx, region, ref)
 	if err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, class, err)
+		return hush.Secret{}, hush.NewError(source, ref, class, err)
 	}
-	secret, err := read(ref, out)
+	secret, err := decode(ref, out)
 	if err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrUnavailable, err)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrUnavailable, err)
 	}
 	return ref.Select(secret)
 }
 
-// ask returns the response, or a class and its cause. If the response to a read of
-// the current version is another version, ask sends one more request that names the
-// stage, within the same time limit.
-func (p *Provider) ask(ctx context.Context, region string, ref hush.Ref) (*secretsmanager.GetSecretValueOutput, hush.Class, error) {
+// fetch returns the response, or a class and a cause. If the response to a read of the
+// current version is another version, fetch sends one more request that names the
+// stage, within the same timeout.
+func (p *Provider) fetch(ctx context.Context, region string, ref hush.Ref) (*secretsmanager.GetSecretValueOutput, hush.Class, error) {
 	limited, cancel := limit.Context(ctx, p.timeout, "Secrets Manager")
 	defer cancel()
-	w := p.watch(region, p.maxAttempts)
+	o := p.observer(region, p.maxAttempts)
 	in := input(ref)
-	out, err := p.call(limited, in, w)
-	if err == nil && out != nil && current.Missing(ref, out.VersionStages) {
+	out, err := p.call(limited, in, o)
+	if err == nil && out != nil && lacksCurrent(ref, out.VersionStages) {
 		in.VersionStage = aws.String(hush.CurrentStage)
-		out, err = p.call(limited, in, w)
+		out, err = p.call(limited, in, o)
 	}
 	if err == nil {
 		return out, 0, nil
 	}
-	class, cause := w.verdict(ctx, limited, err)
+	class, cause := o.classify(ctx, limited, err)
 	return nil, class, cause
 }
 
 // call calls the client. If AWS reports a late signature, because the process was
 // frozen between signing and sending, call signs and sends the request once more.
-func (p *Provider) call(ctx context.Context, in *secretsmanager.GetSecretValueInput, w *watch) (*secretsmanager.GetSecretValueOutput, error) {
-	out, err := p.client.Get().GetSecretValue(ctx, in, w.options)
-	if refused := w.answer(err); refused.lateSignature() && ctx.Err() == nil {
-		out, err = p.client.Get().GetSecretValue(ctx, in, w.options)
+func (p *Provider) call(ctx context.Context, in *secretsmanager.GetSecretValueInput, o *observer) (*secretsmanager.GetSecretValueOutput, error) {
+	out, err := p.client.Get().GetSecretValue(ctx, in, o.configure)
+	if o.apiError(err).isLateSignature() && ctx.Err() == nil {
+		out, err = p.client.Get().GetSecretValue(ctx, in, o.configure)
 	}
 	return out, err
 }
 
-func (p *Provider) watch(region string, maxAttempts int) *watch {
-	return &watch{region: region, maxAttempts: maxAttempts, lacksMetadata: p.lacksMetadata}
+func (p *Provider) observer(region string, maxAttempts int) *observer {
+	return &observer{region: region, maxAttempts: maxAttempts, lacksMetadata: p.lacksMetadata}
 }
 
 func input(ref hush.Ref) *secretsmanager.GetSecretValueInput {
-	whole := ref.Key()
-	in := &secretsmanager.GetSecretValueInput{SecretId: &whole.Name}
-	if whole.Version != "" {
-		in.VersionId = &whole.Version
+	key := ref.Key()
+	in := &secretsmanager.GetSecretValueInput{SecretId: &key.Name}
+	if key.Version != "" {
+		in.VersionId = &key.Version
 	}
-	if whole.Stage != "" {
-		in.VersionStage = &whole.Stage
+	if key.Stage != "" {
+		in.VersionStage = &key.Stage
 	}
 	return in
 }

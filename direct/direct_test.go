@@ -57,12 +57,11 @@ func TestStagesAndVersions(t *testing.T) {
 		{Name: "db/prod", Version: strings.Repeat("0", 32)},
 	} {
 		_, err := provider.Get(t.Context(), ref)
-		refused(t, hush.ErrNotFound, err)
+		requireClass(t, hush.ErrNotFound, err)
 	}
 }
 
-// TestRegionOfAnARN: the ARN's region goes before the client's, and the endpoint
-// stays.
+// TestRegionOfAnARN sees the region of an ARN replace the client's. The endpoint stays.
 func TestRegionOfAnARN(t *testing.T) {
 	server := start(t)
 	there := "arn:aws:secretsmanager:us-east-2:" + directtest.Account + ":secret:db/prod"
@@ -81,8 +80,8 @@ func TestRegionOfAnARN(t *testing.T) {
 	assert.Equal(t, "there", secret.Value.Reveal())
 }
 
-// TestNamesThatCannotBe sees them refused with a reason and without a request.
-func TestNamesThatCannotBe(t *testing.T) {
+// TestInvalidNames sees them requireClass with a reason and without a request.
+func TestInvalidNames(t *testing.T) {
 	server := start(t)
 	provider := direct.New(server.Client(once), nil)
 	const prefix = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
@@ -97,11 +96,11 @@ func TestNamesThatCannotBe(t *testing.T) {
 		strings.Repeat("n", 513):      "512",
 		"arn:":                        "too few parts",
 		"arn:aws:secretsmanager":      "too few parts",
-		prefix:                        "names no secret",
+		prefix:                        "has no name",
 		prefix + "db prod":            "letters, digits",
 		prefix + "db:prod":            "letters, digits",
-		"arn:aws:s3:::bucket/key":     "something else",
-		"arn:aws:ssm:a:b:parameter/x": "something else",
+		"arn:aws:s3:::bucket/key":     "the ARN of a secret",
+		"arn:aws:ssm:a:b:parameter/x": "the ARN of a secret",
 		"arn:other:secretsmanager:eu-west-1:123456789012:secret:x":        "partition",
 		"arn:aws:secretsmanager::123456789012:secret:x":                   "region",
 		"arn:aws:secretsmanager:evil.example/:123456789012:secret:x":      "region",
@@ -109,27 +108,26 @@ func TestNamesThatCannotBe(t *testing.T) {
 		"arn:aws:secretsmanager:EU:123456789012:secret:x":                 "region",
 		"arn:aws:secretsmanager:eu-west-1:1:secret:x":                     "account",
 		"arn:aws:secretsmanager:eu-west-1:12345678901x:secret:x":          "account",
-		"arn:aws:secretsmanager:eu-west-1:123456789012:password:hunter22": "something else",
+		"arn:aws:secretsmanager:eu-west-1:123456789012:password:hunter22": "the ARN of a secret",
 	} {
 		_, err := provider.Get(t.Context(), hush.Name(name))
-		refused(t, hush.ErrNotFound, err)
+		requireClass(t, hush.ErrNotFound, err)
 		assert.Contains(t, err.Error(), why, name)
 	}
 	assert.Zero(t, server.Calls(directtest.Call{}))
 }
 
-// TestAnswers is about answers that no Secrets Manager should give.
-func TestAnswers(t *testing.T) {
+func TestInvalidResponses(t *testing.T) {
 	const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db/prod"
 	text := aws.String(canary)
 	for name, c := range map[string]struct {
 		ref  hush.Ref
 		out  *secretsmanager.GetSecretValueOutput
-		want string // of the error; empty: the answer is good
+		want string // part of the error; empty means a valid response
 	}{
 		"nothing":           {hush.Name("db/prod"), nil, "neither"},
-		"no value":          {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{}, "no value"},
-		"two values":        {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, SecretBinary: []byte(canary)}, "two values"},
+		"no value":          {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{}, "has neither"},
+		"two values":        {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, SecretBinary: []byte(canary)}, "has both"},
 		"value alone":       {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text}, ""},
 		"empty string":      {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: aws.String("")}, ""},
 		"same name":         {hush.Name("db/prod"), &secretsmanager.GetSecretValueOutput{SecretString: text, Name: aws.String("db/prod")}, ""},
@@ -156,13 +154,13 @@ func TestAnswers(t *testing.T) {
 				assert.Equal(t, *c.out.SecretString, secret.Value.Reveal())
 				return
 			}
-			refused(t, hush.ErrUnavailable, err)
+			requireClass(t, hush.ErrUnavailable, err)
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
 }
 
-// TestRequest: a plain read says nothing of versions, and AWSCURRENT is plain.
+// TestRequest sees no stage in a request for the current version.
 func TestRequest(t *testing.T) {
 	var got *secretsmanager.GetSecretValueInput
 	client := apiFunc(func(_ context.Context, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
@@ -179,16 +177,16 @@ func TestRequest(t *testing.T) {
 		{hush.Ref{Name: "n", Version: "v", Stage: hush.CurrentStage}, aws.String("v"), aws.String(hush.CurrentStage)},
 	} {
 		_, err := direct.New(client, nil).Get(t.Context(), c.ref)
-		refused(t, hush.ErrNotFound, err)
+		requireClass(t, hush.ErrNotFound, err)
 		assert.Equal(t, &secretsmanager.GetSecretValueInput{SecretId: aws.String("n"), VersionId: c.version, VersionStage: c.stage}, got)
 	}
 }
 
-func TestAColdReadIsOneCallOfOneOperation(t *testing.T) {
+func TestGetMakesOneCall(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("hunter2"))
 	_, err := direct.New(server.Client(), nil).Get(t.Context(), hush.Name("db/prod"))
 	require.NoError(t, err)
 	assert.Equal(t, 1, server.Calls(directtest.Call{}))
-	assert.Zero(t, server.Calls(directtest.Call{Operation: "DescribeSecret"}), "which would need a permission of its own")
+	assert.Zero(t, server.Calls(directtest.Call{Operation: "DescribeSecret"}), "it would require another permission")
 }

@@ -10,18 +10,18 @@ import (
 	"github.com/hush-secrets/hush/internal/awsfault"
 )
 
-// An APIError is what is kept of an answer that is no secret: enough to look it
-// up in CloudTrail or to show it to AWS, and nothing that could quote anything.
+// An APIError is an error response of Secrets Manager. It has what CloudTrail and AWS
+// Support need to find the request, and quotes no text of the response.
 type APIError struct {
-	Code      string // AWS's code without its namespace; empty if the answer had none
+	Code      string // AWS's error code without its namespace; empty if there is none
 	Status    int    // the HTTP status; 0 if unknown
-	RequestID string // AWS's id of the request; empty if unknown
+	RequestID string // AWS's request ID; empty if unknown
 
 	class  hush.Class
 	reason string
 }
 
-// Error returns what the answer means, in words of our own, and the facts.
+// Error returns the reason in words, with the code, the status and the request ID.
 func (e *APIError) Error() string {
 	facts := awsfault.Answer{Code: e.Code, Status: e.Status, RequestID: e.RequestID}
 	if text := facts.String(); text != "" {
@@ -30,8 +30,8 @@ func (e *APIError) Error() string {
 	return e.reason
 }
 
-// lateSignature reports whether the answer is one that signing anew can change.
-func (e *APIError) lateSignature() bool {
+// isLateSignature reports whether a new signature can succeed.
+func (e *APIError) isLateSignature() bool {
 	if e == nil {
 		return false
 	}
@@ -42,8 +42,7 @@ func (e *APIError) lateSignature() bool {
 	return false
 }
 
-// apiError returns what err keeps of an answer, or nil if err is about a call that
-// had none, or one that was not read to its end.
+// apiError returns the response in err, or nil if there was none or it is incomplete.
 func apiError(err error) *APIError {
 	answer, message := awsfault.Read(err)
 	if answer == nil {
@@ -58,15 +57,15 @@ func newAPIError(answer *awsfault.Answer, message string) *APIError {
 	if e.class == 0 {
 		e.class, e.reason = meaningOfStatus(e.Status)
 	}
-	// The one look at a message chooses words, and nothing else.
+	// The message selects a text, and decides nothing else.
 	if message = strings.ToLower(message); e.class == hush.ErrDenied && (strings.Contains(message, "access to kms") || strings.Contains(message, "kms:")) {
 		e.reason = "KMS does not allow the use of the secret's key"
 	}
 	return e
 }
 
-// meaning returns what a code means: GetSecretValue's own errors, and those that
-// every AWS service has. An unknown code has the zero class.
+// meaning returns the class and the meaning of the error codes of GetSecretValue and of
+// every AWS service. An unknown code has the class 0.
 func meaning(code string) (hush.Class, string) {
 	switch code {
 	case "ResourceNotFoundException":
@@ -74,21 +73,21 @@ func meaning(code string) (hush.Class, string) {
 	case "InvalidRequestException":
 		return hush.ErrNotFound, "the secret is marked for deletion, or has no value for this version and stage"
 	case "InvalidParameterException", "ValidationException", "ValidationError":
-		return hush.ErrNotFound, "Secrets Manager cannot have a secret or version of that name"
+		return hush.ErrNotFound, "Secrets Manager does not allow this name or version"
 	case "AccessDeniedException", "AccessDenied", "NotAuthorized", "UnauthorizedOperation", "OptInRequired":
-		return hush.ErrDenied, "no policy allows this caller to read the secret, or one forbids it"
+		return hush.ErrDenied, "no policy allows this caller to read the secret, or a policy denies it"
 	case "DecryptionFailure":
 		return hush.ErrDenied, "KMS cannot decrypt the secret with its key"
 	case "ExpiredToken", "ExpiredTokenException":
 		return hush.ErrUnauthenticated, "the credentials have expired"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId", "InvalidToken", "InvalidTokenException":
-		return hush.ErrUnauthenticated, "AWS does not know the access key or the session token"
+		return hush.ErrUnauthenticated, "AWS does not recognize the access key or the session token"
 	case "InvalidSignatureException", "SignatureDoesNotMatch", "AuthFailure":
-		return hush.ErrUnauthenticated, "the signature is wrong: the secret access key, or this machine's clock"
+		return hush.ErrUnauthenticated, "the signature is invalid; check the secret access key and this machine's clock"
 	case "RequestExpired", "RequestTimeTooSkewed":
-		return hush.ErrUnauthenticated, "the signature is too old: this machine's clock may be wrong"
+		return hush.ErrUnauthenticated, "the signature has expired; check this machine's clock"
 	case "MissingAuthenticationToken", "MissingAuthenticationTokenException", "IncompleteSignature", "IncompleteSignatureException":
-		return hush.ErrUnauthenticated, "the request was not signed, or not wholly"
+		return hush.ErrUnauthenticated, "the signature is missing or incomplete"
 	case "InternalServiceError", "InternalFailure", "ServiceUnavailable", "ServiceUnavailableException":
 		return hush.ErrUnavailable, "the service failed"
 	}
@@ -105,7 +104,7 @@ func meaningOfStatus(status int) (hush.Class, string) {
 	case status >= http.StatusInternalServerError:
 		return hush.ErrUnavailable, "the service failed"
 	case status >= http.StatusOK && status < http.StatusMultipleChoices:
-		return hush.ErrUnavailable, "the answer cannot be read"
+		return hush.ErrUnavailable, "the response cannot be decoded"
 	}
-	return hush.ErrUnavailable, "an answer that says nothing known"
+	return hush.ErrUnavailable, "unknown error"
 }

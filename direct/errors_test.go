@@ -25,16 +25,15 @@ import (
 
 const canary = "canary-9a3c-b2"
 
-// refused checks the class of err, and that it quotes nothing.
-func refused(t *testing.T, want hush.Class, err error) {
+// requireClass requires an error of the class want that quotes no secret.
+func requireClass(t *testing.T, want hush.Class, err error) {
 	t.Helper()
 	require.Error(t, err)
 	assert.Equal(t, want.Error(), hush.ClassOf(err).Error(), "%v", err)
 	assert.Empty(t, providertest.Leaks(err, canary, directtest.SecretAccessKey), "%v", err)
 }
 
-// codes are those of GetSecretValue and of every AWS service, with the status
-// that they come with.
+// codes are the error codes of GetSecretValue and of every AWS service.
 var codes = map[string]struct {
 	class  hush.Class
 	status int
@@ -81,15 +80,15 @@ var codes = map[string]struct {
 	"SomethingNew":                           {hush.ErrUnavailable, 400},
 }
 
-// TestLoneSurrogates: the SDK would replace them, and bytes that are not UTF-8, and
-// return another secret.
+// TestLoneSurrogates sees lone surrogates and invalid UTF-8 refused, because the SDK would
+// replace them.
 func TestLoneSurrogates(t *testing.T) {
 	server := start(t)
 	for text, want := range map[string]string{`\ud800`: "a lone surrogate", `\ufffd\ud800`: "a lone surrogate", "\xff": "not UTF-8"} {
 		body := []byte(`{"Name":"db/prod","SecretString":"` + text + canary + `","VersionId":"1","VersionStages":["AWSCURRENT"]}`)
 		server.Fail(directtest.Failure{Operation: "GetSecretValue", Status: 200, Times: 1, Body: body})
 		_, err := direct.New(server.Client(once), nil).Get(t.Context(), hush.Name("db/prod"))
-		refused(t, hush.ErrUnavailable, err)
+		requireClass(t, hush.ErrUnavailable, err)
 		assert.ErrorContains(t, err, want)
 	}
 }
@@ -111,17 +110,17 @@ func TestCodes(t *testing.T) {
 			restore := server.Fail(failure)
 			_, err := provider.Get(t.Context(), hush.Name("db/prod"))
 			restore()
-			refused(t, want.class, err)
-			said, ok := errors.AsType[*direct.APIError](err)
+			requireClass(t, want.class, err)
+			apiErr, ok := errors.AsType[*direct.APIError](err)
 			require.True(t, ok, "%s by %s: %v", code, how, err)
-			assert.Equal(t, code, said.Code, how)
-			assert.Equal(t, want.status, said.Status, "%s by %s", code, how)
-			assert.Len(t, said.RequestID, 36, "%s by %s", code, how)
+			assert.Equal(t, code, apiErr.Code, how)
+			assert.Equal(t, want.status, apiErr.Status, "%s by %s", code, how)
+			assert.Len(t, apiErr.RequestID, 36, "%s by %s", code, how)
 		}
 	}
 }
 
-func TestWords(t *testing.T) {
+func TestErrorTextNamesKMS(t *testing.T) {
 	server := start(t)
 	provider := direct.New(server.Client(once), nil)
 	for message, want := range map[string]string{
@@ -132,13 +131,12 @@ func TestWords(t *testing.T) {
 		restore := server.Fail(directtest.Failure{Code: "AccessDeniedException", Message: message})
 		_, err := provider.Get(t.Context(), hush.Name("db/prod"))
 		restore()
-		refused(t, hush.ErrDenied, err)
+		requireClass(t, hush.ErrDenied, err)
 		assert.Contains(t, err.Error(), want)
 	}
 }
 
-// TestAnswersWithoutACode sees the status decide where there is no code.
-func TestAnswersWithoutACode(t *testing.T) {
+func TestStatusDecidesWithoutCode(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte(canary))
 	provider := direct.New(server.Client(once), nil)
@@ -172,14 +170,13 @@ func TestAnswersWithoutACode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			defer server.Fail(c.failure)()
 			_, err := provider.Get(t.Context(), hush.Name("db/prod"))
-			refused(t, c.class, err)
+			requireClass(t, c.class, err)
 		})
 	}
 }
 
-// TestHostileServer sees nothing quoted of a server that does not speak HTTP, whose
-// first line net/http's errors quote, and of one that hides a text where a fact
-// belongs.
+// TestHostileServer sees no part of an invalid response quoted. The errors of net/http
+// quote its first line, and a header may have a text in place of a request ID.
 func TestHostileServer(t *testing.T) {
 	for name, answer := range map[string]string{
 		"no HTTP":    canary + "\r\n\r\n",
@@ -189,16 +186,16 @@ func TestHostileServer(t *testing.T) {
 		"cut off":    "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{\"SecretString\":\"" + canary,
 	} {
 		t.Run(name, func(t *testing.T) {
-			address := say(t, answer)
+			address := listenAndSend(t, answer)
 			client := start(t).Client(once, func(o *secretsmanager.Options) { o.BaseEndpoint = aws.String("http://" + address) })
 			_, err := direct.New(client, nil).Get(t.Context(), hush.Name("db/prod"))
-			refused(t, hush.ErrUnavailable, err)
+			requireClass(t, hush.ErrUnavailable, err)
 		})
 	}
 }
 
 // say returns the address of a server that gives every request that answer.
-func say(t *testing.T, answer string) string {
+func listenAndSend(t *testing.T, answer string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -229,7 +226,7 @@ func TestMarkedForDeletion(t *testing.T) {
 	_, err := server.Client().DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: aws.String("db/prod")})
 	require.NoError(t, err)
 	_, err = direct.New(server.Client(once), nil).Get(t.Context(), hush.Name("db/prod"))
-	refused(t, hush.ErrNotFound, err)
+	requireClass(t, hush.ErrNotFound, err)
 	assert.Contains(t, err.Error(), "marked for deletion")
 }
 
@@ -286,7 +283,7 @@ func TestCredentials(t *testing.T) {
 				opts.Timeout = 100 * time.Millisecond // its end is what is waited for
 			}
 			_, err := direct.New(server.Client(once, c.set), opts).Get(t.Context(), hush.Name("db/prod"))
-			refused(t, c.class, err)
+			requireClass(t, c.class, err)
 			assert.Contains(t, err.Error(), c.text)
 			assert.NotErrorIs(t, err, context.DeadlineExceeded)
 		})

@@ -16,9 +16,9 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// TestNoMetadataService: a client of the SDK's default configuration on a machine
-// without credentials sends no request to the metadata service, by single calls and
-// by batches, if the machine is known not to be an EC2 instance.
+// TestNoMetadataService uses a client with the SDK's default configuration and without
+// credentials. Neither Get nor GetBatch sends a request to the metadata service if the
+// machine is not an EC2 instance.
 func TestNoMetadataService(t *testing.T) {
 	var requests atomic.Int32
 	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

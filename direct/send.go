@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
 
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -15,75 +18,158 @@ import (
 	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
-// maxKept is how many connections to a host the SDK's own client keeps.
-const maxKept = 10
+const (
+	// maxIdle is the number of idle connections to a host in the SDK's default client.
+	maxIdle = 10
 
-// send makes one attempt. If a kept connection turns out to be dead, send repeats
-// the request at once on another connection, because the SDK would wait for up to
-// 2 s first. In Lambda every thaw can be such a case. Reading a secret twice does no
-// harm.
+	// reuseShare is the part of the remaining time in which a response on a reused
+	// connection must arrive. With the default Timeout it is 1 s, which leaves 2 s for
+	// a new connection: a cold TLS handshake in a function of 128 MB takes up to 1 s.
+	reuseShare = 3
+
+	// reuseLimitWithoutDeadline applies to calls without a deadline.
+	reuseLimitWithoutDeadline = 10 * time.Second
+
+	unlimited = time.Duration(-1)
+)
+
+// send makes one attempt. If a reused connection is dead, send repeats the request at
+// once on another connection, because the SDK would wait for up to 2 s first. In Lambda,
+// this can happen after each freeze. Reading a secret twice is harmless.
 //
-// After a response that took too long on a kept connection, send trusts no other
-// kept connection: what dropped one silently dropped them all. The last try trusts
-// every connection, because an HTTP/2 client has only one.
+// After a timeout on a reused connection, send reuses no other connection, because
+// whatever dropped one connection silently has dropped all of them. The last try may
+// reuse every connection, because an HTTP/2 client has only one.
 func send(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
 	request, ok := in.Request.(*smithyhttp.Request)
 	if !ok {
 		return next.HandleFinalize(ctx, in)
 	}
-	limit := keptLimit(ctx)
-	for tries := range maxKept + 1 {
-		if tries == maxKept {
+	limit := reuseLimit(ctx)
+	for tries := range maxIdle + 1 {
+		if tries == maxIdle {
 			limit = unlimited
 		}
 		try, tryCtx := newTry(ctx, limit)
 		in.Request = request.Clone() // the next steps change it
 		out, metadata, err = next.HandleFinalize(tryCtx, in)
-		try.end()
-		if err == nil || !try.metDeadConnection(err) || ctx.Err() != nil || request.RewindStream() != nil {
+		timedOut, reused := try.end()
+		dead := timedOut || reused && awsfault.Unsent(err)
+		if err == nil || !dead || ctx.Err() != nil || request.RewindStream() != nil {
 			break
 		}
-		if try.wasCut() {
+		if timedOut {
 			limit = 0
 		}
 	}
 	return out, metadata, err
 }
 
-// exchange reads the response before the SDK does, which would read a body of any
-// length. A body that breaks off is not a response. If exchange does not read a body
-// to its end, the end of the context closes the connection: if the body were closed
-// instead, net/http might keep the connection, and print what is left on it.
-func exchange(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+// reuseLimit returns the time in which a response on a reused connection must arrive.
+func reuseLimit(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return reuseLimitWithoutDeadline
+	}
+	return max(time.Until(deadline)/reuseShare, 0)
+}
+
+// A try is one request. If it reuses a connection, the response must arrive within the
+// limit. There is no limit for a new connection.
+type try struct {
+	limit  time.Duration // zero means not to reuse connections; a negative value, no limit
+	cancel context.CancelFunc
+
+	mu       sync.Mutex // a client may call the trace from any goroutine
+	reused   bool
+	timedOut bool
+	timer    *time.Timer
+}
+
+// newTry returns a try, and the context for its request.
+func newTry(ctx context.Context, limit time.Duration) (*try, context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	t := &try{limit: limit, cancel: cancel}
+	return t, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { t.setReused(false) },
+		GotConn: func(info httptrace.GotConnInfo) { t.setReused(info.Reused) },
+	})
+}
+
+func (t *try) setReused(reused bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reused = reused
+	t.stopTimer()
+	switch {
+	case !reused || t.limit < 0:
+	case t.limit == 0:
+		t.timedOut = true
+		t.cancel() // closes the connection
+	default:
+		t.timer = time.AfterFunc(t.limit, t.timeOut)
+	}
+}
+
+func (t *try) timeOut() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.timedOut = true
+	t.cancel()
+}
+
+// stopTimer requires t.mu.
+func (t *try) stopTimer() {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// end releases the resources of the try after the response. It reports whether the limit
+// ended the try, and whether the last connection was a reused one.
+func (t *try) end() (timedOut, reused bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopTimer()
+	t.cancel()
+	return t.timedOut, t.reused
+}
+
+// readBody reads the body before the SDK does, because the SDK would read a body of any
+// length. A truncated body is an error of the connection. If readBody does not read the
+// whole body, it ends the context of the request, which closes the connection. Closing
+// the body instead could keep the connection, and net/http would print the rest of the
+// body.
+func readBody(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	if request, ok := in.Request.(*smithyhttp.Request); ok {
-		in.Request = readable(request)
+		in.Request = withPlainBody(request)
 	}
 	ctx, disconnect := context.WithCancel(ctx)
 	defer disconnect()
 	out, metadata, err := next.HandleDeserialize(ctx, in)
-	answer, ok := out.RawResponse.(*smithyhttp.Response)
+	response, ok := out.RawResponse.(*smithyhttp.Response)
 	if err != nil || !ok {
 		return out, metadata, err
 	}
-	body, err := httpbody.ReadJSON(answer.Response, awsfault.MaxBody)
+	body, err := httpbody.ReadJSON(response.Response, awsfault.MaxBody)
 	if !errors.Is(err, httpbody.ErrTruncated) && !errors.Is(err, httpbody.ErrTooLarge) {
-		_ = answer.Body.Close()
+		_ = response.Body.Close()
 	}
-	answer.Body = io.NopCloser(bytes.NewReader(body))
+	response.Body = io.NopCloser(bytes.NewReader(body))
 	switch {
 	case err != nil && !errors.Is(err, httpbody.ErrTooLarge):
 		err = &smithyhttp.RequestSendError{Err: err}
-	case err == nil && answer.StatusCode == http.StatusOK:
-		err = surrogate.Check(body) // which the SDK does not
+	case err == nil && response.StatusCode == http.StatusOK:
+		err = surrogate.Check(body) // the SDK does not check this
 	}
 	return out, metadata, err
 }
 
-// readable returns request with a body that can be read and no more. Of one that
-// writes itself smithy's wrapper says io.EOF once the answer has begun, which
-// net/http takes for a failed write: it closes the connection, on a fast network
-// sometimes with the answer half read.
-func readable(request *smithyhttp.Request) *smithyhttp.Request {
+// withPlainBody returns request with a body that has no method WriteTo. That method of
+// smithy's body returns io.EOF once the response has started. net/http treats it as a
+// failed write and closes the connection, on a fast network sometimes before the end of
+// the response.
+func withPlainBody(request *smithyhttp.Request) *smithyhttp.Request {
 	body, ok := request.GetStream().(io.ReadSeeker)
 	if !ok {
 		return request

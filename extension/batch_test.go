@@ -16,8 +16,8 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// TestGetBatch asks the agent over real sockets, which holds each three questions
-// until all of them are there: more would not come, and fewer would hang.
+// TestGetBatch reads from an agent that responds only once three requests are in flight.
+// Fewer parallel requests would hang, and the test counts more.
 func TestGetBatch(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
@@ -36,7 +36,7 @@ func TestGetBatch(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		threes.wait(3)
 		handler.ServeHTTP(w, r)
-		threes.left()
+		threes.leave()
 	}))
 	t.Cleanup(server.Close)
 	p := open(t, extension.Options{Endpoint: server.URL})
@@ -54,15 +54,15 @@ func TestGetBatch(t *testing.T) {
 	assert.Equal(t, 3, threes.most)
 	assert.Len(t, m.Calls(), 9)
 
-	asked := p.GetBatch(t.Context(), []hush.Ref{{}, {Name: "a\nb"}})
-	for _, r := range asked {
-		assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(r.Err), "GetBatch answers as Get does")
+	invalid := p.GetBatch(t.Context(), []hush.Ref{{}, {Name: "a\nb"}})
+	for _, r := range invalid {
+		assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(r.Err), "as Get does")
 	}
 	assert.Empty(t, p.GetBatch(t.Context(), nil))
 }
 
-// A barrier lets those who wait go when there are enough of them, and remembers
-// how many were under way at most.
+// A barrier releases its waiters once there are enough of them, and records the largest
+// number of requests in flight.
 type barrier struct {
 	mu        sync.Mutex
 	waiting   int
@@ -86,14 +86,13 @@ func (b *barrier) wait(enough int) {
 	<-gate
 }
 
-func (b *barrier) left() {
+func (b *barrier) leave() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.now--
 }
 
-// Without Lambda and without an agent a batch is as absent as a call, and as soon.
-func TestGetBatchOfWhatIsNotHere(t *testing.T) {
+func TestGetBatchWithoutConfigurationIsAbsent(t *testing.T) {
 	outside(t)
 	p := open(t, extension.Options{})
 	for _, r := range p.GetBatch(t.Context(), []hush.Ref{hush.Name("a"), hush.Name("b")}) {

@@ -12,11 +12,11 @@ import (
 	"github.com/hush-secrets/hush/extension"
 )
 
-// BenchmarkGet is a read over a kept connection beside its floor, what a program
-// without this package would write. The ratio is of the two taken in turns, so
-// that it does not depend on how busy the machine is.
+// BenchmarkGet measures a read over a kept connection, and a read by a program without
+// this package. The ratio alternates between the two, so that it does not depend on the
+// load of the machine.
 func BenchmarkGet(b *testing.B) {
-	server := httptest.NewServer(says(200, `{"ARN":"`+arn+`db-AbCdEf","CreatedDate":"2022-11-16T08:22:40.499Z","Name":"db",`+
+	server := httptest.NewServer(respondWith(200, `{"ARN":"`+arn+`db-AbCdEf","CreatedDate":"2022-11-16T08:22:40.499Z","Name":"db",`+
 		`"SecretBinary":null,"SecretString":"{\"user\":\"app\",\"password\":\"hunter2\"}","VersionId":"00000000-0000-4000-8000-000000000000",`+
 		`"VersionStages":["AWSCURRENT"],"ResultMetadata":{}}`))
 	defer server.Close()

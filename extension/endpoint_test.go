@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// badEndpoints cannot work; where they hold a credential it is the canary.
+// badEndpoints are invalid. A credential in them is the canary.
 var badEndpoints = []string{
 	"https://127.0.0.1:2773", "HTTPS://localhost:2773", "ftp://127.0.0.1:2773", "unix:///var/run/agent.sock",
 	"127.0.0.1:2773", "localhost:2773", ":2773", "2773", "//127.0.0.1:2773", "http:127.0.0.1:2773", "http://",
@@ -27,14 +27,14 @@ var badEndpoints = []string{
 	"http://127.0.0.1:2773/#x", "http://127.0.0.1:2773//", "http://127.0.0.1:2773\n", " http://127.0.0.1:2773", "http://[::1:2773",
 }
 
-func TestBadEndpoints(t *testing.T) {
+func TestInvalidEndpoints(t *testing.T) {
 	inLambda(t)
 	for _, endpoint := range badEndpoints {
 		p := open(t, extension.Options{Endpoint: endpoint})
 		p.FailOnDial(t)
 		_, err := p.Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%q: %v", endpoint, err)
-		assert.ErrorContains(t, err, "the endpoint ", "%q", endpoint)
+		assert.ErrorContains(t, err, "invalid endpoint: ", "%q", endpoint)
 		assert.Empty(t, providertest.Leaks(err, canary), "%q", endpoint)
 
 		_, err = extension.Scheme().Open(t.Context(), &url.URL{Scheme: "extension", RawQuery: url.Values{"endpoint": {endpoint}}.Encode()})
@@ -43,9 +43,9 @@ func TestBadEndpoints(t *testing.T) {
 	}
 }
 
-func TestGoodEndpoints(t *testing.T) {
+func TestValidEndpoints(t *testing.T) {
 	inLambda(t)
-	endpoint := serve(t, says(200, body(`"SecretString":"x"`)))
+	endpoint := serve(t, respondWith(200, body(`"SecretString":"x"`)))
 	_, port, _ := strings.Cut(strings.TrimPrefix(endpoint, "http://"), ":")
 	for _, host := range []string{"127.0.0.1", "localhost", "LocalHost"} {
 		for _, end := range []string{"", "/"} {
@@ -54,15 +54,15 @@ func TestGoodEndpoints(t *testing.T) {
 		}
 	}
 
-	// Allowed when said, though nothing may listen there.
+	// IPv6 is valid, although nothing may listen there.
 	_, err := open(t, extension.Options{Endpoint: "http://[::1]:1"}).Get(t.Context(), hush.Name("db"))
-	assert.NotContains(t, err.Error(), "the endpoint ")
+	assert.NotContains(t, err.Error(), "invalid")
 	assert.Contains(t, err.Error(), "[::1]:1")
 }
 
-func TestPortOfTheEnvironment(t *testing.T) {
+func TestPortInEnvironment(t *testing.T) {
 	inLambda(t)
-	endpoint := serve(t, says(200, body(`"SecretString":"x"`)))
+	endpoint := serve(t, respondWith(200, body(`"SecretString":"x"`)))
 	t.Setenv("PARAMETERS_SECRETS_EXTENSION_HTTP_PORT", endpoint[strings.LastIndex(endpoint, ":")+1:])
 	_, err := open(t, extension.Options{}).Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestPortOfTheEnvironment(t *testing.T) {
 		p.FailOnDial(t)
 		_, err := p.Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), port)
-		assert.ErrorContains(t, err, "is no port number", port)
+		assert.ErrorContains(t, err, "must be a port number", port)
 		assert.Empty(t, providertest.Leaks(err, canary))
 	}
 }
@@ -83,7 +83,7 @@ func TestScheme(t *testing.T) {
 	scheme := extension.Scheme()
 	assert.Equal(t, "extension", scheme.Name)
 	assert.Equal(t, "direct", scheme.Front)
-	endpoint := serve(t, says(200, body(`"SecretString":"x"`)))
+	endpoint := serve(t, respondWith(200, body(`"SecretString":"x"`)))
 
 	for query, lambda := range map[string]bool{"": true, "dialect=auto": true, "dialect=lambda": true, "dialect=agent&timeout=2s&ready_wait=50ms": false} {
 		u, err := url.Parse("extension:?endpoint=" + url.QueryEscape(endpoint) + "&" + query)
@@ -96,7 +96,7 @@ func TestScheme(t *testing.T) {
 		assert.Equal(t, lambda, hush.ClassOf(err) == hush.ErrUnsupported, "%s: %v", query, err)
 	}
 	for query, want := range map[string]string{
-		"dialect=x":       "auto, lambda or agent",
+		"dialect=x":       "must be auto, lambda or agent",
 		"timeout=5":       "positive duration",
 		"ready_wait=-1s":  "positive duration",
 		"port=2773":       "endpoint, timeout, ready_wait, dialect",

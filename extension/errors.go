@@ -112,9 +112,9 @@ func (e *APIError) wrap(caller, limited context.Context, ref hush.Ref) error {
 		if last != 0 {
 			cause = fmt.Errorf("%w: %w", e, cause)
 		}
-		return hush.NewError(name, ref, class, cause)
+		return hush.NewError(source, ref, class, cause)
 	}
-	return hush.NewError(name, ref, e.class, e)
+	return hush.NewError(source, ref, e.class, e)
 }
 
 // badToken is a part of the extension's response to an invalid token, with any status.
@@ -125,28 +125,28 @@ func tokenRejected(status int) *APIError {
 }
 
 // apiError returns the error of a response whose status is not 200.
-func (p *Provider) apiError(a answer) *APIError {
-	if code, message := errorType(a.body); code != "" {
-		return storeError(a.status, code, message)
+func (p *Provider) apiError(r response) *APIError {
+	if code, message := errorType(r.body); code != "" {
+		return storeError(r.status, code, message)
 	}
 	switch {
-	case a.says(badToken), a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		return tokenRejected(a.status)
-	case a.status == http.StatusTooManyRequests:
-		return responded(ReasonThrottled, a.status, "too many connections or requests")
-	case a.status >= 300 && a.status < 400:
-		return responded(ReasonInvalidResponse, a.status, "the response is a redirect, which is not followed")
-	case a.status == http.StatusBadRequest && p.dialect == DialectLambda && !a.aboutRequest():
-		return responded(ReasonRefused, a.status, "the extension does not say whether the secret is missing, denied or throttled")
+	case r.contains(badToken), r.status == http.StatusUnauthorized, r.status == http.StatusForbidden:
+		return tokenRejected(r.status)
+	case r.status == http.StatusTooManyRequests:
+		return responded(ReasonThrottled, r.status, "too many connections or requests")
+	case r.status >= 300 && r.status < 400:
+		return responded(ReasonInvalidResponse, r.status, "the response is a redirect, which is not followed")
+	case r.status == http.StatusBadRequest && p.dialect == DialectLambda && !r.aboutRequest():
+		return responded(ReasonRefused, r.status, "the extension does not say whether the secret is missing, denied or throttled")
 	}
-	return responded(ReasonInvalidResponse, a.status, "the response has neither a secret nor a known error")
+	return responded(ReasonInvalidResponse, r.status, "the response has neither a secret nor a known error")
 }
 
 // aboutRequest reports whether a 400 is the agent's response to an invalid request,
 // which it did not send to AWS.
-func (a answer) aboutRequest() bool {
+func (r response) aboutRequest() bool {
 	for _, text := range []string{"Forwarded", "unknown parameter", "missing parameter", "missing secret ID", "invalid refreshNow", "MaxRolesExceeded"} {
-		if bytes.HasPrefix(a.body, []byte(text)) {
+		if bytes.HasPrefix(r.body, []byte(text)) {
 			return true
 		}
 	}

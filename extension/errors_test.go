@@ -16,8 +16,8 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// hangUp closes the connection in the middle of a response.
-func hangUp(w http.ResponseWriter, _ *http.Request) {
+// breakOff closes the connection in the middle of a response.
+func breakOff(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Length", "100")
 	_, _ = w.Write([]byte(canary))
 	panic(http.ErrAbortHandler)
@@ -67,55 +67,55 @@ func TestAPIError(t *testing.T) {
 			want: extension.APIError{Reason: extension.ReasonNotConnected}, class: hush.ErrUnavailable,
 		},
 		"connection broken in the response": {
-			serve: hangUp,
+			serve: breakOff,
 			want:  extension.APIError{Reason: extension.ReasonConnectionLost}, class: hush.ErrUnavailable,
 		},
 		"not a secret": {
-			serve: says(200, canary),
+			serve: respondWith(200, canary),
 			want:  extension.APIError{Reason: extension.ReasonInvalidResponse, Status: 200}, class: hush.ErrUnavailable,
 		},
 		"another secret": {
-			serve: says(200, `{"Name":"`+canary+`","SecretString":"x"}`),
+			serve: respondWith(200, `{"Name":"`+canary+`","SecretString":"x"}`),
 			want:  extension.APIError{Reason: extension.ReasonInvalidResponse, Status: 200}, class: hush.ErrUnavailable,
 		},
 		"another server": {
-			serve: says(404, canary),
+			serve: respondWith(404, canary),
 			want:  extension.APIError{Reason: extension.ReasonInvalidResponse, Status: 404}, class: hush.ErrUnavailable,
 		},
 		"token rejected by the extension": {
-			serve: says(400, "bad session token or header key"), lambda: true,
+			serve: respondWith(400, "bad session token or header key"), lambda: true,
 			want: extension.APIError{Reason: extension.ReasonTokenRejected, Status: 400}, class: hush.ErrUnauthenticated,
 		},
 		"token rejected by the agent": {
-			serve: says(403, "Bad Token"),
+			serve: respondWith(403, "Bad Token"),
 			want:  extension.APIError{Reason: extension.ReasonTokenRejected, Status: 403}, class: hush.ErrUnauthenticated,
 		},
 		"not ready": {
-			serve: says(400, notReady), lambda: true,
+			serve: respondWith(400, notReady), lambda: true,
 			want: extension.APIError{Reason: extension.ReasonNotReady}, class: hush.ErrRefused,
 		},
 		"too many connections": {
-			serve: says(429, "Connection limit exceeded"),
+			serve: respondWith(429, "Connection limit exceeded"),
 			want:  extension.APIError{Reason: extension.ReasonThrottled, Status: 429}, class: hush.ErrThrottled,
 		},
 		"refused without a reason": {
-			serve: says(400, refused), lambda: true,
+			serve: respondWith(400, refused), lambda: true,
 			want: extension.APIError{Reason: extension.ReasonRefused, Status: 400}, class: hush.ErrRefused,
 		},
 		"no such secret": {
-			serve: says(400, typedBody("com.amazonaws#ResourceNotFoundException")),
+			serve: respondWith(400, typedBody("com.amazonaws#ResourceNotFoundException")),
 			want:  extension.APIError{Reason: extension.ReasonStoreError, Status: 400, Code: "ResourceNotFoundException"}, class: hush.ErrNotFound,
 		},
 		"access denied": {
-			serve: says(400, typedBody("AccessDeniedException")),
+			serve: respondWith(400, typedBody("AccessDeniedException")),
 			want:  extension.APIError{Reason: extension.ReasonStoreError, Status: 400, Code: "AccessDeniedException"}, class: hush.ErrDenied,
 		},
 		"error of package agent": {
-			serve: says(400, typedBody("hush#Absent")),
+			serve: respondWith(400, typedBody("hush#Absent")),
 			want:  extension.APIError{Reason: extension.ReasonStoreError, Status: 400, Code: "hush#Absent"}, class: hush.ErrAbsent,
 		},
 		"unknown error type": {
-			serve: says(500, typedBody(canary)),
+			serve: respondWith(500, typedBody(canary)),
 			want:  extension.APIError{Reason: extension.ReasonStoreError, Status: 500}, class: hush.ErrUnavailable,
 		},
 	} {
@@ -165,7 +165,7 @@ func TestAPIErrorOfReadThatEndsWhileNotReady(t *testing.T) {
 		if polls++; polls == 3 {
 			cancel()
 		}
-		says(400, notReady)(w, r)
+		respondWith(400, notReady)(w, r)
 	})
 	_, err := open(t, extension.Options{Endpoint: endpoint, ReadyWait: time.Hour}).Get(ctx, hush.Name("db"))
 	requireAPIError(t, err, hush.ErrRefused, extension.APIError{Reason: extension.ReasonNotReady})

@@ -11,7 +11,7 @@ import (
 	"github.com/hush-secrets/hush/extension"
 )
 
-// Outside Lambda the endpoint and the token are told.
+// Outside Lambda, the program sets the endpoint and the token.
 func Example() {
 	store := hush.Static(map[string]string{"db/prod": `{"user":"app","password":"hunter2"}`})
 	server := httptest.NewServer(agent.Handler(store, "a token", nil))

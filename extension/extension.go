@@ -1,27 +1,28 @@
 // Package extension reads secrets from the AWS Parameters and Secrets Lambda
-// Extension, and from what else speaks its protocol on this machine: the AWS
-// Secrets Manager Agent, now the Workload Credentials Provider, and package agent.
+// Extension. It also reads from servers with the same protocol: the AWS Secrets
+// Manager Agent, which is now the Workload Credentials Provider, and package agent.
 //
-// It talks to loopback alone and hands a token to nobody who was not meant:
+// A Provider connects only to loopback addresses. Its token depends on the platform:
 //
-//   - In Lambda, where AWS_LAMBDA_RUNTIME_API is set, the token is
-//     AWS_SESSION_TOKEN, read for each call because Lambda changes it.
-//   - Elsewhere anyone may own port 2773, so no credential of AWS's goes there. The
-//     token comes from [Options], from AWS_TOKEN (a value, or file:///path), or
-//     from the file /var/run/awssmatoken, and there is no dial without one.
-//   - Elsewhere with neither an endpoint nor a token given, the extension is not
-//     here: [hush.ErrAbsent], without a dial.
+//   - In Lambda, where AWS_LAMBDA_RUNTIME_API is set, the token is AWS_SESSION_TOKEN.
+//     Each call reads the variable, because Lambda changes it.
+//   - Elsewhere, the token comes from [Options], from AWS_TOKEN (a value, or
+//     file:///path), or from the file /var/run/awssmatoken. Credentials of AWS are
+//     never sent, because any process can listen on port 2773. Without a token, Get
+//     does not connect.
+//   - Elsewhere, with neither an endpoint nor a token, Get returns [hush.ErrAbsent].
 //
-// The Lambda extension answers everything that AWS refused with one text, so
-// missing, denied and throttled are all [hush.ErrRefused] there: put the direct
-// provider behind it in a chain to know which. It has no fresh reads either; they
-// are [hush.ErrUnsupported]. The agent says why, and has them. While the extension
-// starts, reads are [hush.ErrRefused], too.
+// The Lambda extension has one response for a secret that is missing, denied or
+// throttled: Get returns [hush.ErrRefused]. Add the direct provider to the chain to
+// learn the cause. While the extension starts, Get also returns [hush.ErrRefused]. A
+// fresh read is [hush.ErrUnsupported], because the extension cannot bypass its cache.
+// The agent reports causes, and supports fresh reads.
 package extension
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,14 +30,15 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
-	"github.com/hush-secrets/hush/internal/current"
 	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/parallel"
+	"github.com/hush-secrets/hush/internal/params"
 )
 
-// name is the provider's name in errors, and the Source of its secrets.
-const name = "extension"
+// source is the name of the provider in errors and in [hush.Secret.Source].
+const source = "extension"
 
 const (
 	// lambdaTimeout leaves time for direct in the same invocation. Outside Lambda, the
@@ -45,86 +47,82 @@ const (
 	lambdaTimeout    = 1500 * time.Millisecond
 	defaultTimeout   = 3 * time.Second
 	defaultReadyWait = 100 * time.Millisecond
+
+	// parallelGets is the number of connections that the Lambda extension opens to AWS.
+	// Further requests would wait for one of them until they time out.
+	parallelGets = 3
 )
 
-// A Dialect is which of the two servers of the protocol is asked: they differ in
-// fresh reads and in what a refusal says.
+// A Dialect is one of the two servers of the protocol. They differ in fresh reads, and
+// in their responses to a request that AWS refused.
 type Dialect uint8
 
 const (
-	// DialectAuto is Lambda's if AWS_LAMBDA_RUNTIME_API is set, else the agent's.
+	// DialectAuto means DialectLambda if AWS_LAMBDA_RUNTIME_API is set, and otherwise
+	// DialectAgent.
 	DialectAuto Dialect = iota
-	// DialectLambda is the Lambda extension's.
+	// DialectLambda is the Lambda extension.
 	DialectLambda
-	// DialectAgent is the AWS Secrets Manager Agent's, and package agent's.
+	// DialectAgent is the AWS Secrets Manager Agent, or package agent.
 	DialectAgent
 )
 
-// Options are what a Provider can be told. The zero value, like nil, is the
-// documented default of each.
+// Options are the settings of a Provider. The zero value has the documented defaults.
 type Options struct {
-	// Endpoint is http:// with a loopback address, or localhost for 127.0.0.1, and
-	// a port. Empty: port PARAMETERS_SECRETS_EXTENSION_HTTP_PORT, else 2773, of
-	// 127.0.0.1.
+	// Endpoint is an http URL with a loopback address and a port. The host localhost
+	// means 127.0.0.1. Empty means 127.0.0.1 with the port in
+	// PARAMETERS_SECRETS_EXTENSION_HTTP_PORT, or with port 2773.
 	Endpoint string
 
-	// Token returns the token to send, and is asked once for each call. Its error
-	// makes the call ErrUnauthenticated and is not quoted, because it may hold the
-	// token. Nil: as the package comment says.
+	// Token returns the token to send. Each Get calls it once. If it fails, Get returns
+	// ErrUnauthenticated and does not quote the error, because the error may contain
+	// the token. Nil means the token that the package comment describes.
 	Token func(context.Context) (string, error)
 
-	// Timeout limits a call, with the wait for readiness. Zero means 1.5 s in Lambda
-	// and 3 s elsewhere. A negative value means no timeout but the caller's.
+	// Timeout limits a Get, including the wait for a server that is not ready. Zero
+	// means 1.5 s in Lambda and 3 s elsewhere. A negative value means no timeout.
 	Timeout time.Duration
 
-	// ReadyWait is how long reads wait, all together, for a server that is not ready,
-	// as the extension is in INIT and at the start of the first invocation. After the
-	// wait, reads fail with ErrRefused, without a request, for 100 ms after the last
-	// "not ready"; then one read sends a single request. The wait begins anew if the
-	// server was ready in between, or 10 s later. Zero means 100 ms. A negative value
-	// means no wait.
+	// ReadyWait limits the wait for a server that is not ready, such as the extension
+	// in INIT and at the start of the first invocation. All reads share the wait. After
+	// it, a read fails with ErrRefused and sends no request, for 100 ms after the last
+	// "not ready". Then one read sends a single request. A new wait starts if the
+	// server was ready in between, or 10 s after the last "not ready". Zero means
+	// 100 ms. A negative value means no wait.
 	ReadyWait time.Duration
 
-	// Dialect says who answers. Zero: DialectAuto.
+	// Dialect is the server that responds. Zero means DialectAuto.
 	Dialect Dialect
 }
 
 // A Provider reads secrets from the extension. It is safe for concurrent use.
 type Provider struct {
-	transport hidden.Of[*http1.Transport] // whose connections have buffers
-	request   *http.Request               // what every request begins as
-	server    string                      // address and port
-	fault     error                       // why no call can work
-	told      bool                        // an endpoint was given
-	tokens    tokens
-	timeout   time.Duration
-	ready     *readiness
-	dialect   Dialect // never DialectAuto
+	transport   hidden.Of[*http1.Transport] // its connections have buffers
+	request     *http.Request               // the template of each request
+	server      string                      // address and port
+	endpointErr error                       // an invalid endpoint
+	hasEndpoint bool                        // the endpoint is configured, and not the default
+	tokens      tokens
+	timeout     time.Duration
+	ready       *readiness
+	dialect     Dialect // never DialectAuto
 }
 
-var _ hush.Provider = (*Provider)(nil)
+var _ hush.BatchProvider = (*Provider)(nil)
 
-// New returns a Provider; nil options are the defaults. It contacts nobody and
-// does not fail: an endpoint that cannot work is the answer, ErrUnavailable, of
-// every Get. The environment's endpoint and dialect are read here, its tokens in
-// Get.
-func New(options *Options) *Provider {
-	var o Options
-	if options != nil {
-		o = *options
+// New returns a Provider. Nil means the default Options. New does not connect, and does
+// not fail: if the endpoint is invalid, each Get returns ErrUnavailable. New reads the
+// endpoint and the dialect from the environment. Get reads the token.
+func New(opts *Options) *Provider {
+	if opts == nil {
+		opts = &Options{}
 	}
 	inLambda := os.Getenv("AWS_LAMBDA_RUNTIME_API") != ""
-	if o.Dialect == DialectAuto {
-		o.Dialect = DialectAgent
-		if inLambda {
-			o.Dialect = DialectLambda
-		}
-	}
-	timeout := defaultTimeout
+	timeout, dialect := defaultTimeout, DialectAgent
 	if inLambda {
-		timeout = lambdaTimeout
+		timeout, dialect = lambdaTimeout, DialectLambda
 	}
-	server, told, fault := endpoint(o.Endpoint)
+	server, configured, err := findEndpoint(opts.Endpoint)
 	return &Provider{
 		transport: hidden.New(newTransport(server)),
 		request: &http.Request{
@@ -132,45 +130,54 @@ func New(options *Options) *Provider {
 			URL:    &url.URL{Scheme: "http", Host: server, Path: path},
 			Host:   server,
 		},
-		server:  server,
-		fault:   fault,
-		told:    told,
-		tokens:  tokens{given: o.Token, inLambda: inLambda, file: tokenFile},
-		timeout: cmp.Or(o.Timeout, timeout),
-		ready:   newReadiness(clock.New(), cmp.Or(o.ReadyWait, defaultReadyWait)),
-		dialect: o.Dialect,
+		server:      server,
+		endpointErr: err,
+		hasEndpoint: configured,
+		tokens:      tokens{get: opts.Token, inLambda: inLambda, file: tokenFile},
+		timeout:     cmp.Or(opts.Timeout, timeout),
+		ready:       newReadiness(clock.New(), cmp.Or(opts.ReadyWait, defaultReadyWait)),
+		dialect:     cmp.Or(opts.Dialect, dialect),
 	}
 }
 
 // Get returns the secret that ref names. A fresh read, and NewerThan, bypass the
-// agent's cache. Errors have every class but ErrRejected, and an [APIError] says why;
-// the package comment says which classes only the agent returns.
+// agent's cache. Errors have every class but ErrRejected, and an [APIError] gives the
+// reason. The package comment says which classes only the agent returns.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return hush.Secret{}, hush.NewError(name, ref, hush.ErrCanceled, err)
+		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
-	if f := p.unfit(ref); f != nil {
-		return hush.Secret{}, hush.NewError(name, ref, f.class, f)
+	if err := p.check(ref); err != nil {
+		return hush.Secret{}, hush.NewError(source, ref, err.class, err)
 	}
 	limited, cancel := limit.Context(ctx, p.timeout, "the extension")
 	defer cancel()
-	secret, f := p.read(limited, ref)
-	if f != nil {
-		return hush.Secret{}, f.wrap(ctx, limited, ref)
+	secret, err := p.read(limited, ref)
+	if err != nil {
+		return hush.Secret{}, err.wrap(ctx, limited, ref)
 	}
 	return ref.Select(secret)
 }
 
-// unfit returns why ref needs no token and no dial to be answered, or nil.
-func (p *Provider) unfit(ref hush.Ref) *APIError {
+// GetBatch calls Get for each of refs, three at a time. Each Get has its own timeout.
+func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
+	results := make([]hush.Result, len(refs))
+	parallel.Each(len(refs), parallelGets, func(i int) {
+		results[i].Secret, results[i].Err = p.Get(ctx, refs[i])
+	})
+	return results
+}
+
+// check returns an error if Get cannot succeed, which is known without a request.
+func (p *Provider) check(ref hush.Ref) *APIError {
 	_, fresh := ref.Freshness()
 	switch {
-	case p.fault != nil:
-		return unsent(ReasonInvalidEndpoint, p.fault.Error())
-	case !p.told && !p.tokens.any():
+	case p.endpointErr != nil:
+		return unsent(ReasonInvalidEndpoint, p.endpointErr.Error())
+	case !p.hasEndpoint && !p.tokens.configured():
 		return unsent(ReasonNotConfigured, "this is not Lambda, and neither an endpoint nor a token is configured")
 	case fresh && p.dialect == DialectLambda:
 		return unsent(ReasonNoFreshReads, "the Lambda extension cannot bypass its cache")
@@ -181,28 +188,55 @@ func (p *Provider) unfit(ref hush.Ref) *APIError {
 // read returns the secret that ref names. If the response to a read of the current
 // version is another version, read sends one more request that names the stage.
 func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, *APIError) {
-	token, f := p.tokens.get(ctx)
-	if f != nil {
-		return hush.Secret{}, f
+	token, err := p.tokens.find(ctx)
+	if err != nil {
+		return hush.Secret{}, unsent(ReasonNoToken, err.Error())
 	}
-	secret, f := p.fetch(ctx, token, query(ref), ref)
-	if f != nil || !current.Missing(ref, secret.Stages) {
-		return secret, f
+	secret, failed := p.fetch(ctx, token, query(ref), ref)
+	if failed != nil || !lacksCurrent(ref, secret) {
+		return secret, failed
 	}
-	secret, f = p.fetch(ctx, token, query(ref)+"&versionStage="+hush.CurrentStage, ref)
-	if f == nil && current.Missing(ref, secret.Stages) {
-		f = responded(ReasonInvalidResponse, http.StatusOK, "the response is not the current version, although the request named the stage AWSCURRENT")
+	secret, failed = p.fetch(ctx, token, query(ref)+"&versionStage="+hush.CurrentStage, ref)
+	if failed == nil && lacksCurrent(ref, secret) {
+		failed = responded(ReasonInvalidResponse, http.StatusOK, "the response is not the current version, although the request named the stage AWSCURRENT")
 	}
-	return secret, f
+	return secret, failed
 }
 
+// fetch sends one request.
 func (p *Provider) fetch(ctx context.Context, token, query string, ref hush.Ref) (hush.Secret, *APIError) {
-	got, f := p.ask(ctx, token, query)
+	r, err := p.send(ctx, token, query)
 	switch {
-	case f != nil:
-		return hush.Secret{}, f
-	case got.status != http.StatusOK:
-		return hush.Secret{}, p.apiError(got)
+	case err != nil:
+		return hush.Secret{}, err
+	case r.status != http.StatusOK:
+		return hush.Secret{}, p.apiError(r)
 	}
-	return got.secret(ref)
+	return r.secret(ref)
+}
+
+// Scheme returns the scheme "extension", which is a front for "direct". Its parameters
+// are endpoint, timeout and ready_wait (durations such as 500ms) and dialect (auto,
+// lambda or agent), as in [Options]. Open returns an error if the endpoint is invalid,
+// also if it comes from the environment.
+func Scheme() hush.Scheme { return hush.Scheme{Name: source, Open: open, Front: "direct"} }
+
+func open(_ context.Context, u *url.URL) (hush.Provider, error) {
+	v := params.Parse(u, "endpoint", "timeout", "ready_wait", "dialect")
+	opts := &Options{Endpoint: v.Text("endpoint"), Timeout: v.Duration("timeout"), ReadyWait: v.Duration("ready_wait")}
+	switch v.Text("dialect") {
+	case "", "auto":
+	case "lambda":
+		opts.Dialect = DialectLambda
+	case "agent":
+		opts.Dialect = DialectAgent
+	default:
+		v.Add(errors.New(`parameter "dialect" must be auto, lambda or agent`))
+	}
+	p := New(opts)
+	v.Add(p.endpointErr)
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }

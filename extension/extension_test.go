@@ -19,17 +19,16 @@ import (
 
 const canary = "canary-5ec7e7"
 
-// typedBody is an error as the agent sends it.
+// typedBody returns an error as the agent sends it.
 func typedBody(code string) string {
 	return `{"__type":"` + code + `", "message":"about ` + canary + `"}`
 }
 
-// classes has every status and body that the two servers are known to send, and
-// some that nobody should.
+// classes has every known status and body of the two servers, and some invalid ones.
 var classes = []struct {
 	status        int
 	body          string
-	lambda, agent hush.Class // agent zero: the same
+	lambda, agent hush.Class // a zero agent means the same as lambda
 }{
 	{400, "an unexpected error occurred while executing request", hush.ErrRefused, hush.ErrUnavailable},
 	{400, "not ready to serve traffic, please wait", hush.ErrRefused, 0},
@@ -107,7 +106,7 @@ var classes = []struct {
 	{200, body(`"SecretString":null`, `"SecretBinary":null`), hush.ErrUnavailable, 0},
 }
 
-func TestEveryAnswerHasItsClass(t *testing.T) {
+func TestClassOfEachResponse(t *testing.T) {
 	for _, dialect := range []extension.Dialect{extension.DialectLambda, extension.DialectAgent} {
 		outside(t)
 		t.Setenv("AWS_TOKEN", sessionToken)
@@ -116,7 +115,7 @@ func TestEveryAnswerHasItsClass(t *testing.T) {
 			if dialect == extension.DialectAgent && c.agent != 0 {
 				want = c.agent
 			}
-			p := open(t, extension.Options{Endpoint: serve(t, says(c.status, c.body)), Dialect: dialect, ReadyWait: -1})
+			p := open(t, extension.Options{Endpoint: serve(t, respondWith(c.status, c.body)), Dialect: dialect, ReadyWait: -1})
 			secret, err := p.Get(t.Context(), hush.Name("db"))
 			require.Error(t, err, "%d %s", c.status, c.body)
 			assert.Equal(t, want, hush.ClassOf(err), "dialect %d, %d %s: %v", dialect, c.status, c.body, err)
@@ -126,7 +125,7 @@ func TestEveryAnswerHasItsClass(t *testing.T) {
 	}
 }
 
-func TestErrorsSayWhatAMessageMeans(t *testing.T) {
+func TestErrorExplainsAmbiguousType(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
 	for body, want := range map[string]string{
@@ -134,13 +133,13 @@ func TestErrorsSayWhatAMessageMeans(t *testing.T) {
 		`{"__type":"InvalidRequestException","message":"the secret because it was marked for deletion."}`:  "the secret is marked for deletion",
 		`{"__type":"com.amazonaws.secretsmanager#AccessDeniedException","message":"not authorized to do"}`: "AccessDeniedException (status 400)",
 	} {
-		p := open(t, extension.Options{Endpoint: serve(t, says(400, body))})
+		p := open(t, extension.Options{Endpoint: serve(t, respondWith(400, body))})
 		_, err := p.Get(t.Context(), hush.Name("db"))
 		assert.ErrorContains(t, err, want)
 	}
 }
 
-func TestQuestion(t *testing.T) {
+func TestRequest(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
 	var got *http.Request
@@ -171,7 +170,7 @@ func TestQuestion(t *testing.T) {
 }
 
 func TestDialectDecidesFreshReads(t *testing.T) {
-	endpoint := serve(t, says(200, body(`"SecretString":"x"`)))
+	endpoint := serve(t, respondWith(200, body(`"SecretString":"x"`)))
 	for _, c := range []struct {
 		lambda  bool
 		dialect extension.Dialect
@@ -196,7 +195,7 @@ func TestDialectDecidesFreshReads(t *testing.T) {
 	}
 }
 
-func TestOwnLimitIsNotTheCallers(t *testing.T) {
+func TestTimeoutIsNotTheCallersDeadline(t *testing.T) {
 	inLambda(t)
 	endpoint := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	p := open(t, extension.Options{Endpoint: endpoint, Timeout: 30 * time.Millisecond})

@@ -11,7 +11,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-func TestDialledAddressIsCheckedAgain(t *testing.T) {
+func TestResolvedAddressMustBeLoopback(t *testing.T) {
 	for _, server := range []string{"192.0.2.1:2773", "[2001:db8::1]:2773", "0.0.0.0:2773"} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server, nil)
 		require.NoError(t, err)
@@ -52,9 +52,9 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(400, "arn:aws:secretsmanager:eu-west-1:1:secret:db", []byte(body))
 	}
 	f.Fuzz(func(t *testing.T, status int, id string, body []byte) {
-		a := answer{status: status, body: body}
+		r := response{status: status, body: body}
 		for _, dialect := range []Dialect{DialectLambda, DialectAgent} {
-			got := (&Provider{dialect: dialect}).apiError(a)
+			got := (&Provider{dialect: dialect}).apiError(r)
 			if got.class == 0 || got.class == hush.ErrInvalidRef || got.class == hush.ErrCanceled || got.class == hush.ErrRejected {
 				t.Errorf("class %d", got.class)
 			}
@@ -62,7 +62,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Errorf("class %v of an answer without a type", got.class)
 			}
 		}
-		secret, f := a.secret(hush.Ref{Name: id, Version: "v1"})
+		secret, f := r.secret(hush.Ref{Name: id, Version: "v1"})
 		if (f == nil) == secret.Equal(hush.Secret{}) {
 			t.Error("both a secret and a failure, or neither")
 		}
@@ -83,7 +83,7 @@ func FuzzEndpoint(f *testing.F) {
 		if (err == nil) == (server == "") {
 			t.Errorf("both a server and an error, or neither: %q, %v", server, err)
 		}
-		if err == nil && onLoopback(t.Context(), "tcp", server, nil) != nil {
+		if err == nil && requireLoopback(t.Context(), "tcp", server, nil) != nil {
 			t.Errorf("%q would dial %s", given, server)
 		}
 	})

@@ -20,19 +20,19 @@ const (
 // A readiness makes the reads of a Provider share one wait for a server that is not
 // ready.
 //
-// The first read that meets "not ready" polls the server until ReadyWait is over, and
-// other reads wait for it. Then the server rests: for readyRest after its last "not
-// ready", reads fail at once. After that, one read sends a single request. If the
-// server is still not ready, it rests again. Any other response ends all this.
+// The first read whose response is "not ready" polls the server until ReadyWait is over.
+// Other reads wait for it. Then the server rests: for readyRest after its last "not
+// ready", reads fail at once. After the rest, one read sends a single request. If the
+// server is still not ready, it rests again. Any other response makes it ready.
 type readiness struct {
 	now  clock.Func
 	wait time.Duration
-	turn chan struct{} // holds the turn of the read that may send requests
+	turn chan struct{} // full while one read may send requests
 
 	mu    sync.Mutex
 	state readyState
-	end   clock.Instant // of the wait, or of the rest
-	last  clock.Instant // when the server was last not ready
+	end   clock.Instant // end of the wait or of the rest
+	last  clock.Instant // time of the last "not ready"
 }
 
 type readyState uint8
@@ -47,14 +47,14 @@ func newReadiness(now clock.Func, wait time.Duration) *readiness {
 	return &readiness{now: now, wait: wait, turn: make(chan struct{}, 1)}
 }
 
-// A visit is one read of a server that may not be ready.
+// A visit is one read that may have to wait for the server.
 type visit struct {
 	*readiness
 	hasTurn bool
 }
 
-// enter reports whether the read may send a request. It waits for another read that
-// polls the server.
+// enter reports whether the read may send a request. It waits while another read polls
+// the server.
 func (v *visit) enter(ctx context.Context) bool {
 	for {
 		state, over := v.look()
@@ -78,7 +78,8 @@ func (r *readiness) look() (state readyState, over bool) {
 	return r.state, r.now().Reached(r.end)
 }
 
-// take takes the turn. If another read has it, take fails, or waits for it.
+// take takes the turn and reports whether it succeeded. If another read has the turn,
+// take waits for it only if waits is true.
 func (v *visit) take(ctx context.Context, waits bool) bool {
 	select {
 	case v.turn <- struct{}{}:
@@ -96,7 +97,7 @@ func (v *visit) take(ctx context.Context, waits bool) bool {
 	return v.hasTurn
 }
 
-// leave gives the turn back.
+// leave releases the turn.
 func (v *visit) leave() {
 	if v.hasTurn {
 		<-v.turn
@@ -104,7 +105,7 @@ func (v *visit) leave() {
 	}
 }
 
-// note records a response.
+// note records whether a response showed that the server is ready.
 func (r *readiness) note(isReady bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,9 +23,9 @@ import (
 
 const notReady = "not ready to serve traffic, please wait"
 
-// A starter is a Lambda extension that is not ready at first. It takes no time to
-// respond, and keeps no connection: before the reuse of one that has no socket, the
-// client looks for bytes on it for a moment, which a test would see as time.
+// A starter is a Lambda extension that is not ready at first. It responds without delay.
+// It closes each connection, because the client waits for bytes before it reuses a
+// connection without a socket, and the tests would measure this wait.
 type starter struct {
 	ready    atomic.Bool
 	requests atomic.Int32
@@ -74,16 +74,16 @@ func took(t *testing.T, p hush.Provider) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// refusedAtOnce checks that a Get fails because the server is not ready, without a
-// wait.
-func refusedAtOnce(t *testing.T, p hush.Provider) {
+// requireRefusedAtOnce requires that a Get fails without a wait, because the server is
+// not ready.
+func requireRefusedAtOnce(t *testing.T, p hush.Provider) {
 	t.Helper()
 	d, err := took(t, p)
 	assert.Equal(t, hush.ErrRefused, hush.ClassOf(err), "%v", err)
 	assert.Zero(t, d)
 }
 
-// TestReadsInINIT: one wait serves all reads in sequence.
+// TestReadsInINIT sees consecutive reads share one wait.
 func TestReadsInINIT(t *testing.T) {
 	starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
 		d, err := took(t, p)
@@ -92,22 +92,22 @@ func TestReadsInINIT(t *testing.T) {
 		assert.Equal(t, 100*time.Millisecond, d)
 		assert.Equal(t, 11, s.sent(), "one each 10 ms")
 		for range 11 {
-			refusedAtOnce(t, p)
+			requireRefusedAtOnce(t, p)
 		}
 		assert.Zero(t, s.sent())
 
 		time.Sleep(99 * time.Millisecond)
-		refusedAtOnce(t, p)
+		requireRefusedAtOnce(t, p)
 		assert.Zero(t, s.sent(), "less than 100 ms after the last response")
 		time.Sleep(time.Millisecond)
 		for range 3 {
-			refusedAtOnce(t, p)
+			requireRefusedAtOnce(t, p)
 		}
 		assert.Equal(t, 1, s.sent(), "one read sends a single request")
 
 		s.ready.Store(true)
 		time.Sleep(99 * time.Millisecond)
-		refusedAtOnce(t, p)
+		requireRefusedAtOnce(t, p)
 		time.Sleep(time.Millisecond)
 		for range 3 {
 			d, err = took(t, p)
@@ -117,8 +117,8 @@ func TestReadsInINIT(t *testing.T) {
 	})
 }
 
-// TestReadsTogether: one wait serves all reads at once, of which one polls.
-func TestReadsTogether(t *testing.T) {
+// TestConcurrentReadsInINIT sees concurrent reads share one wait. One of them polls.
+func TestConcurrentReadsInINIT(t *testing.T) {
 	for _, readyAfter := range []time.Duration{35 * time.Millisecond, time.Hour} {
 		starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
 			var reads sync.WaitGroup
@@ -137,7 +137,7 @@ func TestReadsTogether(t *testing.T) {
 	}
 }
 
-// TestLateReadJoinsTheWait sends no request of its own while another read polls.
+// TestLateReadJoinsTheWait sees a read wait for the read that polls.
 func TestLateReadJoinsTheWait(t *testing.T) {
 	starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
 		var reads sync.WaitGroup
@@ -157,8 +157,7 @@ func TestLateReadJoinsTheWait(t *testing.T) {
 	})
 }
 
-// TestPollerLeaves: another read takes over.
-func TestPollerLeaves(t *testing.T) {
+func TestReadTakesOverFromCanceledPoller(t *testing.T) {
 	starting(t, extension.Options{ReadyWait: time.Hour}, func(t *testing.T, s *starter, p *extension.Provider) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var reads sync.WaitGroup
@@ -180,18 +179,18 @@ func TestPollerLeaves(t *testing.T) {
 	})
 }
 
-func TestNoReadyWait(t *testing.T) {
+func TestNegativeReadyWait(t *testing.T) {
 	starting(t, extension.Options{ReadyWait: -1}, func(t *testing.T, s *starter, p *extension.Provider) {
 		for range 3 {
-			refusedAtOnce(t, p)
+			requireRefusedAtOnce(t, p)
 		}
 		assert.Equal(t, 1, s.sent())
 	})
 }
 
-// TestANewWait begins if the server was ready in between, and 10 s after the last
-// response that it was not.
-func TestANewWait(t *testing.T) {
+// TestNewReadyWait sees a new wait if the server was ready in between, and 10 s after the
+// last "not ready".
+func TestNewReadyWait(t *testing.T) {
 	starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
 		waits := func(what string) {
 			d, err := took(t, p)
@@ -200,7 +199,7 @@ func TestANewWait(t *testing.T) {
 		}
 		waits("at first")
 		time.Sleep(9 * time.Second)
-		refusedAtOnce(t, p)
+		requireRefusedAtOnce(t, p)
 		time.Sleep(10 * time.Second)
 		waits("10 s later")
 		time.Sleep(time.Second)
@@ -212,29 +211,28 @@ func TestANewWait(t *testing.T) {
 	})
 }
 
-// TestRestEndsByEitherClock: the monotonic clock may stand still in a freeze, and the
-// wall clock can be set back.
+// TestRestEndsByEitherClock moves one clock as a freeze does, and sets the other back.
 func TestRestEndsByEitherClock(t *testing.T) {
 	starting(t, extension.Options{ReadyWait: -1}, func(t *testing.T, s *starter, p *extension.Provider) {
 		c := clocktest.New()
 		p.SetClock(c.Now)
-		refusedAtOnce(t, p)
+		requireRefusedAtOnce(t, p)
 		assert.Equal(t, 1, s.sent())
 		for _, move := range []func(){
 			func() { c.Move(100*time.Millisecond, 0) },
 			func() { c.Move(-time.Hour, 100*time.Millisecond) },
 		} {
-			refusedAtOnce(t, p)
+			requireRefusedAtOnce(t, p)
 			assert.Zero(t, s.sent())
 			move()
-			refusedAtOnce(t, p)
+			requireRefusedAtOnce(t, p)
 			assert.Equal(t, 1, s.sent())
 		}
 	})
 }
 
-// TestNotReadyOpensNoBreaker: after INIT, the extension serves the first read that
-// comes 100 ms after the last "not ready".
+// TestNotReadyOpensNoBreaker sees the extension serve the first read that comes 100 ms
+// after the last "not ready".
 func TestNotReadyOpensNoBreaker(t *testing.T) {
 	starting(t, extension.Options{}, func(t *testing.T, s *starter, p *extension.Provider) {
 		store := hush.Static(map[string]string{"db": "of the store"})

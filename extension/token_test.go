@@ -20,7 +20,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// write puts text into a new file and returns its path.
+// write writes text to a new file and returns its path.
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "token")
@@ -28,7 +28,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-// echo answers with the token that it was sent as the secret.
+// echo responds with the token of the request as the secret.
 func echo(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, `{"SecretString":"`+r.Header.Get("X-Aws-Parameters-Secrets-Token")+`"}`)
 }
@@ -88,7 +88,7 @@ func TestTokenFileIsReadAgain(t *testing.T) {
 	assert.Equal(t, "second", got.Value.Reveal())
 }
 
-func TestNotLambdaAndNothingGivenIsAbsent(t *testing.T) {
+func TestNotConfiguredIsAbsent(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_SESSION_TOKEN", sessionToken)
 	t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", sessionToken)
@@ -100,10 +100,10 @@ func TestNotLambdaAndNothingGivenIsAbsent(t *testing.T) {
 		assert.Empty(t, providertest.Leaks(err, sessionToken))
 	}
 	_, err := p.Get(t.Context(), hush.Name(""))
-	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "the name is looked at first")
+	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "the name is checked first")
 }
 
-func TestNothingOfAWSGoesToAnEndpointOutsideLambda(t *testing.T) {
+func TestCredentialsOfAWSAreNotSentOutsideLambda(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_SESSION_TOKEN", sessionToken)
 	t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", sessionToken)
@@ -115,18 +115,18 @@ func TestNothingOfAWSGoesToAnEndpointOutsideLambda(t *testing.T) {
 	for _, o := range []extension.Options{{Endpoint: "http://" + l.Addr().String()}, {}, {Dialect: extension.DialectLambda}} {
 		_, err := open(t, o).Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(err))
-		assert.ErrorContains(t, err, "no token for the endpoint: set AWS_TOKEN")
+		assert.ErrorContains(t, err, "no token for the endpoint; set AWS_TOKEN")
 	}
-	// A dial on loopback would be waiting here by now.
+	// A connection on loopback would be in the backlog by now.
 	require.NoError(t, l.(*net.TCPListener).SetDeadline(time.Now().Add(20*time.Millisecond)))
 	_, err = l.Accept()
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "a dial")
 }
 
-func TestBadTokens(t *testing.T) {
+func TestInvalidTokens(t *testing.T) {
 	for variable, want := range map[string]string{
 		"file:///no/such/file":                              "does not exist",
-		"file://token":                                      "not an absolute path",
+		"file://token":                                      "is not absolute",
 		"file://" + t.TempDir():                             "not a regular file",
 		"file://" + os.DevNull:                              "not a regular file",
 		"file://" + write(t, ""):                            "is empty",
@@ -135,7 +135,7 @@ func TestBadTokens(t *testing.T) {
 		"file://" + write(t, canary+"\x7f"):                 "control character",
 		"file://" + write(t, strings.Repeat(canary, 10000)): "over the limit of 16384 bytes",
 		canary + "\r\nX-Evil: 1":                            "control character",
-		strings.Repeat(canary, 2000):                        "more than 16384 bytes",
+		strings.Repeat(canary, 2000):                        "exceeds the limit of 16384 bytes",
 	} {
 		outside(t)
 		t.Setenv("AWS_TOKEN", variable)

@@ -14,7 +14,7 @@ import (
 	"github.com/hush-secrets/hush/extension"
 )
 
-// Opening a FIFO must not wait for its writer, whatever the path was before.
+// TestTokenInAFIFO checks that opening a FIFO does not wait for its writer.
 func TestTokenInAFIFO(t *testing.T) {
 	outside(t)
 	path := filepath.Join(t.TempDir(), "token")

@@ -33,8 +33,7 @@ var pending = directtest.Failure{
 	Body: []byte(`{"Name":"db/prod","SecretString":"` + canary + `","VersionId":"2","VersionStages":["AWSPENDING"]}`),
 }
 
-// TestResponseOfAnotherStage: a response that is not the current version is replaced
-// by the response to a request that names the stage.
+// TestResponseOfAnotherStage sees a second request that names the stage.
 func TestResponseOfAnotherStage(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("current"))
@@ -52,23 +51,23 @@ func TestResponseOfAnotherStage(t *testing.T) {
 	assert.Equal(t, []string{""}, client.stages, "a response with AWSCURRENT needs no second request")
 }
 
-// TestStoreWithoutTheCurrentStage: the second response decides, and is an error if it
-// is not the current version either.
-func TestStoreWithoutTheCurrentStage(t *testing.T) {
+// TestStoreWithoutCurrentStage sees an error if the second response is not the current
+// version either.
+func TestStoreWithoutCurrentStage(t *testing.T) {
 	server := start(t)
 	again := pending
 	again.Times = 2
 	server.Fail(again)
 	_, err := direct.New(server.Client(once), nil).Get(t.Context(), hush.Name("db/prod"))
-	refused(t, hush.ErrUnavailable, err)
+	requireClass(t, hush.ErrUnavailable, err)
 	assert.Equal(t, 2, server.Calls(directtest.Call{}))
 
 	server.Fail(pending)
 	_, err = direct.New(server.Client(once), nil).Get(t.Context(), hush.Name("db/prod"))
-	refused(t, hush.ErrNotFound, err)
+	requireClass(t, hush.ErrNotFound, err)
 }
 
-// TestBatchEntryOfAnotherStage: GetBatch reads such a secret again by a single call.
+// TestBatchEntryOfAnotherStage sees GetBatch read the secret by a single call.
 func TestBatchEntryOfAnotherStage(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("current"))

@@ -19,7 +19,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// good is the body of a 200.
+// good is a valid body of a 200.
 var good = body(`"SecretString":"x"`)
 
 func TestRedirectIsNotFollowed(t *testing.T) {
@@ -33,7 +33,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	}
 }
 
-func TestAnswersAreBounded(t *testing.T) {
+func TestResponseSizeLimit(t *testing.T) {
 	inLambda(t)
 	chunk := strings.Repeat(canary, 1<<12)
 	for name, h := range map[string]http.HandlerFunc{
@@ -51,13 +51,13 @@ func TestAnswersAreBounded(t *testing.T) {
 	} {
 		_, err := open(t, extension.Options{Endpoint: serve(t, h), Timeout: -1}).Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), name)
-		assert.ErrorContains(t, err, "larger than 1 MiB", name)
+		assert.ErrorContains(t, err, "exceeds the limit of 1 MiB", name)
 		assert.Empty(t, providertest.Leaks(err, canary))
 	}
 
 	endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Large", chunk+chunk)
-		says(200, good)(w, r)
+		respondWith(200, good)(w, r)
 	})
 	_, err := open(t, extension.Options{Endpoint: endpoint}).Get(t.Context(), hush.Name("db"))
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "long headers")
@@ -67,7 +67,7 @@ func TestAnswersAreBounded(t *testing.T) {
 func TestThrottledConnectionIsClosed(t *testing.T) {
 	inLambda(t)
 	for _, text := range []string{"Connection limit exceeded", ""} {
-		// Like the agent: a connection accepted over the limit stays so.
+		// As the agent does: a connection over the limit fails until it is closed.
 		var first string
 		var mu sync.Mutex
 		endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -77,10 +77,10 @@ func TestThrottledConnectionIsClosed(t *testing.T) {
 				first = r.RemoteAddr
 			}
 			if r.RemoteAddr == first {
-				says(429, text)(w, r)
+				respondWith(429, text)(w, r)
 				return
 			}
-			says(200, good)(w, r)
+			respondWith(200, good)(w, r)
 		})
 		p := open(t, extension.Options{Endpoint: endpoint})
 		_, err := p.Get(t.Context(), hush.Name("db"))
@@ -90,9 +90,9 @@ func TestThrottledConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// TestFewIdleConnections: the agent counts the idle connections of all programs.
+// TestFewIdleConnections matters because the agent counts idle connections of all programs.
 func TestFewIdleConnections(t *testing.T) {
-	t.Parallel() // it waits for 5 s
+	t.Parallel() // the test waits for 5 s
 	const burst = 20
 	var together sync.WaitGroup
 	together.Add(burst)
@@ -100,7 +100,7 @@ func TestFewIdleConnections(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		together.Done()
 		together.Wait()
-		says(200, good)(w, r)
+		respondWith(200, good)(w, r)
 	}))
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
@@ -129,13 +129,13 @@ func TestFewIdleConnections(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreKept(t *testing.T) {
+func TestConnectionsAreReused(t *testing.T) {
 	inLambda(t)
 	var addresses sync.Map
 	for status, text := range map[int]string{200: good, 400: "an unexpected error occurred while executing request"} {
 		endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			addresses.Store(r.RemoteAddr, nil)
-			says(status, text)(w, r)
+			respondWith(status, text)(w, r)
 		})
 		p := open(t, extension.Options{Endpoint: endpoint})
 		addresses.Clear()
@@ -152,11 +152,11 @@ func TestNothingListens(t *testing.T) {
 	inLambda(t)
 	_, err := open(t, extension.Options{Endpoint: "http://127.0.0.1:1"}).Get(t.Context(), hush.Name("db"))
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "nothing listens on 127.0.0.1:1: is the extension's layer attached?")
+	assert.ErrorContains(t, err, "nothing listens on 127.0.0.1:1; attach the extension's layer")
 
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
 	_, err = open(t, extension.Options{Endpoint: "http://127.0.0.1:1"}).Get(t.Context(), hush.Name("db"))
-	assert.ErrorContains(t, err, "nothing listens on 127.0.0.1:1")
+	assert.ErrorContains(t, err, "nothing listens on 127.0.0.1:1; start the agent")
 	assert.NotContains(t, err.Error(), "layer")
 }

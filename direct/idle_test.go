@@ -20,9 +20,9 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// A blackhole is a TCP proxy that can drop what its established connections carry,
-// as a NAT gateway or a load balancer does that has forgotten them: nothing arrives,
-// and neither side learns of it. Later connections work.
+// A blackhole is a TCP proxy that can silently drop the data of its established
+// connections. A NAT gateway or a load balancer does so after its idle timeout. Later
+// connections work.
 type blackhole struct {
 	listener net.Listener
 	target   string
@@ -77,8 +77,8 @@ func (b *blackhole) serve() {
 	}
 }
 
-// forward copies to the other side, and reads what it drops, so that the sender's
-// kernel gets its acknowledgements.
+// forward copies data to the other side. It reads the data that it drops, so that the
+// kernel of the sender receives acknowledgements.
 func (p *proxied) forward(to, from net.Conn) {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -95,7 +95,7 @@ func (p *proxied) forward(to, from net.Conn) {
 	}
 }
 
-// drop makes a blackhole of every established connection.
+// drop drops the data of every established connection.
 func (b *blackhole) drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -115,9 +115,9 @@ func (b *blackhole) close() {
 	b.active.Wait()
 }
 
-// TestSilentKeptConnection: a kept connection that drops everything costs a part of
-// the time limit, and the request on a new connection gets the rest.
-func TestSilentKeptConnection(t *testing.T) {
+// TestSilentIdleConnection sees a silent connection take a part of the timeout. The
+// request on a new connection gets the rest.
+func TestSilentIdleConnection(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("hunter2"))
 	b := startBlackhole(t, server)
@@ -132,10 +132,10 @@ func TestSilentKeptConnection(t *testing.T) {
 	assert.Equal(t, 2, server.Calls(directtest.Call{}), "the dropped request did not arrive")
 }
 
-// TestSilentKeptConnections: after one silent connection no other kept connection is
-// used. Otherwise each would cost a third of the remaining time: of 4.5 s, the six
-// would take 4.1 s instead of 1.5 s.
-func TestSilentKeptConnections(t *testing.T) {
+// TestSilentIdleConnections sees no other idle connection used after a silent one.
+// Otherwise each would take a third of the remaining time: six connections would take
+// 4.1 s of 4.5 s instead of 1.5 s.
+func TestSilentIdleConnections(t *testing.T) {
 	const many = 6
 	const timeout = 4500 * time.Millisecond
 	server := start(t)
@@ -165,8 +165,8 @@ func TestSilentKeptConnections(t *testing.T) {
 	assert.EqualValues(t, many+1, b.accepted.Load())
 }
 
-// TestSlowStore: a response on a new connection may take all of the time limit, and
-// a slow response on a kept one costs another request but not the secret.
+// TestSlowStore sees a response on a new connection take all of the timeout. A slow
+// response on a reused connection leads to another request.
 func TestSlowStore(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("hunter2"))
@@ -180,9 +180,9 @@ func TestSlowStore(t *testing.T) {
 	assert.Equal(t, 3, server.Calls(directtest.Call{}))
 }
 
-// TestSilentKeptConnectionWithinACallersDeadline: the share is one of the time that
-// the caller leaves.
-func TestSilentKeptConnectionWithinACallersDeadline(t *testing.T) {
+// TestSilentIdleConnectionAndCallersDeadline sees the limit be a share of the caller's
+// remaining time.
+func TestSilentIdleConnectionAndCallersDeadline(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("hunter2"))
 	b := startBlackhole(t, server)

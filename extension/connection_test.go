@@ -17,13 +17,12 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A mortal is a server that keeps connections and answers the first request on
-// each; what it does with the later ones is up to die.
+// A mortal is a server that responds to the first request on each connection. For a
+// later request, it calls die.
 type mortal struct {
 	net.Listener
 	die func(*net.TCPConn)
-	// together, if set, is waited for before each first answer, so that as many
-	// connections are open at once.
+	// together delays the first responses until this number of connections is open.
 	together *sync.WaitGroup
 
 	mu       sync.Mutex
@@ -92,7 +91,7 @@ func (m *mortal) count() int {
 	return m.requests
 }
 
-// deaths are the ways in which a kept connection was seen to end.
+// deaths are the ways in which idle connections end.
 var deaths = map[string]func(*net.TCPConn){
 	"closed": func(*net.TCPConn) {},
 	"reset":  func(c *net.TCPConn) { _ = c.SetLinger(0) },
@@ -107,7 +106,7 @@ var deaths = map[string]func(*net.TCPConn){
 	},
 }
 
-func TestDeadKeptConnectionIsReplaced(t *testing.T) {
+func TestDeadIdleConnectionIsReplaced(t *testing.T) {
 	inLambda(t)
 	for how, die := range deaths {
 		for _, kept := range []int{1, 5} {
@@ -125,7 +124,7 @@ func TestDeadKeptConnectionIsReplaced(t *testing.T) {
 			got, err := p.Get(t.Context(), hush.Name("db"))
 			require.NoError(t, err, "%s, %d kept", how, kept)
 			assert.Equal(t, "x", got.Value.Reveal())
-			assert.GreaterOrEqual(t, m.count(), kept+2, "no kept connection was tried")
+			assert.GreaterOrEqual(t, m.count(), kept+2, "no idle connection was tried")
 		}
 	}
 }
@@ -144,11 +143,11 @@ func TestServerThatAlwaysHangsUp(t *testing.T) {
 		})
 		_, err := open(t, extension.Options{Endpoint: endpoint}).Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), how)
-		assert.EqualValues(t, 2, requests.Load(), "once more and no oftener: %s", how)
+		assert.EqualValues(t, 2, requests.Load(), "one retry: %s", how)
 	}
 }
 
-func TestWhatIsNoHTTPIsNotQuoted(t *testing.T) {
+func TestInvalidHTTPIsNotQuoted(t *testing.T) {
 	inLambda(t)
 	for _, text := range []string{
 		canary + " " + sessionToken + "\r\n\r\n",

@@ -22,10 +22,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sessionToken is what the servers here take, and what no error may quote.
+// sessionToken is the token of the test servers. No error may quote it.
 const sessionToken = "canary-session-token-5e55"
 
-// outside makes the environment one that is not Lambda and has no agent.
+// outside sets an environment without Lambda and without an agent.
 func outside(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{
@@ -36,7 +36,7 @@ func outside(t *testing.T) {
 	}
 }
 
-// inLambda makes the environment Lambda's.
+// inLambda sets the environment of a Lambda function.
 func inLambda(t *testing.T) {
 	t.Helper()
 	outside(t)
@@ -44,8 +44,7 @@ func inLambda(t *testing.T) {
 	t.Setenv("AWS_SESSION_TOKEN", sessionToken)
 }
 
-// open returns a Provider in an environment set before. No test here depends on
-// how long a call takes, unless it sets a limit.
+// open returns a Provider with a timeout of a minute, unless o has another one.
 func open(t *testing.T, o extension.Options) *extension.Provider {
 	t.Helper()
 	o.Timeout = cmp.Or(o.Timeout, time.Minute)
@@ -54,7 +53,7 @@ func open(t *testing.T, o extension.Options) *extension.Provider {
 	return p
 }
 
-// serve answers every request with h.
+// serve starts a server.
 func serve(t *testing.T, h http.HandlerFunc) (endpoint string) {
 	t.Helper()
 	server := httptest.NewServer(h)
@@ -62,24 +61,24 @@ func serve(t *testing.T, h http.HandlerFunc) (endpoint string) {
 	return server.URL
 }
 
-// says answers every request with one status and body.
-func says(status int, body string) http.HandlerFunc {
+// respondWith returns a handler with one response.
+func respondWith(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
 }
 
-// A fake stands for the closed Lambda extension, as far as its documentation and
-// recordings of it go, over a store in memory.
+// A fake behaves as the documentation and recordings of the Lambda extension say. Its
+// secrets are in memory.
 type fake struct {
 	store providertest.Map
 
 	mu     sync.Mutex
-	broken int // breaks in force
+	broken int // calls of Break that are not restored
 }
 
-// Break makes the fake hang up on every request.
+// Break makes the fake close the connection of every request.
 func (f *fake) Break() (restore func()) {
 	f.add(1)
 	return func() { f.add(-1) }
@@ -103,10 +102,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.isBroken():
 		panic(http.ErrAbortHandler)
 	case r.Header.Get("X-Aws-Parameters-Secrets-Token") != sessionToken:
-		says(http.StatusBadRequest, "bad session token or header key")(w, r)
+		respondWith(http.StatusBadRequest, "bad session token or header key")(w, r)
 		return
 	case r.URL.Path != "/secretsmanager/get" || query.Get("secretId") == "":
-		says(http.StatusNotFound, "404 page not found")(w, r)
+		respondWith(http.StatusNotFound, "404 page not found")(w, r)
 		return
 	}
 	id := query.Get("secretId")
@@ -114,13 +113,13 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Name: id, Version: query.Get("versionId"), Stage: query.Get("versionStage"),
 	})
 	if err != nil {
-		says(http.StatusBadRequest, "an unexpected error occurred while executing request")(w, r)
+		respondWith(http.StatusBadRequest, "an unexpected error occurred while executing request")(w, r)
 		return
 	}
 	_ = json.NewEncoder(w).Encode(output(id, secret))
 }
 
-// output is the SDK's, as the extension marshals it.
+// output returns the output of the SDK as the extension encodes it.
 func output(id string, secret hush.Secret) map[string]any {
 	out := map[string]any{
 		"ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:" + id + "-AbCdEf", "Name": id,
@@ -136,7 +135,7 @@ func output(id string, secret hush.Secret) map[string]any {
 	return out
 }
 
-// body is a 200's for the secret "db", with extra members before the others.
+// body returns the body of a 200 for the secret "db", with more members.
 func body(members ...string) string {
 	return "{" + strings.Join(append([]string{`"Name":"db"`}, members...), ",") + "}"
 }

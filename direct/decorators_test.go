@@ -13,8 +13,7 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// TestBatchThroughCacheAndChain: what decorators are asked for together arrives
-// together, and once.
+// TestBatchThroughCacheAndChain sees one call for a GetAll through decorators.
 func TestBatchThroughCacheAndChain(t *testing.T) {
 	server := start(t)
 	refs := put(server, 20)
@@ -27,5 +26,5 @@ func TestBatchThroughCacheAndChain(t *testing.T) {
 			assert.Equal(t, "store", r.Secret.Source)
 		}
 	}
-	assert.Equal(t, 1, server.Calls(directtest.Call{}), "21 references to 20 secrets, asked for twice")
+	assert.Equal(t, 1, server.Calls(directtest.Call{}), "two reads of 21 references to 20 secrets")
 }

@@ -16,15 +16,15 @@ import (
 
 const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:"
 
-// get asks for ref of a server that answers everything with body.
+// get reads ref from a server whose only response is body.
 func get(t *testing.T, body string, ref hush.Ref) (hush.Secret, error) {
 	t.Helper()
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
-	return open(t, extension.Options{Endpoint: serve(t, says(200, body))}).Get(t.Context(), ref)
+	return open(t, extension.Options{Endpoint: serve(t, respondWith(200, body))}).Get(t.Context(), ref)
 }
 
-func TestRecordedBodies(t *testing.T) {
+func TestRecordedResponses(t *testing.T) {
 	for server, recorded := range map[string]string{
 		"the extension": `{"ARN":"` + arn + `db-AbCdEf","CreatedDate":"2022-11-16T08:22:40.499Z","Name":"db",` +
 			`"SecretBinary":null,"SecretString":"s3cret","VersionId":"v1","VersionStages":["AWSCURRENT"],"ResultMetadata":{}}`,
@@ -60,7 +60,7 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestLoneSurrogates: encoding/json would replace them, and return another secret.
+// TestLoneSurrogates sees them refused, because encoding/json would replace them.
 func TestLoneSurrogates(t *testing.T) {
 	for _, text := range []string{`\ud800`, `a\udfffb`, `\ufffd\ud800`, `\ud83d\ud83d\ude00`} {
 		_, err := get(t, body(`"SecretString":"`+text+`"`), hush.Name("db"))
@@ -97,7 +97,7 @@ func TestDates(t *testing.T) {
 		`"2019-99-26T21:53:09.046Z"`:      {},
 	} {
 		got, err := get(t, body(`"SecretString":"x"`, `"CreatedDate":`+date), hush.Name("db"))
-		require.NoError(t, err, "an unreadable date loses the secret: %s", date)
+		require.NoError(t, err, "an unreadable date must not lose the secret: %s", date)
 		assert.True(t, want.Equal(got.Created), "%s is read as %s", date, got.Created)
 	}
 }
@@ -115,11 +115,11 @@ func TestMembersOfPackageAgent(t *testing.T) {
 
 	got, err = get(t, body(`"SecretString":"x"`, `"Expires":"soon"`), hush.Name("db"))
 	require.NoError(t, err)
-	assert.False(t, got.Expires.IsZero(), "an end that cannot be read is no promise that there is none")
+	assert.False(t, got.Expires.IsZero(), "an unreadable time means that the secret has expired")
 	assert.False(t, got.Expires.After(time.Now()))
 }
 
-func TestAnswersToAnotherQuestion(t *testing.T) {
+func TestResponseForAnotherSecret(t *testing.T) {
 	ref := hush.Name
 	for _, c := range []struct {
 		ref     hush.Ref
@@ -163,8 +163,8 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 	}
 }
 
-// The server does not decide how much memory an entry of a cache takes.
-func TestALongVersionOrStage(t *testing.T) {
+// TestVersionOrStageThatIsTooLong limits the memory of a cache entry.
+func TestVersionOrStageThatIsTooLong(t *testing.T) {
 	for members, want := range map[string]string{
 		`"VersionId":"` + strings.Repeat("v", 100_000) + `"`:                 "the version in the response has 100000 bytes and exceeds the limit of 2048",
 		`"VersionStages":["AWSCURRENT","` + strings.Repeat("v", 2049) + `"]`: "the stage in the response has 2049 bytes and exceeds the limit of 2048",
@@ -176,8 +176,8 @@ func TestALongVersionOrStage(t *testing.T) {
 	}
 }
 
-// TestResponseOfAnotherStage is about a server that returns the newest version if a
-// request names no stage: the response to a request that names the stage counts.
+// TestResponseOfAnotherStage reads from a server that returns the newest version if a
+// request names no stage. The response to a request that names the stage counts.
 func TestResponseOfAnotherStage(t *testing.T) {
 	inLambda(t)
 	const pending, current = `"SecretString":"new","VersionStages":["AWSPENDING"]`, `"SecretString":"old","VersionStages":["AWSCURRENT"]`
@@ -186,7 +186,7 @@ func TestResponseOfAnotherStage(t *testing.T) {
 			var stages []string
 			endpoint := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				stages = append(stages, r.URL.Query().Get("versionStage"))
-				says(200, map[bool]string{true: second, false: body(pending)}[len(stages) == 2])(w, r)
+				respondWith(200, map[bool]string{true: second, false: body(pending)}[len(stages) == 2])(w, r)
 			})
 			got, err := open(t, extension.Options{Endpoint: endpoint}).Get(t.Context(), ref)
 			assert.Equal(t, []string{"", hush.CurrentStage}, stages)
@@ -200,7 +200,7 @@ func TestResponseOfAnotherStage(t *testing.T) {
 }
 
 func TestLargestSecret(t *testing.T) {
-	// Every byte escaped, which makes six of it.
+	// JSON escapes each byte with six bytes.
 	value := make([]byte, 64<<10)
 	encoded, err := json.Marshal(string(value))
 	require.NoError(t, err)

@@ -18,14 +18,14 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// An apiFunc is a client that is a function.
+// An apiFunc is an API.
 type apiFunc func(ctx context.Context, in *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error)
 
 func (f apiFunc) GetSecretValue(ctx context.Context, in *secretsmanager.GetSecretValueInput, _ ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error) {
 	return f(ctx, in)
 }
 
-// directAPIError is an answer of AWS as the SDK has it.
+// directAPIError is an error response of AWS as the SDK returns it.
 type directAPIError struct{ code string }
 
 func (e *directAPIError) Error() string                 { return canary }
@@ -33,17 +33,16 @@ func (e *directAPIError) ErrorCode() string             { return e.code }
 func (e *directAPIError) ErrorMessage() string          { return canary }
 func (e *directAPIError) ErrorFault() smithy.ErrorFault { return smithy.FaultUnknown }
 
-// patient is a client whose retries are an hour apart, so that a limit always ends
-// it during a wait.
-func patient(o *secretsmanager.Options) {
+// withRetries sets retries with a wait of an hour, so that a timeout always ends a wait.
+func withRetries(o *secretsmanager.Options) {
 	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return time.Hour, nil })
 	})
 }
 
-// TestClassSurvivesTheLimit is about limits that end during a wait of the SDK's,
-// which has only the context's error to show then.
-func TestClassSurvivesTheLimit(t *testing.T) {
+// TestTimeoutKeepsClassOfLastResponse ends a Get while the SDK waits between attempts. The
+// SDK then returns only the error of the context.
+func TestTimeoutKeepsClassOfLastResponse(t *testing.T) {
 	server := start(t)
 	for name, c := range map[string]struct {
 		failure directtest.Failure
@@ -54,43 +53,42 @@ func TestClassSurvivesTheLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer server.Fail(c.failure)()
-			provider := direct.New(server.Client(patient), &direct.Options{Timeout: 200 * time.Millisecond})
+			provider := direct.New(server.Client(withRetries), &direct.Options{Timeout: 200 * time.Millisecond})
 			_, err := provider.Get(t.Context(), hush.Name("db/prod"))
-			refused(t, c.class, err)
+			requireClass(t, c.class, err)
 			assert.NotErrorIs(t, err, context.DeadlineExceeded, "our limit looks like the caller's")
 			assert.Contains(t, err.Error(), c.failure.Code)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			_, err = direct.New(server.Client(patient), nil).Get(ctx, hush.Name("db/prod"))
-			refused(t, c.class, err)
+			_, err = direct.New(server.Client(withRetries), nil).Get(ctx, hush.Name("db/prod"))
+			requireClass(t, c.class, err)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.Contains(t, err.Error(), c.failure.Code)
 		})
 	}
 }
 
-// TestLimitWithoutAnAnswer: a refused connection is no answer, and neither is
-// silence.
-func TestLimitWithoutAnAnswer(t *testing.T) {
+// TestTimeoutWithoutResponse reaches a refused connection, and a server that hangs.
+func TestTimeoutWithoutResponse(t *testing.T) {
 	server := start(t)
 	check := func(t *testing.T) {
 		t.Helper()
-		_, err := direct.New(server.Client(patient), &direct.Options{Timeout: 200 * time.Millisecond}).Get(t.Context(), hush.Name("db/prod"))
-		refused(t, hush.ErrUnavailable, err)
+		_, err := direct.New(server.Client(withRetries), &direct.Options{Timeout: 200 * time.Millisecond}).Get(t.Context(), hush.Name("db/prod"))
+		requireClass(t, hush.ErrUnavailable, err)
 		assert.NotErrorIs(t, err, context.DeadlineExceeded)
 
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		_, err = direct.New(server.Client(patient), nil).Get(ctx, hush.Name("db/prod"))
-		refused(t, hush.ErrCanceled, err)
+		_, err = direct.New(server.Client(withRetries), nil).Get(ctx, hush.Name("db/prod"))
+		requireClass(t, hush.ErrCanceled, err)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	}
 	restore := server.Hang()
 	t.Run("silence", check)
 	restore()
 	defer server.Break()()
-	t.Run("refused", check)
+	t.Run("requireClass", check)
 }
 
 func TestMaxAttempts(t *testing.T) {
@@ -105,12 +103,12 @@ func TestMaxAttempts(t *testing.T) {
 	for _, c := range []struct{ max, want int }{{0, 4}, {2, 2}, {1, 1}} {
 		before := server.Calls(directtest.Call{})
 		_, err := direct.New(server.Client(quick), &direct.Options{MaxAttempts: c.max}).Get(t.Context(), hush.Name("db/prod"))
-		refused(t, hush.ErrUnavailable, err)
+		requireClass(t, hush.ErrUnavailable, err)
 		assert.Equal(t, c.want, server.Calls(directtest.Call{})-before)
 	}
 }
 
-// TestLateSignature: a signature made before a freeze is made again, once.
+// TestLateSignature sees a signature from before a freeze renewed once.
 func TestLateSignature(t *testing.T) {
 	server := start(t)
 	server.Put("db/prod", []byte("hunter2"))
@@ -122,7 +120,7 @@ func TestLateSignature(t *testing.T) {
 
 	server.Fail(directtest.Failure{Code: "InvalidSignatureException", Message: canary})
 	_, err = provider.Get(t.Context(), hush.Name("db/prod"))
-	refused(t, hush.ErrUnauthenticated, err)
+	requireClass(t, hush.ErrUnauthenticated, err)
 	assert.Equal(t, 4, server.Calls(directtest.Call{}))
 }
 
@@ -143,9 +141,9 @@ func TestTimeoutOption(t *testing.T) {
 	})
 }
 
-// TestSocketTimer: a socket's timer that ends a call just before the context does
-// ends it for the same reason.
-func TestSocketTimer(t *testing.T) {
+// TestSocketTimeoutAtDeadline ends a call by a socket's timer just before the context
+// ends. The class is that of the context.
+func TestSocketTimeoutAtDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		early := apiFunc(func(ctx context.Context, _ *secretsmanager.GetSecretValueInput) (*secretsmanager.GetSecretValueOutput, error) {
 			deadline, _ := ctx.Deadline()
@@ -155,11 +153,11 @@ func TestSocketTimer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := direct.New(early, nil).Get(ctx, hush.Name("db/prod"))
-		refused(t, hush.ErrCanceled, err)
+		requireClass(t, hush.ErrCanceled, err)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 
 		_, err = direct.New(early, nil).Get(t.Context(), hush.Name("db/prod"))
-		refused(t, hush.ErrUnavailable, err)
+		requireClass(t, hush.ErrUnavailable, err)
 		assert.Contains(t, err.Error(), "longer than its limit of 3s")
 	})
 }
