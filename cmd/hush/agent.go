@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,55 +14,56 @@ import (
 
 	"github.com/hush-secrets/hush/agent"
 	"github.com/hush-secrets/hush/config"
+	"github.com/hush-secrets/hush/internal/agentserver"
 )
 
-const agentHelp = `Serves secrets from the configured stores by the HTTP protocol of the AWS Secrets
-Manager Agent and the Lambda extension, to programs of this machine that know the
-token. It is what a sidecar, a laptop or a test suite runs in the place of AWS's.
+const agentHelp = `Serve secrets to programs on this machine.
 
-Once it listens it prints one line on the standard output, such as
+  hush agent --token-file ./token --allow 'orders/*' --provider direct:?region=eu-west-1
+  curl -H "X-Aws-Parameters-Secrets-Token: $(cat token)" \
+    'http://127.0.0.1:2773/secretsmanager/get?secretId=orders/db'
+
+The agent speaks the HTTP protocol of the AWS Secrets Manager Agent and of the Lambda
+extension, on a loopback address. It is a replacement for them in a sidecar, on a laptop
+and in test suites. Clients need the token.
+
+Once the agent listens, it prints one line, and GET /ping returns "healthy":
   listening on http://127.0.0.1:2773
-and from then on GET /ping answers "healthy"; with port 0 it takes a free one. It
-listens on loopback alone.
 
-  curl -H "X-Aws-Parameters-Secrets-Token: $TOKEN" \
-    'http://127.0.0.1:2773/secretsmanager/get?secretId=db/prod'
-
-The token is --token-file, which is written with a new one if there is no such file,
-or the first that is set of AWS_TOKEN, AWS_SESSION_TOKEN and
-AWS_CONTAINER_AUTHORIZATION_TOKEN: the token itself, or file:///path. It is read once.
-The file is this user's or the superuser's, and nobody else can write it.
+The token is in --token-file, which the agent creates if it does not exist. Otherwise it
+is the first of AWS_TOKEN, AWS_SESSION_TOKEN and AWS_CONTAINER_AUTHORIZATION_TOKEN that
+is set: the token itself, or file:///path. The agent reads the file once, and refuses it
+unless this user or root owns it and nobody else can write it.
 
 The agent serves every secret that its credentials can read. --allow restricts this to
-names that match a pattern. * stands for any characters except a slash, ? for one,
-[a-z] for one of a range, [^a-z] for one outside it. An ARN is a name like any other.
+names that match a pattern: * stands for any characters except a slash, ? for one,
+[a-z] for one of a range, [^a-z] for one outside it. ARNs are names, too.
 
-A store over the environment needs a prefix. It never serves variables that begin with
-AWS_, VAULT_ or HUSH_. Its wildcards match letters and digits only.
+An env store needs a prefix, and the agent never serves variables that begin with AWS_,
+VAULT_ or HUSH_. For variables, wildcards match only letters and digits.
 
-SIGTERM or an interrupt: it takes no more connections, finishes the requests under
-way for up to 10 s, and ends; a second one ends it at once. SIGHUP, which also comes
-from a terminal that is closed: it forgets what it holds in memory, and goes on.
+On SIGTERM or an interrupt, the agent accepts no more connections and finishes requests
+in flight for up to 10 s. A second signal stops it at once. SIGHUP clears its cache.
 
 `
 
 const agentExitHelp = `
 
 Exit status:
-    0  it was told to stop, and finished; --ping: it is healthy
-    1  it could not listen, or cut requests off; --ping: it is not healthy
-    2  the command line or the configuration is wrong
-  130  a second signal ended it at once`
+    0  the agent stopped after a signal; --ping: it is healthy
+    1  it could not listen, or it cut off requests; --ping: it is not healthy
+    2  the command line or the configuration is invalid
+  130  a second signal stopped it at once`
 
-// The ranges of AWS's agent.
+// The limits of AWS's agent.
 const (
-	longestTTL   = time.Hour
-	mostSecrets  = 1000
-	mostRequests = 1000
+	maxTTL       = time.Hour
+	maxCacheSize = 1000
+	maxRequests  = 1000
 )
 
-// mostConns is what agent.MaxConns returns if the process may open enough files.
-const mostConns = 4 * agent.DefaultMaxRequests
+// maxConns is the result of agent.MaxConns if the limit of open files is high enough.
+const maxConns = 4 * agent.DefaultMaxRequests
 
 type agentOptions struct {
 	source      source
@@ -78,143 +78,123 @@ type agentOptions struct {
 }
 
 func agentCommand(stdout, stderr io.Writer) *cobra.Command {
-	var o agentOptions
+	var opts agentOptions
 	cmd := &cobra.Command{
-		Use:     "agent",
-		Short:   "Serve secrets to programs of this machine",
-		Long:    agentHelp + strings.Replace(sourceHelp, "they are extension, direct and env", "it is direct alone", 1) + agentExitHelp,
-		Example: "  hush agent --token-file ./token --allow 'orders/*' --provider direct:?region=eu-west-1",
-		Args:    cobra.NoArgs,
+		Use:   "agent",
+		Short: "Serve secrets to programs on this machine",
+		Long:  agentHelp + strings.Replace(sourceHelp, "the stores are "+defaultStores, "the store is direct", 1) + agentExitHelp,
+		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.ping {
-				return ping(cmd.Context(), o.addr)
-			}
-			a, err := o.prepare(cmd)
-			if err != nil {
-				return err
-			}
-			return a.run(cmd.Context(), stdout, stderr)
+			return opts.run(cmd.Context(), stdout, stderr)
 		},
 	}
 	flags := cmd.Flags()
-	o.source.flags(flags)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:2773", "the loopback `address` to listen on; port 0 takes a free one")
-	flags.StringVar(&o.tokenFile, "token-file", "", "the `file` that the token is in, written if there is none")
-	flags.StringArrayVar(&o.allow, "allow", nil, "a `pattern` of names to serve; repeat it for several")
-	flags.StringVar(&o.pathPrefix, "path-prefix", agent.DefaultPrefix, "what stands before a name in a path")
-	flags.DurationVar(&o.ttl, "ttl", 0, "how long a secret is kept, up to 1h; 0s keeps none (default: as configured, else 5m)")
-	flags.IntVar(&o.cacheSize, "cache-size", 0, "how many secrets are kept, 1 to 1000 (default: as configured, else 1000)")
-	flags.IntVar(&o.maxRequests, "max-conn", agent.DefaultMaxRequests, "how many requests are answered at the same time, 1 to 1000")
-	flags.BoolVar(&o.ping, "ping", false, "ask the agent at --addr whether it is healthy, and serve nothing")
+	opts.source.addFlags(flags)
+	flags.StringVar(&opts.addr, "addr", "127.0.0.1:2773", "loopback `address` to listen on; port 0 chooses a free port")
+	flags.StringVar(&opts.tokenFile, "token-file", "", "`file` with the token, created if it does not exist")
+	flags.StringArrayVar(&opts.allow, "allow", nil, "`pattern` of names to serve; repeat it for several")
+	flags.StringVar(&opts.pathPrefix, "path-prefix", agent.DefaultPrefix, "part of the path before a name")
+	flags.DurationVar(&opts.ttl, "ttl", 0, "time to keep a secret, up to 1h; 0s disables caching (default: as configured, or 5m)")
+	flags.IntVar(&opts.cacheSize, "cache-size", 0, "number of secrets to keep, 1 to 1000 (default: as configured, or 1000)")
+	flags.IntVar(&opts.maxRequests, "max-conn", agent.DefaultMaxRequests, "number of concurrent requests, 1 to 1000")
+	flags.BoolVar(&opts.ping, "ping", false, "check whether the agent at --addr is healthy, and exit")
 	return cmd
 }
 
-// A server is an agent that is ready to listen.
-type server struct {
-	addr      string
-	provider  *config.Provider
-	tokenFile string
-	token     agentToken // once it listens
-	options   agent.Options
+// run serves until ctx ends. It creates the token file last, so that a token exists only
+// if the agent serves it.
+func (o *agentOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	addr, err := agentserver.LoopbackAddr(o.addr)
+	if err != nil {
+		return usageError{fmt.Errorf("invalid --addr %q: %w", o.addr, err)}
+	}
+	if o.ping {
+		return agentserver.Ping(ctx, addr)
+	}
+	if err := o.check(); err != nil {
+		return usageError{err}
+	}
+	provider, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, provider.Close()) }()
+	if err := agentserver.CheckStores(provider.Stores()); err != nil {
+		return usageError{err}
+	}
+	// On loopback, the kernel itself closes the connections of a process that ends.
+	listener, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	token, err := o.token(provider, listener.Addr())
+	if err != nil {
+		return errors.Join(usageError{err}, listener.Close())
+	}
+	o.printNotices(stderr, token.Notices)
+	server := &agentserver.Server{
+		Provider: provider, Token: token.Text, Stop: stopSignals(),
+		Options: agent.Options{Allow: o.allow, Prefix: o.pathPrefix, MaxRequests: o.maxRequests},
+	}
+	return server.Serve(ctx, listener, stdout, stderr)
 }
 
-// prepare checks all that can be checked before anything is opened to anyone.
-func (o *agentOptions) prepare(cmd *cobra.Command) (*server, error) {
-	if err := o.check(cmd); err != nil {
-		return nil, usageError{err}
-	}
-	addr, err := loopbackAddr(o.addr)
-	if err != nil {
-		return nil, usageError{err}
-	}
-	provider, err := o.open(cmd)
-	if err != nil {
-		return nil, err
-	}
-	if err := servable(provider.Stores()); err != nil {
-		return nil, errors.Join(usageError{err}, provider.Close())
-	}
-	options := agent.Options{Allow: o.allow, Prefix: o.pathPrefix, MaxRequests: o.maxRequests}
-	return &server{addr: addr, provider: provider, tokenFile: o.tokenFile, options: options}, nil
-}
-
-func (o *agentOptions) check(cmd *cobra.Command) error {
+func (o *agentOptions) check() error {
+	changed := o.source.flags.Changed
 	switch {
-	case o.ttl < 0 || o.ttl > longestTTL:
-		return fmt.Errorf("--ttl is 0s to %s", longestTTL)
-	case cmd.Flags().Changed("cache-size") && (o.cacheSize < 1 || o.cacheSize > mostSecrets):
-		return fmt.Errorf("--cache-size is 1 to %d", mostSecrets)
-	case o.maxRequests < 1 || o.maxRequests > mostRequests:
-		return fmt.Errorf("--max-conn is 1 to %d", mostRequests)
-	case !isPathPrefix(o.pathPrefix):
-		return errors.New("--path-prefix begins and ends with a slash, and has only what a path holds unescaped")
-	case cmd.Flags().Changed("token-file") && o.tokenFile == "":
-		return errors.New("--token-file is empty, and names no file")
+	case o.ttl < 0 || o.ttl > maxTTL:
+		return fmt.Errorf("--ttl must be from 0s to %s", maxTTL)
+	case changed("cache-size") && (o.cacheSize < 1 || o.cacheSize > maxCacheSize):
+		return fmt.Errorf("--cache-size must be from 1 to %d", maxCacheSize)
+	case o.maxRequests < 1 || o.maxRequests > maxRequests:
+		return fmt.Errorf("--max-conn must be from 1 to %d", maxRequests)
+	case !agentserver.ValidPathPrefix(o.pathPrefix):
+		return errors.New("--path-prefix must begin and end with a slash and contain only characters that a path can contain unescaped")
+	case changed("token-file") && o.tokenFile == "":
+		return errors.New("--token-file: the path of the file is empty")
 	}
 	for _, pattern := range o.allow {
-		if why := misreads(pattern); why != "" {
-			return fmt.Errorf("--allow %q: %s", pattern, why)
+		if err := agentserver.CheckPattern(pattern); err != nil {
+			return fmt.Errorf("invalid --allow %q: %w", pattern, err)
 		}
 	}
 	return nil
 }
 
-// open opens the configured stores, or Secrets Manager if none is configured. Each flag
-// of the cache stands for a variable.
-func (o *agentOptions) open(cmd *cobra.Command) (*config.Provider, error) {
-	if err := o.source.settle(); err != nil {
-		return nil, usageError{err}
+// open opens the configured stores, or Secrets Manager if none is configured. The flags
+// of the cache override variables.
+func (o *agentOptions) open(ctx context.Context) (*config.Provider, error) {
+	var settings []string
+	if o.source.flags.Changed("ttl") {
+		settings = append(settings, "HUSH_CACHE_TTL="+o.ttl.String())
 	}
-	variables := map[string]string{}
-	if cmd.Flags().Changed("ttl") {
-		variables["HUSH_CACHE_TTL"] = o.ttl.String()
+	if o.source.flags.Changed("cache-size") {
+		settings = append(settings, "HUSH_CACHE_MAX_ENTRIES="+strconv.Itoa(o.cacheSize))
 	}
-	if cmd.Flags().Changed("cache-size") {
-		variables["HUSH_CACHE_MAX_ENTRIES"] = strconv.Itoa(o.cacheSize)
-	}
-	for name, value := range variables {
-		if err := os.Setenv(name, value); err != nil {
-			return nil, err
-		}
-	}
-	cfg, err := o.source.fromEnv()
+	cfg, err := o.source.read([]string{"direct"}, settings...)
 	if err != nil {
-		cfg = &config.Config{} // opening reports the error
-	} else if len(cfg.Providers) == 0 {
-		if err := os.Setenv(providersVariable, "direct"); err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
-	return o.source.openWith(cmd.Context(), guardedSchemes(o.allow, cfg.Names))
+	return o.source.open(ctx, cfg, agentserver.GuardedSchemes(o.allow, cfg.Names))
 }
 
-// run serves until ctx ends. TCP keep-alive is off, because on loopback the kernel
-// itself ends the connections of a process.
-func (s *server) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
-	defer func() { err = errors.Join(err, s.provider.Close()) }()
-	listener, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", s.addr)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+// token returns the token if the agent would not send requests to itself.
+func (o *agentOptions) token(provider *config.Provider, addr net.Addr) (agentserver.Token, error) {
+	if err := agentserver.CheckLoop(provider.Stores(), addr); err != nil {
+		return agentserver.Token{}, err
 	}
-	err = notItself(s.provider.Stores(), listener.Addr())
-	if err == nil { // and nothing is left that could keep it from serving
-		s.token, err = findToken(s.tokenFile)
-	}
-	if err != nil {
-		return errors.Join(usageError{err}, listener.Close())
-	}
-	s.notices(stderr)
-	return s.serve(ctx, listener, stdout, stderr)
+	return agentserver.FindToken(o.tokenFile)
 }
 
-// notices prints what the operator should know.
-func (s *server) notices(stderr io.Writer) {
-	notices := s.token.notices
-	if s.options.Allow == nil {
-		notices = append([]string{"every secret that the agent's credentials can read is served to every client with the token; --allow PATTERN narrows that"}, notices...)
+// printNotices prints what the operator should know.
+func (o *agentOptions) printNotices(stderr io.Writer, ofToken []string) {
+	var notices []string
+	if o.allow == nil {
+		notices = append(notices, "every client with the token can read every secret that the agent's credentials can read; --allow PATTERN restricts that")
 	}
-	if conns := agent.MaxConns(); conns < mostConns {
-		notices = append(notices, fmt.Sprintf("the limit of open files allows %d connections instead of %d; raise it with ulimit -n", conns, mostConns))
+	notices = append(notices, ofToken...)
+	if conns := agent.MaxConns(); conns < maxConns {
+		notices = append(notices, fmt.Sprintf("the limit of open files allows %d connections instead of %d; raise it with ulimit -n", conns, maxConns))
 	}
 	for _, notice := range notices {
 		_, _ = fmt.Fprintln(stderr, "hush: "+notice)

@@ -18,14 +18,14 @@ func TestAgentSaysWhatItServes(t *testing.T) {
 	a := startAgent(t, vars, overEnv...)
 	a.says(t, "\n")
 	first, _, _ := strings.Cut(a.stderr.String(), "\n")
-	assert.Contains(t, first, "every secret that the agent's credentials can read is served")
+	assert.Contains(t, first, "every client with the token can read every secret")
 	assert.Regexp(t, `^http://127\.0\.0\.1:[1-9][0-9]*$`, a.url)
 
 	a = startAgent(t, vars, append([]string{"--allow", "db/*", "--allow", "x"}, overEnv...)...)
 	for name, status := range map[string]int{"db/prod": 200, "db/test": 200, "other": 400, "db": 400, "DB/prod": 400, "db/a/b": 400} {
 		assert.Equal(t, status, a.ask(t, "GET", getPath+name).status, name)
 	}
-	assert.NotContains(t, a.all(), "every secret")
+	assert.NotContains(t, a.all(), "every client")
 }
 
 func TestAgentServesSecretsManagerByDefault(t *testing.T) {
@@ -34,7 +34,7 @@ func TestAgentServesSecretsManagerByDefault(t *testing.T) {
 	a := startAgent(t, append(vars, "DB=of-the-environment"))
 	assert.Equal(t, "hunter2", members(t, a.ask(t, "GET", "/v1/db"))["SecretString"])
 	assert.Equal(t, 400, a.ask(t, "GET", "/v1/aws/token").status, "the environment is not asked")
-	assert.Contains(t, hush(t, nil, "agent", "--help").stdout, "it is direct alone")
+	assert.Contains(t, hush(t, nil, "agent", "--help").stdout, "the store is direct.")
 }
 
 func TestAgentRefuses(t *testing.T) {
@@ -47,31 +47,31 @@ func TestAgentRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		{"is not a loopback address", 2, []string{"--addr", "0.0.0.0:0"}},
-		{"is not a loopback address", 2, []string{"--addr", ":0"}},
-		{"is not a loopback address", 2, []string{"--addr", "192.0.2.1:2773"}},
-		{"is not a loopback address", 2, []string{"--addr", "[::]:0"}},
-		{"is not a loopback address", 2, []string{"--addr", "example.com:0"}},
+		{"must be a loopback address", 2, []string{"--addr", "0.0.0.0:0"}},
+		{"must be a loopback address", 2, []string{"--addr", ":0"}},
+		{"must be a loopback address", 2, []string{"--addr", "192.0.2.1:2773"}},
+		{"must be a loopback address", 2, []string{"--addr", "[::]:0"}},
+		{"must be a loopback address", 2, []string{"--addr", "example.com:0"}},
 		{"an address and a port", 2, []string{"--addr", "127.0.0.1"}},
-		{"no port from 0 to 65535", 2, []string{"--addr", "127.0.0.1:http"}},
-		{"no port from 0 to 65535", 2, []string{"--addr", "127.0.0.1:65536"}},
+		{"must be a number from 0 to 65535", 2, []string{"--addr", "127.0.0.1:http"}},
+		{"must be a number from 0 to 65535", 2, []string{"--addr", "127.0.0.1:65536"}},
 		{"address already in use", 1, []string{"--addr", taken.Addr().String()}},
-		{"--ttl is 0s to 1h", 2, append([]string{"--ttl", "1h1s"}, free...)},
-		{"--ttl is 0s to 1h", 2, append([]string{"--ttl", "-1s"}, free...)},
+		{"--ttl must be from 0s to 1h", 2, append([]string{"--ttl", "1h1s"}, free...)},
+		{"--ttl must be from 0s to 1h", 2, append([]string{"--ttl", "-1s"}, free...)},
 		{"must be a duration", 2, append([]string{"--ttl", "300"}, free...)},
-		{"--cache-size is 1 to 1000", 2, append([]string{"--cache-size", "0"}, free...)},
-		{"--cache-size is 1 to 1000", 2, append([]string{"--cache-size", "1001"}, free...)},
-		{"--max-conn is 1 to 1000", 2, append([]string{"--max-conn", "0"}, free...)},
-		{"--max-conn is 1 to 1000", 2, append([]string{"--max-conn", "1001"}, free...)},
-		{"--path-prefix begins and ends with a slash", 2, append([]string{"--path-prefix", "v1/"}, free...)},
-		{"--path-prefix begins and ends with a slash", 2, append([]string{"--path-prefix", "/v1"}, free...)},
-		{"--path-prefix begins and ends with a slash", 2, append([]string{"--path-prefix", "/a b/"}, free...)},
-		{"--token-file is empty", 2, append([]string{"--token-file", ""}, free...)},
-		{"it is no pattern", 2, append([]string{"--allow", "[a"}, free...)},
-		{"** is no more than *", 2, append([]string{"--allow", "orders/**"}, free...)},
+		{"--cache-size must be from 1 to 1000", 2, append([]string{"--cache-size", "0"}, free...)},
+		{"--cache-size must be from 1 to 1000", 2, append([]string{"--cache-size", "1001"}, free...)},
+		{"--max-conn must be from 1 to 1000", 2, append([]string{"--max-conn", "0"}, free...)},
+		{"--max-conn must be from 1 to 1000", 2, append([]string{"--max-conn", "1001"}, free...)},
+		{"--path-prefix must begin and end with a slash", 2, append([]string{"--path-prefix", "v1/"}, free...)},
+		{"--path-prefix must begin and end with a slash", 2, append([]string{"--path-prefix", "/v1"}, free...)},
+		{"--path-prefix must begin and end with a slash", 2, append([]string{"--path-prefix", "/a b/"}, free...)},
+		{"--token-file: the path of the file is empty", 2, append([]string{"--token-file", ""}, free...)},
+		{"not a valid pattern", 2, append([]string{"--allow", "[a"}, free...)},
+		{"** matches the same as *", 2, append([]string{"--allow", "orders/**"}, free...)},
 		{"unknown scheme", 2, append([]string{"--provider", "nope"}, free...)},
-		{"without a prefix every variable", 2, append([]string{"--provider", "env"}, free...)},
-		{"without a prefix every variable", 2, append([]string{"--provider", "env:?files=true"}, free...)},
+		{"a prefix is required", 2, append([]string{"--provider", "env"}, free...)},
+		{"a prefix is required", 2, append([]string{"--provider", "env:?files=true"}, free...)},
 		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=A"}, free...)},
 		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=AWS_SECRET_"}, free...)},
 		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=vault"}, free...)},
@@ -135,7 +135,7 @@ func TestAgentPing(t *testing.T) {
 	a.exit(t)
 	got := hush(t, nil, "agent", "--ping", "--addr", addr)
 	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, "no agent answers")
+	assert.Contains(t, got.stderr, "no agent responds")
 	store, _ := startStore(t)
 	got = hush(t, nil, "agent", "--ping", "--addr", strings.TrimPrefix(store.URL(), "http://"))
 	assert.Equal(t, 1, got.code)

@@ -70,7 +70,7 @@ func TestAgentMakesAToken(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		assert.Equal(t, os.FileMode(0o600), info.Mode())
 	}
-	a.says(t, "a new token is in")
+	a.says(t, "wrote a new token")
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	assert.Len(t, left, 1)
@@ -92,18 +92,18 @@ func TestAgentTokenThatCannotBe(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, nil, "--token-file FILE, which makes one"},
+		{nil, nil, "--token-file FILE, which creates the file"},
 		{[]string{"AWS_TOKEN="}, nil, "no token"},
 		{[]string{"AWS_TOKEN=file://" + missing}, nil, "AWS_TOKEN: the file does not exist"},
-		{[]string{"AWS_TOKEN=file://canary"}, nil, "AWS_TOKEN: the file's path is not absolute"},
+		{[]string{"AWS_TOKEN=file://canary"}, nil, "AWS_TOKEN: the path of the file is not absolute"},
 		{[]string{"AWS_TOKEN=file://" + t.TempDir()}, nil, "AWS_TOKEN: the file is a directory"},
 		{[]string{"AWS_TOKEN=file://" + write(t, " \n")}, nil, "AWS_TOKEN: the token is empty"},
-		{[]string{"AWS_TOKEN= canary"}, nil, "space around it"},
+		{[]string{"AWS_TOKEN= canary"}, nil, "begins or ends with white space"},
 		{[]string{"AWS_SESSION_TOKEN=can\nary"}, nil, "AWS_SESSION_TOKEN: the token has a control character"},
-		{[]string{"AWS_TOKEN=" + strings.Repeat("canary", 4<<10)}, nil, "more than 16384 bytes"},
+		{[]string{"AWS_TOKEN=" + strings.Repeat("canary", 4<<10)}, nil, "exceeds the limit of 16384 bytes"},
 		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, "")}, "--token-file: the token is empty"},
 		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, strings.Repeat("canary", 4<<10))}, "over the limit"},
-		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", filepath.Join(missing, "token")}, "--token-file: it cannot be made"},
+		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", filepath.Join(missing, "token")}, "--token-file: cannot create the file"},
 	} {
 		got := hush(t, c.vars, append([]string{"agent", "--addr", "127.0.0.1:0", "--provider", "env:?prefix=APP_"}, c.args...)...)
 		assert.Equal(t, 2, got.code, c.want)

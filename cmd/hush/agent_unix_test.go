@@ -35,7 +35,7 @@ func testFinishes(t *testing.T, s os.Signal) {
 	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > 0 })
 
 	a.signal(t, s)
-	a.says(t, "finishing the requests under way")
+	a.says(t, "finishing the requests in flight")
 	eventually(t, "it takes no more connections", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 		if err == nil {
@@ -58,7 +58,7 @@ func TestAgentEndsAtTheSecondSignal(t *testing.T) {
 	a := startAgent(t, vars)
 	hold(t, a, store)
 	a.signal(t, syscall.SIGTERM)
-	a.says(t, "finishing the requests under way")
+	a.says(t, "finishing the requests in flight")
 	a.signal(t, os.Interrupt)
 	assert.Equal(t, 130, a.exit(t))
 	a.says(t, "a second signal")
@@ -74,7 +74,7 @@ func TestAgentTakesOneStopForOne(t *testing.T) {
 		a := startAgent(t, vars)
 		hold(t, a, store)
 		a.signal(t, syscall.SIGTERM)
-		a.says(t, "finishing the requests under way")
+		a.says(t, "finishing the requests in flight")
 		a.signal(t, syscall.SIGTERM)
 		select {
 		case <-a.ended: // the second has ended it
@@ -102,7 +102,7 @@ func TestAgentForgetsAtHangup(t *testing.T) {
 	store.Rotate("db", []byte("two"))()
 	assert.Contains(t, a.ask(t, "GET", "/v1/db").body, "one")
 	a.signal(t, syscall.SIGHUP)
-	a.says(t, "forgotten")
+	a.says(t, "cleared the cache")
 	assert.Contains(t, a.ask(t, "GET", "/v1/db").body, "two")
 	assert.Equal(t, 2, store.Calls(directtest.Call{}))
 }
@@ -134,7 +134,7 @@ func TestAgentRefusesATokenOfOthers(t *testing.T) {
 	}
 	for _, mode := range []os.FileMode{0o660, 0o602} {
 		require.NoError(t, os.Chmod(path, mode))
-		refused("can be written by others")
+		refused("can be written by other users")
 	}
 	require.NoError(t, os.Chmod(path, 0o600))
 	if os.Geteuid() == 0 {

@@ -9,27 +9,31 @@ import (
 	"github.com/hush-secrets/hush/cmd/hush/internal/demo"
 )
 
-const demoHelp = `Starts a Secrets Manager with injected latency, an extension in front of it and a
-program with the chain extension, direct, env behind a cache, all over loopback
-sockets of this machine, and shows what a read costs from each, what happens when
-the extension stops and when the program leaves Lambda, and who sees a rotation
-when.
+const demoHelp = `Show how long a read takes from each store, and what happens when a store fails.
 
-It contacts nobody else and needs no credentials. The exit status is 0 only if
-every step did what it says.`
+  hush demo
+  hush demo --json
+
+The demo starts a Secrets Manager with injected latency, a Lambda extension, and a
+program with the chain extension, direct, env and a cache. All of them run on loopback
+sockets of this machine. The demo then stops the extension, moves the program out of
+Lambda, and rotates the secret.
+
+The demo contacts no other server and needs no credentials. Its exit status is 0 only if
+every step has the expected result.`
 
 func demoCommand(stdout io.Writer) *cobra.Command {
-	var o demo.Options
+	var opts demo.Options
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show what each store costs, and what failures look like",
+		Short: "Show the latency of each store and the effect of failures",
 		Long:  demoHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Color = terminal(stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-			return demo.Run(cmd.Context(), stdout, o)
+			opts.Color = isTerminal(stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+			return demo.Run(cmd.Context(), stdout, opts)
 		},
 	}
-	cmd.Flags().BoolVar(&o.JSON, "json", false, "print data instead of a table")
+	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print JSON")
 	return cmd
 }

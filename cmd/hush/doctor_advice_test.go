@@ -38,8 +38,8 @@ func (i illness) ask(t *testing.T) {
 		args = []string{i.ref}
 	}
 	report, got := doctor(t, i.vars, i.provider, args...)
-	l := report.Links[0]
-	assert.Equal(t, i.answer, l.Answer, "%s %q: %s", i.provider, i.vars, l.Error)
+	l := report.Stores[0]
+	assert.Equal(t, i.answer, l.Result, "%s %q: %s", i.provider, i.vars, l.Error)
 	assert.Equal(t, i.reached+" "+i.signedIn, l.Reached+" "+l.Authenticated, "%s: %s", i.provider, l.Error)
 	assert.Contains(t, l.Advice, i.advice, i.provider)
 	assert.NotContains(t, got.stdout, "canary")
@@ -88,21 +88,21 @@ func TestDoctorOnTheExtension(t *testing.T) {
 	ill, early, silly := serve(t, says(500, "canary")), serve(t, says(400, "not ready to serve traffic, please wait")), serve(t, says(200, "canary"))
 	lambdas := serve(t, says(400, "bad session token or header key"))
 	for _, i := range []illness{
-		{vars: nil, answer: "absent", reached: "no", signedIn: "unknown", advice: "nothing, if no extension or agent"},
+		{vars: nil, answer: "absent", reached: "no", signedIn: "unknown", advice: "nothing if you do not use an extension"},
 		{vars: at(dead, outside), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "start the agent ('hush agent'"},
 		{vars: at(dead, lambda), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "attach the layer"},
-		{vars: at(strict, outside), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "give AWS_TOKEN the token"},
+		{vars: at(strict, outside), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "set AWS_TOKEN to the token"},
 		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "leave AWS_SESSION_TOKEN"},
 		{vars: at(full, outside), answer: "throttled", reached: "yes", signedIn: "unknown", advice: "--max-conn"},
-		{vars: at(generic, lambda), answer: "refused", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
-		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", signedIn: "yes", advice: "see what direct answers"},
-		{vars: at(allowing, outside), answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
-		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
-		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", signedIn: "yes", advice: "let the agent's --allow"},
-		{vars: at(ill, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is no agent, or is not well"},
-		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "the extension is there, and fails"},
-		{vars: at(early, lambda), answer: "refused", reached: "yes", signedIn: "unknown", advice: "while the function initialises"},
-		{vars: at(silly, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is no agent, or is not well"},
+		{vars: at(generic, lambda), answer: "refused", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"},
+		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", signedIn: "yes", advice: "check the result of direct"},
+		{vars: at(allowing, outside), answer: "denied", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"},
+		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", signedIn: "yes", advice: "in the agent's --allow"},
+		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", signedIn: "yes", advice: "in the agent's --allow"},
+		{vars: at(ill, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is not an agent, or it fails"},
+		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "read the extension's log"},
+		{vars: at(early, lambda), answer: "refused", reached: "yes", signedIn: "unknown", advice: "during initialization"},
+		{vars: at(silly, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is not an agent, or it fails"},
 		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
 	} {
 		if i.provider = "extension"; i.answer != "" {
@@ -118,8 +118,8 @@ func TestDoctorOnAnAgentsStore(t *testing.T) {
 	for class, elsewhere := range map[hushpkg.Class]string{
 		hushpkg.ErrUnavailable: "the agent's configuration", hushpkg.ErrUnauthenticated: "the agent's configuration",
 		hushpkg.ErrThrottled: "the agent's configuration", hushpkg.ErrAbsent: "the agent's configuration",
-		hushpkg.ErrRefused: "the agent's configuration", hushpkg.ErrUnsupported: "leave out the part",
-		hushpkg.ErrNotFound: "create the secret", hushpkg.ErrDenied: "let the agent's --allow",
+		hushpkg.ErrRefused: "the agent's configuration", hushpkg.ErrUnsupported: "remove the part",
+		hushpkg.ErrNotFound: "create the secret", hushpkg.ErrDenied: "in the agent's --allow",
 	} {
 		port := serve(t, agent.Handler(hushpkg.ProviderFunc(func(_ context.Context, ref hushpkg.Ref) (hushpkg.Secret, error) {
 			return hushpkg.Secret{}, hushpkg.NewError("x", ref, class, nil)
@@ -146,8 +146,8 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 		absent("as Lambda sets them", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001"),
 		absent("direct:?region=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"),
 		{vars: []string{"AWS_REGION=x y", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"}, answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "direct:?region=eu-west-1"},
-		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "set both of"},
-		{vars: []string{"AWS_PROFILE=nope"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "correct AWS_PROFILE"},
+		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "set both"},
+		{vars: []string{"AWS_PROFILE=nope"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "check AWS_PROFILE"},
 		{
 			vars:   []string{"AWS_REGION=eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:" + deadPort(t)},
 			answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or",
@@ -160,10 +160,10 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 		i.ask(t)
 	}
 	for code, i := range map[string]illness{
-		"ExpiredTokenException": {answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "renew the credentials"},
-		"ThrottlingException":   {answer: "throttled", reached: "yes", signedIn: "unknown", advice: "ask less often"},
-		"InternalServiceError":  {answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "Secrets Manager answers, and fails"},
-		"AccessDeniedException": {answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"},
+		"ExpiredTokenException": {answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "renew or correct the credentials"},
+		"ThrottlingException":   {answer: "throttled", reached: "yes", signedIn: "unknown", advice: "send fewer requests"},
+		"InternalServiceError":  {answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "a server responds, but it fails"},
+		"AccessDeniedException": {answer: "denied", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"},
 	} {
 		status := 400
 		if code == "InternalServiceError" {
@@ -176,7 +176,7 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 	}
 	defer store.Break()()
 	illness{
-		provider: "direct", vars: vars, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "needs an endpoint for it",
+		provider: "direct", vars: vars, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "needs a VPC endpoint",
 	}.ask(t)
 }
 
@@ -193,8 +193,8 @@ func TestDoctorOnVault(t *testing.T) {
 		{provider: "vault", answer: "absent", reached: "no", signedIn: "unknown", advice: "set VAULT_ADDR"},
 		{provider: url, vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
 		{provider: url, vars: valid, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "check the mount"},
-		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "read on the path"},
-		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "without auth, VAULT_TOKEN"},
+		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "read the path"},
+		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "without auth, check VAULT_TOKEN"},
 		{
 			provider: url + "&auth=approle&role_id=" + roleID + "&secret_id_env=ID", vars: []string{"ID=canary"},
 			answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "the parameter auth",
@@ -207,13 +207,13 @@ func TestDoctorOnVault(t *testing.T) {
 	illness{provider: url, vars: valid, answer: "throttled", reached: "yes", signedIn: "unknown", advice: "quota"}.ask(t)
 	throttled()
 	restore := server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 405, Errors: []string{"canary"}})
-	illness{provider: url, vars: valid, answer: "refused", reached: "yes", signedIn: "yes", advice: "does not take the request"}.ask(t)
+	illness{provider: url, vars: valid, answer: "refused", reached: "yes", signedIn: "yes", advice: "does not accept the request"}.ask(t)
 	restore()
 	restore = server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Errors: []string{"canary"}})
-	illness{provider: url, vars: valid, answer: "denied", reached: "yes", signedIn: "yes", advice: "give REF to learn"}.ask(t)
+	illness{provider: url, vars: valid, answer: "denied", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"}.ask(t)
 	restore()
 	server.Seal()
-	illness{provider: url, vars: valid, answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "whether it is sealed"}.ask(t)
+	illness{provider: url, vars: valid, answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "whether Vault is sealed"}.ask(t)
 	server.Unseal()
 	defer server.Break()()
 	illness{provider: url, vars: valid, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "check the address"}.ask(t)
@@ -228,10 +228,10 @@ func TestDoctorOnAMountThatIsNotThere(t *testing.T) {
 	for _, args := range [][]string{nil, {"db"}} {
 		report, got := doctor(t, vars, "vault://"+server.Addr()+"/nope?tls=false", args...)
 		assert.NotZero(t, got.code)
-		l := report.Links[0]
-		assert.Equal(t, []string{"denied", "yes", "yes"}, []string{l.Answer, l.Reached, l.Authenticated})
+		l := report.Stores[0]
+		assert.Equal(t, []string{"denied", "yes", "yes"}, []string{l.Result, l.Reached, l.Authenticated})
 		assert.False(t, l.OK)
-		assert.Contains(t, l.Advice, "check that there is such a mount")
+		assert.Contains(t, l.Advice, "check that the mount exists")
 		assert.NotContains(t, got.stdout, "Options")
 		assert.Contains(t, l.Error, "kv=1 or kv=2")
 	}
@@ -243,8 +243,8 @@ func TestDoctorOnTheEnvironment(t *testing.T) {
 	for _, i := range []illness{
 		{ref: "db", answer: "not found", reached: "yes", signedIn: "none", advice: "set the variable"},
 		{ref: "db?version=1", answer: "unsupported", reached: "yes", signedIn: "none", advice: "no versions"},
-		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "a regular file that is there"},
-		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "set one of"},
+		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "an existing regular file"},
+		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "set either"},
 	} {
 		i.provider = "env:?files=true"
 		i.ask(t)

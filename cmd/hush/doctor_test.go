@@ -11,28 +11,28 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-type doctorLink struct {
-	Link, URL, Reached, Authenticated, Answer, Chain, Error, Advice string
-	FrontFor                                                        string `json:"front_for"`
-	Tries, Failed                                                   int
-	P50                                                             int64 `json:"p50_ns"`
-	Worst                                                           int64 `json:"worst_ns"`
-	OK                                                              bool
+type doctorStore struct {
+	Store, URL, Reached, Authenticated, Result, Chain, Error, Advice string
+	FrontFor                                                         string `json:"front_for"`
+	Tries, Failed                                                    int
+	P50                                                              int64 `json:"p50_ns"`
+	Max                                                              int64 `json:"max_ns"`
+	OK                                                               bool
 }
 
 type doctorReport struct {
-	OK           bool
-	Exit         int
-	Reference    string
-	Given        bool
-	Surroundings []struct {
-		Name    string
-		Because []string
+	OK        bool
+	Exit      int
+	Reference string
+	Given     bool
+	Platforms []struct {
+		Name     string
+		Evidence []string
 	}
-	Links    []doctorLink
-	Answer   string
+	Stores   []doctorStore
+	Result   string
 	Error    string
-	By       string
+	Source   string
 	Fallback bool
 }
 
@@ -62,25 +62,25 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	assert.Empty(t, got.stderr)
 	assert.Equal(t, "hush/probe", report.Reference)
 	assert.False(t, report.Given)
-	assert.Equal(t, "not found", report.Answer)
-	require.Len(t, report.Links, 3)
-	extension, direct, env := report.Links[0], report.Links[1], report.Links[2]
-	assert.Equal(t, []string{"absent", "front", "sm"}, []string{extension.Answer, extension.Chain, extension.FrontFor})
-	assert.Equal(t, []string{"yes", "yes", "not found", "next"}, []string{direct.Reached, direct.Authenticated, direct.Answer, direct.Chain})
-	assert.Equal(t, []string{"yes", "none", "not found", "end"}, []string{env.Reached, env.Authenticated, env.Answer, env.Chain})
+	assert.Equal(t, "not found", report.Result)
+	require.Len(t, report.Stores, 3)
+	extension, direct, env := report.Stores[0], report.Stores[1], report.Stores[2]
+	assert.Equal(t, []string{"absent", "front", "sm"}, []string{extension.Result, extension.Chain, extension.FrontFor})
+	assert.Equal(t, []string{"yes", "yes", "not found", "next"}, []string{direct.Reached, direct.Authenticated, direct.Result, direct.Chain})
+	assert.Equal(t, []string{"yes", "none", "not found", "end"}, []string{env.Reached, env.Authenticated, env.Result, env.Chain})
 	assert.Equal(t, 3, direct.Tries)
 	assert.Positive(t, direct.P50)
-	assert.GreaterOrEqual(t, direct.Worst, direct.P50)
+	assert.GreaterOrEqual(t, direct.Max, direct.P50)
 	assert.Empty(t, direct.Advice)
 	assert.Equal(t, 3, store.Calls(directtest.Call{Name: "hush/probe"}))
 
 	report, got = doctor(t, vars, "direct env", "hush://db/prod")
 	assert.Zero(t, got.code, got.stderr)
-	assert.Equal(t, "a secret", report.Answer)
-	assert.Equal(t, "env", report.By)
+	assert.Equal(t, "a secret", report.Result)
+	assert.Equal(t, "env", report.Source)
 	assert.False(t, report.Fallback)
-	assert.Equal(t, "answer", report.Links[1].Chain)
-	assert.Equal(t, []string{"not found", "next", ""}, []string{report.Links[0].Answer, report.Links[0].Chain, report.Links[0].Advice})
+	assert.Equal(t, "return", report.Stores[1].Chain)
+	assert.Equal(t, []string{"not found", "next", ""}, []string{report.Stores[0].Result, report.Stores[0].Chain, report.Stores[0].Advice})
 }
 
 // A variable that hush ignores may be misspelt, or belong to another program.
@@ -89,7 +89,7 @@ func TestDoctorWarnsAboutVariables(t *testing.T) {
 	got := hush(t, vars, "doctor", "--provider", "env")
 	assert.Zero(t, got.code, got.stderr)
 	for _, name := range []string{"HUSH_HOME", "HUSH_VERSION"} {
-		assert.Contains(t, got.stdout, `warning: hush does not know the variable "`+name+`" and ignores it`)
+		assert.Contains(t, got.stdout, `warning: unknown variable "`+name+`" is ignored`)
 	}
 	assert.NotContains(t, got.stdout, "canary")
 	assert.NotContains(t, got.stdout, "HUSH_VERIFY", "which doctor sets")
@@ -107,19 +107,19 @@ func TestDoctorOfAField(t *testing.T) {
 		"db#user": "", "db#/inner/password": "", "db#nope": `direct: not found: no field "nope"`,
 	} {
 		report, got := doctor(t, vars, "direct env", ref)
-		assert.Equal(t, []string{"a secret", "answer"}, []string{report.Links[0].Answer, report.Links[0].Chain}, ref)
-		assert.Empty(t, report.Links[0].Advice, ref)
+		assert.Equal(t, []string{"a secret", "return"}, []string{report.Stores[0].Result, report.Stores[0].Chain}, ref)
+		assert.Empty(t, report.Stores[0].Advice, ref)
 		assert.Equal(t, lacks, report.Error, ref)
 		if lacks == "" {
 			assert.Zero(t, got.code, "%s: %s", ref, got.stderr)
-			assert.Equal(t, []string{"a secret", "direct"}, []string{report.Answer, report.By}, ref)
+			assert.Equal(t, []string{"a secret", "direct"}, []string{report.Result, report.Source}, ref)
 			continue
 		}
 		assert.Equal(t, 3, got.code)
 		assert.Equal(t, "hush: all stores together: "+lacks+"\n", got.stderr)
-		assert.Equal(t, "not found", report.Answer)
+		assert.Equal(t, "not found", report.Result)
 		table := hush(t, vars, "doctor", "--provider", "direct", ref)
-		assert.Contains(t, table.stdout, "all together: "+lacks+"\n")
+		assert.Contains(t, table.stdout, "all stores together: "+lacks+"\n")
 	}
 }
 
@@ -130,14 +130,14 @@ func TestDoctorTable(t *testing.T) {
 	got := hush(t, append(vars, "DB_PROD=canary"), "doctor", "--provider", "direct", "--provider", "env", "db/prod")
 	assert.Equal(t, 1, got.code)
 	for _, words := range []string{
-		"asked for \"db/prod\"\n", "STORE", "SIGNED IN", "direct: unavailable: ", "what to do: check the region",
-		"all together: env has it, as a fallback for a store that cannot be asked",
+		"requested secret: \"db/prod\"\n", "STORE", "AUTHENTICATED", "direct: unavailable: ", "what to do: check the region",
+		"all stores together: env has the secret, as a fallback for a store that failed",
 	} {
 		assert.Contains(t, got.stdout, words)
 	}
 	assert.Regexp(t, `(?m)^direct +no +unknown +\S+ +\S+ +unavailable +fallback$`, got.stdout)
-	assert.Regexp(t, `(?m)^env +yes +none +\S+ +\S+ +a secret +answer$`, got.stdout)
-	assert.Contains(t, got.stderr, "a failure in 1 of 2 stores, without which the others do")
+	assert.Regexp(t, `(?m)^env +yes +none +\S+ +\S+ +a secret +return$`, got.stdout)
+	assert.Contains(t, got.stderr, "1 of 2 stores failed; the others are enough")
 	assert.NotContains(t, got.stdout+got.stderr, "canary")
 }
 
@@ -195,17 +195,17 @@ func TestDoctorVerifies(t *testing.T) {
 	defer store.Break()()
 	report, got := doctor(t, append(vars, "HUSH_VERIFY=true", "APP_X=1"), "direct env")
 	assert.Equal(t, 7, got.code)
-	assert.Equal(t, "unavailable", report.Links[0].Answer)
+	assert.Equal(t, "unavailable", report.Stores[0].Result)
 }
 
 func TestDoctorOfASlowStore(t *testing.T) {
 	store, vars := startStore(t)
 	defer store.Hang()()
 	report, _ := doctor(t, vars, "direct", "--timeout", "100ms")
-	assert.Equal(t, "unavailable", report.Links[0].Answer)
-	assert.Contains(t, report.Links[0].Error, "100ms")
+	assert.Equal(t, "unavailable", report.Stores[0].Result)
+	assert.Contains(t, report.Stores[0].Error, "100ms")
 	report, _ = doctor(t, vars, "direct:?link_timeout=80ms")
-	assert.Contains(t, report.Links[0].Error, "80ms", "a link's own limit counts")
+	assert.Contains(t, report.Stores[0].Error, "80ms", "a link's own limit counts")
 }
 
 func TestDoctorOfAFlakyStore(t *testing.T) {
@@ -213,34 +213,34 @@ func TestDoctorOfAFlakyStore(t *testing.T) {
 	store.Fail(directtest.Failure{Code: "ExpiredTokenException", Times: 1})
 	report, got := doctor(t, vars, "direct")
 	assert.Equal(t, 5, got.code)
-	assert.Equal(t, "unauthenticated", report.Links[0].Answer)
-	assert.Less(t, report.Links[0].Failed, report.Links[0].Tries)
+	assert.Equal(t, "unauthenticated", report.Stores[0].Result)
+	assert.Less(t, report.Stores[0].Failed, report.Stores[0].Tries)
 }
 
 func TestDoctorPolicies(t *testing.T) {
 	store, vars := startStore(t)
 	for policy, want := range map[string]string{"any": "next", "outages": "stop"} { // of a store that is not the last
 		report, _ := doctor(t, append(vars, "HUSH_POLICY="+policy), "direct env")
-		assert.Equal(t, want, report.Links[0].Chain, policy)
+		assert.Equal(t, want, report.Stores[0].Chain, policy)
 		report, _ = doctor(t, vars, "direct:?link_policy="+policy+" env")
-		assert.Equal(t, want, report.Links[0].Chain, policy)
+		assert.Equal(t, want, report.Stores[0].Chain, policy)
 	}
 	defer store.Break()()
 	report, _ := doctor(t, append(vars, "HUSH_POLICY=outages"), "direct env")
-	assert.Equal(t, "fallback", report.Links[0].Chain)
+	assert.Equal(t, "fallback", report.Stores[0].Chain)
 }
 
 func TestDoctorSaysWhereItIs(t *testing.T) {
 	for variable, name := range map[string]string{
 		"AWS_LAMBDA_RUNTIME_API": "Lambda", "GITHUB_ACTIONS": "CI",
-		"ECS_CONTAINER_METADATA_URI_V4": "a container of ECS", "KUBERNETES_SERVICE_HOST": "a pod of Kubernetes",
+		"ECS_CONTAINER_METADATA_URI_V4": "ECS", "KUBERNETES_SERVICE_HOST": "Kubernetes",
 	} {
 		report, _ := doctor(t, []string{variable + "=canary"}, "env")
-		require.NotEmpty(t, report.Surroundings)
-		assert.Equal(t, name, report.Surroundings[0].Name)
-		assert.Contains(t, report.Surroundings[0].Because, variable)
+		require.NotEmpty(t, report.Platforms)
+		assert.Equal(t, name, report.Platforms[0].Name)
+		assert.Contains(t, report.Platforms[0].Evidence, variable)
 		got := hush(t, []string{variable + "=canary"}, "doctor", "--provider", "env")
-		assert.Contains(t, got.stdout, "here is "+name+": "+variable)
+		assert.Contains(t, got.stdout, "platform: "+name+" ("+variable)
 		assert.NotContains(t, got.stdout, "canary")
 	}
 }
@@ -252,12 +252,12 @@ func TestDoctorOfADeadFront(t *testing.T) {
 	vars = append(vars, "AWS_TOKEN=x", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="+deadPort(t))
 	report, got := doctor(t, vars, "extension direct")
 	assert.Equal(t, 1, got.code)
-	assert.Equal(t, []string{"unavailable", "front"}, []string{report.Links[0].Answer, report.Links[0].Chain})
-	assert.False(t, report.Links[0].OK)
-	assert.Equal(t, "not found", report.Answer)
+	assert.Equal(t, []string{"unavailable", "front"}, []string{report.Stores[0].Result, report.Stores[0].Chain})
+	assert.False(t, report.Stores[0].OK)
+	assert.Equal(t, "not found", report.Result)
 
 	report, got = doctor(t, vars, "extension direct", "here")
 	assert.Equal(t, 1, got.code)
-	assert.Equal(t, "direct", report.By)
+	assert.Equal(t, "direct", report.Source)
 	assert.False(t, report.Fallback)
 }

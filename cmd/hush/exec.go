@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,87 +16,90 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-const execHelp = `Runs a command with secrets in its environment. hush replaces itself with it, so
-that its process, signals, terminal and exit status are the command's own.
+const execHelp = `Run a command with secrets in its environment.
 
-    --env NAME=REF     sets a variable to a secret; repeat it for several
-    --env-file FILE    the same from a file of lines NAME=REF; a line that begins
-                       with # is a comment. Repeat it for several
-    --resolve-env      also replaces inherited values of the form hush://REF. Who can
-                       set a variable can then have any secret that we can read, so
-                       without it they are left as they are
-    --drop NAMES       removes inherited variables; a word that ends with _ removes
-                       all that begin with it: --drop HUSH_,VAULT_TOKEN. What --env
-                       sets stays, and the stores still see what is removed
+  hush exec --env DB_PASSWORD=db/prod#password -- ./server --port 8080
+  hush exec --env-file secrets.env --drop AWS_,VAULT_TOKEN -- ./server
 
-All secrets are there before the command starts; those that are not are named at once,
-and it does not start. A name that is given twice is an error. The command is looked
-for in PATH, before any secret is; without PATH only a path finds it, and a text file
-without a #! line is no command. Flags for hush end where the command begins; --
-before it makes that plain.
+    --env NAME=REF     set a variable to a secret; repeat it for several
+    --env-file FILE    set the variables of a file with lines NAME=REF; lines that
+                       begin with # are comments; repeat it for several files
+    --resolve-env      also replace inherited values of the form hush://REF. Anyone
+                       who can set a variable can then read any secret that hush can
+                       read, so this is off by default
+    --drop NAMES       remove inherited variables; a word that ends with _ removes all
+                       variables that begin with it: --drop HUSH_,VAULT_TOKEN.
+                       Variables of --env stay, and stores still see dropped variables
 
-These names are reserved for the loader and for shells, and are an error. A * stands
-for any characters:
+hush gets all secrets before the command starts. If any is missing, hush names all that
+are missing and does not start the command. Setting a variable twice is an error. Flags
+of hush end where the command begins; -- marks that place.
+
+hush finds the command in PATH before it requests any secret. Without PATH, the command
+must be a path. A text file without a #! line is not a command.
+
+These variables are reserved for the loader and for shells, and setting them is an
+error. * stands for any characters:
     %s
 
-What the command gets as it was: arguments, the other variables (of two with one name
-the first), working directory, limits, open files, and ignored SIGHUP, SIGINT and
-signals of job control, such as SIGTTOU. Like every program written in Go, hush opens
-/dev/null where standard input, output or error is closed, undoes the ignoring of other
-signals, and unblocks SIGHUP, SIGINT, SIGQUIT and SIGTERM. On Windows it runs the
-command and waits for it.
+hush replaces its own process. The command keeps arguments, other variables, working
+directory, limits, open files and ignored signals, and its exit status is its own. On
+Windows, hush runs the command as a child and waits. docs/command.md has the details.
 
-REF is as in 'hush help reference', with or without hush:// before it.
+REF is a reference with or without hush:// before it: see 'hush help reference'.
 
 ` + sourceHelp + `
 
-Exit status, where the command did not start; else it is the command's own:
-    1  a secret is nothing that a variable can hold
+Exit status, if the command did not start:
+    1  a variable cannot contain the secret
   126  the command cannot be run
-  127  there is no such command
+  127  the command does not exist
 ` + classHelp
 
-const execExample = `  hush exec --env DB_PASSWORD=db/prod#password -- ./server --port 8080
-  hush exec --env-file secrets.env --drop AWS_,VAULT_TOKEN -- ./server`
-
 type execOptions struct {
-	asking
-	named, files, drop []string
-	resolve            bool
+	fetcher
+	env, envFiles, drop []string
+	resolve             bool
 }
 
-// execCommand returns the subcommand; asFound undoes what this process has changed
-// about itself, right before it becomes another.
-func execCommand(asFound func()) *cobra.Command {
-	var o execOptions
+// execCommand returns the subcommand. restore undoes the changes that hush has made to
+// its own process.
+func execCommand(restore func()) *cobra.Command {
+	var opts execOptions
 	cmd := &cobra.Command{
-		Use:     "exec [--env NAME=REF]... [--env-file FILE]... [--] COMMAND [ARG]...",
-		Short:   "Run a command with secrets in its environment",
-		Long:    fmt.Sprintf(execHelp, wrapped(reserved(), "    ", 84)),
-		Example: execExample,
-		Args:    cobra.MinimumNArgs(1),
+		Use:   "exec [--env NAME=REF]... [--env-file FILE]... [--] COMMAND [ARG]...",
+		Short: "Run a command with secrets in its environment",
+		Long:  fmt.Sprintf(execHelp, wrapWords(reservedPatterns(), "    ", 84)),
+		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(cmd.Context(), args, asFound)
+			return opts.run(cmd.Context(), args, restore)
 		},
 		DisableFlagsInUseLine: true,
 	}
 	flags := cmd.Flags()
 	flags.SetInterspersed(false)
-	o.flags(flags)
-	flags.StringArrayVar(&o.named, "env", nil, "set a variable to a secret, as `NAME=REF`")
-	flags.StringArrayVar(&o.files, "env-file", nil, "a `file` of lines NAME=REF")
-	flags.BoolVar(&o.resolve, "resolve-env", false, "replace inherited values of the form hush://REF, too")
-	flags.StringSliceVar(&o.drop, "drop", nil, "remove these inherited `names`, and prefixes that end with _")
+	opts.addFlags(flags)
+	flags.StringArrayVar(&opts.env, "env", nil, "set a variable to a secret, as `NAME=REF`")
+	flags.StringArrayVar(&opts.envFiles, "env-file", nil, "set the variables of a `file` with lines NAME=REF")
+	flags.BoolVar(&opts.resolve, "resolve-env", false, "also replace inherited values of the form hush://REF")
+	flags.StringSliceVar(&opts.drop, "drop", nil, "remove inherited variables: `names`, or prefixes that end with _")
 	return cmd
 }
 
-func (o *execOptions) run(ctx context.Context, args []string, asFound func()) error {
-	inherited := os.Environ() // before the flags become variables of this process
-	drop, err := newDropper(o.drop)
+// A program is what hush runs in its place.
+type program struct {
+	path    string
+	args    []string
+	environ []string
+	restore func()
+	close   func() error // closes the stores; called only if hush still runs then
+}
+
+func (o *execOptions) run(ctx context.Context, args []string, restore func()) error {
+	inherited, err := o.inherited()
 	if err != nil {
 		return usageError{err}
 	}
-	inherited = slices.DeleteFunc(inherited, func(entry string) bool { return drop.drops(nameOf(entry)) })
 	variables, err := o.variables(inherited)
 	if err != nil {
 		return usageError{err}
@@ -102,81 +108,79 @@ func (o *execOptions) run(ctx context.Context, args []string, asFound func()) er
 	if err != nil {
 		return err
 	}
-	environ, done, err := o.environ(ctx, inherited, variables)
+	environ, closeStores, err := o.environ(ctx, inherited, variables)
 	if err != nil {
 		return err
 	}
 	if ctx.Err() != nil {
 		canceled := hush.NewError("", hush.Ref{}, hush.ErrCanceled, ctx.Err())
-		return errors.Join(storeError{error: canceled}, done())
+		return errors.Join(storeError{error: canceled}, closeStores())
 	}
-	return become(program{path, args, environ, asFound, done})
+	return runProgram(program{path, args, environ, restore, closeStores})
 }
 
-// variables returns those that get a secret. All that is wrong is told at once.
+// inherited returns the environment of this process without the variables of --drop.
+func (o *execOptions) inherited() ([]string, error) {
+	for _, word := range o.drop {
+		if !isIdentifier(word) {
+			return nil, fmt.Errorf("--drop %.80q: use the name of a variable, or a prefix that ends with _", word)
+		}
+	}
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name := foldCase(entryName(entry))
+		return slices.ContainsFunc(o.drop, func(word string) bool {
+			word = foldCase(word)
+			return word == name || strings.HasSuffix(word, "_") && strings.HasPrefix(name, word)
+		})
+	}), nil
+}
+
+// variables returns the variables to set. The error reports all mistakes.
 func (o *execOptions) variables(inherited []string) ([]variable, error) {
-	var all []variable
-	var errs []error
-	for i, text := range o.named {
-		v, err := parseEnvLine(text)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("--env %d: %w", i+1, err))
-			continue
-		}
-		v.from = "--env"
-		all = append(all, v)
-	}
-	for _, path := range o.files {
-		variables, err := readEnvFile(path)
-		all, errs = append(all, variables...), append(errs, err)
-	}
-	names := map[string]bool{}
-	for _, v := range all {
-		if names[folded(v.name)] {
-			errs = append(errs, fmt.Errorf("%s is to be set twice", v.name))
-		}
-		names[folded(v.name)] = true
-	}
-	if o.resolve {
-		variables, err := resolvable(inherited, names)
-		all, errs = append(all, variables...), append(errs, err)
-	}
-	return all, errors.Join(errs...)
-}
-
-// resolvable returns the inherited variables whose values are references, but for
-// those in set.
-func resolvable(inherited []string, set map[string]bool) ([]variable, error) {
 	var variables []variable
 	var errs []error
-	for _, entry := range inherited {
-		name, text, _ := strings.Cut(entry, "=")
-		if set[folded(name)] || !strings.HasPrefix(text, urlPrefix) {
-			continue
-		}
-		v, err := parseEnvLine(entry)
+	add := func(origin, text, context string) {
+		v, err := parseVariable(text)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("--resolve-env: the variable %.80q: %w", name, err))
-			continue
+			errs = append(errs, fmt.Errorf("%s: %w", context, err))
+			return
 		}
-		v.from = "--resolve-env"
+		v.origin = origin
 		variables = append(variables, v)
+	}
+	for i, text := range o.env {
+		add("--env", text, fmt.Sprintf("--env %d", i+1))
+	}
+	for _, path := range o.envFiles {
+		ofFile, err := readEnvFile(path)
+		variables, errs = append(variables, ofFile...), append(errs, err)
+	}
+	names := map[string]bool{}
+	for _, v := range variables {
+		if names[foldCase(v.name)] {
+			errs = append(errs, fmt.Errorf("%s is set twice", v.name))
+		}
+		names[foldCase(v.name)] = true
+	}
+	for _, entry := range inherited {
+		name, value, _ := strings.Cut(entry, "=")
+		if o.resolve && !names[foldCase(name)] && strings.HasPrefix(value, refPrefix) {
+			add("--resolve-env", entry, fmt.Sprintf("--resolve-env: the variable %.80q", name))
+		}
 	}
 	return variables, errors.Join(errs...)
 }
 
-// environ returns the environment of the command, and what takes back what its
-// secrets need.
+// environ returns the environment of the command, and a function that closes the stores.
 func (o *execOptions) environ(ctx context.Context, inherited []string, variables []variable) ([]string, func() error, error) {
-	asked := slices.ContainsFunc([]string{"config", "provider", "timeout"}, o.set.Changed)
-	if len(variables) == 0 && !asked { // what is said of no secret may still be wrong
-		return inherited, func() error { return nil }, nil
+	if len(variables) == 0 && !slices.ContainsFunc([]string{"config", "provider", "timeout"}, o.flags.Changed) {
+		return inherited, func() error { return nil }, nil // there is nothing to validate
 	}
 	refs := make([]hush.Ref, len(variables))
 	for i, v := range variables {
 		refs[i] = v.ref
 	}
-	secrets, done, err := o.secrets(ctx, refs, func(results []hush.Result) error { return unset(variables, results) })
+	secrets, closeStores, err := o.fetch(ctx, refs, func(i int, err error) error { return variableError{err, variables[i]} })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,29 +191,52 @@ func (o *execOptions) environ(ctx context.Context, inherited []string, variables
 		if strings.Contains(value, "\x00") {
 			errs = append(errs, fmt.Errorf("%s: the secret %w", v.name, errZeroByte))
 		}
-		environ = slices.DeleteFunc(environ, func(entry string) bool { return folded(nameOf(entry)) == folded(v.name) })
+		environ = slices.DeleteFunc(environ, func(entry string) bool { return foldCase(entryName(entry)) == foldCase(v.name) })
 		environ = append(environ, v.name+"="+value)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return nil, nil, errors.Join(err, done())
+		return nil, nil, errors.Join(err, closeStores())
 	}
-	return environ, done, nil
+	return environ, closeStores, nil
 }
 
-// nameOf returns the name of an entry of an environment. On Windows some begin with
-// a =.
-func nameOf(entry string) string {
+// entryName returns the name in an entry of an environment. On Windows, some names
+// begin with =.
+func entryName(entry string) string {
 	if i := strings.IndexByte(entry[min(1, len(entry)):], '='); i >= 0 {
 		return entry[:i+1]
 	}
 	return entry
 }
 
-// A program is what this process becomes.
-type program struct {
-	path    string
-	args    []string
-	environ []string
-	asFound func()       // undoes what this process has changed about itself
-	done    func() error // for when it has ended, where this process is there then
+// findCommand returns the path of a command, as a shell finds it.
+func findCommand(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, exec.ErrDot):
+		return "", codeError{fmt.Errorf("%q is in the working directory, which PATH includes: use ./%s to run it", name, name), exitNotFound}
+	case !errors.Is(err, exec.ErrNotFound) && !errors.Is(err, fs.ErrNotExist):
+		return "", codeError{fmt.Errorf("cannot run %q: %w", name, rootCause(err)), exitNotExecutable}
+	case inPath(name):
+		return "", codeError{fmt.Errorf("cannot run %q: the file in PATH is not executable", name), exitNotExecutable}
+	}
+	return "", codeError{fmt.Errorf("command %q does not exist", name), exitNotFound}
+}
+
+// inPath reports whether a directory in PATH has a file of that name, executable or not.
+func inPath(name string) bool {
+	return !strings.ContainsRune(name, filepath.Separator) && slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && info.Mode().IsRegular()
+	})
+}
+
+// rootCause returns the innermost error, which is the system's.
+func rootCause(err error) error {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err
 }

@@ -73,7 +73,7 @@ func TestGetOnATerminal(t *testing.T) {
 	line, err := bufio.NewReader(ours).ReadString('\n')
 	require.NoError(t, err)
 	assert.Equal(t, "hunter2\r\n", line, "with the line break of a terminal")
-	assert.Contains(t, warned.String(), "this terminal shows a secret")
+	assert.Contains(t, warned.String(), "this terminal now shows a secret")
 	assert.NotContains(t, warned.String(), "hunter2")
 
 	// What goes elsewhere is as it is, and nobody is warned.

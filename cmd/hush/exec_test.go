@@ -158,7 +158,7 @@ func TestExecQuotesNoLineOfAFile(t *testing.T) {
 	assert.Contains(t, run("PW=here#canary"), file+":1: PW: env: not found\n")
 	assert.Contains(t, run("PW=canary?version=canary"), "\n  env: unsupported\n")
 	for _, bad := range []string{"postgres://u:canary@h/db", "hush://https://canary", "canary#", "canary?canary", "x?version=1&canary=2", "canary%"} {
-		assert.Contains(t, run("PW="+bad), file+":1: not a reference: ", bad)
+		assert.Contains(t, run("PW="+bad), file+":1: invalid reference: ", bad)
 	}
 }
 
@@ -183,16 +183,16 @@ func TestExecRefuses(t *testing.T) {
 		flags []string
 		says  []string
 	}{
-		{[]string{"--env", "A=x", "--env", "A=y"}, []string{"A is to be set twice"}},
-		{[]string{"--env", "A"}, []string{"--env 1: no NAME=REF"}},
+		{[]string{"--env", "A=x", "--env", "A=y"}, []string{"A is set twice"}},
+		{[]string{"--env", "A"}, []string{"--env 1: not of the form NAME=REF"}},
 		{[]string{"--env", "A=x", "--env", "=x", "--env", "A-B=x", "--env", "1A=x"}, []string{"--env 2:", "--env 3:", "--env 4:"}},
-		{[]string{"--env", "A="}, []string{"--env 1: not a reference: the name is empty"}},
+		{[]string{"--env", "A="}, []string{"--env 1: invalid reference: the name is empty"}},
 		{[]string{"--env", "PATH=x", "--env", "LD_AUDIT=x"}, []string{`"PATH" is reserved`, `"LD_AUDIT" is reserved`}},
 		{[]string{"--drop", "A-B"}, []string{"--drop", "A-B"}},
 		{[]string{"--drop", "HUSH_*"}, []string{"--drop"}},
 		{[]string{"--env-file", bad}, []string{
-			bad + ":2: no NAME=REF", bad + ":3: A is there twice: it is in line 1, too", bad + ":4: ", bad + ":5: not a reference",
-			bad + ":6: a quote before", bad + `:7: "PATH" is reserved`, bad + ":8: a space", bad + ":9: no NAME=REF",
+			bad + ":2: not of the form NAME=REF", bad + ":3: A is already set in line 1", bad + ":4: ", bad + ":5: invalid reference",
+			bad + ":6: a quote before", bad + `:7: "PATH" is reserved`, bad + ":8: white space", bad + ":9: not of the form NAME=REF",
 		}},
 		{[]string{"--env-file", dir}, []string{"not a regular file"}},
 		{[]string{"--env-file", filepath.Join(dir, "nope")}, []string{"does not exist"}},
@@ -213,7 +213,7 @@ func TestExecRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(bad, []byte("A=x"), 0o600))
 	got = hush(t, helped("look"), "exec", "--env", "A=y", "--env-file", bad, "--", self(t))
 	assert.Equal(t, 2, got.code)
-	assert.Contains(t, got.stderr, "A is to be set twice")
+	assert.Contains(t, got.stderr, "A is set twice")
 }
 
 func TestExecRefusesAZeroByte(t *testing.T) {
@@ -223,7 +223,7 @@ func TestExecRefusesAZeroByte(t *testing.T) {
 	assert.Equal(t, 1, got.code)
 	assert.Empty(t, got.stdout)
 	for _, name := range []string{"X", "Y"} {
-		assert.Contains(t, got.stderr, name+": the secret has a zero byte, which no variable can hold")
+		assert.Contains(t, got.stderr, name+": the secret has a zero byte, which a variable cannot contain")
 	}
 	assert.NotContains(t, got.stderr, "ary\n")
 }

@@ -138,7 +138,7 @@ func TestExecSaysWhatIsTooLong(t *testing.T) {
 	got := hush(t, vars, append(append([]string{"exec", "--provider", "env:?files=true"}, flags...), "--", "sh", "-c", "echo started")...)
 	assert.Equal(t, 126, got.code)
 	assert.Empty(t, got.stdout)
-	assert.Contains(t, got.stderr, "too long for this system: 167")
+	assert.Contains(t, got.stderr, "exceed the limit of this system: they have 167")
 	assert.Contains(t, got.stderr, "the longest variable, BIG_A, has 10485")
 	assert.NotContains(t, got.stderr, "canary")
 }
@@ -146,8 +146,8 @@ func TestExecSaysWhatIsTooLong(t *testing.T) {
 func TestExecSaysWhatCannotRun(t *testing.T) {
 	dir := t.TempDir()
 	for name, c := range map[string]struct{ content, says string }{
-		"nothing":     {"echo started\n", "it is no program of this system, and has no #! line"},
-		"interpreter": {"#!/no/such/interpreter\necho started\n", "the interpreter in its #! line is not there"},
+		"nothing":     {"echo started\n", "the file is not a program for this system and has no #! line"},
+		"interpreter": {"#!/no/such/interpreter\necho started\n", "the interpreter in its #! line, does not exist"},
 	} {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(c.content), 0o600))

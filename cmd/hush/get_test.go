@@ -79,15 +79,15 @@ func TestGetFormatsRefuse(t *testing.T) {
 		{[]string{"env", "zero", "X=zero"}, []string{`"ZERO": the secret has a zero byte`, `"X": the secret has a zero byte`}},
 		{[]string{"shell", "zero"}, []string{`"ZERO": the secret has a zero byte`}},
 		{[]string{"json", "binary", "nl"}, []string{`"binary": the secret is not UTF-8`}},
-		{[]string{"json", "a", "a"}, []string{`"a": there are two`}},
-		{[]string{"shell", "--var-prefix", "", "a", "double"}, []string{`"A": there are two of that name`}},
+		{[]string{"json", "a", "a"}, []string{`"a": the name is used twice`}},
+		{[]string{"shell", "--var-prefix", "", "a", "double"}, []string{`"A": the name is used twice`}},
 		{[]string{"shell", "--var-prefix", "", "bad"}, []string{`"a-b" is not a valid`, `"" is not a valid`, `"PATH" is reserved`, `"LD_X" is reserved`}},
 		{[]string{"shell", "IFS=a"}, []string{`"IFS" is reserved`}},
 		{[]string{"shell", "tar", "double"}, []string{`"tar": the secret is a JSON object`, `"double": the secret is a JSON object`, "--var-prefix"}},
 		{[]string{"env", "tar"}, []string{`"tar": the secret is a JSON object`}},
 		{[]string{"env", "--var-prefix", "LD_", "loader", "a"}, []string{`"LD_PRELOAD" is reserved`, `"LD_A" is reserved`}},
 		{[]string{"shell", "--var-prefix", "", "mask"}, []string{`hush: "mask": the text is the mask`}},
-		{[]string{"shell", "--var-prefix", "", "escape", "escape"}, []string{`"\x1b[2J": there are two`}},
+		{[]string{"shell", "--var-prefix", "", "escape", "escape"}, []string{`"\x1b[2J": the name is used twice`}},
 	} {
 		got := hush(t, vars, append([]string{"get", "--provider", "env:?files=true", "--format"}, c.args...)...)
 		assert.Equal(t, 1, got.code, c.args)

@@ -9,38 +9,19 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// meanings says what each key of configuration is for.
-func meanings() map[string]string {
-	return map[string]string{
-		"cache.ttl":                    "how long a secret is kept; 0: there is no cache",
-		"cache.stale_if_error":         "how long after that it is served while the store cannot be asked",
-		"cache.stale_wait":             "how long a read waits for a store before that; in Lambda fetch_timeout",
-		"cache.stale_while_revalidate": "how long after its ttl it is served while it is fetched",
-		"cache.refresh_ahead":          "how long before its end a secret in use is fetched",
-		"cache.negative_ttl":           "how long it is remembered that there is none",
-		"cache.jitter":                 "the part by which a ttl is shortened at random",
-		"cache.max_entries":            "how many secrets are held",
-		"cache.max_fetches":            "maximum of concurrent fetches; 0: no limit",
-		"cache.fetch_timeout":          "how long one fetch from the stores may take",
-		"cache.min_refresh":            "how long it is believed that there is nothing newer",
-		"breaker.failures":             "consecutive failures that open the breaker; 0 disables it",
-		"breaker.wait":                 "longest time to the first probe; until then the store is called last",
-		"breaker.max_wait":             "limit for the doubling of breaker.wait",
-		"policy":                       "which failures let the next store be asked: any, or outages",
-		"log.level":                    "off, debug, info, warn or error, on the standard error",
-		"verify":                       "true: ask each store once at the start, and fail if it is away",
-	}
-}
+const configurationHelp = `Configure the stores and their settings by flags, variables and a file.
 
-const configurationHelp = `The stores, and what is said about them, come from flags, variables and a file. A
-flag wins over a variable, and a variable over the same key of the file. What is
-given empty is not given, and what is wrong is told at once, with its place.
+  HUSH_PROVIDERS="extension direct:?region=eu-west-1 env:?prefix=APP_" hush get db/prod
+  hush get --config hush.yaml db/prod
+
+A flag overrides a variable, and a variable overrides the same key of the file. An empty
+variable is not set. hush reports all mistakes at once, each with its place.
 
 ` + sourceHelp + `
 
-hush refuses a hush.yaml that another user owns, can write or can exchange, because
-the file decides where credentials are sent. Name it with --config to use it anyway.
-hush reports on standard error that it uses a hush.yaml.
+hush refuses a hush.yaml that another user owns, can write or can replace, because the
+file decides where credentials are sent. Name it with --config to use it anyway. hush
+reports on standard error that it uses a hush.yaml.
 
 A file is YAML or JSON:
 
@@ -54,43 +35,66 @@ A file is YAML or JSON:
     names:
       db: {direct: prod/orders/db, env: ORDERS_DB}
 
-and the same in variables:
+The same configuration in variables:
 
     HUSH_PROVIDERS="extension direct:?region=eu-west-1 vault://vault.internal/secret?auth=kubernetes&role=app&link_timeout=2s env:?prefix=APP_"
     HUSH_CACHE_TTL=5m
     HUSH_CACHE_STALE_IF_ERROR=1h
     HUSH_NAMES='{db: {direct: prod/orders/db, env: ORDERS_DB}}'
 
-The URL of a store never holds a credential. These there are, with their parameters:
+A URL never contains a credential. These are the URLs and their parameters:
 
 %s
-and for every link: link_name, link_timeout, link_policy, link_prefix, which in a file
-can be the keys name, timeout, policy and prefix beside url. names says what a link
-calls one of our names.
+Every URL also has the parameters link_name, link_timeout, link_policy and link_prefix.
+In a file, they can be the keys name, timeout, policy and prefix beside url. The key
+names maps a name to the names that stores use instead.
 
-Every key with its default; its variable is HUSH_ and the key in capitals with
-underscores, so that of cache.ttl is HUSH_CACHE_TTL:
+Every key has a variable: HUSH_ and the key in capitals with underscores. The variable
+of cache.ttl is HUSH_CACHE_TTL. The keys, with their defaults:
 
 %s
-get and exec ask once and have no use for the cache.`
+get and exec do not use the cache.`
 
-// schemeParameters are the parameters of each scheme's URLs.
+// schemeParameters returns the parameters of each scheme's URLs.
 func schemeParameters() [][2]string {
 	return [][2]string{
 		{"extension:", "endpoint, timeout, ready_wait, dialect"},
 		{"direct:", "region, profile, role_arn, external_id, endpoint, timeout, instance_metadata, batch"},
 		{"vault://HOST/MOUNT", "kv, mounts, namespace, timeout, revoke, tls, ca_file, ca_path, client_cert_file, " +
-			"client_key_file, server_name; auth, and by that: token_env, token_file, role_id, secret_id_file, " +
+			"client_key_file, server_name; auth, and for its methods: token_env, token_file, role_id, secret_id_file, " +
 			"secret_id_env, wrapped, role, jwt_file, jwt_env, auth_mount, region, profile, " +
 			"role_arn, external_id, server_id"},
 		{"env:", "prefix, files"},
 	}
 }
 
-// configurationTopic renders its text when it is requested, because each start of the
-// command would pay for it.
+// keyDescriptions describes the keys of the configuration.
+func keyDescriptions() map[string]string {
+	return map[string]string{
+		"cache.ttl":                    "time to keep a secret; 0 disables the cache",
+		"cache.stale_if_error":         "time after the TTL in which it is served if the store fails",
+		"cache.stale_wait":             "time to wait for the store before that; in Lambda fetch_timeout",
+		"cache.stale_while_revalidate": "time after the TTL in which it is served during a refresh",
+		"cache.refresh_ahead":          "time before the end of the TTL at which a get starts a refresh",
+		"cache.negative_ttl":           "time to remember that a secret does not exist",
+		"cache.jitter":                 "fraction by which each TTL is shortened at random",
+		"cache.max_entries":            "maximum number of secrets",
+		"cache.max_fetches":            "maximum number of concurrent fetches; 0 means no limit",
+		"cache.fetch_timeout":          "time limit of one fetch from the stores",
+		"cache.min_refresh":            "minimum time between refreshes after a rejected secret",
+		"breaker.failures":             "consecutive failures that open the breaker; 0 disables it",
+		"breaker.wait":                 "longest time to the first probe; until then the store is called last",
+		"breaker.max_wait":             "limit for the doubling of breaker.wait",
+		"policy":                       "failures after which the next store is called: any, or outages",
+		"log.level":                    "off, debug, info, warn or error, on standard error",
+		"verify":                       "true: call each store at the start, and fail if it is unavailable",
+	}
+}
+
+// configurationTopic renders its text on request, because every start of hush would
+// otherwise pay for it.
 func configurationTopic() *cobra.Command {
-	topic := &cobra.Command{Use: "configuration", Short: "Which stores are asked, and every option"}
+	topic := &cobra.Command{Use: "configuration", Short: "How to configure stores, and all settings"}
 	topic.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		cmd.Long = configurationText()
 		cmd.Root().HelpFunc()(cmd, args)
@@ -101,37 +105,41 @@ func configurationTopic() *cobra.Command {
 func configurationText() string {
 	var schemes, keys strings.Builder
 	for _, s := range schemeParameters() {
-		_, _ = fmt.Fprintf(&schemes, "    %-20s%s\n", s[0], wrapped(strings.Fields(s[1]), strings.Repeat(" ", 24), 84))
+		_, _ = fmt.Fprintf(&schemes, "    %-20s%s\n", s[0], wrapWords(strings.Fields(s[1]), strings.Repeat(" ", 24), 84))
 	}
-	meaning := meanings()
+	descriptions := keyDescriptions()
 	for _, s := range config.Settings() {
-		_, _ = fmt.Fprintf(&keys, "    %-32s%-7s%s\n", s.Key, s.Default, meaning[s.Key])
+		_, _ = fmt.Fprintf(&keys, "    %-32s%-7s%s\n", s.Key, s.Default, descriptions[s.Key])
 	}
 	return fmt.Sprintf(configurationHelp, schemes.String(), keys.String())
 }
 
-const referenceHelp = `A reference names a secret, or a part of it:
+const referenceHelp = `Name a secret, or a part of it, with a reference.
 
-    name[?version=ID&stage=LABEL][#field]
+  db/prod
+  db/prod#password
+  db/prod?stage=AWSPREVIOUS#/tls/key
 
-    name      what the store calls it: a path, or an ARN
-    version   the store's own id of one version
-    stage     a label that the store moves between versions, such as AWSPREVIOUS;
-              without it, and without a version, it is the current one
+A reference has the form name[?version=ID&stage=LABEL][#field]:
+
+    name      the store's name of the secret: a path, or an ARN
+    version   the store's ID of a version
+    stage     a label that the store moves between versions, such as AWSPREVIOUS. The
+              current version is the default
     field     a top-level member of a secret that is JSON, or an RFC 6901 pointer that
-              begins with a slash. A string is its text, anything else its JSON
+              begins with a slash. A string is its text, other values are their JSON
 
-In each part %XX stands for a byte: write ?, # and % in a name as %3F, %23 and %25.
-Where NAME=REF may be written, an = in a name that looks like that is %3D. Where a
-value could be something else a reference is marked: hush://db/prod#password.`
+%XX stands for a byte: write ?, # and % in a name as %3F, %23 and %25. In NAME=REF, a
+name that begins like NAME= needs %3D for =. hush://db/prod#password marks a reference
+where other values are possible.`
 
 func referenceTopic() *cobra.Command {
-	return &cobra.Command{Use: "reference", Short: "How a secret is named", Long: referenceHelp}
+	return &cobra.Command{Use: "reference", Short: "How to name a secret", Long: referenceHelp}
 }
 
-// knownTopics makes a mistake of a topic or a shell that there is not, for which
-// cobra prints help and says that all is well.
-func knownTopics(root *cobra.Command) {
+// rejectUnknownTopics makes unknown topics and shells an error. Cobra would print help
+// and return exit status 0.
+func rejectUnknownTopics(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -139,7 +147,7 @@ func knownTopics(root *cobra.Command) {
 		case "help":
 			cmd.Args = func(_ *cobra.Command, args []string) error {
 				if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
-					return fmt.Errorf("there is no help for %.80q", strings.Join(args, " "))
+					return fmt.Errorf("unknown help topic %.80q", strings.Join(args, " "))
 				}
 				return nil
 			}
@@ -149,22 +157,21 @@ func knownTopics(root *cobra.Command) {
 	}
 }
 
-// wrapped returns words in lines of at most width, each but the first behind indent.
-func wrapped(words []string, indent string, width int) string {
+// wrapWords joins words to lines of at most width bytes. All lines but the first begin
+// with indent, and the first leaves room for it.
+func wrapWords(words []string, indent string, width int) string {
 	var b strings.Builder
-	used := len(indent)
+	column := len(indent)
 	for i, word := range words {
-		switch {
-		case i == 0:
-		case used+1+len(word) > width:
+		if i > 0 && column+1+len(word) > width {
 			b.WriteString("\n" + indent)
-			used = len(indent)
-		default:
+			column = len(indent)
+		} else if i > 0 {
 			b.WriteByte(' ')
-			used++
+			column++
 		}
 		b.WriteString(word)
-		used += len(word)
+		column += len(word)
 	}
 	return b.String()
 }

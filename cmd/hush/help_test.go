@@ -20,7 +20,7 @@ func TestHelpConfiguration(t *testing.T) {
 	got := hush(t, nil, "help", "configuration")
 	require.Zero(t, got.code)
 	var keys []string
-	for _, found := range regexp.MustCompile(`(?m)^ {4}([a-z_]+(?:\.[a-z_]+)?) +\S+ +\S`).FindAllStringSubmatch(after(t, got.stdout, "Every key"), -1) {
+	for _, found := range regexp.MustCompile(`(?m)^ {4}([a-z_]+(?:\.[a-z_]+)?) +\S+ +\S`).FindAllStringSubmatch(after(t, got.stdout, "The keys, with their defaults"), -1) {
 		keys = append(keys, "HUSH_"+strings.ToUpper(strings.ReplaceAll(found[1], ".", "_")))
 	}
 	assert.Equal(t, config.Variables(), append([]string{"HUSH_CONFIG", "HUSH_PROVIDERS", "HUSH_NAMES"}, keys...))
@@ -37,7 +37,7 @@ func TestHelpConfiguration(t *testing.T) {
 		_, list, ok := strings.Cut(err.Error(), " takes ")
 		require.True(t, ok, err)
 		list, _, _ = strings.Cut(list, ":")
-		assert.ElementsMatch(t, words(list), words(strings.NewReplacer("auth, and by that:", "auth,", ";", ",").Replace(section[1])), scheme.Name)
+		assert.ElementsMatch(t, words(list), words(strings.NewReplacer("auth, and for its methods:", "auth,", ";", ",").Replace(section[1])), scheme.Name)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Command hush reads secrets from the stores that package hush has, runs programs
-// with them, serves them to others, and says how the stores are.
+// Command hush prints secrets, runs programs with secrets, serves secrets to local
+// programs, and diagnoses the stores that secrets come from.
 package main
 
 import (
@@ -16,71 +16,69 @@ import (
 	"golang.org/x/term"
 )
 
-const rootHelp = `hush reads secrets from AWS's Lambda extension, Secrets Manager, Vault and the
-environment: from whichever is there, as configuration says.`
+const rootHelp = `Read secrets from the AWS Lambda extension, AWS Secrets Manager, Vault or environment
+variables, whichever of these stores is available.`
 
 func main() {
-	undo := keepPrivate()
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
-	context.AfterFunc(ctx, stop) // so that a second signal ends what does not end by itself
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, func() { stop(); undo() })
+	restore := protectMemory()
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, func() { stop(); restore() })
 	stop()
 	os.Exit(code)
 }
 
-// endings are the signals that end what is under way. SIGINT stays ignored if it was
-// when this process began, as shells have it in the background; of an ignored SIGTERM
-// the runtime of Go does not tell.
-func endings() []os.Signal {
+// stopSignals returns the signals that cancel the command. A shell ignores SIGINT for
+// commands in the background, and hush then ignores it too. Go does not report whether
+// SIGTERM was ignored.
+func stopSignals() []os.Signal {
 	if signal.Ignored(os.Interrupt) {
 		return []os.Signal{syscall.SIGTERM}
 	}
 	return []os.Signal{syscall.SIGTERM, os.Interrupt}
 }
 
-// run executes the command line and returns the exit status. asFound undoes what
-// this process has changed about itself.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer, asFound func()) int {
-	root := rootCommand(stdout, stderr, asFound)
-	// A command line that cobra refuses reaches no PersistentPreRun.
-	understood := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+// run executes the command line and returns the exit status. restore undoes the changes
+// that hush has made to its own process.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, restore func()) int {
+	root := rootCommand(stdout, stderr, restore)
+	parsed := false // cobra calls PersistentPreRun only if the command line is valid
+	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
-		return 0
-	case !understood:
-		complain(stderr, err.Error()+"\nRun 'hush --help' for usage.")
+	case !parsed:
+		printError(stderr, err.Error()+"\nRun 'hush --help' for usage.")
 		return exitUsage
-	case !errors.Is(err, errQuiet):
-		complain(stderr, explain(err))
+	case !errors.Is(err, errReported):
+		printError(stderr, explain(err))
 	}
 	return exitCode(err)
 }
 
-func rootCommand(stdout, stderr io.Writer, asFound func()) *cobra.Command {
+func rootCommand(stdout, stderr io.Writer, restore func()) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "hush",
-		Short:         "Secrets from whichever store is there",
+		Short:         "Read secrets from whichever store is available",
 		Long:          rootHelp,
 		Version:       thisBuild().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		getCommand(stdout, stderr), execCommand(asFound), agentCommand(stdout, stderr), doctorCommand(stdout),
+		getCommand(stdout, stderr), execCommand(restore), agentCommand(stdout, stderr), doctorCommand(stdout),
 		demoCommand(stdout), versionCommand(stdout), configurationTopic(), referenceTopic(),
 	)
-	knownTopics(root)
+	rejectUnknownTopics(root)
 	return root
 }
 
-// complain writes text for people, a mistake a line; what belongs to the line above
-// begins with a space or a tab.
-func complain(stderr io.Writer, text string) {
+// printError writes text with a prefix on each line. Lines that begin with white space
+// belong to the line above and are indented.
+func printError(stderr io.Writer, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		switch trimmed := strings.TrimLeft(line, " \t"); trimmed {
 		case "":
@@ -92,8 +90,7 @@ func complain(stderr io.Writer, text string) {
 	}
 }
 
-// terminal reports whether w is a terminal.
-func terminal(w io.Writer) bool {
+func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }

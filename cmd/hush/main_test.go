@@ -205,11 +205,11 @@ func TestGetGivesUpInTime(t *testing.T) {
 	defer hang.Close()
 	got := hush(t, []string{"AWS_TOKEN=t"}, "get", "--timeout", "100ms", "--provider", "extension:?endpoint="+hang.URL, "db")
 	assert.Equal(t, 7, got.code)
-	assert.Equal(t, "hush: \"db\": unavailable: --timeout (100ms) was over before extension answered\n", got.stderr)
+	assert.Equal(t, "hush: \"db\": unavailable: --timeout (100ms) exceeded while waiting for extension\n", got.stderr)
 	// The same if it is asked when it is opened.
 	got = hush(t, []string{"AWS_TOKEN=t", "HUSH_VERIFY=true", "HUSH_PROVIDERS=extension:?endpoint=" + hang.URL}, "get", "--timeout", "100ms", "db")
 	assert.Equal(t, 7, got.code)
-	assert.Equal(t, "hush: unavailable: --timeout (100ms) was over before the stores answered\n", got.stderr)
+	assert.Equal(t, "hush: unavailable: --timeout (100ms) exceeded while waiting for the stores\n", got.stderr)
 }
 
 func TestUsage(t *testing.T) {

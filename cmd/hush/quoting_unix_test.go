@@ -37,11 +37,11 @@ func TestQuotingForARealShell(t *testing.T) {
 // the format.
 func readByShell(t *testing.T, format string, values []string) []string {
 	t.Helper()
-	questions, secrets := make([]question, len(values)), make([]hush.Secret, len(values))
+	requests, secrets := make([]request, len(values)), make([]hush.Secret, len(values))
 	for i, value := range values {
-		questions[i].name, secrets[i].Value = fmt.Sprintf("V%d", i), hush.NewValue([]byte(value))
+		requests[i].name, secrets[i].Value = fmt.Sprintf("V%d", i), hush.NewValue([]byte(value))
 	}
-	lines, err := layout{format: format}.render(questions, secrets)
+	lines, err := formatter{format: format}.render(requests, secrets)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lines"), lines, 0o600))
@@ -61,9 +61,9 @@ func readByShell(t *testing.T, format string, values []string) []string {
 func TestUnquotedIsHarmless(t *testing.T) {
 	for b := range 256 {
 		c := string([]byte{byte(b)})
-		word := quotedIfNeeded("a" + c)
+		word := quoteIfNeeded("a" + c)
 		assert.Equal(t, strings.ContainsAny(c, ";|&()<>[]{}?^\"'`$\\*~!#") || b <= ' ' || b > '~', word != "a"+c, "%q", word)
 	}
-	assert.Equal(t, "'=ls'", quotedIfNeeded("=ls"), "which zsh looks for in PATH")
-	assert.Equal(t, "a=b=", quotedIfNeeded("a=b="))
+	assert.Equal(t, "'=ls'", quoteIfNeeded("=ls"), "which zsh looks for in PATH")
+	assert.Equal(t, "a=b=", quoteIfNeeded("a=b="))
 }

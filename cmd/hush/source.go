@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -12,170 +14,172 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/config"
-	"github.com/hush-secrets/hush/config/all"
+	"github.com/hush-secrets/hush/internal/filetrust"
+	"github.com/hush-secrets/hush/internal/secretfile"
 )
 
-// configFile is found in the working directory where nothing else says which stores
-// there are.
+// configFile is read from the working directory if nothing else names the stores.
 const configFile = "hush.yaml"
 
-// The variables that flags stand for.
+// maxConfigFile is the size limit of configFile in bytes, the same as in package config.
+const maxConfigFile = 1 << 20
+
+// The variables that flags override.
 const (
 	configVariable    = "HUSH_CONFIG"
 	providersVariable = "HUSH_PROVIDERS"
-	levelVariable     = "HUSH_LOG_LEVEL"
 )
 
-// defaultProviders are asked where nothing is configured.
-const defaultProviders = "extension direct env"
+const sourceHelp = `hush uses the first of these that names any stores:
+    --provider URL   repeat it for several stores, in the order of the queries
+    HUSH_PROVIDERS   URLs, separated by spaces
+    --config FILE    or the variable HUSH_CONFIG
+    hush.yaml        in the working directory, if none of the above is set
+Without any of them, the stores are ` + defaultStores + `. Other settings are HUSH_
+variables or keys of the file: see 'hush help configuration'.`
 
-const sourceHelp = `Which stores there are is said, the first of these first, by
-    --provider URL   once for each store, in the order in which they are asked
-    HUSH_PROVIDERS   their URLs, separated by spaces
-    --config FILE    or HUSH_CONFIG
-    hush.yaml        in the working directory, if there is none of the above
-and if nothing says so, they are extension, direct and env. Other settings are
-HUSH_ variables, or in the file: see 'hush help configuration'.`
+// defaultStores are the stores of all commands but the agent, in help texts.
+const defaultStores = "extension, direct and env"
 
-// A source is where a subcommand has its stores from, the same for all of them: the
-// flags over the environment over the file.
+// A source reads the configuration from the flags --config and --provider, from the
+// environment and from a file.
 type source struct {
-	set       *pflag.FlagSet
+	flags     *pflag.FlagSet
 	file      string
 	providers []string
-	found     []byte // the text of configFile if findConfig found it; nil: it is not used
+	found     bool // configFile is used, although nothing names it
 }
 
-func (s *source) flags(flags *pflag.FlagSet) {
-	s.set = flags
-	flags.StringVar(&s.file, "config", "", "the `file` of configuration, in the place of HUSH_CONFIG")
-	flags.StringArrayVar(&s.providers, "provider", nil, "a store to ask, as a `URL`; repeat it for several")
+func (s *source) addFlags(flags *pflag.FlagSet) {
+	s.flags = flags
+	flags.StringVar(&s.file, "config", "", "configuration `file` (overrides HUSH_CONFIG)")
+	flags.StringArrayVar(&s.providers, "provider", nil, "`URL` of a store; repeat it for several")
 }
 
-// config returns the configuration, which has a provider. An error is the user's.
-func (s *source) config() (*config.Config, error) {
-	if err := s.settle(); err != nil {
+// read returns the configuration. Flags override variables, and variables override the
+// file. settings are further variables, such as HUSH_VERIFY=true, that override those
+// of the environment. If the configuration names no stores, it gets defaults.
+//
+// The error is about the flags and about finding configFile. Open reports mistakes in
+// variables and files.
+func (s *source) read(defaults []string, settings ...string) (*config.Config, error) {
+	if s.flags.Changed("config") && s.file == "" {
+		return nil, usageError{errors.New("--config: the path of the file is empty")}
+	}
+	for i, url := range s.providers {
+		if _, err := config.ParseStore(url); err != nil {
+			return nil, usageError{fmt.Errorf("--provider %d: %w", i+1, err)}
+		}
+	}
+	environ := append(os.Environ(), settings...)
+	if s.file != "" {
+		environ = append(environ, configVariable+"="+s.file)
+	}
+	if len(s.providers) > 0 {
+		environ = append(environ, providersVariable+"="+strings.Join(s.providers, " "))
+	}
+	path, text, err := s.findFile()
+	if err != nil {
 		return nil, usageError{err}
 	}
-	cfg, err := s.fromEnv()
-	if err == nil && len(cfg.Providers) == 0 {
-		if err := os.Setenv(providersVariable, defaultProviders); err != nil {
-			return nil, err
-		}
-		cfg, err = s.fromEnv()
+	cfg, err := config.FromEnviron(environ, path, text)
+	if err == nil {
+		s.printNotice(cfg)
 	}
-	if err != nil {
-		return nil, usageError{s.blame(err)}
+	if len(cfg.Providers) == 0 {
+		for _, url := range defaults {
+			cfg.Providers = append(cfg.Providers, config.Store{URL: url})
+		}
 	}
 	return cfg, nil
 }
 
-// fromEnv reads the variables, over the file that was found.
-func (s *source) fromEnv() (*config.Config, error) { return config.FromEnvText(s.foundName(), s.found) }
-
-// foundName returns the name of the file that was found, or "".
-func (s *source) foundName() string {
-	if s.found == nil {
-		return ""
+// findFile returns configFile if nothing else names the stores.
+func (s *source) findFile() (path string, text []byte, err error) {
+	if s.file != "" || len(s.providers) > 0 || os.Getenv(configVariable) != "" || os.Getenv(providersVariable) != "" {
+		return "", nil, nil
 	}
-	return configFile
+	if _, err := os.Lstat(configFile); errors.Is(err, fs.ErrNotExist) {
+		return "", nil, nil
+	}
+	s.found = true
+	text, err = readConfigFile()
+	return configFile, text, err
 }
 
-// open opens the configured stores. The caller closes the Provider.
-func (s *source) open(ctx context.Context) (*config.Provider, error) {
-	return s.openWith(ctx, all.Schemes())
+// readConfigFile reads configFile. It refuses a file that another user can write or
+// replace, because the file decides where credentials are sent. It reads the file once,
+// so that the text that was checked is the text that is used.
+func readConfigFile() ([]byte, error) {
+	text, info, err := secretfile.ReadInfo(configFile, maxConfigFile)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the file %s", configFile, secretfile.Reason(err))
+	}
+	if problem := cmp.Or(locationProblem(info), filetrust.FileProblem(info)); problem != "" {
+		return nil, fmt.Errorf("%s in the working directory %s; use --config %[1]s if you trust it", configFile, problem)
+	}
+	return text, nil
 }
 
-// openWith is open with other schemes.
-func (s *source) openWith(ctx context.Context, schemes []hush.Scheme) (*config.Provider, error) {
-	if _, err := s.config(); err != nil {
-		if _, ok := errors.AsType[flagError](err); ok {
-			return nil, err
-		}
-		// OpenEnvText reports this error, and those of the URLs.
+// locationProblem returns why another user may have chosen the file, or "". It must be
+// called after the file was opened: in a directory with the sticky bit, another user can
+// create a link to a file of ours and then remove it.
+func locationProblem(file fs.FileInfo) string {
+	dir, err := os.Stat(".")
+	if err != nil {
+		return "is in a directory that cannot be checked"
 	}
-	p, err := opened(config.OpenEnvText(ctx, s.foundName(), s.found, schemes...))
-	if err != nil && s.found != nil {
-		return nil, fmt.Errorf("%w\n  hush found %s in the working directory; set HUSH_PROVIDERS or --provider to ignore it", err, configFile)
+	if problem := filetrust.DirProblem(dir); problem != "" {
+		return "is in a directory that " + problem
 	}
-	return p, s.blame(err)
+	entry, err := os.Lstat(configFile)
+	if err != nil || entry.Mode()&fs.ModeSymlink == 0 && !os.SameFile(entry, file) {
+		return "was replaced while hush read it"
+	}
+	return filetrust.FileProblem(entry)
 }
 
-// blame returns err so that it names the flag --provider if the providers come from
-// it. settle passes them to config in a variable, which the user has not set.
-func (s *source) blame(err error) error {
-	if err == nil || len(s.providers) == 0 {
-		return err
-	}
-	return blamedError{err}
-}
-
-type blamedError struct{ error }
-
-func (e blamedError) Error() string {
-	return strings.NewReplacer(providersVariable+": provider ", "--provider ", providersVariable+":", "--provider:").Replace(e.error.Error())
-}
-
-func (e blamedError) Unwrap() error { return e.error }
-
-// opened says whose fault it is that nothing was opened: of a store that was asked
-// because configuration says verify, or else the user's.
-func opened(p *config.Provider, err error) (*config.Provider, error) {
-	if err == nil {
-		return p, nil
-	}
-	if hush.ClassOf(err) != hush.ErrUnavailable || errors.Is(err, hush.ErrUnavailable) {
-		return nil, storeError{error: err}
-	}
-	return nil, usageError{err}
-}
-
-// A flagError is a flag of the source that means nothing.
-type flagError struct{ error }
-
-// settle sets the variables of this process that the flags stand for, so that the
-// rules for variables merge them. It finds configFile if nothing names any stores.
-func (s *source) settle() error {
-	if s.set.Changed("config") && s.file == "" {
-		return flagError{errors.New("--config: the path of the file is empty")}
-	}
-	for i, url := range s.providers {
-		if _, err := config.ParseStore(url); err != nil {
-			return flagError{fmt.Errorf("--provider %d: %w", i+1, err)}
-		}
-	}
-	if s.found == nil && s.file == "" && len(s.providers) == 0 && os.Getenv(configVariable) == "" && os.Getenv(providersVariable) == "" {
-		found, err := findConfig()
-		if err != nil {
-			return flagError{err}
-		}
-		s.found = found
-		s.notice()
-	}
-	for name, value := range map[string]string{configVariable: s.file, providersVariable: strings.Join(s.providers, " ")} {
-		if value == "" {
-			continue
-		}
-		if err := os.Setenv(name, value); err != nil {
-			return flagError{err}
-		}
-	}
-	return nil
-}
-
-// notice reports the stores that a file sends our credentials to, if hush found the
-// file by itself.
-func (s *source) notice() {
-	cfg, err := s.fromEnv()
-	if s.found == nil || err != nil {
-		return // opening reports the error
+// printNotice reports the stores that a found file sends credentials to.
+func (s *source) printNotice(cfg *config.Config) {
+	if !s.found {
+		return
 	}
 	var schemes []string
-	for _, link := range cfg.Providers {
-		scheme, _, _ := strings.Cut(link.URL, ":")
+	for _, store := range cfg.Providers {
+		scheme, _, _ := strings.Cut(store.URL, ":")
 		schemes = append(schemes, scheme)
 	}
 	if slices.ContainsFunc(schemes, func(scheme string) bool { return scheme != "env" }) {
-		_, _ = fmt.Fprintf(os.Stderr, "hush: using %s of this directory: %s\n", configFile, strings.Join(schemes, ", "))
+		_, _ = fmt.Fprintf(os.Stderr, "hush: using %s in the working directory: %s\n", configFile, strings.Join(schemes, ", "))
 	}
 }
+
+// open opens the stores of cfg. The caller closes the Provider. An error is the user's
+// mistake, unless a store failed that the configuration wants to be verified.
+func (s *source) open(ctx context.Context, cfg *config.Config, schemes []hush.Scheme) (*config.Provider, error) {
+	p, err := config.Open(ctx, cfg, schemes...)
+	if err == nil {
+		return p, nil
+	}
+	if _, ofStore := errors.AsType[hush.Class](err); ofStore {
+		err = storeError{error: err}
+	} else {
+		err = usageError{err}
+	}
+	if len(s.providers) > 0 {
+		return nil, providerFlagError{err}
+	}
+	if s.found {
+		return nil, fmt.Errorf("%w\n  hush found %s in the working directory; set HUSH_PROVIDERS or --provider to ignore it", err, configFile)
+	}
+	return nil, err
+}
+
+// A providerFlagError names --provider instead of the variable that passes it to config.
+type providerFlagError struct{ error }
+
+func (e providerFlagError) Error() string {
+	return strings.NewReplacer(providersVariable+": provider ", "--provider ", providersVariable+":", "--provider:").Replace(e.error.Error())
+}
+
+func (e providerFlagError) Unwrap() error { return e.error }

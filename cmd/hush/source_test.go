@@ -96,7 +96,7 @@ func TestSourceSaysWhatItFound(t *testing.T) {
 		return finish(t, cmd)
 	}
 	const stores = "providers: [vault, direct, env]\n"
-	const notice = "hush: using hush.yaml of this directory: vault, direct, env\n"
+	const notice = "hush: using hush.yaml in the working directory: vault, direct, env\n"
 	assert.Equal(t, result{stdout: "value", stderr: notice}, run(stores, nil, "get", "db"))
 	assert.Contains(t, run(stores, nil, "doctor").stderr, notice)
 	assert.Equal(t, result{stdout: "value"}, run(stores, nil, "get", "--config", "hush.yaml", "db"), "it is named")

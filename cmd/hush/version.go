@@ -11,12 +11,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// A build is what this command was built from.
+// A build describes this binary.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
-	Time     string `json:"time,omitempty"`     // of the revision
-	Modified bool   `json:"modified,omitempty"` // what was built is not quite the revision
+	Time     string `json:"time,omitempty"`     // of the commit
+	Modified bool   `json:"modified,omitempty"` // the working tree had changes
 	Go       string `json:"go"`
 	Platform string `json:"platform"`
 }
@@ -58,8 +58,8 @@ func versionCommand(stdout io.Writer) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Say which hush this is",
-		Long:  "Prints the version of the module, the revision that it was built from if that is\nknown, the release of Go and the platform.",
+		Short: "Print the version of hush",
+		Long:  "Print the version of the module, the commit if it is known, the version of Go, and\nthe platform.",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if !asJSON {
@@ -71,6 +71,6 @@ func versionCommand(stdout io.Writer) *cobra.Command {
 			return encoder.Encode(thisBuild())
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print data")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

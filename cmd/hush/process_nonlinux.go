@@ -2,4 +2,4 @@
 
 package main
 
-func hide() {}
+func denyMemoryAccess() {}
