@@ -12,7 +12,7 @@ import (
 	"github.com/hush-secrets/hush/adapters/hushkoanf"
 )
 
-// A file, and over it the secrets.
+// Secrets override the values of a file.
 func Example() {
 	secrets := hush.Static(map[string]string{
 		"prod/orders/db": `{"username":"orders","password":"hunter2"}`,
@@ -36,7 +36,7 @@ func Example() {
 	// Output: db.internal hunter2 sk_test_1
 }
 
-// All that is missing is told at once.
+// The error reports all missing secrets.
 func Example_missing() {
 	secrets := hush.Static(map[string]string{"prod/orders/db": `{"username":"orders"}`})
 	err := koanf.New(".").Load(hushkoanf.Provider(context.Background(), secrets, map[string]string{

@@ -1,13 +1,12 @@
-// Package hushkoanf loads secrets into koanf from any hush.Provider.
+// Package hushkoanf loads secrets from a hush.Provider into koanf.
 //
-// The tree holds the text of the secrets, because that is what koanf's getters and
-// its Unmarshal are for. Nothing hides it any more: Print, Sprint, All, Raw and
-// Marshal show it, and so does whoever logs a struct that it was unmarshalled into.
-// What should hide itself is read by [hush.Load], which fills a [hush.Value].
+// The secrets in koanf are plain text. Print, Sprint, All, Raw and Marshal show them,
+// and so does a log line of a struct that koanf has filled. To protect a secret from
+// such output, read it with [hush.Load], which fills a [hush.Value].
 //
-// The tree is a copy. After a rotation it has the old secret until the program loads
-// again, from cachettl.Options.OnRotate for one; what logs in with a secret does so
-// by [hush.Use] and not from a tree.
+// koanf has a copy. After a rotation, it returns the old secret until the program loads
+// again, for example in cachettl.Options.OnRotate. To log in with a secret, use
+// [hush.Use] instead, which retries after a rotation.
 package hushkoanf
 
 import (
@@ -23,9 +22,9 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-const name = "hushkoanf"
+const source = "hushkoanf"
 
-// Secrets is a koanf.Provider of chosen secrets.
+// Secrets is a koanf.Provider of the secrets that Provider was called with.
 type Secrets struct {
 	ctx     context.Context
 	secrets hush.Provider
@@ -35,26 +34,26 @@ type Secrets struct {
 
 var _ koanf.Provider = (*Secrets)(nil)
 
-// Provider returns what koanf's Load reads, with a nil Parser: refs has a reference,
-// as [hush.ParseRef] reads it, for each key that is to have a secret. delim is that
-// of the koanf, and splits the keys; with an empty one they are not split. ctx bounds
-// each Read.
+// Provider returns a koanf.Provider for Koanf.Load with a nil Parser. refs maps the keys
+// in koanf to references, in the form of [hush.ParseRef]. delim is the delimiter of the
+// Koanf and splits the keys. Empty means that the keys are not split. ctx limits each
+// Read.
 func Provider(ctx context.Context, secrets hush.Provider, refs map[string]string, delim string) *Secrets {
 	return &Secrets{ctx: ctx, secrets: secrets, refs: maps.Clone(refs), delim: delim}
 }
 
-// Read asks for all the secrets together, by [hush.GetAll], so that fields of one
-// secret are of one version. It returns a tree of them, each as a string with the
-// secret's bytes, or every failure in one error as [hush.Errors] joins them, each
-// with its key. Of two keys of which one is within the other it says ErrUnsupported.
+// Read reads all secrets with one call of [hush.GetAll], so that the fields of one secret
+// have the same version. It returns a tree with the bytes of each secret as a string. If
+// a secret fails, Read returns all failures as [hush.Errors] does, each with its key. A
+// key within another key, such as db.user within db, is ErrUnsupported.
 func (s *Secrets) Read() (map[string]any, error) {
 	keys := slices.Sorted(maps.Keys(s.refs))
-	results := s.ask(keys)
+	results := s.get(keys)
 	tree := map[string]any{}
 	for i, key := range keys {
 		r := &results[i]
 		if r.Err == nil && !put(tree, s.path(key), r.Secret.Value.Reveal()) {
-			r.Err = hush.NewError(name, hush.Ref{}, hush.ErrUnsupported, errors.New("it is within another key"))
+			r.Err = hush.NewError(source, hush.Ref{}, hush.ErrUnsupported, errors.New("the key is within another key; load only one of them"))
 		}
 		if r.Err != nil {
 			r.Err = fmt.Errorf("key %q: %w", key, r.Err)
@@ -66,15 +65,15 @@ func (s *Secrets) Read() (map[string]any, error) {
 	return tree, nil
 }
 
-// ask returns a result for each of keys. A reference that does not parse is the zero
-// Ref to GetAll, which asks no store about it.
-func (s *Secrets) ask(keys []string) []hush.Result {
-	refs, faults := make([]hush.Ref, len(keys)), make([]error, len(keys))
+// get returns a result for each of keys. An invalid reference becomes the zero Ref, for
+// which GetAll calls no store.
+func (s *Secrets) get(keys []string) []hush.Result {
+	refs, invalid := make([]hush.Ref, len(keys)), make([]error, len(keys))
 	for i, key := range keys {
-		refs[i], faults[i] = hush.ParseRef(s.refs[key])
+		refs[i], invalid[i] = hush.ParseRef(s.refs[key])
 	}
 	results := hush.GetAll(s.ctx, s.secrets, refs...)
-	for i, err := range faults {
+	for i, err := range invalid {
 		if err != nil {
 			results[i].Err = err
 		}
@@ -89,8 +88,8 @@ func (s *Secrets) path(key string) []string {
 	return strings.Split(key, s.delim)
 }
 
-// put sets the leaf at path, and reports whether there is a place for it. A key comes
-// in order before those that would be within it.
+// put sets the leaf at path. It reports false if the path continues another leaf. Keys
+// come in alphabetical order, so the shorter key is always in the tree first.
 func put(tree map[string]any, path []string, leaf string) bool {
 	last := len(path) - 1
 	for _, part := range path[:last] {
@@ -107,7 +106,7 @@ func put(tree map[string]any, path []string, leaf string) bool {
 	return true
 }
 
-// ReadBytes is ErrUnsupported: there is nothing for a Parser to read.
+// ReadBytes returns ErrUnsupported, because Secrets has no text for a Parser.
 func (s *Secrets) ReadBytes() ([]byte, error) {
-	return nil, hush.NewError(name, hush.Ref{}, hush.ErrUnsupported, errors.New("it is loaded without a Parser"))
+	return nil, hush.NewError(source, hush.Ref{}, hush.ErrUnsupported, errors.New("no text for a Parser; pass nil to Load"))
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// store returns a Map with the secrets of the tests.
+// store returns a store with two secrets.
 func store() *providertest.Map {
 	var m providertest.Map
 	m.Put("prod/db", []byte(`{"user":"app","password":"one"}`))
@@ -29,7 +29,7 @@ func load(t *testing.T, k *koanf.Koanf, p hush.Provider, refs map[string]string)
 	return k.Load(hushkoanf.Provider(t.Context(), p, refs, k.Delim()), nil)
 }
 
-func TestSecretsGoOverAFile(t *testing.T) {
+func TestSecretsOverrideAFile(t *testing.T) {
 	m, k := store(), koanf.New(".")
 	require.NoError(t, k.Load(file.Provider("testdata/orders.yaml"), yaml.Parser()))
 	require.NoError(t, load(t, k, m, map[string]string{
@@ -47,7 +47,7 @@ func TestSecretsGoOverAFile(t *testing.T) {
 	assert.Equal(t, "db.internal one", into.DB.Host+" "+into.DB.Password)
 }
 
-func TestKeysAreSplitByTheDelimiter(t *testing.T) {
+func TestReadSplitsKeysAtTheDelimiter(t *testing.T) {
 	for delim, want := range map[string]map[string]any{
 		"/": {"db.x": map[string]any{"key": "\x00raw\n"}},
 		"":  {"db.x/key": "\x00raw\n"},
@@ -61,11 +61,11 @@ func TestKeysAreSplitByTheDelimiter(t *testing.T) {
 	assert.Empty(t, got)
 }
 
-func TestLoadingAgainFollowsARotation(t *testing.T) {
+func TestLoadAfterARotationReturnsTheNewSecret(t *testing.T) {
 	m, k := store(), koanf.New(".")
 	refs := map[string]string{"password": "prod/db#password"}
 	p := hushkoanf.Provider(t.Context(), m, refs, ".")
-	clear(refs) // is no longer the caller's
+	clear(refs) // Provider has copied it
 	require.NoError(t, k.Load(p, nil))
 	m.Put("prod/db", []byte(`{"password":"two"}`))
 	assert.Equal(t, "one", k.String("password"))
@@ -73,7 +73,7 @@ func TestLoadingAgainFollowsARotation(t *testing.T) {
 	assert.Equal(t, "two", k.String("password"))
 }
 
-func TestEveryFailureIsTold(t *testing.T) {
+func TestReadReportsAllFailures(t *testing.T) {
 	for _, class := range []hush.Class{hush.ErrNotFound, hush.ErrDenied, hush.ErrThrottled, hush.ErrUnavailable} {
 		t.Run(class.Error(), func(t *testing.T) {
 			m, k := store(), koanf.New(".")
@@ -99,7 +99,7 @@ func TestEveryFailureIsTold(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoReferenceReachesNoStore(t *testing.T) {
+func TestReadCallsNoStoreForAnInvalidReference(t *testing.T) {
 	m := store()
 	err := load(t, koanf.New("."), m, map[string]string{"a": "", "b": "prod/db?vresion=1", "c": strings.Repeat("x", 3000)})
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err))
@@ -109,7 +109,7 @@ func TestWhatIsNoReferenceReachesNoStore(t *testing.T) {
 	assert.Empty(t, m.Calls())
 }
 
-func TestAKeyWithinAnother(t *testing.T) {
+func TestReadRefusesAKeyWithinAnother(t *testing.T) {
 	for _, refs := range []map[string]string{
 		{"db": "prod/db", "db.password": "prod/db#password"},
 		{"db": "prod/db", "db-x": "prod/key", "db.a.b": "prod/db#password"},
@@ -123,7 +123,7 @@ func TestAKeyWithinAnother(t *testing.T) {
 	assert.Equal(t, hush.ErrUnsupported, hush.ClassOf(err))
 }
 
-func TestAContextThatIsDone(t *testing.T) {
+func TestReadWithACanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := hushkoanf.Provider(ctx, store(), map[string]string{"a": "prod/key"}, ".").Read()
@@ -131,7 +131,7 @@ func TestAContextThatIsDone(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-func TestAParserHasNothingToRead(t *testing.T) {
+func TestReadBytesIsUnsupported(t *testing.T) {
 	err := koanf.New(".").Load(hushkoanf.Provider(t.Context(), store(), nil, "."), yaml.Parser())
 	assert.Equal(t, hush.ErrUnsupported, hush.ClassOf(err))
 }

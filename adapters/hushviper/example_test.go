@@ -10,7 +10,7 @@ import (
 	"github.com/hush-secrets/hush/adapters/hushviper"
 )
 
-// The file says where the password is, and the struct that it is one.
+// The file has a reference to the password. The type of the field makes it a secret.
 func Example() {
 	secrets := hush.Static(map[string]string{
 		"prod/orders/db": `{"username":"orders","password":"hunter2"}`,
@@ -41,7 +41,7 @@ func Example() {
 	// hunter2 hush://prod/orders/db#password
 }
 
-// All that is missing is told at once.
+// The error reports all missing secrets.
 func Example_missing() {
 	v := viper.New()
 	v.SetConfigFile("testdata/orders.yaml")

@@ -1,19 +1,21 @@
-// Package hushviper resolves the references to secrets that viper's configuration
-// holds:
+// Package hushviper resolves references to secrets in a viper configuration:
 //
 //	db:
 //	  user: orders
 //	  password: hush://prod/orders/db#password
 //
-// A reference is resolved when the configuration is unmarshalled, where the struct
-// says by its type that it wants a secret. So viper itself holds the reference and
-// never the secret, which WriteConfig, AllSettings and Debug would show; the struct
-// holds a [hush.Value], which hides itself; flags and variables override the file as
-// ever; and a variable that somebody sets puts no secret where the program did not
-// mean one to be. Get and its like return the reference.
+// viper resolves a reference when it unmarshals the configuration into a struct, for a
+// field of type [hush.Value] or [hush.Secret]. This has three advantages:
 //
-// It is no remote provider of viper's, because those are kept in global variables,
-// are asked without a context, and lose what failed.
+//   - viper has the reference and not the secret. Get returns the reference, and
+//     WriteConfig, AllSettings and Debug do not show the secret. The struct has a
+//     hush.Value, which does not print it either.
+//   - Flags and variables override the file as usual.
+//   - The program decides which fields are secrets. A reference in another field is not
+//     resolved.
+//
+// The package is not a remote provider of viper. viper keeps remote providers in global
+// variables, calls them without a context and drops their errors.
 package hushviper
 
 import (
@@ -32,24 +34,26 @@ import (
 )
 
 const (
-	name   = "hushviper"
+	source = "hushviper"
 	scheme = "hush://"
 )
 
-// Resolve returns an option for viper's Unmarshal, UnmarshalKey and UnmarshalExact,
-// with which fields of the types [hush.Value] and [hush.Secret] are filled: from the
-// secret that hush://REF names, REF being what [hush.ParseRef] reads, or else from
-// the text itself, so that a laptop needs no store. It works together with the
-// decode hook that was set before it; DecodeHook after it would take its place.
+// Resolve returns an option for Unmarshal, UnmarshalKey and UnmarshalExact of viper. The
+// option fills fields of the types [hush.Value] and [hush.Secret]. The text hush://REF
+// stands for the secret that REF names, in the form of [hush.ParseRef]. Any other text
+// is the secret itself, so that a laptop needs no store.
 //
-// All secrets are asked for together by [hush.GetAll], so that fields of one secret
-// are of one version, and every failure is in the one error that viper returns, by
-// class as in [hush.Errors]. A reference for a field of type string, a string with
-// hush:// in its middle, and anything but a string for a secret, are ErrUnsupported. If
-// anything else is wrong with the configuration no store is asked.
+// Resolve keeps a decode hook that an option before it has set. A viper.DecodeHook after
+// it replaces it.
 //
-// The struct is a copy, and has the old secret after a rotation until it is
-// unmarshalled again.
+// All secrets are read with one call of [hush.GetAll], so that the fields of one secret
+// have the same version. The error of viper has all failures and the class of
+// [hush.Errors]. These are ErrUnsupported: a reference for a field of type string, a
+// string with hush:// after its start, and a secret that is not a string. A mistake in the
+// configuration is reported before any store is called.
+//
+// The struct has a copy. After a rotation, it has the old secret until the program
+// unmarshals again.
 func Resolve(ctx context.Context, secrets hush.Provider) viper.DecoderConfigOption {
 	return func(c *mapstructure.DecoderConfig) {
 		r := &resolver{ctx: ctx, secrets: secrets, config: c, next: c.DecodeHook}
@@ -57,7 +61,7 @@ func Resolve(ctx context.Context, secrets hush.Provider) viper.DecoderConfigOpti
 	}
 }
 
-// before returns a hook that is first and then, if there is one, next.
+// before returns a hook that calls first and then next. next may be nil.
 func before(next mapstructure.DecodeHookFunc, first mapstructure.DecodeHookFuncValue) mapstructure.DecodeHookFunc {
 	if next == nil {
 		return first
@@ -72,32 +76,33 @@ type resolver struct {
 	config  *mapstructure.DecoderConfig
 	next    mapstructure.DecodeHookFunc
 
-	found map[string]hush.Secret // by the text in the configuration; nil before it was asked
+	found map[string]hush.Secret // by the text in the configuration; nil before the first call
 }
 
-// hook is called for each value of the configuration, the whole of it first.
+// hook fills one value. The decoder calls it first for the whole configuration, and then
+// for each part. The first call reads all secrets.
 func (r *resolver) hook(from, to reflect.Value) (any, error) {
 	if r.found == nil {
-		texts, err := r.search(from, to.Type())
+		texts, err := r.references(from, to.Type())
 		if err != nil {
 			return nil, err
 		}
-		if r.found, err = r.ask(texts); err != nil {
+		if r.found, err = r.get(texts); err != nil {
 			return nil, err
 		}
 	}
 	return fill(from, to.Type(), func(text string) (hush.Secret, error) {
 		secret, ok := r.found[text]
 		if !ok {
-			return secret, unsupported("the reference was not there at first: it is a decode hook's")
+			return secret, unsupported("a decode hook returned a new reference; it must return the same value each time")
 		}
 		return secret, nil
 	})
 }
 
-// search returns the references that are needed: it decodes everything into something
-// that is then forgotten.
-func (r *resolver) search(from reflect.Value, to reflect.Type) ([]string, error) {
+// references returns the references that the struct needs. It finds them by decoding
+// into a second struct, which it drops.
+func (r *resolver) references(from reflect.Value, to reflect.Type) ([]string, error) {
 	texts := map[string]bool{}
 	config := *r.config
 	config.Metadata, config.Result = nil, reflect.New(to).Interface()
@@ -112,22 +117,22 @@ func (r *resolver) search(from reflect.Value, to reflect.Type) ([]string, error)
 		return nil, err
 	}
 	if err := decoder.Decode(from.Interface()); err != nil {
-		return nil, errors.Unwrap(err) // the decoding that calls the hook wraps it once more
+		return nil, errors.Unwrap(err) // the outer decoding wraps the error again
 	}
 	return slices.Sorted(maps.Keys(texts)), nil
 }
 
-// ask returns what the references name. One that does not parse is the zero Ref to
-// GetAll, which asks no store about it.
-func (r *resolver) ask(texts []string) (map[string]hush.Secret, error) {
-	refs, faults := make([]hush.Ref, len(texts)), make([]error, len(texts))
+// get returns the secrets of the references. An invalid reference becomes the zero Ref,
+// for which GetAll calls no store.
+func (r *resolver) get(texts []string) (map[string]hush.Secret, error) {
+	refs, invalid := make([]hush.Ref, len(texts)), make([]error, len(texts))
 	for i, text := range texts {
-		refs[i], faults[i] = hush.ParseRef(strings.TrimPrefix(text, scheme))
+		refs[i], invalid[i] = hush.ParseRef(strings.TrimPrefix(text, scheme))
 	}
 	results, found := hush.GetAll(r.ctx, r.secrets, refs...), map[string]hush.Secret{}
 	for i, text := range texts {
-		if faults[i] != nil {
-			results[i].Err = faults[i]
+		if invalid[i] != nil {
+			results[i].Err = invalid[i]
 		}
 		found[text] = results[i].Secret
 	}
@@ -139,7 +144,8 @@ var (
 	secretType = reflect.TypeFor[hush.Secret]()
 )
 
-// fill returns what from is to a field of type to, where get answers a reference.
+// fill returns the value of from for a field of type to. get returns the secret of a
+// reference.
 func fill(from reflect.Value, to reflect.Type, get func(text string) (hush.Secret, error)) (any, error) {
 	text, isRef := "", false
 	if from.Kind() == reflect.String {
@@ -148,17 +154,17 @@ func fill(from reflect.Value, to reflect.Type, get func(text string) (hush.Secre
 	}
 	isText := to == valueType || to == secretType || to.Kind() == reflect.String
 	switch {
-	case isText && embeds(text):
-		return nil, unsupported("the value contains %s; a reference must be the whole value: resolve the parts by themselves and join them in the program", scheme)
+	case isText && hasInnerReference(text):
+		return nil, unsupported("%s inside a value; write the reference as a value of its own, and join the parts in the program", scheme)
 	case to != valueType && to != secretType:
 		if isRef && to.Kind() == reflect.String {
-			return nil, unsupported("a reference is for a hush.Value or a hush.Secret, and not for a %v", to)
+			return nil, unsupported("a reference in a field of type %v; use hush.Value or hush.Secret", to)
 		}
 		return from.Interface(), nil
 	case from.Type() == to:
 		return from.Interface(), nil
 	case from.Kind() != reflect.String:
-		return nil, unsupported("a secret is written as a string, and not as %v", from.Type())
+		return nil, unsupported("a secret of type %v; write it as a string", from.Type())
 	}
 	var secret hush.Secret
 	var err error
@@ -173,11 +179,11 @@ func fill(from reflect.Value, to reflect.Type, get func(text string) (hush.Secre
 	return secret, err
 }
 
-// embeds reports whether text has a reference anywhere but as a whole.
-func embeds(text string) bool {
+// hasInnerReference reports whether text has a reference after its start, or in capitals.
+func hasInnerReference(text string) bool {
 	return strings.Contains(strings.ToLower(strings.TrimPrefix(text, scheme)), scheme)
 }
 
 func unsupported(format string, args ...any) error {
-	return hush.NewError(name, hush.Ref{}, hush.ErrUnsupported, fmt.Errorf(format, args...))
+	return hush.NewError(source, hush.Ref{}, hush.ErrUnsupported, fmt.Errorf(format, args...))
 }

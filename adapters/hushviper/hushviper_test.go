@@ -18,7 +18,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// settings is a program's configuration.
+// settings is the configuration of a program.
 type settings struct {
 	DB struct {
 		Host, User string
@@ -29,7 +29,7 @@ type settings struct {
 	Timeout time.Duration
 }
 
-// store returns a Map with the secrets of the tests.
+// store returns a store with two secrets.
 func store() *providertest.Map {
 	var m providertest.Map
 	m.Put("prod/orders/db", []byte(`{"username":"orders","password":"canary"}`))
@@ -46,7 +46,7 @@ func file(t *testing.T, options ...viper.Option) *viper.Viper {
 	return v
 }
 
-func TestAFileWithReferences(t *testing.T) {
+func TestUnmarshalResolvesReferences(t *testing.T) {
 	for name, unmarshal := range map[string]func(*viper.Viper) func(any, ...viper.DecoderConfigOption) error{
 		"Unmarshal":      func(v *viper.Viper) func(any, ...viper.DecoderConfigOption) error { return v.Unmarshal },
 		"UnmarshalExact": func(v *viper.Viper) func(any, ...viper.DecoderConfigOption) error { return v.UnmarshalExact },
@@ -69,7 +69,7 @@ func TestAFileWithReferences(t *testing.T) {
 	}
 }
 
-func TestOneSecretIsReadOnce(t *testing.T) {
+func TestUnmarshalReadsEachSecretOnce(t *testing.T) {
 	m, v := store(), viper.New()
 	v.Set("list", []string{"hush://prod/orders/db#username", "hush://prod/orders/db#password", "plain"})
 	v.Set("map", map[string]string{"a": "hush://prod/orders/db#password", "b": "hush://prod/orders/db"})
@@ -84,7 +84,7 @@ func TestOneSecretIsReadOnce(t *testing.T) {
 	assert.Len(t, m.Calls(), 1)
 }
 
-func TestWhatOverridesTheFile(t *testing.T) {
+func TestVariablesOverrideTheFile(t *testing.T) {
 	t.Setenv("APP_DB_PASSWORD", "from a laptop")
 	m, v := store(), file(t)
 	v.SetEnvPrefix("APP")
@@ -97,13 +97,13 @@ func TestWhatOverridesTheFile(t *testing.T) {
 	assert.Empty(t, m.Calls())
 }
 
-func TestOneKey(t *testing.T) {
+func TestUnmarshalKey(t *testing.T) {
 	var password hush.Value
 	require.NoError(t, file(t).UnmarshalKey("db.password", &password, hushviper.Resolve(t.Context(), store())))
 	assert.Equal(t, "canary", password.Reveal())
 }
 
-func TestUnmarshallingAgainFollowsARotation(t *testing.T) {
+func TestUnmarshalAfterARotationReturnsTheNewSecret(t *testing.T) {
 	m, v := store(), file(t)
 	option := hushviper.Resolve(t.Context(), m)
 	var got settings
@@ -113,7 +113,7 @@ func TestUnmarshallingAgainFollowsARotation(t *testing.T) {
 	assert.Equal(t, "next", got.Stripe.Value.Reveal())
 }
 
-func TestOtherOptionsStay(t *testing.T) {
+func TestResolveKeepsOtherOptions(t *testing.T) {
 	var plain, resolved mapstructure.Metadata
 	metadata := func(m *mapstructure.Metadata) viper.DecoderConfigOption {
 		return func(c *mapstructure.DecoderConfig) { c.Metadata = m }
@@ -125,7 +125,7 @@ func TestOtherOptionsStay(t *testing.T) {
 	assert.ElementsMatch(t, plain.Unused, resolved.Unused)
 }
 
-func TestOtherHooksStay(t *testing.T) {
+func TestResolveKeepsOtherHooks(t *testing.T) {
 	upper := func(from, to reflect.Type, data any) (any, error) {
 		if from.Kind() == reflect.String && to.Kind() == reflect.String {
 			return "hooked", nil
@@ -140,7 +140,7 @@ func TestOtherHooksStay(t *testing.T) {
 		"of the viper":       {v: file(t, viper.WithDecodeHook(upper)), listen: "hooked"},
 		"of an option":       {v: file(t), before: []viper.DecoderConfigOption{viper.DecodeHook(upper)}, listen: "hooked"},
 		"none":               {v: file(t), before: []viper.DecoderConfigOption{viper.DecodeHook(nil)}, listen: ":8080"},
-		"structs are sought": {v: file(t, viper.ExperimentalBindStruct()), listen: ":8080"},
+		"with bound structs": {v: file(t, viper.ExperimentalBindStruct()), listen: ":8080"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got struct {
@@ -153,7 +153,7 @@ func TestOtherHooksStay(t *testing.T) {
 	}
 }
 
-func TestEveryFailureIsTold(t *testing.T) {
+func TestUnmarshalReportsAllFailures(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prepare func(*providertest.Map)
 		class   hush.Class
@@ -180,20 +180,20 @@ func TestEveryFailureIsTold(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeFilledReachesNoStore(t *testing.T) {
+func TestUnmarshalReportsMistakesBeforeItCallsAStore(t *testing.T) {
 	for name, tc := range map[string]struct {
 		key   string
 		value any
 		class hush.Class
 		text  string
 	}{
-		"a reference for a string": {"listen", "hush://prod/stripe", hush.ErrUnsupported, "'Listen' hushviper: unsupported: a reference is for"},
-		"a reference in a string":  {"listen", "postgres://app:hush://prod/stripe@db", hush.ErrUnsupported, "'Listen' hushviper: unsupported: the value contains hush://"},
-		"a reference in a secret":  {"stripe", "canary hush://prod/stripe", hush.ErrUnsupported, "'Stripe' hushviper: unsupported: the value contains hush://"},
-		"a space before it":        {"stripe", " hush://prod/stripe", hush.ErrUnsupported, "the value contains hush://"},
-		"two references":           {"stripe", "hush://prod/stripe,hush://prod/canary", hush.ErrUnsupported, "the value contains hush://"},
-		"capitals":                 {"stripe", "HUSH://prod/stripe", hush.ErrUnsupported, "the value contains hush://"},
-		"a number for a secret":    {"stripe", 12345, hush.ErrUnsupported, "'Stripe' hushviper: unsupported: a secret is written as a string, and not as int"},
+		"a reference for a string": {"listen", "hush://prod/stripe", hush.ErrUnsupported, "'Listen' hushviper: unsupported: a reference in a field of type string"},
+		"a reference in a string":  {"listen", "postgres://app:hush://prod/stripe@db", hush.ErrUnsupported, "'Listen' hushviper: unsupported: hush:// inside a value"},
+		"a reference in a secret":  {"stripe", "canary hush://prod/stripe", hush.ErrUnsupported, "'Stripe' hushviper: unsupported: hush:// inside a value"},
+		"a space before it":        {"stripe", " hush://prod/stripe", hush.ErrUnsupported, "hush:// inside a value"},
+		"two references":           {"stripe", "hush://prod/stripe,hush://prod/canary", hush.ErrUnsupported, "hush:// inside a value"},
+		"capitals":                 {"stripe", "HUSH://prod/stripe", hush.ErrUnsupported, "hush:// inside a value"},
+		"a number for a secret":    {"stripe", 12345, hush.ErrUnsupported, "'Stripe' hushviper: unsupported: a secret of type int; write it as a string"},
 		"a mask for a secret":      {"stripe", hush.NewValue(nil).String(), hush.ErrUnavailable, "the mask of a hush.Value"},
 		"no name":                  {"stripe", "hush://", hush.ErrInvalidRef, "the name is empty"},
 		"no reference":             {"stripe", "hush://a?vresion=1", hush.ErrInvalidRef, `unknown key "vresion"`},
@@ -215,8 +215,8 @@ func TestWhatCannotBeFilledReachesNoStore(t *testing.T) {
 	}
 }
 
-// A string that is nobody's secret stays what it is, wherever it comes from.
-func TestAReferenceForNoSecret(t *testing.T) {
+// A field of type any is not a secret.
+func TestUnmarshalKeepsAReferenceInAnotherField(t *testing.T) {
 	m, v := store(), viper.New()
 	v.Set("rest", "hush://prod/stripe")
 	var got map[string]any
@@ -225,8 +225,8 @@ func TestAReferenceForNoSecret(t *testing.T) {
 	assert.Empty(t, m.Calls())
 }
 
-// A hook that answers otherwise the second time does not make an empty password.
-func TestAReferenceThatCameLate(t *testing.T) {
+// A hook that returns a new reference in the second call does not make an empty password.
+func TestUnmarshalRefusesANewReference(t *testing.T) {
 	var calls int
 	fickle := func(_, to reflect.Value) (any, error) {
 		calls++
@@ -241,10 +241,10 @@ func TestAReferenceThatCameLate(t *testing.T) {
 	var got struct{ Password hush.Value }
 	err := file(t, viper.WithDecodeHook(mapstructure.DecodeHookFuncValue(root))).Unmarshal(&got, hushviper.Resolve(t.Context(), store()))
 	assert.Equal(t, hush.ErrUnsupported, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "not there at first")
+	assert.ErrorContains(t, err, "a decode hook returned a new reference")
 }
 
-func TestAContextThatIsDone(t *testing.T) {
+func TestUnmarshalWithACanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var got settings
