@@ -1,9 +1,10 @@
-// Package bearer is an example to copy: an http.Client whose token is a secret, and
-// which goes on through a rotation of it.
+// Package bearer is an example to copy: an http.Client that sends a secret as its bearer
+// token and keeps working through a rotation of the token.
 //
-// The store is asked for each request, so put a cache in front of it. A token that
-// the server refuses is asked for again, past the cache, and the request made once
-// more. Through a gap between the server's change and the store's, wait by hush.Use.
+// Each request reads the token, so put a cache in front of the store. If the server
+// refuses the token, the client reads a newer one from the store and sends the request
+// once more. If the server changes its token before the store does, use hush.Use, which
+// waits for the store.
 package bearer
 
 import (
@@ -24,9 +25,9 @@ type Transport struct {
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// New returns a Transport that sends what ref names in secrets, as a bearer token, to
-// origin alone, which is a scheme and a host as in https://api.example.com:8443.
-// Anything else, a redirect to another host among it, goes without. A nil next is
+// New returns a Transport that sends the secret that ref names as a bearer token to
+// origin. origin is a scheme and a host, such as https://api.example.com:8443. Requests
+// to other origins, such as redirects, have no token. Nil next means
 // http.DefaultTransport.
 func New(secrets hush.Provider, ref hush.Ref, origin string, next http.RoundTripper) *Transport {
 	if next == nil {
@@ -35,10 +36,10 @@ func New(secrets hush.Provider, ref hush.Ref, origin string, next http.RoundTrip
 	return &Transport{next: next, secrets: secrets, ref: ref, origin: origin}
 }
 
-// RoundTrip makes the request with the token and, if the answer is 401 and the store
-// has another token, with that. Where it has none, cannot be asked, or the request's
-// body can be read only once, the 401 is the answer. The error is the store's if
-// there was no token to begin with.
+// RoundTrip sends the request with the token. After a response with status 401, it sends
+// the request again if the store has another token. It returns the first response if
+// the store has no other token, if the store fails, or if the body of the request can be
+// read only once. Without a token, it returns the error of the store.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.URL.Scheme+"://"+request.URL.Host != t.origin {
 		return t.next.RoundTrip(request)
@@ -46,45 +47,46 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	token, err := t.secrets.Get(request.Context(), t.ref)
 	if err != nil {
 		if request.Body != nil {
-			_ = request.Body.Close() // as every RoundTripper must
+			_ = request.Body.Close() // every RoundTripper must close it
 		}
 		return nil, err
 	}
-	response, err := t.next.RoundTrip(with(token, request, request.Body))
+	response, err := t.next.RoundTrip(withToken(token, request, request.Body))
 	if err != nil || response.StatusCode != http.StatusUnauthorized {
 		return response, err
 	}
-	// Asked also where it cannot be sent: the cache then has it for the next request.
-	other, ok := t.another(request.Context(), token)
+	// This comes first, so that the cache has the new token even if the body cannot be
+	// sent again.
+	other, ok := t.newerToken(request.Context(), token)
 	if !ok {
 		return response, nil
 	}
-	body, ok := bodyAgain(request)
+	body, ok := rewoundBody(request)
 	if !ok {
 		return response, nil
 	}
-	// A body that is read to its end leaves the connection to the next request.
+	// The connection can be reused only if the body was read to its end.
 	_, _ = io.CopyN(io.Discard, response.Body, 4<<10)
 	_ = response.Body.Close()
-	return t.next.RoundTrip(with(other, request, body))
+	return t.next.RoundTrip(withToken(other, request, body))
 }
 
-// another returns what the store has now, if that is another token.
-func (t *Transport) another(ctx context.Context, token hush.Secret) (other hush.Secret, ok bool) {
+// newerToken returns the token of the store if it differs from token.
+func (t *Transport) newerToken(ctx context.Context, token hush.Secret) (other hush.Secret, ok bool) {
 	other, err := t.secrets.Get(ctx, t.ref.NewerThan(token))
 	return other, err == nil && !other.Value.Equal(token.Value)
 }
 
-// with returns a copy of request, which a RoundTripper may not change.
-func with(token hush.Secret, request *http.Request, body io.ReadCloser) *http.Request {
+// withToken returns a copy of request, because a RoundTripper must not change it.
+func withToken(token hush.Secret, request *http.Request, body io.ReadCloser) *http.Request {
 	request = request.Clone(request.Context())
 	request.Header.Set("Authorization", "Bearer "+token.Value.Reveal())
 	request.Body = body
 	return request
 }
 
-// bodyAgain returns the body of request, as it was, if there is a way to have that.
-func bodyAgain(request *http.Request) (body io.ReadCloser, ok bool) {
+// rewoundBody returns the body of request from its start, if the request supports it.
+func rewoundBody(request *http.Request) (body io.ReadCloser, ok bool) {
 	if request.Body == nil || request.Body == http.NoBody {
 		return request.Body, true
 	}

@@ -23,7 +23,7 @@ import (
 
 var ref = hush.Name("api/token")
 
-// An api accepts one token.
+// An api is a server that accepts one token.
 type api struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -57,7 +57,7 @@ func (a *api) rotate(token string) {
 	a.token = token
 }
 
-// store returns a store with the token "one" and a cache over it.
+// store returns a store with the token "one", and a cache in front of it.
 func store(t *testing.T) (*providertest.Map, *cachettl.Cache) {
 	t.Helper()
 	var m providertest.Map
@@ -78,11 +78,11 @@ func send(t *testing.T, client *http.Client, url string, body io.Reader) (*http.
 		assert.Equal(t, "answer", string(text))
 		assert.NoError(t, response.Body.Close())
 	}
-	assert.Empty(t, request.Header, "the caller's request is the caller's")
+	assert.Empty(t, request.Header, "the Transport does not change the request")
 	return response, err
 }
 
-func TestARequestLivesThroughARotation(t *testing.T) {
+func TestRequestsSucceedThroughARotation(t *testing.T) {
 	a := newAPI(t, "one")
 	m, cache := store(t)
 	client := &http.Client{Transport: bearer.New(cache, ref, a.URL, nil)}
@@ -104,16 +104,16 @@ func TestARequestLivesThroughARotation(t *testing.T) {
 	assert.Len(t, m.Calls(), 2)
 }
 
-func TestTheServersWordStands(t *testing.T) {
+func TestRoundTripReturnsThe401(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prepare func(*providertest.Map)
 		sent    []string
 	}{
 		"no other token": {func(*providertest.Map) {}, []string{"Bearer one|"}},
-		"no store": {func(m *providertest.Map) {
+		"an outage": {func(m *providertest.Map) {
 			m.Always(providertest.Step{Err: hush.ErrUnavailable})
 		}, []string{"Bearer one|"}},
-		"another that is wrong": {func(m *providertest.Map) {
+		"another invalid token": {func(m *providertest.Map) {
 			m.Put(ref.Name, []byte("two"))
 		}, []string{"Bearer one|", "Bearer two|"}},
 	} {
@@ -131,10 +131,10 @@ func TestTheServersWordStands(t *testing.T) {
 	}
 }
 
-// onlyOnce hides from net/http what could be read again.
+// onlyOnce hides the methods that net/http uses to read a body again.
 type onlyOnce struct{ io.Reader }
 
-func TestABodyThatCannotBeReadAgain(t *testing.T) {
+func TestRoundTripDoesNotRepeatABodyThatCannotBeRead(t *testing.T) {
 	a := newAPI(t, "two")
 	m, cache := store(t)
 	_, err := cache.Get(t.Context(), ref)
@@ -149,10 +149,10 @@ func TestABodyThatCannotBeReadAgain(t *testing.T) {
 	assert.Equal(t, []string{"Bearer one|body", "Bearer two|body"}, a.seen)
 }
 
-func TestABodyIsSentAgainAsItWas(t *testing.T) {
+func TestRoundTripSendsTheWholeBodyAgain(t *testing.T) {
 	m, cache := store(t)
 	var sent []string
-	next := roundTripper(func(r *http.Request) (*http.Response, error) { // net/http's would mend a body that was read
+	next := roundTripper(func(r *http.Request) (*http.Response, error) { // the transport of net/http would rewind the body itself
 		body, _ := io.ReadAll(r.Body)
 		sent = append(sent, r.Header.Get("Authorization")+"|"+string(body))
 		m.Put(ref.Name, []byte("two"))
@@ -163,7 +163,7 @@ func TestABodyIsSentAgainAsItWas(t *testing.T) {
 	assert.Equal(t, []string{"Bearer one|body", "Bearer two|body"}, sent)
 }
 
-func TestTheTokenIsForOneOrigin(t *testing.T) {
+func TestARedirectHasNoToken(t *testing.T) {
 	elsewhere := newAPI(t, "")
 	origin := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer origin.Close()
@@ -176,7 +176,7 @@ func TestTheTokenIsForOneOrigin(t *testing.T) {
 	assert.Equal(t, []string{"|", "|"}, elsewhere.seen)
 }
 
-func TestWhatTheOriginIs(t *testing.T) {
+func TestOnlyTheOriginGetsTheToken(t *testing.T) {
 	for url, want := range map[string]string{
 		"https://api.example/v1?x=y":             "Bearer one",
 		"https://user@api.example":               "Bearer one",
@@ -200,7 +200,7 @@ func TestWhatTheOriginIs(t *testing.T) {
 	}
 }
 
-// A body tells whether it was closed.
+// A body records whether it was closed.
 type body struct {
 	io.Reader
 	closed atomic.Bool
@@ -211,7 +211,7 @@ func (b *body) Close() error {
 	return nil
 }
 
-func TestWithoutATokenNothingIsSent(t *testing.T) {
+func TestRoundTripSendsNothingWithoutAToken(t *testing.T) {
 	a := newAPI(t, "one")
 	unread := &body{Reader: strings.NewReader("body")}
 	_, err := send(t, &http.Client{Transport: bearer.New(hush.Static(nil), ref, a.URL, nil)}, a.URL, unread)
@@ -227,7 +227,7 @@ func TestWithoutATokenNothingIsSent(t *testing.T) {
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
 }
 
-func TestWhatTheTransportSaysIsPassedOn(t *testing.T) {
+func TestRoundTripReturnsTheErrorOfTheTransport(t *testing.T) {
 	a := newAPI(t, "one")
 	broken := errors.New("broken")
 	next := roundTripper(func(*http.Request) (*http.Response, error) { return nil, broken })
@@ -235,7 +235,7 @@ func TestWhatTheTransportSaysIsPassedOn(t *testing.T) {
 	_, err := send(t, &http.Client{Transport: bearer.New(cache, ref, a.URL, next)}, a.URL, nil)
 	assert.ErrorIs(t, err, broken)
 
-	// A token that no header can hold is an error that does not quote it.
+	// The error about a token that is not valid in a header does not quote it.
 	hostile := hush.Static(map[string]string{ref.Name: "canary\r\nX-Admin: 1"})
 	_, err = send(t, &http.Client{Transport: bearer.New(hostile, ref, a.URL, nil)}, a.URL, nil)
 	require.Error(t, err)

@@ -12,13 +12,13 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// The token is rotated under a client that holds the old one in its cache.
+// The token is rotated while the client has the old token in its cache.
 func Example() {
 	var store providertest.Map
 	store.Put("api/token", []byte("one"))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := r.Header.Get("Authorization")
-		fmt.Println("asked with", token)
+		fmt.Println("request with", token)
 		if current, _ := store.Get(r.Context(), ref); token != "Bearer "+current.Value.Reveal() {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
@@ -47,9 +47,9 @@ func Example() {
 	store.Put("api/token", []byte("two"))
 	get()
 	// Output:
-	// asked with Bearer one
+	// request with Bearer one
 	// 200 OK
-	// asked with Bearer one
-	// asked with Bearer two
+	// request with Bearer one
+	// request with Bearer two
 	// 200 OK
 }

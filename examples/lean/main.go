@@ -1,6 +1,6 @@
-// Command lean is a program that may read its secrets from the Lambda extension and
-// from the environment, and from nowhere else: what it does not pass to config, no
-// configuration can choose, and the SDKs of AWS and Vault are not in its binary.
+// Command lean reads secrets from the Lambda extension or from the environment. It passes
+// only these two schemes to config, so no configuration can choose another store, and
+// its binary has neither the AWS SDK nor the Vault client.
 //
 //	HUSH_PROVIDERS="extension env:?prefix=APP_" go run ./examples/lean db
 package main
@@ -24,7 +24,7 @@ func main() {
 	}
 }
 
-// run says where each of the named secrets would come from.
+// run prints the size and the source of each secret.
 func run(ctx context.Context, out io.Writer, refs []string) error {
 	secrets, err := config.OpenEnv(ctx, extension.Scheme(), env.Scheme())
 	if err != nil {

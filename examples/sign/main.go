@@ -1,10 +1,9 @@
-// Command sign signs its arguments with a secret, and never learns where that is
-// kept. It runs unchanged beside the Lambda extension, on Secrets Manager, on Vault
-// and on a laptop:
+// Command sign signs its arguments with a secret from any store. The same binary reads
+// from the Lambda extension, Secrets Manager, Vault or the environment:
 //
 //	HUSH_PROVIDERS="extension direct"                              in Lambda
 //	HUSH_PROVIDERS="vault://vault.internal/apps?auth=kubernetes&role=orders"
-//	HUSH_PROVIDERS="vault env"                                     at home
+//	HUSH_PROVIDERS="vault env"                                     on a laptop
 package main
 
 import (
@@ -27,7 +26,7 @@ func main() {
 	}
 }
 
-// run prints a line for each message: its signature, and where the key came from.
+// run prints one line for each message, with its signature and the source of the key.
 func run(ctx context.Context, out io.Writer, messages []string) error {
 	secrets, err := config.OpenEnv(ctx, all.Schemes()...)
 	if err != nil {
@@ -35,7 +34,7 @@ func run(ctx context.Context, out io.Writer, messages []string) error {
 	}
 	defer func() { _ = secrets.Close() }()
 	for _, message := range messages {
-		// Asked for each time, so that a rotation is seen; the cache makes it cheap.
+		// Get the key for each message to follow a rotation. The cache makes this cheap.
 		secret, err := hush.Get(ctx, secrets, "orders/signing#key")
 		if err != nil {
 			return err

@@ -52,29 +52,29 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// A world has all the stores, each with the secret, and says how often each was asked.
+// A world has all stores, each with the secret, and counts the calls of each.
 type world struct {
 	aws   *directtest.Server
 	vault *vaulttest.Server
-	asked map[string]func() int
+	calls map[string]func() int
 	vars  []string
 }
 
 func start(t *testing.T) *world {
 	t.Helper()
-	w := &world{asked: map[string]func() int{"env": func() int { return 0 }}}
+	w := &world{calls: map[string]func() int{"env": func() int { return 0 }}}
 	var err error
 	w.aws, err = directtest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(w.aws.Close)
 	w.aws.Put(name, []byte(value))
-	w.asked["direct"] = func() int { return w.aws.Calls(directtest.Call{}) }
+	w.calls["direct"] = func() int { return w.aws.Calls(directtest.Call{}) }
 
 	w.vault, err = vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(w.vault.Close)
 	w.vault.PutJSON("secret", name, value)
-	w.asked["vault"] = func() int { return w.vault.Calls(vaulttest.Call{Path: "secret/data/" + name}) }
+	w.calls["vault"] = func() int { return w.vault.Calls(vaulttest.Call{Path: "secret/data/" + name}) }
 
 	w.vars = []string{
 		"SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "HOME=" + t.TempDir(),
@@ -90,10 +90,10 @@ func start(t *testing.T) *world {
 // serve starts the extension and returns its port.
 func (w *world) serve(t *testing.T) string {
 	t.Helper()
-	var asked atomic.Int64
-	w.asked["extension"] = func() int { return int(asked.Load()) }
+	var calls atomic.Int64
+	w.calls["extension"] = func() int { return int(calls.Load()) }
 	handler := agent.Handler(hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-		asked.Add(1)
+		calls.Add(1)
 		return hush.Static(map[string]string{name: value}).Get(ctx, ref)
 	}), "session-token", nil)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -110,7 +110,7 @@ func (w *world) serve(t *testing.T) string {
 	return port
 }
 
-// run starts the program and returns its lines.
+// run runs the program and returns the lines of its output.
 func (w *world) run(t *testing.T, settings []string, messages ...string) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -128,29 +128,29 @@ func signature(message string) string {
 	return fmt.Sprintf("%x", mac.Sum(nil))
 }
 
-// TestSwap runs one binary on each store and on chains of them, over real sockets. One
-// variable is all that differs.
-func TestSwap(t *testing.T) {
+// TestOneBinaryReadsEveryStore runs one binary with each store and with chains of stores.
+// Only one variable differs.
+func TestOneBinaryReadsEveryStore(t *testing.T) {
 	w := start(t)
 	messages := []string{"one", "two", "three"}
 	for _, providers := range []string{"extension", "direct", "vault", "env", "extension direct", "vault env"} {
 		first, _, _ := strings.Cut(providers, " ")
 		for ttl, want := range map[string]int{"": 1, "0": len(messages)} {
 			if first == "env" {
-				want = 0 // which nobody counts
+				want = 0 // the environment is not counted
 			}
-			before := w.asked[first]()
+			before := w.calls[first]()
 			lines := w.run(t, []string{"HUSH_PROVIDERS=" + providers, "HUSH_CACHE_TTL=" + ttl}, messages...)
 			require.Len(t, lines, len(messages), "%q", lines)
 			for i, message := range messages {
 				assert.Equal(t, signature(message)+" "+first, lines[i], "%s, ttl %q", providers, ttl)
 			}
-			assert.Equal(t, want, w.asked[first]()-before, "calls of %s, ttl %q", providers, ttl)
+			assert.Equal(t, want, w.calls[first]()-before, "calls of %s, ttl %q", providers, ttl)
 		}
 	}
 }
 
-// TestFallback: what answers is the next store when one is away.
+// TestFallback reads from the next store during an outage of the first.
 func TestFallback(t *testing.T) {
 	w := start(t)
 	w.vault.Close()
@@ -161,7 +161,7 @@ func TestFallback(t *testing.T) {
 	assert.Equal(t, []string{signature("one") + " direct"}, w.run(t, outside, "one"))
 }
 
-// TestNames: what a store calls the secret is configuration, too.
+// TestNames configures the name of the secret in each store.
 func TestNames(t *testing.T) {
 	w := start(t)
 	w.vars = append(w.vars, "OTHER="+value)
@@ -175,7 +175,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestMistakes: what is wrong is told at once, on one line each, without a value.
+// TestMistakes expects one line for each mistake, without a value.
 func TestMistakes(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), binary, "one")
 	cmd.Env = []string{"HUSH_PROVIDERS=drect vault://user:hunter2@host env:?prefx=A", "HUSH_CACHE_TTL=300"}

@@ -11,8 +11,8 @@ import (
 	"github.com/hush-secrets/hush/examples/sqlconnector"
 )
 
-// With a real driver Open is five lines. For github.com/jackc/pgx/v5, where base
-// is a *pgx.ConnConfig that the program parsed once:
+// With a real driver, Open has five lines. For github.com/jackc/pgx/v5, parse a
+// *pgx.ConnConfig once, here called base:
 //
 //	func open(ctx context.Context, login sqlconnector.Login) (driver.Conn, error) {
 //		config := base.Copy()
@@ -21,7 +21,7 @@ import (
 //		return stdlib.GetConnector(*config).Connect(ctx)
 //	}
 //
-// and d is stdlib.GetDefaultDriver().
+// Pass stdlib.GetDefaultDriver() as d.
 func Example() {
 	store := hush.Static(map[string]string{
 		"prod/orders/db": `{"username":"app","password":"hunter2","host":"127.0.0.1","port":5432,"dbname":"orders"}`,

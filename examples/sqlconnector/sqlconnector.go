@@ -1,14 +1,13 @@
-// Package sqlconnector is an example to copy: database/sql logs in with the secret
-// that is current, and goes on through a rotation of it.
+// Package sqlconnector is an example to copy: a connector for database/sql that keeps
+// working through a rotation of the password.
 //
-// A password is read for each new connection and not for the life of the pool. A
-// login that the database refuses waits for the next version of the secret, as
-// [hush.Use] does, and the query that needed the connection knows nothing of it.
-// Connections that are open already are left alone: the database asks for the
-// password once, when a connection is made.
+// The connector reads the password for each new connection. If the database refuses the
+// login, the connector waits for the next version of the secret, as [hush.Use] does, and
+// the query continues with it. Open connections stay open, because a database checks the
+// password only at login.
 //
-// Put a cache in front of the store, or every new connection reads from it. The
-// package imports no driver; its Example has what one needs.
+// Put a cache in front of the store. Without a cache, each new connection reads from the
+// store. The package imports no driver. The example shows the code for one.
 package sqlconnector
 
 import (
@@ -21,8 +20,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A Login is what the secret of a database holds, by the names that RDS and its
-// rotation functions give it.
+// A Login is the secret of a database, in the format of RDS and its rotation functions.
 type Login struct {
 	Username string      `json:"username"`
 	Password hush.Value  `json:"password"`
@@ -30,47 +28,44 @@ type Login struct {
 	Port     json.Number `json:"port"` // a JSON number or a string with one
 	Database string      `json:"dbname"`
 
-	// Version is the store's name for the version that the rest is from. As the
-	// application_name of a connection it shows in the database who still uses
-	// what.
+	// Version is the version of the secret. Set it as the application_name of the
+	// connection to see in the database which version each client uses.
 	Version string `json:"-"`
 }
 
-// An Open makes one connection. It reveals the password to its driver and to
-// nobody else.
+// Open opens one connection. It reveals the password only to the driver.
 type Open func(context.Context, Login) (driver.Conn, error)
 
-// A Connector makes connections for sql.OpenDB.
+// A Connector opens connections for sql.OpenDB.
 type Connector struct {
-	secrets  hush.Provider
-	ref      hush.Ref
-	driver   driver.Driver
-	open     Open
-	rotation hush.RetryPolicy
+	secrets hush.Provider
+	ref     hush.Ref
+	driver  driver.Driver
+	open    Open
+	retry   hush.RetryPolicy
 }
 
 var _ driver.Connector = (*Connector)(nil)
 
-// New returns a Connector that reads ref from secrets for each connection. d is
-// what [database/sql.DB.Driver] returns, and is not used otherwise.
+// New returns a Connector that reads ref from secrets for each connection. d is the
+// result of [database/sql.DB.Driver] and has no other use.
 //
-// That the database refused a login, so that another secret may help, is seen by
-// the SQLSTATEs 28P01 and 28000, which the errors of PostgreSQL's drivers have; for
-// another database r.Rejected says it. The zero RetryPolicy serves for the rest.
-func New(secrets hush.Provider, ref hush.Ref, d driver.Driver, open Open, r hush.RetryPolicy) *Connector {
-	return &Connector{secrets: secrets, ref: ref, driver: d, open: open, rotation: r}
+// A refused login has SQLSTATE 28P01 or 28000, as the drivers of PostgreSQL report it. For
+// another database, set retry.Rejected. The zero RetryPolicy has the defaults.
+func New(secrets hush.Provider, ref hush.Ref, d driver.Driver, open Open, retry hush.RetryPolicy) *Connector {
+	return &Connector{secrets: secrets, ref: ref, driver: d, open: open, retry: retry}
 }
 
-// Driver returns the driver that New was given.
+// Driver returns the driver that was passed to New.
 func (c *Connector) Driver() driver.Driver { return c.driver }
 
-// Connect makes a connection with the current secret, or with one that comes after
-// it if the database refuses that. Its error is that of the store where there was
-// no secret, and Open's where there was no connection: as it is, or below
-// hush.ErrRejected if no other secret came in time.
+// Connect opens a connection with the current secret. If the database refuses the login,
+// Connect waits for another secret and retries. It returns the error of the store, or
+// the error of Open. If no other secret came in time, the error of Open is wrapped in
+// hush.ErrRejected.
 func (c *Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	var conn driver.Conn
-	err := c.rotation.Use(ctx, c.secrets, c.ref, func(s hush.Secret) error {
+	err := c.retry.Use(ctx, c.secrets, c.ref, func(s hush.Secret) error {
 		login, err := parse(s)
 		if err != nil {
 			return fmt.Errorf("sqlconnector: %q: %w", c.ref, err)
@@ -90,7 +85,7 @@ func parse(s hush.Secret) (Login, error) {
 		return Login{}, err
 	}
 	if login.Username == "" || login.Password.Len() == 0 {
-		return Login{}, errors.New("no username or no password in it")
+		return Login{}, errors.New("no username or no password; the secret must have both")
 	}
 	return login, nil
 }

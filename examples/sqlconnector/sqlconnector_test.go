@@ -22,7 +22,7 @@ import (
 
 var ref = hush.Name("prod/orders/db")
 
-// secret is what RDS has in Secrets Manager.
+// secret returns a secret in the format of RDS.
 func secret(password string) []byte {
 	return fmt.Appendf(nil, `{"engine":"postgres","username":"app","password":%q,"host":"db.internal","port":5432,"dbname":"orders"}`, password)
 }
@@ -51,7 +51,7 @@ func (d *database) open(_ context.Context, login sqlconnector.Login) (driver.Con
 	return connection{}, nil
 }
 
-// Open is not used: the connector has an open of its own.
+// Open is not used, because the Connector calls open.
 func (*database) Open(string) (driver.Conn, error) { return nil, errors.ErrUnsupported }
 
 type connection struct{}
@@ -60,7 +60,7 @@ func (connection) Prepare(string) (driver.Stmt, error) { return nil, errors.ErrU
 func (connection) Begin() (driver.Tx, error)           { return nil, errors.ErrUnsupported }
 func (connection) Close() error                        { return nil }
 
-// A refusal is what a PostgreSQL driver's error looks like.
+// A refusal is an error of a PostgreSQL driver.
 type refusal string
 
 func (refusal) Error() string      { return "password authentication failed" }
@@ -99,12 +99,12 @@ func TestALoginIsWhatTheSecretHolds(t *testing.T) {
 
 func TestARefusedLoginWaitsForTheNextSecret(t *testing.T) {
 	for name, tc := range map[string]struct {
-		refusal  error
-		rotation hush.RetryPolicy
+		refusal error
+		retry   hush.RetryPolicy
 	}{
 		"invalid password":      {refusal: refusal("28P01")},
 		"invalid authorization": {refusal: fmt.Errorf("connect: %w", refusal("28000"))},
-		"a function of one's own": {refusal: errors.New("Error 1045"), rotation: hush.RetryPolicy{
+		"a Rejected function": {refusal: errors.New("Error 1045"), retry: hush.RetryPolicy{
 			Rejected: func(err error) bool { return err.Error() == "Error 1045" },
 		}},
 	} {
@@ -113,12 +113,12 @@ func TestARefusedLoginWaitsForTheNextSecret(t *testing.T) {
 				var m providertest.Map
 				m.Put(ref.Name, secret("old"))
 				d := &database{password: "old", refusal: tc.refusal}
-				db := pool(t, &m, d, tc.rotation)
+				db := pool(t, &m, d, tc.retry)
 				require.NoError(t, db.PingContext(t.Context()))
 
 				d.set("new")
 				time.AfterFunc(2*time.Second, func() { m.Put(ref.Name, secret("new")) })
-				require.NoError(t, db.PingContext(t.Context()), "the query waits, and succeeds")
+				require.NoError(t, db.PingContext(t.Context()), "the query waits and succeeds")
 				assert.Len(t, d.logins, 3, "the old secret was refused once")
 				assert.Equal(t, "v2", d.logins[2].Version)
 			})
@@ -126,7 +126,7 @@ func TestARefusedLoginWaitsForTheNextSecret(t *testing.T) {
 	}
 }
 
-func TestARefusalThatNothingEnds(t *testing.T) {
+func TestConnectFailsIfNoOtherSecretComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put(ref.Name, secret("old"))
@@ -135,14 +135,14 @@ func TestARefusalThatNothingEnds(t *testing.T) {
 		err := pool(t, &m, d, hush.RetryPolicy{MaxWait: time.Second}).PingContext(t.Context())
 		assert.Equal(t, hush.ErrRejected, hush.ClassOf(err))
 		var found refusal
-		assert.ErrorAs(t, err, &found, "the database's own word is not lost")
+		assert.ErrorAs(t, err, &found, "the error of the database is wrapped")
 		assert.Equal(t, time.Second, time.Since(begun))
 		assert.Len(t, d.logins, 1)
 		assert.NotContains(t, err.Error(), "old")
 	})
 }
 
-func TestWhatIsNoRefusalIsNotWaitedFor(t *testing.T) {
+func TestConnectDoesNotRetryOtherErrors(t *testing.T) {
 	refused := errors.New("connection refused")
 	for name, tc := range map[string]struct {
 		secret string

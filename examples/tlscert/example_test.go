@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A server's certificate is rotated while it serves, first to something broken.
+// The certificate of a running server is rotated, first to an invalid version.
 func Example() {
 	trusted := authority{x509.NewCertPool()}
 	var store providertest.Map
@@ -33,7 +33,7 @@ func Example() {
 	defer server.Close()
 
 	client := http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: trusted.CertPool}, DisableKeepAlives: true, // a handshake each
+		TLSClientConfig: &tls.Config{RootCAs: trusted.CertPool}, DisableKeepAlives: true, // one handshake for each request
 	}}
 	show := func() {
 		response, err := client.Get("https://" + listener.Addr().String())

@@ -29,7 +29,7 @@ var (
 	clientRef = hush.Name("prod/tls/client")
 )
 
-// authority is what servers and clients trust: every certificate that it made.
+// authority has the certificates that servers and clients trust.
 type authority struct{ *x509.CertPool }
 
 // issue returns a certificate for 127.0.0.1, by its serial number, and its key.
@@ -47,13 +47,13 @@ func (a authority) issue(serial int64) (cert, key []byte) {
 	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: inside})
 }
 
-// pair returns a secret.
+// pair returns a secret with a certificate and its key.
 func (a authority) pair(serial int64) []byte {
 	cert, key := a.issue(serial)
 	return append(cert, key...)
 }
 
-// faults are the errors that a Pair told.
+// faults collects the errors of a Pair.
 type faults struct {
 	mu   sync.Mutex
 	errs []error
@@ -65,7 +65,8 @@ func (f *faults) add(err error) {
 	f.errs = append(f.errs, err)
 }
 
-// listen starts a server that tells each client its certificate's serial number.
+// listen starts a server that sends each client the serial number of the client's
+// certificate.
 func listen(t *testing.T, config *tls.Config) (address string) {
 	t.Helper()
 	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
@@ -93,8 +94,9 @@ func listen(t *testing.T, config *tls.Config) (address string) {
 	return listener.Addr().String()
 }
 
-// meet makes a connection, and returns the serial numbers that the two sides saw.
-func meet(t *testing.T, address string, config *tls.Config) (servers, clients string, err error) {
+// connect opens a connection and returns the serial numbers that the client and the
+// server received.
+func connect(t *testing.T, address string, config *tls.Config) (servers, clients string, err error) {
 	t.Helper()
 	conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
@@ -106,11 +108,11 @@ func meet(t *testing.T, address string, config *tls.Config) (servers, clients st
 	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].SerialNumber.String(), string(text), err
 }
 
-// world is a server and a client that know each other by what is in a store.
+// world is a server and a client with certificates from one store.
 type world struct {
 	authority
 	store   providertest.Map
-	told    faults
+	faults  faults
 	cache   *cachettl.Cache
 	address string
 	client  *tls.Config
@@ -121,8 +123,8 @@ func start(t *testing.T) *world {
 	w := &world{authority: authority{x509.NewCertPool()}}
 	w.cache = cachettl.New(&w.store, time.Hour, nil)
 	t.Cleanup(func() { assert.NoError(t, w.cache.Close()) })
-	server := tlscert.New(w.cache, serverRef, w.told.add)
-	client := tlscert.New(w.cache, clientRef, w.told.add)
+	server := tlscert.New(w.cache, serverRef, w.faults.add)
+	client := tlscert.New(w.cache, clientRef, w.faults.add)
 	w.address = listen(t, &tls.Config{
 		GetCertificate: server.GetCertificate, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: w.CertPool,
 	})
@@ -130,30 +132,30 @@ func start(t *testing.T) *world {
 	return w
 }
 
-func (w *world) meets(t *testing.T, servers, clients string) {
+func (w *world) assertSerials(t *testing.T, servers, clients string) {
 	t.Helper()
-	s, c, err := meet(t, w.address, w.client)
+	s, c, err := connect(t, w.address, w.client)
 	require.NoError(t, err)
 	assert.Equal(t, servers+" "+clients, s+" "+c)
 }
 
-func TestARotationWithoutARestart(t *testing.T) {
+func TestRotationNeedsNoRestart(t *testing.T) {
 	w := start(t)
 	w.store.Put(serverRef.Name, w.pair(1))
 	w.store.Put(clientRef.Name, w.pair(2))
-	w.meets(t, "1", "2")
+	w.assertSerials(t, "1", "2")
 
 	w.store.Put(serverRef.Name, w.pair(3))
-	w.meets(t, "1", "2") // from the cache
+	w.assertSerials(t, "1", "2") // from the cache
 	w.cache.Forget(serverRef)
-	w.meets(t, "3", "2")
+	w.assertSerials(t, "3", "2")
 	w.store.Put(clientRef.Name, w.pair(4))
 	w.cache.Forget(clientRef)
-	w.meets(t, "3", "4")
-	assert.Empty(t, w.told.errs)
+	w.assertSerials(t, "3", "4")
+	assert.Empty(t, w.faults.errs)
 }
 
-func TestABrokenVersionDoesNotTakeThePlace(t *testing.T) {
+func TestAnInvalidVersionDoesNotReplaceAValidOne(t *testing.T) {
 	for name, broken := range map[string]func(a authority) []byte{
 		"not PEM":       func(authority) []byte { return []byte("canary") },
 		"empty":         func(authority) []byte { return nil },
@@ -168,16 +170,16 @@ func TestABrokenVersionDoesNotTakeThePlace(t *testing.T) {
 			w := start(t)
 			w.store.Put(serverRef.Name, w.pair(1))
 			w.store.Put(clientRef.Name, w.pair(2))
-			w.meets(t, "1", "2")
+			w.assertSerials(t, "1", "2")
 			for _, ref := range []hush.Ref{serverRef, clientRef} {
 				w.store.Put(ref.Name, broken(w.authority))
 				w.cache.Forget(ref)
-				w.meets(t, "1", "2")
-				w.meets(t, "1", "2")
+				w.assertSerials(t, "1", "2")
+				w.assertSerials(t, "1", "2")
 			}
-			require.Len(t, w.told.errs, 2, "each is told once")
+			require.Len(t, w.faults.errs, 2, "each error is reported once")
 			for i, ref := range []hush.Ref{serverRef, clientRef} {
-				err := w.told.errs[i]
+				err := w.faults.errs[i]
 				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 				assert.ErrorContains(t, err, ref.Name)
 				assert.ErrorContains(t, err, `"v2"`)
@@ -187,36 +189,36 @@ func TestABrokenVersionDoesNotTakeThePlace(t *testing.T) {
 			w.store.Put(serverRef.Name, w.pair(5))
 			w.store.Put(clientRef.Name, w.pair(6))
 			w.cache.Forget()
-			w.meets(t, "5", "6")
+			w.assertSerials(t, "5", "6")
 		})
 	}
 }
 
-func TestWithoutAGoodVersionNobodyMeets(t *testing.T) {
+func TestHandshakeFailsWithoutAValidVersion(t *testing.T) {
 	w := start(t)
 	w.store.Put(clientRef.Name, w.pair(2))
-	_, _, err := meet(t, w.address, w.client)
+	_, _, err := connect(t, w.address, w.client)
 	assert.Error(t, err, "the server has none")
 
 	w.store.Put(serverRef.Name, w.pair(1))
 	for _, broken := range []string{"", "broken"} {
-		w.client.GetClientCertificate = tlscert.New(w.cache, clientRef, w.told.add).GetClientCertificate
+		w.client.GetClientCertificate = tlscert.New(w.cache, clientRef, w.faults.add).GetClientCertificate
 		w.store.Put(clientRef.Name, []byte(broken))
 		w.cache.Forget()
 		for range 2 {
-			_, _, err = meet(t, w.address, w.client)
+			_, _, err = connect(t, w.address, w.client)
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%q", broken)
 			assert.ErrorContains(t, err, clientRef.Name)
 		}
 	}
 	w.store.Delete(clientRef.Name)
 	w.cache.Forget()
-	_, _, err = meet(t, w.address, w.client)
+	_, _, err = connect(t, w.address, w.client)
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
-	assert.Len(t, w.told.errs, 2)
+	assert.Len(t, w.faults.errs, 2)
 }
 
-func TestTheParsedIsKept(t *testing.T) {
+func TestGetParsesAValueOnce(t *testing.T) {
 	a := authority{x509.NewCertPool()}
 	var m providertest.Map
 	text := a.pair(1)
@@ -235,11 +237,11 @@ func TestTheParsedIsKept(t *testing.T) {
 	}
 	group.Wait()
 
-	m.Put(serverRef.Name, []byte("broken")) // and nobody to tell
+	m.Put(serverRef.Name, []byte("broken")) // without onError
 	again, err := pair.Get(t.Context())
 	require.NoError(t, err)
 	assert.Same(t, first, again)
 	m.Script(providertest.Step{Err: errors.New("away")})
 	_, err = pair.Get(t.Context())
-	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "for how long it serves is the cache's to say")
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "only a cache serves stale secrets")
 }
