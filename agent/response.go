@@ -20,11 +20,19 @@ import (
 type response struct {
 	status int
 	body   func() []byte
-	length []string // the header Content-Length
+	length []string // the header Content-Length; nil: net/http adds it
 }
 
+// smallBody is the size in bytes up to which net/http adds the Content-Length. net/http
+// promises this up to a few KB, and needs less time for it than for a given header.
+const smallBody = 1 << 10
+
 func newResponse(status int, body []byte) response {
-	return response{status, func() []byte { return body }, []string{strconv.Itoa(len(body))}}
+	r := response{status: status, body: func() []byte { return body }}
+	if len(body) > smallBody {
+		r.length = []string{strconv.Itoa(len(body))}
+	}
+	return r
 }
 
 func plain(status int, text string) response { return newResponse(status, []byte(text)) }
@@ -38,7 +46,10 @@ const writeTimeout = 30 * time.Second
 func (r response) write(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // unsupported by test recorders
 	header := w.Header()
-	header["Content-Type"], header["Content-Length"] = nil, r.length
+	header["Content-Type"] = nil
+	if r.length != nil {
+		header["Content-Length"] = r.length
+	}
 	w.WriteHeader(r.status)
 	_, _ = w.Write(r.body()) // it fails if the client is gone
 }
