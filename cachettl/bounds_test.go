@@ -155,6 +155,7 @@ func TestAProviderThatPanicsOrEndsItsGoroutine(t *testing.T) {
 		_, err := c.Get(t.Context(), db)
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 		assert.ErrorContains(t, err, name)
+		assert.ErrorContains(t, err, `"`+db.Name+`"`)
 		assert.Empty(t, providertest.Leaks(err, "canary"))
 		require.NoError(t, c.Close())
 	}

@@ -21,6 +21,7 @@ package cachettl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -42,6 +43,10 @@ type Cache struct {
 	now   clock.Func
 	turns turns
 
+	// timedOut is why the context of a fetch ends at FetchTimeout. It has a class, so
+	// that a provider can tell it from the end of a caller's context.
+	timedOut *hush.Error
+
 	table table
 
 	counts counts
@@ -53,9 +58,7 @@ type Cache struct {
 	calls    []func() // callbacks to run once mu is free
 	closed   bool
 
-	closing context.Context // done when the cache is closed
-	close   context.CancelCauseFunc
-	active  sync.WaitGroup // fetches in flight
+	active sync.WaitGroup // fetches in flight
 }
 
 var _ hush.Provider = (*Cache)(nil)
@@ -76,7 +79,8 @@ func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 	if c.opts.CountHits {
 		c.counts.hits = xsync.NewCounter()
 	}
-	c.closing, c.close = context.WithCancelCause(context.Background())
+	c.timedOut = hush.NewError(source, hush.Ref{}, hush.ErrUnavailable,
+		fmt.Errorf("no response within the fetch timeout of %v", c.opts.FetchTimeout))
 	return c
 }
 
@@ -193,9 +197,13 @@ var errClosed = errors.New("cache closed")
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	c.closed = true
+	for _, e := range c.table.entries() {
+		if e.fetch != nil {
+			e.fetch.abort(errClosed)
+		}
+	}
 	c.table.clear()
 	c.mu.Unlock()
-	c.close(errClosed)
 	c.active.Wait()
 	return nil
 }

@@ -43,10 +43,11 @@ func (c *Cache) end(f *fetch, secret hush.Secret, err error, now clock.Instant) 
 
 // complete decides what the Gets that wait for f return, and what its entry holds.
 func (c *Cache) complete(f *fetch, secret hush.Secret, err error, now clock.Instant) {
-	result := &record{err: err}
+	var result *record
 	if err == nil {
 		result = c.newRecord(secret, f.begun, f.ttl)
 	} else {
+		result = &record{err: err}
 		c.counts.fail(hush.ClassOf(err))
 	}
 	f.plain, f.exact = result, result

@@ -25,7 +25,8 @@ type fetch struct {
 	limit  clock.Instant // FetchTimeout after begun
 	ctx    context.Context
 	cancel context.CancelFunc
-	unhook []func() bool
+	abort  context.CancelCauseFunc // cancels ctx with a cause
+	unhook func() bool             // from the end of ctx
 
 	waiters int  // Gets that wait
 	calling bool // its turn came, and next is called
@@ -80,21 +81,16 @@ func (c *Cache) launch(f *fetch, now clock.Instant) {
 	c.launched++
 	f.number, f.begun = c.launched, now
 	f.limit = now.Add(c.opts.FetchTimeout)
-	ctx, cancel := context.WithCancelCause(f.ctx)
-	f.ctx, f.cancel = context.WithTimeoutCause(ctx, c.opts.FetchTimeout, c.timeout(f))
-	f.unhook = []func() bool{
-		context.AfterFunc(c.closing, func() { cancel(errClosed) }),
-		context.AfterFunc(f.ctx, func() { c.giveUp(f) }),
-	}
+	f.ctx, f.abort = context.WithCancelCause(f.ctx)
+	f.ctx, f.cancel = context.WithTimeoutCause(f.ctx, c.opts.FetchTimeout, c.timedOut)
+	f.unhook = context.AfterFunc(f.ctx, func() { c.giveUp(f) })
 	c.enterFlight(f)
 	go c.run(f)
 }
 
-// timeout returns the error of a fetch that reached FetchTimeout. It is also the
-// cause of the end of the fetch's context. It has a class, so that a provider can
-// tell it from the end of a caller's context.
-func (c *Cache) timeout(f *fetch) error {
-	return hush.NewError(source, f.entry.ref, hush.ErrUnavailable, fmt.Errorf("no response within the fetch timeout of %v", c.opts.FetchTimeout))
+// timeout returns the error of a fetch for ref that reached FetchTimeout.
+func (c *Cache) timeout(ref hush.Ref) *hush.Error {
+	return hush.NewError(source, ref, hush.ErrUnavailable, c.timedOut.Err)
 }
 
 // age returns the time since the launch of f.
@@ -109,9 +105,13 @@ var errGoexit = errors.New("the provider ended its goroutine")
 
 // run calls next and completes f, also if next panics or ends the goroutine.
 func (c *Cache) run(f *fetch) {
-	err := error(hush.NewError(source, f.entry.ref, hush.ErrUnavailable, errGoexit))
-	var secret hush.Secret
-	defer func() { c.finish(f, secret, err) }()
+	secret, err := hush.Secret{}, errGoexit
+	defer func() {
+		if err == errGoexit { //nolint:errorlint // next may be a Cache that wraps it
+			err = hush.NewError(source, f.entry.ref, hush.ErrUnavailable, errGoexit)
+		}
+		c.finish(f, secret, err)
+	}()
 	secret, err = c.call(f, f.fresh)
 	if err == nil && !f.fresh && c.goesBack(f.entry, secret) {
 		secret, err = c.confirm(f, secret)
@@ -195,9 +195,7 @@ func (c *Cache) giveUp(f *fetch) {
 // is pending.
 func (c *Cache) release(f *fetch) {
 	f.over = true
-	for _, unhook := range f.unhook {
-		unhook()
-	}
+	f.unhook()
 	f.cancel()
 	c.leaveFlight(f)
 	c.launchPending(f)

@@ -110,7 +110,7 @@ func (c *Cache) retire(whole hush.Ref, now clock.Instant) (followsInterrupted bo
 	late, interrupted := now.Reached(f.limit), c.interrupted(f)
 	switch {
 	case late:
-		c.end(f, hush.Secret{}, c.timeout(f), now)
+		c.end(f, hush.Secret{}, c.timeout(e.ref), now)
 	case interrupted && !f.followsInterrupted:
 		c.abandon(f)
 	default:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/hush-secrets/hush"
 )
@@ -35,9 +34,12 @@ func (t turns) take(ctx context.Context) (end func(), err error) {
 		<-t
 		return nil, t.late(ctx)
 	}
-	give := sync.OnceFunc(func() { <-t })
-	stop := context.AfterFunc(ctx, give)
-	return func() { stop(); give() }, nil
+	stop := context.AfterFunc(ctx, func() { <-t })
+	return func() {
+		if stop() {
+			<-t
+		}
+	}, nil
 }
 
 func (t turns) late(ctx context.Context) error {
