@@ -21,8 +21,8 @@ const (
 	namesVariable     = "HUSH_NAMES"
 )
 
-// FromEnv reads the environment of the process; see [FromEnviron]. Use it with [Open]
-// instead of [OpenEnv] to set what only code can set:
+// FromEnv reads the environment of the process; see [FromEnviron]. Use FromEnv and [Open]
+// instead of [OpenEnv] to set fields that no variable can set:
 //
 //	cfg, err := config.FromEnv()
 //	if err != nil {
@@ -39,25 +39,25 @@ func FromEnv() (*Config, error) { return FromEnviron(os.Environ(), "", nil) }
 //	HUSH_NAMES       the names as a mapping: {db: {direct: prod/db, env: ORDERS_DB}}
 //	HUSH_CACHE_TTL   cache.ttl, and so on for each key of a file
 //
-// A variable replaces what the file says of its key: the whole list of providers, all
-// names, one setting. The names of links that are only in the file's list go with
-// that list. An empty variable is not set. Without a variable FromEnviron returns the
-// zero Config.
+// A variable replaces the value of its key in the file. HUSH_PROVIDERS replaces the whole
+// list, and the names for providers that only the file has. HUSH_NAMES replaces all
+// names. An empty variable counts as not set. Without any variable, FromEnviron returns
+// the zero Config.
 //
-// Each entry of environ has the form NAME=value, as in [os.Environ]. The last entry
-// with a name counts, so that a program can append settings of its own.
+// Each entry of environ has the form NAME=value, as in [os.Environ]. If a name has
+// several entries, the last one counts, so that a program can append its own.
 //
-// text is the text of a file that the program has found or embeds. FromEnviron uses it
-// in place of a file if HUSH_CONFIG names none. Errors call the text path. An empty
-// path means that there is no text.
+// text is the content of a file that the program has read or embeds. FromEnviron uses it
+// if HUSH_CONFIG is not set. path is the name of the text in errors. Empty path means
+// no text.
 //
-// An unknown variable whose name is close to one of these, such as HUSH_CACHE_TLL, is
-// an error. FromEnviron ignores other variables that begin with HUSH_, because they may
-// belong to another program; see [IgnoredVariables].
+// An unknown variable that resembles a known one, such as HUSH_CACHE_TLL, is an error.
+// FromEnviron ignores other variables that begin with HUSH_, because they may belong to
+// another program; see [IgnoredVariables].
 //
 // The error reports all mistakes in the file and in the variables. FromEnviron returns
-// a Config with it. [Open] fails with the same mistakes and with those in the URLs of
-// the providers, so a program may leave the report to Open.
+// a Config even then. [Open] fails with the same mistakes and those that only the
+// schemes can find, so a program may leave the report to Open.
 func FromEnviron(environ []string, path string, text []byte) (*Config, error) {
 	return fromEnviron(environ, path, text).checked()
 }

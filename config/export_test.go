@@ -43,3 +43,6 @@ func (c *Config) Plain() *Config {
 	}
 	return &plain
 }
+
+// Variables returns the names of all variables.
+func Variables() []string { return variables() }

@@ -78,7 +78,7 @@ func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
 		"{url: 'env:?link_nam=x', timeout: 3, policy: all}":          {"timeout: has no unit", `"link_nam"`, "the policy must be any or outages"},
 		"{url: 'env:?files=no', timeout: 3, name: ''}":               {"timeout: has no unit", "name: is empty", `"files" is true or false`},
 		"env:?files=no&prefix=a%3Db&prefx=x":                         {`"files" is true`, `"prefix": no variable's name`, `unknown parameter "prefx"`},
-		"extension:?timeout=3&ready_wait=x&dialect=y&endpoint=z":     {`"timeout" is no`, `"ready_wait" is no`, `"dialect" is auto`, "the endpoint"},
+		"extension:?timeout=3&ready_wait=x&dialect=y&endpoint=z":     {`"timeout" is no`, `"ready_wait" is no`, `"dialect" must be auto`, "invalid endpoint"},
 		"direct:?timeout=3&batch=x&instance_metadata=y&region=a.b&external_id=x&endpoint=z": {
 			`"timeout"`, `"batch"`, `"instance_metadata"`, "the region", "an external id", "the endpoint",
 		},

@@ -22,7 +22,7 @@ const maxFile = 1 << 20
 // file that is missing, exceeds 1 MiB, is not UTF-8 or is not a regular file.
 //
 // The error reports all mistakes in the order of the file, as "file:line:column: key:
-// mistake". Load returns a Config with it. [Open] fails with the same mistakes and with
+// mistake". Load returns a Config even then. [Open] fails with the same mistakes and
 // those that only the schemes can find, so a program may leave the report to Open.
 func Load(path string) (*Config, error) { return load(path).checked() }
 

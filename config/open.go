@@ -17,24 +17,24 @@ import (
 )
 
 // Open opens the stores of c. The Provider has the cache in front of a chain of the
-// stores. The chain also has a single store, because its breaker and its log lines
-// belong to the chain. Each store has one of the schemes. Open does not change c. Nil c
-// means the zero Config.
+// stores. A single store has a chain too, because breakers and log lines belong to the
+// chain. The URL of each store must have one of the schemes. Open does not change c.
+// Nil c means the zero Config.
 //
 // A store whose scheme is a front (see hush.Scheme.Front) of the scheme of the next
-// store becomes a front of that store. Several fronts may precede a store. Opening
-// contacts no store, so a store that is down is a failure of Get and not of Open.
+// store becomes a front of that store. Several fronts may precede a store. Open contacts
+// no store, so the outage of a store is a failure of Get and not of Open.
 //
-// With c.Verify, Open calls all stores once, at the same time, for the secret
-// VerifyName, which does not need to exist. A provider with a method VerifyName()
-// string is called for that name instead. ErrNotFound and ErrDenied show that a store
-// works. Open fails if a store is unavailable or does not accept the credential, or if
-// all stores are absent, as outside of AWS. The failure of a front counts only if its
-// store is absent. The error has the class of the first failure. A store without a
-// Timeout has 10 s.
+// With c.Verify, Open requests the secret VerifyName from all stores at the same time. If
+// a provider has a method VerifyName() string, Open requests that name. The secret does
+// not need to exist: ErrNotFound and ErrDenied show that a store works. Open fails if a
+// store is unavailable or does not accept the credential, or if all stores are absent, as
+// outside of AWS. The failure of a front counts only if its store is absent. The error
+// has the class of the first failure. The limit of each request is the Timeout of the
+// store, or 10 s.
 //
-// The error reports all mistakes in c and in the URLs, including those that [Load] or
-// [FromEnv] has found. ctx is for opening. The Provider does not use it later.
+// The error reports all mistakes in c and in the URLs, including those of [Load] or
+// [FromEnv]. The Provider does not use ctx after Open has returned.
 func Open(ctx context.Context, c *Config, schemes ...hush.Scheme) (*Provider, error) {
 	o := &opening{checker: newChecker(c), schemes: schemes}
 	o.open(ctx)

@@ -65,6 +65,12 @@ func (s Store) String() string {
 	return p.Name + " (" + p.URL + ")"
 }
 
+// Validate returns all mistakes in s, except those that only its scheme can find.
+func (s Store) Validate() error {
+	_, err := s.parse()
+	return err
+}
+
 // A parsedStore is a Store with its Name, and with a URL without link_ parameters.
 // Two stores with the same URL are the same store.
 type parsedStore struct {

@@ -55,11 +55,7 @@ func openAll(t *testing.T, urls string) error {
 	t.Helper()
 	cfg := &config.Config{}
 	for url := range strings.FieldsSeq(urls) {
-		link, err := config.ParseStore(url)
-		if err != nil {
-			return err
-		}
-		cfg.Providers = append(cfg.Providers, link)
+		cfg.Providers = append(cfg.Providers, config.Store{URL: url})
 	}
 	p, err := config.Open(t.Context(), cfg, all.Schemes()...)
 	if err != nil {

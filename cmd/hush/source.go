@@ -67,7 +67,7 @@ func (s *source) read(defaults []string, settings ...string) (*config.Config, er
 		return nil, usageError{errors.New("--config: the path of the file is empty")}
 	}
 	for i, url := range s.providers {
-		if _, err := config.ParseStore(url); err != nil {
+		if err := (config.Store{URL: url}).Validate(); err != nil {
 			return nil, usageError{fmt.Errorf("--provider %d: %w", i+1, err)}
 		}
 	}
