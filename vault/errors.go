@@ -18,7 +18,8 @@ import (
 // An APIError is what is kept of an answer of Vault that is no secret: its status.
 // Vault's own messages can quote what they were sent, and are dropped.
 type APIError struct {
-	Status int // the HTTP status
+	Status int    // the HTTP status
+	Mount  string // the mount, if Vault does not let the token see it; else empty
 
 	reason string
 }

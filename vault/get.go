@@ -95,7 +95,7 @@ func (p *Provider) preflight(ctx context.Context) (*mount, error) {
 	body, err := p.session.get(ctx, "sys/internal/ui/mounts/"+p.told.path, nil)
 	switch {
 	case isForbidden(err):
-		return nil, call.Fail(hush.ErrDenied, &APIError{Status: http.StatusForbidden, reason: "the token can read nothing at the mount " + p.told.path +
+		return nil, call.Fail(hush.ErrDenied, &APIError{Status: http.StatusForbidden, Mount: p.told.path, reason: "the token can read nothing at the mount " + p.told.path +
 			", or there is none; if it may only not ask for the mount's version, set Options.KV"})
 	case call.HasStatus(err, http.StatusNotFound): // which is not about the secret
 		return nil, call.Failf(hush.ErrUnavailable, "Vault does not say what is mounted at %q (status 404): set Options.KV", p.told.path)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -150,7 +151,7 @@ func (s *session) force(ctx context.Context, used *login) (*login, error) {
 		s.noteForced(false)
 		return used, nil //nolint:nilerr // the 403 stands, and the token goes on
 	case err == nil && l.token.Equal(used.token):
-		err = call.Failf(hush.ErrUnauthenticated, "the token is expired, revoked or unknown to Vault, and there is no other")
+		err = call.Fail(hush.ErrUnauthenticated, &APIError{Status: http.StatusForbidden, reason: "the token is expired, revoked or unknown to Vault, and there is no other"})
 	}
 	if err != nil {
 		used.dead.Store(true)

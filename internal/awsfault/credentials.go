@@ -15,6 +15,19 @@ import (
 // ErrNoCredentials is for a program in which nobody configured any.
 var ErrNoCredentials = errors.New("no AWS credentials are configured, and no instance metadata service has any")
 
+// A CredentialsError means that a configured source returned no credentials, so that no
+// request was sent to the service.
+type CredentialsError struct {
+	source string
+	cause  error
+}
+
+func (e *CredentialsError) Error() string {
+	return fmt.Sprintf("no AWS credentials to be had from %s: %s", e.source, e.cause)
+}
+
+func (e *CredentialsError) Unwrap() error { return e.cause }
+
 // Credentials returns the class and the cause of source's failure err. It keeps
 // nothing of err's text: a source may be anything, down to a program's output.
 func Credentials(source aws.CredentialsProvider, err error) (hush.Class, error) {
@@ -22,12 +35,11 @@ func Credentials(source aws.CredentialsProvider, err error) (hush.Class, error) 
 	if OnlyMetadata(source) && (answer == nil || answer.Status == http.StatusNotFound) {
 		return hush.ErrAbsent, ErrNoCredentials
 	}
-	text := "no AWS credentials to be had from " + origin(source)
 	switch {
 	case answer == nil && unreached(err):
-		return hush.ErrUnavailable, fmt.Errorf("%s: %w", text, Network(err))
+		return hush.ErrUnavailable, &CredentialsError{origin(source), Network(err)}
 	case answer == nil:
-		return hush.ErrUnauthenticated, fmt.Errorf("%s: %w", text, Network(err))
+		return hush.ErrUnauthenticated, &CredentialsError{origin(source), Network(err)}
 	}
 	// An outage of the source is one of ours; any other answer is about what is
 	// configured.
@@ -38,7 +50,7 @@ func Credentials(source aws.CredentialsProvider, err error) (hush.Class, error) 
 	case answer.Status >= http.StatusInternalServerError:
 		class = hush.ErrUnavailable
 	}
-	return class, fmt.Errorf("%s: it answered %s", text, cmp.Or(answer.String(), "nothing known"))
+	return class, &CredentialsError{origin(source), errors.New("it answered " + cmp.Or(answer.String(), "nothing known"))}
 }
 
 // OnlyMetadata reports whether source is the instance metadata service and no

@@ -2,11 +2,13 @@ package doctor
 
 import (
 	"errors"
-	"regexp"
-	"strings"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/direct"
+	"github.com/hush-secrets/hush/extension"
+	"github.com/hush-secrets/hush/internal/awsfault"
+	"github.com/hush-secrets/hush/internal/netfault"
+	"github.com/hush-secrets/hush/vault"
 )
 
 // Whether a store was reached or accepted the credential.
@@ -17,46 +19,47 @@ const (
 	notApplicable = "none"
 )
 
-var (
-	respondedText = regexp.MustCompile(`\(status \d+\)|is not ready to serve|unknown to Vault`)
-	behindText    = regexp.MustCompile(`: (hush#)?[A-Za-z]+ \(status \d+\)`)
-	noServerText  = regexp.MustCompile(`: (dial |nothing listens on |cannot connect to )`)
-)
-
-// fromSource is part of what is said of credentials that are to be had elsewhere, and
-// were not: the store itself was not asked.
-const fromSource = "no AWS credentials to be had from "
-
 // responded reports whether the failure is a response of the store.
 func (p *probe) responded() bool {
-	_, direct := errors.AsType[*direct.APIError](p.err)
-	return direct || respondedText.MatchString(p.detail())
+	if e, ok := errors.AsType[*extension.APIError](p.err); ok {
+		return e.Reason > extension.ReasonConnectionLost
+	}
+	_, ofDirect := errors.AsType[*direct.APIError](p.err)
+	_, ofVault := errors.AsType[*vault.APIError](p.err)
+	return ofDirect || ofVault
 }
 
-// behindAgent reports whether the agent accepted the token and reports a failure of
-// its own store.
-func (p *probe) behindAgent() bool {
-	return p.store.Scheme == "extension" && behindText.MatchString(p.detail())
+// extensionReason reports whether the failure is one of the extension or the agent, for
+// that reason.
+func (p *probe) extensionReason(reason extension.Reason) bool {
+	e, ok := errors.AsType[*extension.APIError](p.err)
+	return ok && e.Reason == reason
 }
 
-// notReady reports whether the extension has not finished starting.
-func (p *probe) notReady() bool { return strings.Contains(p.detail(), "is not ready to serve") }
+// noCredentials reports whether a source of AWS credentials failed, so that no request
+// was sent to Secrets Manager.
+func (p *probe) noCredentials() bool {
+	_, ok := errors.AsType[*awsfault.CredentialsError](p.err)
+	return ok
+}
 
-// noCredentials reports whether no AWS credentials were found, so that no request was sent
-// to the store.
-func (p *probe) noCredentials() bool { return strings.Contains(p.detail(), fromSource) }
-
-// noMount reports whether Vault has no such mount, or none in which the token can read
-// anything.
+// noMount reports whether Vault has no such mount, or lets the token see nothing in it.
 func (p *probe) noMount() bool {
-	return p.class == hush.ErrDenied && strings.Contains(p.detail(), "can read nothing at the mount")
+	e, ok := errors.AsType[*vault.APIError](p.err)
+	return ok && e.Mount != ""
+}
+
+// notConnected reports whether no server accepted a connection.
+func (p *probe) notConnected() bool {
+	_, ok := errors.AsType[*netfault.DialError](p.err)
+	return ok && !p.noCredentials() || p.extensionReason(extension.ReasonNotConnected)
 }
 
 func (p *probe) reached() string {
 	switch {
 	case p.class == 0, p.store.Scheme == "env", p.responded():
 		return yes
-	case p.class == hush.ErrAbsent, noServerText.MatchString(p.detail()) && !p.noCredentials():
+	case p.class == hush.ErrAbsent, p.notConnected():
 		return no
 	}
 	return unknown
@@ -66,11 +69,11 @@ func (p *probe) authenticated() string {
 	switch {
 	case p.store.Scheme == "env":
 		return notApplicable
-	case p.class == 0, p.behindAgent():
+	case p.class == 0, p.extensionReason(extension.ReasonStoreError):
 		return yes
 	case p.class == hush.ErrUnauthenticated:
 		return no
-	case !p.responded(), p.notReady():
+	case !p.responded(), p.extensionReason(extension.ReasonNotReady):
 		return unknown
 	case healthy(p.class):
 		return yes

@@ -11,11 +11,16 @@ import (
 	"syscall"
 )
 
-// Reason says why no answer came. Only a failed dial is quoted, for nothing has
-// been received then: later errors quote what was.
+// A DialError is a failure to connect: the server received nothing.
+type DialError struct{ text string }
+
+func (e *DialError) Error() string { return e.text }
+
+// Reason returns why there is no response. It quotes only a failure to connect, which is
+// a DialError. Later errors may quote what was received.
 func Reason(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return errors.New(op.Error())
+		return &DialError{op.Error()}
 	}
 	if untrusted, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return fmt.Errorf("the endpoint's certificate is not accepted (%T)", untrusted.Err)
