@@ -83,7 +83,7 @@ var linkRules = []linkRule{
 	{pkg: "vault/vaulttest", links: vaultLinks},
 	{pkg: "providertest", links: testsLinks, testing: true},
 	{pkg: "internal/agentserver", links: slices.Concat([]string{"agent", "cachettl", "chain", "config/...", "direct/...", "env", "extension", "vault/..."}, cacheLinks, awsLinks, vaultLinks, yamlLinks, zapLinks)},
-	{pkg: "internal/doctor", links: slices.Concat([]string{"cachettl", "chain", "config", "direct", "extension", "vault"}, cacheLinks, awsLinks, vaultLinks, yamlLinks, zapLinks)},
+	{pkg: "internal/doctor", links: slices.Concat([]string{"cachettl", "chain", "config", "direct", "extension", "vault/..."}, cacheLinks, awsLinks, vaultLinks, yamlLinks, zapLinks)},
 	{pkg: "cmd/...", links: slices.Concat([]string{"...", "github.com/spf13/...", "golang.org/x/sys/...", "golang.org/x/term"}, cacheLinks, awsLinks, vaultLinks, yamlLinks, zapLinks)},
 	{pkg: "examples/lean", links: slices.Concat([]string{"cachettl", "chain", "config", "env", "extension"}, cacheLinks, zapLinks, yamlLinks)},
 	{pkg: "examples/sign", links: slices.Concat([]string{"cachettl", "chain", "config/...", "direct/...", "env", "extension", "vault/..."}, cacheLinks, zapLinks, yamlLinks, awsLinks, vaultLinks)},
