@@ -107,7 +107,7 @@ var errGoexit = errors.New("the provider ended its goroutine")
 func (c *Cache) run(f *fetch) {
 	secret, err := hush.Secret{}, errGoexit
 	defer func() {
-		if err == errGoexit { //nolint:errorlint // next may be a Cache that wraps it
+		if err == errGoexit { // not errors.Is, because next may be a Cache that returned it
 			err = hush.NewError(source, f.entry.ref, hush.ErrUnavailable, errGoexit)
 		}
 		c.finish(f, secret, err)
