@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,7 +27,7 @@ func SlogCalls(logger *slog.Logger) func(context.Context, Call) {
 // A lineWriter writes log lines.
 type lineWriter interface {
 	enabled(level slog.Level) bool
-	write(level slog.Level, message string, attrs []slog.Attr)
+	write(level slog.Level, message string, fields []zap.Field)
 }
 
 // log writes the lines that describe c: one about the call, and one about the breaker if
@@ -37,39 +38,39 @@ func (c Call) log(w lineWriter) {
 		if c.Unresolved {
 			message = "secret not resolved"
 		}
-		w.write(level, message, c.attrs())
+		w.write(level, message, c.fields())
 	}
 	if c.Breaker != "" && w.enabled(slog.LevelWarn) {
-		w.write(slog.LevelWarn, "breaker "+c.Breaker, c.breakerAttrs())
+		w.write(slog.LevelWarn, "breaker "+c.Breaker, c.breakerFields())
 	}
 }
 
-func (c Call) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 9)
-	attrs = append(attrs,
-		slog.String("provider", printable(c.Provider)),
-		slog.String("secret", printable(c.Ref.String())),
-		slog.String("outcome", c.Outcome()),
-		slog.Duration("latency", c.Latency))
+func (c Call) fields() []zap.Field {
+	fields := make([]zap.Field, 0, 9)
+	fields = append(fields,
+		zap.String("provider", printable(c.Provider)),
+		zap.String("secret", printable(c.Ref.String())),
+		zap.String("outcome", c.Outcome()),
+		zap.Duration("latency", c.Latency))
 	if !c.Unresolved {
-		attrs = append(attrs, slog.String("version", printable(c.Version)))
+		fields = append(fields, zap.String("version", printable(c.Version)))
 	}
-	attrs = append(attrs, slog.Int("attempt", c.Attempt))
+	fields = append(fields, zap.Int("attempt", c.Attempt))
 	if !c.Unresolved {
-		attrs = append(attrs, slog.Bool("front", c.Front), slog.Bool("fallback", c.Fallback))
+		fields = append(fields, zap.Bool("front", c.Front), zap.Bool("fallback", c.Fallback))
 	}
 	if c.Err != nil {
-		attrs = append(attrs, slog.String("error", printable(c.Err.Error())))
+		fields = append(fields, zap.String("error", printable(c.Err.Error())))
 	}
-	return attrs
+	return fields
 }
 
-func (c Call) breakerAttrs() []slog.Attr {
-	attrs := []slog.Attr{slog.String("provider", printable(c.Provider)), slog.Int("failures", c.Failures)}
+func (c Call) breakerFields() []zap.Field {
+	fields := []zap.Field{zap.String("provider", printable(c.Provider)), zap.Int("failures", c.Failures)}
 	if c.Breaker == opened {
-		attrs = append(attrs, slog.Duration("wait", c.Wait))
+		fields = append(fields, zap.Duration("wait", c.Wait))
 	}
-	return attrs
+	return fields
 }
 
 // maxText bounds a text in a log line, in bytes, as a part of a Ref is bounded. A
@@ -118,43 +119,36 @@ type slogWriter struct {
 
 func (w slogWriter) enabled(level slog.Level) bool { return w.logger.Enabled(w.ctx, level) }
 
-func (w slogWriter) write(level slog.Level, message string, attrs []slog.Attr) {
-	for i, a := range attrs {
-		if a.Value.Kind() == slog.KindDuration { // which JSON would show as nanoseconds
-			attrs[i].Value = slog.StringValue(a.Value.Duration().String())
-		}
+func (w slogWriter) write(level slog.Level, message string, fields []zap.Field) {
+	attrs := make([]slog.Attr, len(fields))
+	for i, f := range fields {
+		attrs[i] = slogAttr(f)
 	}
 	w.logger.LogAttrs(w.ctx, level, message, attrs...) //nolint:sloglint // Call.log has the messages
+}
+
+// slogAttr converts a field of one of the types that lines have.
+func slogAttr(f zap.Field) slog.Attr {
+	switch f.Type { //nolint:exhaustive // zap has many more
+	case zapcore.StringType:
+		return slog.String(f.Key, f.String)
+	case zapcore.BoolType:
+		return slog.Bool(f.Key, f.Integer == 1)
+	case zapcore.DurationType: // which JSON would show as nanoseconds
+		return slog.String(f.Key, time.Duration(f.Integer).String())
+	default:
+		return slog.Int64(f.Key, f.Integer)
+	}
 }
 
 type zapWriter struct{ logger *zap.Logger }
 
 func (w zapWriter) enabled(level slog.Level) bool { return w.logger.Core().Enabled(zapLevel(level)) }
 
-func (w zapWriter) write(level slog.Level, message string, attrs []slog.Attr) {
-	entry := w.logger.Check(zapLevel(level), message)
-	if entry == nil {
-		return
+func (w zapWriter) write(level slog.Level, message string, fields []zap.Field) {
+	if entry := w.logger.Check(zapLevel(level), message); entry != nil {
+		entry.Write(fields...)
 	}
-	fields := make([]zap.Field, len(attrs))
-	for i, a := range attrs {
-		fields[i] = zapField(a)
-	}
-	entry.Write(fields...)
-}
-
-func zapField(a slog.Attr) zap.Field {
-	switch a.Value.Kind() {
-	case slog.KindString:
-		return zap.String(a.Key, a.Value.String())
-	case slog.KindInt64:
-		return zap.Int64(a.Key, a.Value.Int64())
-	case slog.KindBool:
-		return zap.Bool(a.Key, a.Value.Bool())
-	case slog.KindDuration:
-		return zap.Duration(a.Key, a.Value.Duration())
-	}
-	return zap.Any(a.Key, a.Value.Any())
 }
 
 // zapLevel converts one of the four named levels: those of slog are four apart.
