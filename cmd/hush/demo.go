@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -23,17 +22,16 @@ The demo contacts no other server and needs no credentials. Its exit status is 0
 every step has the expected result.`
 
 func demoCommand(stdout io.Writer) *cobra.Command {
-	var opts demo.Options
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show the latency of each store and the effect of failures",
 		Long:  demoHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.Color = isTerminal(stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-			return demo.Run(cmd.Context(), stdout, opts)
+			return demo.Run(cmd.Context(), stdout, asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&opts.JSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -1,109 +1,97 @@
-// Package demo shows a secret travel from the extension to Secrets Manager to the
-// environment and to memory, over real sockets on this machine, and checks that
-// each step does what it says.
+// Package demo reads a secret from the Lambda extension, from Secrets Manager, from the
+// environment and from memory, over real sockets of this machine. It prints how long
+// each read takes, and checks each result.
 package demo
 
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 )
 
-// The latencies that the demo's Secrets Manager is given: what a first read from
-// Lambda took in the worst published case, and what a warm one takes.
+// The injected latencies of Secrets Manager: a first call from Lambda in the worst
+// published case, and a later call.
 const (
 	firstLatency = time.Second
 	laterLatency = 30 * time.Millisecond
 )
 
-// The times to live in the act about rotation. AWS's extension keeps a secret for
-// up to five minutes; nobody wants to watch that.
+// The TTLs in the section about rotation. AWS's extension has a TTL of 5 m, which is too
+// long for a demo.
 const (
 	extensionTTL = 2 * time.Second
 	programTTL   = 500 * time.Millisecond
 )
 
-// Options say how Run reports.
-type Options struct {
-	JSON  bool // data instead of a table, once all is over
-	Color bool
-}
-
-// A Report is all that a demo saw.
+// A Report has the results of the demo.
 type Report struct {
-	OK       bool     `json:"ok"`
-	Injected Injected `json:"injected"`
-	Acts     []Act    `json:"acts"`
+	OK       bool      `json:"ok"`
+	Sections []Section `json:"sections"`
 }
 
-// Injected says which figures are not this machine's.
-type Injected struct {
-	FirstCall    time.Duration `json:"first_call_ns"`
-	LaterCalls   time.Duration `json:"later_calls_ns"`
-	ExtensionTTL time.Duration `json:"extension_ttl_ns"`
-	ProgramTTL   time.Duration `json:"program_ttl_ns"`
-}
-
-// An Act is one part of the demo.
-type Act struct {
+// A Section shows one property of hush.
+type Section struct {
 	Title string   `json:"title"`
 	Notes []string `json:"notes,omitempty"`
 	Steps []Step   `json:"steps"`
 }
 
-// A Step is one thing that was said and seen.
+// A Step is a read and its result.
 type Step struct {
 	Name    string        `json:"name"`
-	Took    time.Duration `json:"took_ns,omitempty"`  // one call
-	After   time.Duration `json:"after_ns,omitempty"` // since the rotation
-	Source  string        `json:"source,omitempty"`   // who answered
-	Version string        `json:"version,omitempty"`  // old or new
-	Log     []string      `json:"log,omitempty"`      // the program's own log lines
+	Took    time.Duration `json:"took_ns,omitempty"`
+	After   time.Duration `json:"after_ns,omitempty"` // time since the rotation
+	Source  string        `json:"source,omitempty"`
+	Version string        `json:"version,omitempty"` // old or new
+	Log     []string      `json:"log,omitempty"`     // log lines of the program
 	OK      bool          `json:"ok"`
-	Fault   string        `json:"fault,omitempty"` // why not
+	Problem string        `json:"problem,omitempty"`
 }
 
-// check makes the step say whether it is true that it did what it says.
-func (s *Step) check(ok bool, fault string, args ...any) {
-	if !ok && s.Fault == "" {
-		s.Fault = fmt.Sprintf(fault, args...)
+// check records a problem unless ok is true. The first problem stays.
+func (s *Step) check(ok bool, problem string, args ...any) {
+	if !ok && s.Problem == "" {
+		s.Problem = fmt.Sprintf(problem, args...)
 	}
-	s.OK = s.Fault == ""
+	s.OK = s.Problem == ""
 }
 
-// Run plays the demo to w. Its error says that a step did not do what it says, or
-// that there is no stage to play on.
-func Run(ctx context.Context, w io.Writer, o Options) error {
-	s, err := newStage()
+// Run runs the demo and writes its report to w: as text while it runs, or as JSON at the
+// end. The error reports a step with an unexpected result, or that the demo could not
+// run.
+func Run(ctx context.Context, w io.Writer, asJSON bool) error {
+	s, err := startStores()
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	report := Report{OK: true, Injected: Injected{firstLatency, laterLatency, extensionTTL, programTTL}}
-	out := printer{w: w, color: o.Color, silent: o.JSON}
-	out.opening()
-	for _, play := range []func(context.Context, *stage) (Act, error){distances, outage, laptop, rotation} {
-		act, err := play(ctx, s)
+	report := Report{OK: true}
+	out := printer{w: w, silent: asJSON}
+	out.line("hush demo\nSecrets Manager, an extension and a program, over loopback sockets.")
+	for _, run := range []func(context.Context, *stores) (Section, error){latency, outage, laptop, rotation} {
+		section, err := run(ctx, s)
 		if err := cmp.Or(ctx.Err(), err); err != nil {
 			return err
 		}
-		report.Acts = append(report.Acts, act)
-		for _, step := range act.Steps {
+		report.Sections = append(report.Sections, section)
+		for _, step := range section.Steps {
 			report.OK = report.OK && step.OK
 		}
-		out.act(act)
+		out.section(section)
 	}
-	out.closing(report.OK)
-	if o.JSON {
-		if err := printJSON(w, report); err != nil {
-			return err
-		}
+	if asJSON {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		out.err = encoder.Encode(report)
 	}
 	if !report.OK {
-		return errors.New("a step of the demo did not do what it says")
+		return errors.New("a step of the demo has an unexpected result")
 	}
+	out.line("\nEvery step has the expected result.")
 	return out.err
 }

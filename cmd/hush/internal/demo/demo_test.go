@@ -12,54 +12,51 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAStepThatFailsFailsTheDemo(t *testing.T) {
-	t.Setenv("AWS_CONFIG_FILE", "") // put back what the demo changes
+func TestRunReportsFailure(t *testing.T) {
+	t.Setenv("AWS_CONFIG_FILE", "") // Setenv restores what the demo changes
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "")
 	t.Setenv("HUSH_DEMO_DB_PROD", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	require.ErrorIs(t, Run(ctx, &out, Options{}), context.Canceled)
-	assert.NotContains(t, out.String(), "Every step did what it says")
+	require.ErrorIs(t, Run(ctx, &out, false), context.Canceled)
+	assert.NotContains(t, out.String(), "Every step has the expected result")
 }
 
-func TestCheckKeepsTheFirstFault(t *testing.T) {
+func TestCheckKeepsTheFirstProblem(t *testing.T) {
 	var s Step
 	s.check(true, "fine")
 	assert.True(t, s.OK)
 	s.check(false, "first %d", 1)
 	s.check(false, "second")
 	s.check(true, "fine")
-	assert.Equal(t, Step{Fault: "first 1"}, s)
+	assert.Equal(t, Step{Problem: "first 1"}, s)
 }
 
-func TestPrintedSteps(t *testing.T) {
+func TestPrinterPrintsSteps(t *testing.T) {
 	var out bytes.Buffer
 	p := printer{w: &out}
-	p.act(Act{Title: "Title", Steps: []Step{
-		{Name: "fast", Took: 123, OK: true}, {Name: "slow", Took: 1500 * time.Millisecond, Fault: "too slow"},
+	p.section(Section{Title: "Title", Steps: []Step{
+		{Name: "fast", Took: 123, OK: true}, {Name: "slow", Took: 1500 * time.Millisecond, Problem: "too slow"},
 	}})
 	assert.Contains(t, out.String(), "✓ fast                      123ns █")
 	assert.Contains(t, out.String(), "✗ slow                       1.5s █")
 	assert.Contains(t, out.String(), "too slow")
 	assert.NotContains(t, out.String(), "\x1b")
-	p.color = true
-	p.act(Act{Title: "Title"})
-	assert.Contains(t, out.String(), "\x1b[1mTitle\x1b[0m")
 }
 
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
 
-func TestAWriteErrorIsKept(t *testing.T) {
+func TestPrinterKeepsTheWriteError(t *testing.T) {
 	p := printer{w: brokenPipe{}}
-	p.opening()
+	p.line("text")
 	assert.ErrorContains(t, p.err, "broken pipe")
 }
 
-func TestShort(t *testing.T) {
+func TestShortHasThreeDigits(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0ns", 999: "999ns", 1000: "1µs", 12_340: "12.3µs", 999_999: "1000µs", 31_151_000: "31.2ms",
 		time.Second: "1s", 1001 * time.Millisecond: "1s", 1230 * time.Millisecond: "1.23s", 100 * time.Second: "100s",
@@ -68,7 +65,7 @@ func TestShort(t *testing.T) {
 	}
 }
 
-func TestBarsGrowByTheLogarithm(t *testing.T) {
+func TestBarsAreLogarithmic(t *testing.T) {
 	length := func(d time.Duration) int { return utf8.RuneCountInString(bar(d)) }
 	assert.Empty(t, bar(0))
 	assert.Less(t, length(100), length(time.Microsecond))
@@ -76,7 +73,7 @@ func TestBarsGrowByTheLogarithm(t *testing.T) {
 	assert.Equal(t, barWidth, length(time.Hour))
 }
 
-func TestFoldFitsAndLosesNothing(t *testing.T) {
+func TestFoldFitsAndKeepsTheText(t *testing.T) {
 	line := `{"a":"` + string(bytes.Repeat([]byte("x"), 200)) + `","b":"some words, and more of them, so that it is broken here and there"}`
 	folded := fold(line)
 	var joined string

@@ -1,39 +1,22 @@
 package demo
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
 
-// width is that of the narrowest terminal anyone should have.
+// width is the width of the text in columns.
 const width = 80
 
-// A printer writes acts as text. After the first error it writes no more.
+// A printer writes sections as text. After an error it writes nothing.
 type printer struct {
 	w      io.Writer
-	color  bool
 	silent bool
 	err    error
-}
-
-// The few styles, as ANSI codes.
-const (
-	bold  = "1"
-	dim   = "2"
-	red   = "31"
-	green = "32"
-	cyan  = "36"
-)
-
-func (p *printer) style(code, text string) string {
-	if !p.color || text == "" {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
 func (p *printer) line(format string, args ...any) {
@@ -42,46 +25,28 @@ func (p *printer) line(format string, args ...any) {
 	}
 }
 
-func (p *printer) opening() {
-	p.line("%s", p.style(bold, "hush demo"))
-	p.line("Secrets Manager, an extension and a program, over loopback sockets.")
-}
-
-func (p *printer) closing(ok bool) {
-	p.line("")
-	if ok {
-		p.line("%s", p.style(green, "Every step did what it says."))
-	} else {
-		p.line("%s", p.style(red, "A step did not do what it says."))
+func (p *printer) section(s Section) {
+	p.line("\n%s", s.Title)
+	for _, note := range s.Notes {
+		p.line("  %s", note)
 	}
-}
-
-func (p *printer) act(a Act) {
-	p.line("")
-	p.line("%s", p.style(bold, a.Title))
-	for _, note := range a.Notes {
-		p.line("  %s", p.style(dim, note))
-	}
-	bars := true
-	for _, step := range a.Steps {
-		bars = bars && len(step.Log) == 0 && step.Version == ""
-	}
-	for _, step := range a.Steps {
+	bars := !slices.ContainsFunc(s.Steps, func(step Step) bool { return len(step.Log) > 0 || step.Version != "" })
+	for _, step := range s.Steps {
 		p.step(step, bars)
 	}
 	if bars {
-		p.line("%s", p.style(dim, axis()))
+		p.line("%s", axis())
 	}
 }
 
 func (p *printer) step(s Step, bars bool) {
-	mark := p.style(green, "✓")
+	mark := "✓"
 	if !s.OK {
-		mark = p.style(red, "✗")
+		mark = "✗"
 	}
 	switch {
 	case bars:
-		p.line("  %s %-22s %8s %s", mark, s.Name, short(s.Took), p.style(cyan, bar(s.Took)))
+		p.line("  %s %-22s %8s %s", mark, s.Name, short(s.Took), bar(s.Took))
 	case s.Version != "":
 		after := "before"
 		if s.After > 0 {
@@ -91,24 +56,25 @@ func (p *printer) step(s Step, bars bool) {
 	default:
 		p.line("  %s %-22s %8s from %s", mark, s.Name, short(s.Took), s.Source)
 	}
-	if s.Fault != "" {
-		p.line("      %s", p.style(red, s.Fault))
+	if s.Problem != "" {
+		p.line("      %s", s.Problem)
 	}
 	for _, line := range s.Log {
-		p.line("%s", p.style(dim, fold(line)))
+		p.line("%s", fold(line))
 	}
 }
 
-// The bars' scale is logarithmic, from ten nanoseconds to a second and a bit.
+// The scale of the bars is logarithmic.
 const (
 	barWidth = 42
-	barFrom  = 10 * time.Nanosecond
-	barTo    = 2 * time.Second
+	barMin   = 10 * time.Nanosecond
+	barMax   = 2 * time.Second
 )
 
+// position returns the column of d on the scale.
 func position(d time.Duration) float64 {
-	from, to := math.Log10(float64(barFrom)), math.Log10(float64(barTo))
-	return barWidth * (math.Log10(float64(max(d, barFrom))) - from) / (to - from)
+	low, high := math.Log10(float64(barMin)), math.Log10(float64(barMax))
+	return barWidth * (math.Log10(float64(max(d, barMin))) - low) / (high - low)
 }
 
 func bar(d time.Duration) string {
@@ -120,7 +86,7 @@ func bar(d time.Duration) string {
 	return text
 }
 
-// axis is the line below the bars.
+// axis returns the line below the bars.
 func axis() string {
 	line := []rune(strings.Repeat(" ", width))
 	for _, tick := range []time.Duration{100, 10 * time.Microsecond, time.Millisecond, 100 * time.Millisecond} {
@@ -129,7 +95,7 @@ func axis() string {
 	return strings.TrimRight(string(line), " ")
 }
 
-// short returns d with three digits at the most.
+// short returns d with at most three digits.
 func short(d time.Duration) string {
 	for _, unit := range []struct {
 		size time.Duration
@@ -147,7 +113,7 @@ func short(d time.Duration) string {
 	return fmt.Sprintf("%dns", d.Nanoseconds())
 }
 
-// fold breaks a log line after a comma or a space, to fit.
+// fold breaks a log line after commas and spaces into lines that fit.
 func fold(line string) string {
 	const indent = "      "
 	var b strings.Builder
@@ -164,11 +130,4 @@ func fold(line string) string {
 		b.WriteString(margin + line[:end] + "\n")
 		line = line[end:]
 	}
-}
-
-func printJSON(w io.Writer, report Report) error {
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(report)
 }

@@ -28,88 +28,82 @@ import (
 )
 
 const (
-	token     = "the demo's session token"
+	token     = "session token of the demo"
 	envPrefix = "HUSH_DEMO_"
 )
 
 var secretRef = hush.Name("db/prod")
 
-// A stage is what the demo plays on: Secrets Manager and, while it runs, an
-// extension in front of it, each on a loopback socket of its own.
-type stage struct {
-	store     *directtest.Server
-	direct    *direct.Provider
-	extension *extensionProcess
+// stores are a Secrets Manager and, while it runs, an extension in front of it.
+type stores struct {
+	secretsManager *directtest.Server
+	direct         *direct.Provider
+	extension      *extensionServer
 }
 
-func newStage() (*stage, error) {
-	store, err := directtest.Start(nil)
+func startStores() (*stores, error) {
+	server, err := directtest.Start(nil)
 	if err != nil {
 		return nil, fmt.Errorf("start the demo's Secrets Manager: %w", err)
 	}
-	store.Put(secretRef.Name, []byte("old value"))
-	store.Latency(firstLatency, laterLatency)
-	return &stage{store: store, direct: direct.New(store.Client(), nil)}, leaveHome()
+	server.Put(secretRef.Name, []byte("old value"))
+	server.Latency(firstLatency, laterLatency)
+	return &stores{secretsManager: server, direct: direct.New(server.Client(), nil)}, clearEnvironment()
 }
 
-func (s *stage) close() {
+func (s *stores) close() {
 	s.stopExtension()
-	s.store.Close()
+	s.secretsManager.Close()
 }
 
-// leaveHome takes this process out of whatever surroundings the user has: the
-// demo reaches no AWS account and no extension but its own.
-func leaveHome() error {
-	for _, pair := range os.Environ() {
-		name, _, _ := strings.Cut(pair, "=")
+// clearEnvironment removes the AWS configuration of the user, so that the demo calls
+// only its own stores.
+func clearEnvironment() error {
+	var errs []error
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "PARAMETERS_SECRETS_EXTENSION_") {
-			if err := os.Unsetenv(name); err != nil {
-				return err
-			}
+			errs = append(errs, os.Unsetenv(name))
 		}
 	}
 	for name, value := range map[string]string{
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 		"AWS_EC2_METADATA_DISABLED": "true", envPrefix + "DB_PROD": "value of the environment",
 	} {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
+		errs = append(errs, os.Setenv(name, value))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// An extensionProcess is the Lambda extension: the protocol's server over a cache
-// over Secrets Manager.
-type extensionProcess struct {
+// An extensionServer is a Lambda extension: the agent's handler with a cache in front of
+// Secrets Manager.
+type extensionServer struct {
 	url    string
 	cache  *cachettl.Cache
 	cancel context.CancelFunc
-	done   chan struct{} // closed when it has ended
+	done   chan struct{} // closed when the server has stopped
 }
 
-func (s *stage) startExtension(ctx context.Context, ttl time.Duration) error {
+func (s *stores) startExtension(ctx context.Context, ttl time.Duration) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("start the demo's extension: %w", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	e := &extensionProcess{
+	e := &extensionServer{
 		url: "http://" + listener.Addr().String(), cancel: cancel, done: make(chan struct{}),
 		cache: cachettl.New(s.direct, ttl, nil),
 	}
 	go func() {
 		defer close(e.done)
-		// How it ends is of no interest here: a server that is gone shows.
-		_ = agent.Serve(ctx, listener, agent.Handler(e.cache, token, nil))
+		_ = agent.Serve(ctx, listener, agent.Handler(e.cache, token, nil)) // a read shows that it failed
 	}()
 	s.extension = e
 	return nil
 }
 
-// stopExtension ends the process if it runs: from here on its port refuses
-// connections.
-func (s *stage) stopExtension() {
+// stopExtension stops the extension if it runs. Its port then refuses connections.
+func (s *stores) stopExtension() {
 	if e := s.extension; e != nil {
 		e.cancel()
 		<-e.done
@@ -118,39 +112,38 @@ func (s *stage) stopExtension() {
 	}
 }
 
-// client returns the extension's client as a program in Lambda has it.
-func (e *extensionProcess) client() *extension.Provider {
+// client returns a client of the extension, as a program in Lambda has it.
+func (e *extensionServer) client() *extension.Provider {
 	return extension.New(&extension.Options{
 		Endpoint: e.url, Dialect: extension.DialectLambda,
 		Token: func(context.Context) (string, error) { return token, nil },
 	})
 }
 
-// A program is what a user of the library has: a chain behind a cache, and a log.
+// A program uses hush as programs do: it has a chain behind a cache, and a log.
 type program struct {
 	*cachettl.Cache
 	log *logBuffer
 }
 
-func (s *stage) inLambda() *program {
+// newLambdaProgram returns a program that runs in Lambda.
+func (s *stores) newLambdaProgram() *program {
 	return newProgram(zapcore.InfoLevel, chain.Link{Name: "extension", Provider: s.extension.client(), Front: true},
 		chain.Link{Name: "direct", Provider: s.direct})
 }
 
-// agentToken is where the AWS agent's token is: a machine that has one has an
-// extension, and is no laptop.
-const agentToken = "/var/run/awssmatoken"
+// agentTokenFile exists on machines that run AWS's agent.
+const agentTokenFile = "/var/run/awssmatoken"
 
-// onLaptop is the same program where there is no extension and no AWS account. On
-// a machine with an agent of AWS's it has no link to it: the demo asks its own
-// stores alone.
-func onLaptop() (p *program, linked bool) {
+// newLaptopProgram returns the same program without an extension and without AWS
+// configuration. It has no link to the extension on a machine that runs AWS's agent.
+func newLaptopProgram() (p *program, hasExtension bool) {
 	links := []chain.Link{{Name: "direct", Provider: awsdirect.New(nil)}}
-	if _, err := os.Stat(agentToken); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(agentTokenFile); errors.Is(err, fs.ErrNotExist) {
 		links = slices.Insert(links, 0, chain.Link{Name: "extension", Provider: extension.New(nil), Front: true})
-		linked = true
+		hasExtension = true
 	}
-	return newProgram(zapcore.DebugLevel, links...), linked
+	return newProgram(zapcore.DebugLevel, links...), hasExtension
 }
 
 func newProgram(level zapcore.Level, links ...chain.Link) *program {
@@ -159,13 +152,12 @@ func newProgram(level zapcore.Level, links ...chain.Link) *program {
 		LevelKey: "level", MessageKey: "msg", EncodeLevel: zapcore.LowercaseLevelEncoder,
 		EncodeDuration: zapcore.StringDurationEncoder,
 	})
-	logger := zap.New(zapcore.NewCore(encoder, log, level))
+	logger := zap.New(zapcore.NewCore(encoder, zapcore.AddSync(log), level))
 	links = append(links, chain.Link{Name: "env", Provider: env.New(&env.Options{Prefix: envPrefix})})
-	return &program{
-		Cache: cachettl.New(chain.New(links, &chain.Options{Logger: logger}), programTTL, nil),
-		log:   log,
-	}
+	return &program{cachettl.New(chain.New(links, &chain.Options{Logger: logger}), programTTL, nil), log}
 }
+
+func (p *program) close() { _ = p.Cache.Close() }
 
 // A logBuffer keeps log lines until they are taken.
 type logBuffer struct {
@@ -179,16 +171,9 @@ func (b *logBuffer) Write(line []byte) (int, error) {
 	return b.text.Write(line)
 }
 
-// Sync is part of zapcore.WriteSyncer.
-func (*logBuffer) Sync() error { return nil }
-
 func (b *logBuffer) take() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	text := strings.TrimSpace(b.text.String())
-	b.text.Reset()
-	if text == "" {
-		return nil
-	}
-	return strings.Split(text, "\n")
+	defer b.text.Reset()
+	return strings.FieldsFunc(b.text.String(), func(r rune) bool { return r == '\n' })
 }
