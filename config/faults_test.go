@@ -26,7 +26,7 @@ func TestCredentialsAreRefused(t *testing.T) {
 		"x:?API_Key=hunter2", "vault:?secretId=hunter2", "vault:?db_credentials=hunter2",
 	} {
 		_, err := config.Parse(text)
-		require.ErrorContains(t, err, "a URL names a store and holds no credential", text)
+		require.ErrorContains(t, err, "the URL of a store must not contain credentials", text)
 		c := config.Config{Providers: []config.Store{{URL: text, Timeout: -1}}}
 		opened := false
 		_, openErr := config.Open(t.Context(), &c, hush.Scheme{Name: "x", Open: func(context.Context, *url.URL) (hush.Provider, error) {
@@ -37,7 +37,7 @@ func TestCredentialsAreRefused(t *testing.T) {
 		require.ErrorContains(t, openErr, "; the timeout must not be negative", "%s: what else is wrong is told", text)
 		_, readErr := config.Read([]byte("providers: ['" + text + "']"))
 		for _, said := range []string{err.Error(), openErr.Error(), readErr.Error(), c.String(), c.Providers[0].String()} {
-			assert.Contains(t, said, "holds no credential")
+			assert.Contains(t, said, "must not contain credentials")
 			assert.NotContains(t, said, "hunter2", text)
 		}
 	}
@@ -58,10 +58,10 @@ func TestTokensInTheWrongPlaceAreNotQuoted(t *testing.T) {
 		"names: {db: {'" + token + "!': x}}":                                            "invalid name of 27 bytes",
 		"{'" + token + "': 1, '" + token + "': 1}":                                      "unknown key of 26 bytes",
 		"names: {db: {" + token + ": x, " + token + ": x}}":                             "duplicate key of 26 bytes",
-		"providers: ['direct:?region=" + token + "']":                                   "the region is no AWS region",
-		"providers: ['direct:?role_arn=" + token + "']":                                 "the role is no ARN",
-		"providers: ['vault://h/?auth=aws&region=" + token + "']":                       "the region is no AWS region",
-		"providers: ['vault://h/?auth=aws&region=-" + strings.ToLower(token[4:]) + "']": "the region is no AWS region",
+		"providers: ['direct:?region=" + token + "']":                                   "invalid region",
+		"providers: ['direct:?role_arn=" + token + "']":                                 "invalid role",
+		"providers: ['vault://h/?auth=aws&region=" + token + "']":                       "invalid region",
+		"providers: ['vault://h/?auth=aws&region=-" + strings.ToLower(token[4:]) + "']": "invalid region",
 	} {
 		_, err := openFile(t, write(t, text), all.Schemes()...)
 		require.ErrorContains(t, err, want, text)
@@ -76,23 +76,23 @@ func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
 		"{url: 'drect:?link_timeout=3', policy: all}":                {"has no unit", "the policy must be any or outages", `unknown scheme "drect"`},
 		"'env:?link_nam=x&link_name=a%20b&link_timeout=-1s&prefx=A'": {`"link_nam"`, "1 to 64 letters", "must be more than 0", `env: unknown parameter "prefx"`},
 		"{url: 'env:?link_nam=x', timeout: 3, policy: all}":          {"timeout: has no unit", `"link_nam"`, "the policy must be any or outages"},
-		"{url: 'env:?files=no', timeout: 3, name: ''}":               {"timeout: has no unit", "name: is empty", `"files" is true or false`},
-		"env:?files=no&prefix=a%3Db&prefx=x":                         {`"files" is true`, `"prefix": no variable's name`, `unknown parameter "prefx"`},
-		"extension:?timeout=3&ready_wait=x&dialect=y&endpoint=z":     {`"timeout" is no`, `"ready_wait" is no`, `"dialect" must be auto`, "invalid endpoint"},
+		"{url: 'env:?files=no', timeout: 3, name: ''}":               {"timeout: has no unit", "name: is empty", `"files" must be true or false`},
+		"env:?files=no&prefix=a%3Db&prefx=x":                         {`"files" must be true`, `"prefix" must not contain`, `unknown parameter "prefx"`},
+		"extension:?timeout=3&ready_wait=x&dialect=y&endpoint=z":     {`"timeout" must be`, `"ready_wait" must be`, `"dialect" must be`, "invalid endpoint"},
 		"direct:?timeout=3&batch=x&instance_metadata=y&region=a.b&external_id=x&endpoint=z": {
-			`"timeout"`, `"batch"`, `"instance_metadata"`, "the region", "an external id", "the endpoint",
+			`"timeout"`, `"batch"`, `"instance_metadata"`, "invalid region", "external ID", "invalid endpoint",
 		},
 		"vault://h/a//b?timeout=3&revoke=x&kv=3&tls=y&auth=z": {`"timeout"`, `"revoke"`, `"kv"`, "empty path segment", `"tls"`, `"auth"`},
 		"vault://h/kv?mounts=sys,,b&kv=1&tls=false&ca_file=f&ca_path=g": {
 			"Vault's own workings", "empty path segment", "does not go with mounts", "a path in the URL", `"ca_file" is about TLS`, `"ca_path" is about TLS`,
 		},
 		"vault://h/kv?auth=approle&wrapped=on&secret_id_file=f&secret_id_env=e&auth_mount=../x": {
-			`"wrapped" is true`, `segment ".."`, `"role_id" is required`, "exclude each other",
+			`"wrapped" must be true`, `segment ".."`, `"role_id" is required`, "exclude each other",
 		},
 		"vault://h/kv?auth=jwt&role_id=r&wrapped=true":            {`"role_id" is not used`, `"wrapped" is not used`},
 		"vault://h/kv?auth=kubernetes&auth_mount=..":              {`segment ".."`, `"role" is required`},
 		"vault://h/kv?auth=jwt&auth_mount=..":                     {`segment ".."`, `"jwt_file" or "jwt_env"`},
-		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {"the mount is no path", "the region is no", "the role is no ARN"},
+		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {"the mount is no path", "invalid region", "invalid role"},
 	} {
 		_, err := openFile(t, write(t, "providers:\n  - "+item+"\n"), all.Schemes()...)
 		require.Error(t, err, item)

@@ -228,7 +228,7 @@ func TestOpenTellsAllAtOnceAndClosesWhatItOpened(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, strings.ReplaceAll(`:3:5: provider 2: bad: no good
 :4:5: provider 3: unknown scheme "bda": did you mean "bad"? known: good, bad
-:5:5: provider 4: parameter "token": a URL names a store and holds no credential
+:5:5: provider 4: parameter "token": the URL of a store must not contain credentials
 :6:9: policy: must be any or outages
 :7:20: names.db: unknown provider "gold": did you mean "good"? known: good, bad, bda`, "\n:", "\n"+path+":"), strings.TrimPrefix(err.Error(), path))
 	assert.Equal(t, []string{"good"}, log)

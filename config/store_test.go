@@ -82,7 +82,7 @@ func TestParseStoreRefuses(t *testing.T) {
 		"direct:?region=\xff":                  "UTF-8",
 		"vault://hunter2@host":                 "user info in the URL",
 		"vault://host:hunter2":                 "write for example extension",
-		"vault:?password=hunter2":              `parameter "password": a URL names a store and holds no credential`,
+		"vault:?password=hunter2":              `parameter "password": the URL of a store must not contain credentials`,
 		"vault:?Secret_ID=hunter2":             `parameter "Secret_ID"`,
 		"vault:?to%6ben=hunter2":               `parameter "token"`,
 		"vault:?a=%zz":                         "write key=value, with & between two parameters",

@@ -172,7 +172,7 @@ func (b batch) match(out secretsmanager.BatchGetSecretValueOutput) map[string]en
 	for _, failure := range out.Errors {
 		id := aws.ToString(failure.SecretId)
 		failed[id] = true
-		e := newAPIError(awsfault.NewAnswer(aws.ToString(failure.ErrorCode), 0, requestID), aws.ToString(failure.Message))
+		e := newAPIError(awsfault.NewResponse(aws.ToString(failure.ErrorCode), 0, requestID), aws.ToString(failure.Message))
 		if (e.class == hush.ErrNotFound || e.class == hush.ErrDenied) && slices.Contains(b.ids, id) {
 			entries[id] = entry{class: e.class, cause: e}
 		}

@@ -23,8 +23,8 @@ type APIError struct {
 
 // Error returns the reason in words, with the code, the status and the request ID.
 func (e *APIError) Error() string {
-	facts := awsfault.Answer{Code: e.Code, Status: e.Status, RequestID: e.RequestID}
-	if text := facts.String(); text != "" {
+	r := awsfault.Response{Code: e.Code, Status: e.Status, RequestID: e.RequestID}
+	if text := r.String(); text != "" {
 		return e.reason + " (" + text + ")"
 	}
 	return e.reason
@@ -44,15 +44,15 @@ func (e *APIError) isLateSignature() bool {
 
 // apiError returns the response in err, or nil if there was none or it is incomplete.
 func apiError(err error) *APIError {
-	answer, message := awsfault.Read(err)
-	if answer == nil {
+	r, message := awsfault.Read(err)
+	if r == nil {
 		return nil
 	}
-	return newAPIError(answer, message)
+	return newAPIError(r, message)
 }
 
-func newAPIError(answer *awsfault.Answer, message string) *APIError {
-	e := &APIError{Code: answer.Code, Status: answer.Status, RequestID: answer.RequestID}
+func newAPIError(r *awsfault.Response, message string) *APIError {
+	e := &APIError{Code: r.Code, Status: r.Status, RequestID: r.RequestID}
 	e.class, e.reason = meaning(e.Code)
 	if e.class == 0 {
 		e.class, e.reason = meaningOfStatus(e.Status)

@@ -259,10 +259,10 @@ func TestCredentials(t *testing.T) {
 		"none":           {func(o *secretsmanager.Options) { o.Credentials = nil }, hush.ErrAbsent, "no AWS credentials"},
 		"anonymous":      {func(o *secretsmanager.Options) { o.Credentials = aws.AnonymousCredentials{} }, hush.ErrAbsent, "no AWS credentials"},
 		"no region":      {func(o *secretsmanager.Options) { o.Region = "" }, hush.ErrAbsent, "no AWS region"},
-		"failing source": {func(o *secretsmanager.Options) { o.Credentials = failing{err: errors.New(canary)} }, hush.ErrUnauthenticated, "no AWS credentials to be had"},
+		"failing source": {func(o *secretsmanager.Options) { o.Credentials = failing{err: errors.New(canary)} }, hush.ErrUnauthenticated, "cannot get AWS credentials"},
 		"role": {
 			func(o *secretsmanager.Options) { o.Credentials = failing{denied, role} },
-			hush.ErrUnauthenticated, "from a role to assume: it answered AccessDenied",
+			hush.ErrUnauthenticated, "from a role to assume: error response (AccessDenied",
 		},
 		"no instance": {
 			func(o *secretsmanager.Options) { o.Credentials = failing{errors.New(canary), none} },

@@ -1,68 +1,75 @@
-// Package env reads secrets from environment variables, and from the files that
-// they name.
+// Package env reads secrets from environment variables, and from files that
+// environment variables name.
 //
-// A variable is found by a name in this order: [Options.Aliases] if it has the
-// name, else [Options.Prefix] followed by [Options.Map] of the name, or by the
-// default mapping. That upper-cases ASCII letters, keeps digits and turns every
-// other byte into an underscore: "db/prod-main" is DB_PROD_MAIN, and "é", two
-// bytes of UTF-8, is two underscores. Nothing is added in front of a digit; "1pw"
-// is 1PW, which a shell cannot assign, so it wants a prefix or an alias. A name
-// without a letter or a digit of ASCII has no variable: shells set "_".
+// Get finds the variable of a name in [Options.Aliases]. Otherwise, the variable is
+// [Options.Prefix] followed by the mapped name. The default mapping converts ASCII
+// letters to upper case, keeps digits, and replaces each other byte by an underscore:
+// "db/prod-main" becomes DB_PROD_MAIN, and "é", which has two bytes in UTF-8, becomes
+// two underscores. A name that starts with a digit needs a prefix or an alias, because a
+// shell cannot set 1PW. A name without ASCII letters and digits has no variable, because
+// shells set the variable "_".
 //
-// Two names can mean one variable ("db/prod" and "DB.prod" do), and without a
-// prefix every variable of the process has a name: "path" reads PATH, and
-// "aws/session/token" reads AWS_SESSION_TOKEN. Where names come from outside, set
-// a Prefix; it is put before whatever Map returns, so no name leads around it.
+// Different names can have the same variable, such as "db/prod" and "DB.prod". Without
+// a prefix, every variable of the process has a name: "path" reads PATH, and
+// "aws/session/token" reads AWS_SESSION_TOKEN. Set a Prefix if names come from outside
+// the program. The prefix also precedes the result of [Options.Map].
 //
-// The environment keeps one version and no stages, and every read of it is fresh.
+// The environment has one version of a secret and no stages. Every read is fresh.
 package env
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"strings"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/params"
+	"github.com/hush-secrets/hush/internal/secretfile"
 )
 
-// source is the name in this package's errors and secrets.
-const source = "env"
+const (
+	source     = "env"
+	fileSuffix = "_FILE" // of a variable that names a file
 
-// fileSuffix makes the name of a variable into that of the one which names a file.
-const fileSuffix = "_FILE"
+	// maxFile limits the size of a file. Stores have values of at most 64 KiB, so a
+	// larger file is probably the wrong one.
+	maxFile = 1 << 20
+)
 
-// Options say which variable a name is. The zero value reads the variable that
-// the default mapping gives, and no files.
+// Options are the settings of a Provider. The zero value uses the default mapping and
+// reads no files.
 type Options struct {
-	// Prefix is put before the mapped name, as it is: "APP_" reads "db" from
-	// APP_DB. Empty: no prefix, and then every variable can be read.
+	// Prefix precedes the mapped name: with "APP_", the name "db" reads APP_DB. Empty
+	// means no prefix; then names can read every variable of the process.
 	Prefix string
 
-	// Map replaces the default mapping. An empty result is a name without a
-	// variable, which is ErrNotFound. It must be safe for concurrent use. Nil:
-	// the default mapping.
+	// Map replaces the default mapping. If it returns "", the name has no variable, and
+	// Get returns ErrNotFound. It must be safe for concurrent use. Nil means the
+	// default mapping.
 	Map func(name string) string
 
-	// Aliases name the exact variable, without Prefix and Map, of the names that
-	// are in it; an empty variable is none, as with Map. It is copied.
+	// Aliases are the variables of some names, without Prefix and Map. An empty
+	// variable means that the name has no variable. New copies the map.
 	Aliases map[string]string
 
-	// Files also reads the file that the variable NAME_FILE names, as Docker and
-	// Kubernetes mount secrets. Its bytes are the value as they are, a last
-	// newline included. It must be a regular file of at most 1 MiB.
+	// Files makes Get also read the file that the variable NAME_FILE names, because
+	// Docker and Kubernetes mount secrets as files. The value is the content of the
+	// file, including a newline at the end. The file must be a regular file of at most
+	// 1 MiB.
 	Files bool
 }
 
-// A Provider reads the environment of the process. It holds no secret: each Get
-// asks again.
+// A Provider reads the environment of the process. It stores no values.
 type Provider struct{ opts Options }
 
 var _ hush.Provider = (*Provider)(nil)
 
-// New returns a Provider; nil opts are the zero Options.
+// New returns a Provider. Nil means the default Options.
 func New(opts *Options) *Provider {
 	if opts == nil {
 		opts = &Options{}
@@ -72,14 +79,15 @@ func New(opts *Options) *Provider {
 	return p
 }
 
-// Get returns the value of ref's variable; one that is set but empty is a value.
+// Get returns the value of the variable of ref. A variable that is set to "" is an empty
+// value.
 //
-// A variable that is not set is ErrNotFound, and so is a Field that is not in it.
-// A Version, and a Stage other than AWSCURRENT, is ErrUnsupported. With Files, a
-// file that this process may not read is ErrDenied. Two values for one name, and
-// a file that is missing or otherwise no good, are ErrUnavailable: somebody said
-// that there is a secret, and "not found" would make a chain and a cache believe
-// that there is none.
+// Get returns ErrNotFound if the variable is not set, or the value has no such Field. It
+// returns ErrUnsupported for a Version, and for a Stage other than AWSCURRENT. With
+// Files, it returns ErrDenied if the process is not allowed to read the file. It returns
+// ErrUnavailable if both the variable and NAME_FILE are set, or if the file is missing or
+// invalid. These are not ErrNotFound, because the environment says that the secret
+// exists.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
@@ -87,8 +95,8 @@ func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
-	if whole := ref.Key(); whole.Version != "" || whole.Stage != "" {
-		cause := errors.New("the environment keeps no versions and no stages")
+	if key := ref.Key(); key.Version != "" || key.Stage != "" {
+		cause := errors.New("the environment has no versions and no stages")
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrUnsupported, cause)
 	}
 	value, class, err := p.read(p.Variable(ref.Name))
@@ -104,16 +112,16 @@ func (p *Provider) Variable(name string) string {
 	if alias, ok := p.opts.Aliases[name]; ok {
 		return alias
 	}
-	if p.opts.Map == nil {
-		if mapped := upperSnake(name); strings.Trim(mapped, "_") != "" {
-			return p.opts.Prefix + mapped
-		}
-		return "" // not the shell's own variable, which is "_"
+	mapped := ""
+	if p.opts.Map != nil {
+		mapped = p.opts.Map(name)
+	} else if upper := upperSnake(name); strings.Trim(upper, "_") != "" {
+		mapped = upper
 	}
-	if mapped := p.opts.Map(name); mapped != "" {
-		return p.opts.Prefix + mapped
+	if mapped == "" {
+		return ""
 	}
-	return ""
+	return p.opts.Prefix + mapped
 }
 
 // upperSnake is the default mapping.
@@ -131,26 +139,62 @@ func upperSnake(name string) string {
 	return string(b)
 }
 
-// read returns the value of variable, or the class and the cause of its failure.
+// read returns the value of variable, or a class and a cause.
 func (p *Provider) read(variable string) ([]byte, hush.Class, error) {
 	if variable == "" {
-		return nil, hush.ErrNotFound, errors.New("the options give this name no variable")
+		return nil, hush.ErrNotFound, errors.New("the name has no variable")
 	}
-	value, ok := os.LookupEnv(variable)
-	if !p.opts.Files {
-		if !ok {
-			return nil, hush.ErrNotFound, fmt.Errorf("the variable %q is not set", variable)
-		}
-		return []byte(value), 0, nil
+	value, isSet := os.LookupEnv(variable)
+	path, hasFile := "", false
+	if p.opts.Files {
+		path, hasFile = os.LookupEnv(variable + fileSuffix)
 	}
-	path, inFile := os.LookupEnv(variable + fileSuffix)
 	switch {
-	case ok && inFile:
-		return nil, hush.ErrUnavailable, fmt.Errorf("%q and %q are both set, and only one can be meant", variable, variable+fileSuffix)
-	case ok:
+	case isSet && hasFile:
+		return nil, hush.ErrUnavailable, fmt.Errorf("both %q and %q are set; unset one of them", variable, variable+fileSuffix)
+	case isSet:
 		return []byte(value), 0, nil
-	case !inFile:
+	case hasFile:
+		return readFile(variable+fileSuffix, path)
+	case p.opts.Files:
 		return nil, hush.ErrNotFound, fmt.Errorf("neither %q nor %q is set", variable, variable+fileSuffix)
 	}
-	return namedFile(variable+fileSuffix, path)
+	return nil, hush.ErrNotFound, fmt.Errorf("the variable %q is not set", variable)
+}
+
+// readFile returns the content of the file that variable names, or a class and a cause.
+// The cause does not quote the path, because a password may be in DB_FILE by mistake.
+func readFile(variable, path string) ([]byte, hush.Class, error) {
+	if path == "" {
+		return nil, hush.ErrUnavailable, fmt.Errorf("%q is empty; set it to the path of a file", variable)
+	}
+	content, err := secretfile.Read(path, maxFile)
+	if err != nil {
+		return nil, classOf(err), fmt.Errorf("the file that %q names %s", variable, secretfile.Reason(err))
+	}
+	return content, 0, nil
+}
+
+func classOf(err error) hush.Class {
+	if errors.Is(err, fs.ErrPermission) {
+		return hush.ErrDenied
+	}
+	return hush.ErrUnavailable
+}
+
+// Scheme returns the scheme "env", for URLs such as "env:?prefix=APP_&files=true". Its
+// parameters are prefix and files (true or false), as in [Options]. Open returns an
+// error for a prefix that a variable cannot have.
+func Scheme() hush.Scheme { return hush.Scheme{Name: source, Open: open} }
+
+func open(_ context.Context, u *url.URL) (hush.Provider, error) {
+	v := params.Parse(u, "prefix", "files")
+	opts := &Options{Prefix: v.Text("prefix"), Files: v.Bool("files")}
+	if strings.ContainsAny(opts.Prefix, "=\x00") {
+		v.Add(errors.New(`parameter "prefix" must not contain = or a zero byte`))
+	}
+	if err := v.Err(); err != nil {
+		return nil, err
+	}
+	return New(opts), nil
 }

@@ -118,7 +118,7 @@ func TestNameWithoutVariable(t *testing.T) {
 	} {
 		_, err := env.New(opts).Get(t.Context(), hush.Name("db"))
 		assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err), name)
-		assert.EqualError(t, err, `env: "db": not found: the options give this name no variable`, name)
+		assert.EqualError(t, err, `env: "db": not found: the name has no variable`, name)
 	}
 }
 
@@ -186,14 +186,14 @@ func TestScheme(t *testing.T) {
 
 func TestSchemeRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"env:?files=yes":               `"files" is true or false`,
-		"env:?prefix=A%3DB":            "no variable's name holds =",
+		"env:?files=yes":               `"files" must be true or false`,
+		"env:?prefix=A%3DB":            "must not contain =",
 		"env:?prefix=A%00":             "zero byte",
 		"env:?file=true":               "env takes prefix, files",
 		"env:?prefix=":                 "is empty",
-		"env://host?prefix=A":          "takes parameters alone",
-		"env:?password=hunter2":        "holds no credential",
-		"env:?prefix=A&prefix=hunter2": "given 2 times",
+		"env://host?prefix=A":          "must have only parameters",
+		"env:?password=hunter2":        "must not contain credentials",
+		"env:?prefix=A&prefix=hunter2": "set 2 times",
 	} {
 		u, err := url.Parse(text)
 		require.NoError(t, err)

@@ -82,7 +82,7 @@ func TestBadFiles(t *testing.T) {
 		"below a file": {filepath.Join(write("file", nil), canary), hush.ErrUnavailable, ""},
 		"too large":    {write(canary, bytes.Repeat([]byte("x"), limit+1)), hush.ErrUnavailable, "limit of 1048576 bytes"},
 		"too long":     {strings.Repeat(canary, 1000), hush.ErrUnavailable, ""},
-		"no path":      {"", hush.ErrUnavailable, "names no file"},
+		"no path":      {"", hush.ErrUnavailable, "set it to the path of a file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			unset(t, "HUSHTEST_DB")
@@ -103,7 +103,7 @@ func TestBothSet(t *testing.T) {
 	file(t, "HUSHTEST_DB_FILE", []byte("x"))
 	_, err := env.New(&env.Options{Files: true}).Get(t.Context(), hush.Name("hushtest/db"))
 	assert.EqualError(t, err,
-		`env: "hushtest/db": unavailable: "HUSHTEST_DB" and "HUSHTEST_DB_FILE" are both set, and only one can be meant`)
+		`env: "hushtest/db": unavailable: both "HUSHTEST_DB" and "HUSHTEST_DB_FILE" are set; unset one of them`)
 
 	_, err = env.New(nil).Get(t.Context(), hush.Name("hushtest/db"))
 	assert.NoError(t, err, "without Files the second is a variable like any other")

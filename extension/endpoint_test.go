@@ -100,7 +100,7 @@ func TestScheme(t *testing.T) {
 		"timeout=5":       "positive duration",
 		"ready_wait=-1s":  "positive duration",
 		"port=2773":       "endpoint, timeout, ready_wait, dialect",
-		"token=" + canary: "no credential",
+		"token=" + canary: "must not contain credentials",
 	} {
 		_, err := scheme.Open(t.Context(), &url.URL{Scheme: "extension", RawQuery: query})
 		assert.ErrorContains(t, err, want, query)

@@ -11,11 +11,11 @@ import (
 // An endpoint of the environment follows the rule of Options.Endpoint.
 func TestBadEndpointInTheEnvironment(t *testing.T) {
 	for endpoint, want := range map[string]string{
-		"ftp://127.0.0.1":                    "the endpoint is not an http or https URL",
-		"127.0.0.1:4566":                     "the endpoint is not an http or https URL",
-		"http://":                            "the endpoint is not an http or https URL",
-		"https://user:" + canary + "@host":   "the endpoint has more than a scheme, a host and a path",
-		"http://127.0.0.1:4566/?a=" + canary: "the endpoint has more than a scheme, a host and a path",
+		"ftp://127.0.0.1":                    "invalid endpoint: must be an http or https URL",
+		"127.0.0.1:4566":                     "invalid endpoint: must be an http or https URL",
+		"http://":                            "invalid endpoint: must be an http or https URL",
+		"https://user:" + canary + "@host":   "invalid endpoint: must have only a scheme, a host and a path",
+		"http://127.0.0.1:4566/?a=" + canary: "invalid endpoint: must have only a scheme, a host and a path",
 	} {
 		laptop(t)
 		credentials(t)

@@ -28,5 +28,5 @@ func ExampleNew_endpoint() {
 	provider := awsdirect.New(&awsdirect.Options{Endpoint: "secrets.example.com"})
 	_, err := provider.Get(context.Background(), hush.Name("db/prod"))
 	fmt.Println(err)
-	// Output: direct: "db/prod": unavailable: the endpoint is not an http or https URL: use https://host
+	// Output: direct: "db/prod": unavailable: invalid endpoint: must be an http or https URL; use https://host
 }

@@ -35,8 +35,8 @@ func nowhere(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 }
 
-// TestFailedLoadIsTriedAgain: not before a moment has passed, and then with what
-// the environment says by now.
+// TestFailedLoadIsTriedAgain sees a failed load repeated after a second, with the
+// environment of that time.
 func TestFailedLoadIsTriedAgain(t *testing.T) {
 	nowhere(t)
 	server, err := directtest.Start(nil)
@@ -56,10 +56,11 @@ func TestFailedLoadIsTriedAgain(t *testing.T) {
 	assert.Equal(t, hush.ErrAbsent, class())
 	h.Advance(1)
 	assert.Equal(t, hush.Class(0), class())
-	first := p.client.Load(t.Context())
+	first, _, _ := p.client.Get(t.Context(), 0)
 	h.Advance(time.Hour)
 	assert.Equal(t, hush.Class(0), class())
-	assert.Same(t, first, p.client.Load(t.Context()), "what loaded well is kept")
+	second, _, _ := p.client.Get(t.Context(), 0)
+	assert.Same(t, first.Client, second.Client, "a successful load is kept")
 }
 
 func TestMissingRegionIsTriedAgain(t *testing.T) {
@@ -81,9 +82,9 @@ func TestMissingRegionIsTriedAgain(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// machine is the metadata service of an EC2 instance with credentials in the
-// environment; it says its region when asked has returned.
-func machine(t *testing.T, asked func()) {
+// machine starts the metadata service of an EC2 instance. It calls requested before it
+// responds with its region.
+func machine(t *testing.T, requested func()) {
 	t.Helper()
 	nowhere(t)
 	t.Setenv("AWS_REGION", "")
@@ -94,20 +95,19 @@ func machine(t *testing.T, asked func()) {
 			w.WriteHeader(http.StatusNotFound)
 			return
 		}
-		asked()
+		requested()
 		_, _ = w.Write([]byte(`{"region":"eu-west-1"}`))
 	}))
 	t.Cleanup(metadata.Close)
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
 }
 
-// TestDetachedLoad: the first caller leaves, the load goes on, and the next caller
-// has it.
+// TestDetachedLoad sees a load continue after its first caller was canceled.
 func TestDetachedLoad(t *testing.T) {
-	asked, answer := make(chan struct{}, 16), make(chan struct{})
+	requested, respond := make(chan struct{}, 16), make(chan struct{})
 	machine(t, func() {
-		asked <- struct{}{}
-		<-answer
+		requested <- struct{}{}
+		<-respond
 	})
 	server, err := directtest.Start(nil)
 	require.NoError(t, err)
@@ -117,26 +117,25 @@ func TestDetachedLoad(t *testing.T) {
 	p := New(&Options{Endpoint: server.URL(), InstanceMetadata: MetadataOn})
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		<-asked
+		<-requested
 		cancel()
 	}()
 	_, err = p.Get(ctx, hush.Name("db/prod"))
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
 
-	close(answer)
+	close(respond)
 	secret, err := p.Get(t.Context(), hush.Name("db/prod"))
 	require.NoError(t, err)
 	assert.Equal(t, "hunter2", secret.Value.Reveal())
-	assert.Empty(t, asked, "the load was asked for once")
+	assert.Empty(t, requested, "there is one load")
 }
 
-// TestHangingLoad: a load that takes longer than the timeout is our limit's end. The
-// last Get waits for the end of the load, which reads global variables that other tests
-// set.
+// TestHangingLoad sees the timeout end a Get during the load. The last Get waits for the
+// end of the load, which reads global variables that other tests set.
 func TestHangingLoad(t *testing.T) {
-	answer := make(chan struct{})
-	machine(t, func() { <-answer })
+	respond := make(chan struct{})
+	machine(t, func() { <-respond })
 	server, err := directtest.Start(nil)
 	require.NoError(t, err)
 	defer server.Close()
@@ -153,12 +152,12 @@ func TestHangingLoad(t *testing.T) {
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 
-	close(answer)
+	close(respond)
 	_, err = p.Get(t.Context(), hush.Name("db/prod"))
 	require.NoError(t, err)
 }
 
-// TestTimeoutIsShared: what the load took is not there for the call.
+// TestTimeoutIsShared sees the call get the time that the load left.
 func TestTimeoutIsShared(t *testing.T) {
 	server, err := directtest.Start(nil)
 	require.NoError(t, err)
@@ -173,12 +172,12 @@ func TestTimeoutIsShared(t *testing.T) {
 
 	start := h.Now()
 	h.Advance(time.Hour)
-	assert.Equal(t, time.Millisecond, p.left(start), "none is left, and none would be no limit")
+	assert.Equal(t, time.Millisecond, p.remaining(start), "zero would mean no timeout")
 	p.opts.Timeout = -1
-	assert.Equal(t, time.Duration(-1), p.left(start))
+	assert.Equal(t, time.Duration(-1), p.remaining(start))
 }
 
-// TestPlaintextEndpoint: one rule holds, wherever the endpoint was configured.
+// TestPlaintextEndpoint sees a warning regardless of where the endpoint is configured.
 func TestPlaintextEndpoint(t *testing.T) {
 	const far, near = "http://192.0.2.1:4566", "http://127.0.0.1:4566"
 	for name, c := range map[string]struct {
@@ -211,7 +210,7 @@ func TestPlaintextEndpoint(t *testing.T) {
 			var logged bytes.Buffer
 			p := New(&Options{Endpoint: c.option, Logger: slog.New(slog.NewJSONHandler(&logged, nil))})
 			require.NoError(t, p.fault)
-			_, _, err := p.client.Load(t.Context()).Wait(t.Context(), time.Minute)
+			_, _, err := p.client.Get(t.Context(), time.Minute)
 			require.NoError(t, err)
 			if c.want == "" {
 				assert.Empty(t, logged.String())

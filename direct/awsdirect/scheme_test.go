@@ -45,7 +45,7 @@ func TestScheme(t *testing.T) {
 func TestSchemeRefuses(t *testing.T) {
 	for text, why := range map[string]string{
 		"direct:?zone=a":                              "unknown parameter",
-		"direct:?token=" + canary:                     "holds no credential",
+		"direct:?token=" + canary:                     "must not contain credentials",
 		"direct://user:" + canary + "@host":           "user info",
 		"direct:?timeout=soon":                        "timeout",
 		"direct:?instance_metadata=maybe":             "instance_metadata",
@@ -53,7 +53,7 @@ func TestSchemeRefuses(t *testing.T) {
 		"direct:?endpoint=https://x:" + canary + "@h": "user info in its URL",
 		"direct:?region=a.b":                          "region",
 		"direct:?role_arn=app":                        "role",
-		"direct:?external_id=x":                       "external id",
+		"direct:?external_id=x":                       "external ID",
 	} {
 		_, err := open(t, text)
 		require.Error(t, err, text)

@@ -1,11 +1,11 @@
-// Package awsconf finds region and credentials where every AWS tool looks for them:
-// in the environment, the shared files with their profiles, and the credentials of
-// containers and web identities.
+// Package awsconf loads the AWS configuration and finds credentials: in the
+// environment, the shared files with their profiles, and the credentials of containers
+// and web identities.
 //
-// The instance metadata service is asked only on an EC2 instance, or if told to:
-// elsewhere it answers nobody, which takes seconds. A source of credentials that
-// failed rests for a moment. The SDK's own logger is silent, and no error quotes
-// what was found.
+// The instance metadata service is used only on an EC2 instance, or if the options say
+// so, because elsewhere a request to it takes seconds to time out. After a source of
+// credentials failed, it is not used for a second. The SDK's logger is silent. Errors
+// quote no text of the SDK and no value of the configuration.
 package awsconf
 
 import (
@@ -19,63 +19,62 @@ import (
 	"github.com/hush-secrets/hush/internal/params"
 )
 
-// Metadata says when the EC2 instance metadata service may be asked for
-// credentials and a region that are configured nowhere else.
+// Metadata says when to use the EC2 instance metadata service. It provides credentials
+// and a region if they are not configured elsewhere.
 type Metadata uint8
 
-// The choices. AWS_EC2_METADATA_DISABLED=true is never, whatever is chosen.
+// The choices. AWS_EC2_METADATA_DISABLED=true overrides all of them.
 const (
-	// MetadataAuto: if the machine says that it is an EC2 instance, by what Linux
-	// shows of its firmware. Other systems do not say.
+	// MetadataAuto means on an EC2 instance. Linux shows this in the firmware of the
+	// machine. On other systems the service is not used.
 	MetadataAuto Metadata = iota
-	// MetadataOn: always.
+	// MetadataOn means always.
 	MetadataOn
-	// MetadataOff: never.
+	// MetadataOff means never.
 	MetadataOff
 )
 
-// Options are what a program says itself. The zero value leaves all to what is
-// found.
+// Options override the configuration that is found. The zero value overrides nothing.
 type Options struct {
-	Region        string // before what is found
-	DefaultRegion string // where none is found
-	Profile       string // the section of the shared files, then before credentials in the environment
-	RoleARN       string // a role to assume with the credentials that are found
-	ExternalID    string // for that role's policy
-	Metadata      Metadata
-	Configure     func(*aws.Config) // of each client that is made; nil: nothing to change
+	Region        string            // overrides the region that is found
+	DefaultRegion string            // if no region is found
+	Profile       string            // of the shared files; precedes credentials in the environment
+	RoleARN       string            // role to assume with the credentials that are found
+	ExternalID    string            // required by the policy of some roles
+	Metadata      Metadata          // when to use the instance metadata service
+	Configure     func(*aws.Config) // called for each client; nil means no change
 }
 
 // Configured returns the configuration for one client.
 func (o *Options) Configured(cfg aws.Config) aws.Config {
 	if o.Configure != nil {
-		cfg.APIOptions = slices.Clip(cfg.APIOptions) // clients share the rest of the array
+		cfg.APIOptions = slices.Clip(cfg.APIOptions) // clients share the array
 		o.Configure(&cfg)
 	}
 	return cfg
 }
 
-// Check returns what cannot work in o, all at once. It quotes none of it, for what is
-// in the wrong place may be a key.
+// Check returns all invalid options in one error. It quotes none of them, because a
+// misplaced value may be a key.
 func (o *Options) Check() error {
 	var faults params.Faults
 	if !isRegion(o.Region) {
-		faults.Add(errors.New("the region is no AWS region, such as eu-west-1"))
+		faults.Add(errors.New("invalid region: must be an AWS region such as eu-west-1"))
 	}
 	if o.RoleARN != "" && !isRole(o.RoleARN) {
-		faults.Add(errors.New("the role is no ARN of an IAM role"))
+		faults.Add(errors.New("invalid role: must be the ARN of an IAM role"))
 	}
 	if o.ExternalID != "" && o.RoleARN == "" {
-		faults.Add(errors.New("an external id without the ARN of a role"))
+		faults.Add(errors.New("an external ID requires the ARN of a role"))
 	}
 	if o.Metadata > MetadataOff {
-		faults.Add(errors.New("an unknown choice of InstanceMetadata"))
+		faults.Add(errors.New("unknown value of InstanceMetadata"))
 	}
 	return faults.Err()
 }
 
-// isRegion reports whether text, which becomes part of a host's name, can be a
-// region, or is empty.
+// isRegion reports whether text is empty or can be a region, which becomes a part of a
+// host name.
 func isRegion(text string) bool {
 	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
-// nowhere is an environment that configures nothing but a region, and says of the
-// machine what firmware says.
+// nowhere sets an environment that configures only a region, and returns a directory with
+// these files of the firmware.
 func nowhere(t *testing.T, firmware map[string]string) (sys string) {
 	t.Helper()
 	for _, key := range []string{
@@ -43,20 +43,19 @@ func nowhere(t *testing.T, firmware map[string]string) (sys string) {
 	return home
 }
 
-// TestMetadataAuto sees the metadata service asked on an EC2 instance, and there
-// alone.
+// TestMetadataAuto sees the metadata service used only on an EC2 instance.
 func TestMetadataAuto(t *testing.T) {
 	for name, c := range map[string]struct {
 		firmware map[string]string
 		choice   Metadata
 		asked    bool
 	}{
-		"laptop":         {map[string]string{"devices/virtual/dmi/id/sys_vendor": "LENOVO\n", "hypervisor/uuid": "00000000\n"}, MetadataAuto, false},
-		"no firmware":    {nil, MetadataAuto, false},
-		"nitro":          {map[string]string{"devices/virtual/dmi/id/sys_vendor": "Amazon EC2\n"}, MetadataAuto, true},
-		"xen":            {map[string]string{"hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef\n"}, MetadataAuto, true},
-		"told":           {nil, MetadataOn, true},
-		"told otherwise": {map[string]string{"devices/virtual/dmi/id/bios_vendor": "Amazon EC2\n"}, MetadataOff, false},
+		"laptop":      {map[string]string{"devices/virtual/dmi/id/sys_vendor": "LENOVO\n", "hypervisor/uuid": "00000000\n"}, MetadataAuto, false},
+		"no firmware": {nil, MetadataAuto, false},
+		"nitro":       {map[string]string{"devices/virtual/dmi/id/sys_vendor": "Amazon EC2\n"}, MetadataAuto, true},
+		"xen":         {map[string]string{"hypervisor/uuid": "ec2e1916-9099-7caf-fd21-012345abcdef\n"}, MetadataAuto, true},
+		"on":          {nil, MetadataOn, true},
+		"off":         {map[string]string{"devices/virtual/dmi/id/bios_vendor": "Amazon EC2\n"}, MetadataOff, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sys := nowhere(t, c.firmware)
@@ -69,7 +68,7 @@ func TestMetadataAuto(t *testing.T) {
 			t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
 			z := NewLazy(Options{Metadata: c.choice}, clock.New(), func(cfg aws.Config) aws.CredentialsProvider { return cfg.Credentials })
 			z.sys = sys
-			source, class, err := z.Load(t.Context()).Wait(t.Context(), 0)
+			source, class, err := z.Get(t.Context(), 0)
 			if err == nil {
 				_, err = source.Retrieve(t.Context())
 				class, _ = awsfault.Credentials(source, err)
@@ -88,20 +87,20 @@ func (s *failingSource) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, errors.New("no")
 }
 
-func TestPatient(t *testing.T) {
+func TestRestingSource(t *testing.T) {
 	c, source := clocktest.New(), &failingSource{}
-	p := &patient{next: source, now: c.Now}
+	p := &restingSource{next: source, now: c.Now}
 	for range 3 {
 		_, err := p.Retrieve(t.Context())
 		require.Error(t, err)
 	}
 	assert.Equal(t, 1, source.calls, "the failure is remembered")
-	c.Advance(moment)
+	c.Advance(failureTTL)
 	_, err := p.Retrieve(t.Context())
 	require.Error(t, err)
 	assert.Equal(t, 2, source.calls, "the failure is forgotten")
 
-	c.Advance(moment)
+	c.Advance(failureTTL)
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range 2 {

@@ -14,20 +14,20 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
-// key returns the access key that the configuration leads to.
+// key returns the region and the access key of a configuration.
 func key(cfg aws.Config) string {
 	found, _ := cfg.Credentials.Retrieve(context.Background())
 	return cfg.Region + " " + found.AccessKeyID
 }
 
-// TestLoadIsTriedAgain: one that failed, or found no region, not before a moment has
-// passed, and then with what the environment says by now; one that went well never.
+// TestLoadIsTriedAgain sees a load that failed, or found no region, repeated after
+// failureTTL. A successful load is not repeated.
 func TestLoadIsTriedAgain(t *testing.T) {
 	nowhere(t, nil)
 	h := clocktest.New()
 	z := NewLazy(Options{Metadata: MetadataOff}, h.Now, key)
 	load := func() (string, hush.Class) {
-		made, class, _ := z.Load(t.Context()).Wait(t.Context(), 0)
+		made, class, _ := z.Get(t.Context(), 0)
 		return made, class
 	}
 	_, class := load()
@@ -35,7 +35,7 @@ func TestLoadIsTriedAgain(t *testing.T) {
 	t.Setenv("AWS_REGION", "")
 	t.Setenv("AWS_ACCESS_KEY_ID", "a")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
-	h.Advance(moment - 1)
+	h.Advance(failureTTL - 1)
 	_, class = load()
 	assert.Equal(t, hush.ErrAbsent, class)
 	h.Advance(1)
@@ -44,7 +44,7 @@ func TestLoadIsTriedAgain(t *testing.T) {
 	t.Setenv("AWS_REGION", "eu-west-1")
 	made, _ = load()
 	assert.Equal(t, " a", made)
-	h.Advance(moment)
+	h.Advance(failureTTL)
 	made, _ = load()
 	assert.Equal(t, "eu-west-1 a", made)
 	t.Setenv("AWS_REGION", "eu-west-2")
@@ -54,7 +54,7 @@ func TestLoadIsTriedAgain(t *testing.T) {
 }
 
 func TestRegions(t *testing.T) {
-	for _, c := range []struct{ told, found, otherwise, want string }{
+	for _, c := range []struct{ option, found, fallback, want string }{
 		{"eu-west-1", "eu-west-2", "us-east-1", "eu-west-1 a"},
 		{"", "eu-west-2", "us-east-1", "eu-west-2 a"},
 		{"", "", "us-east-1", "us-east-1 a"},
@@ -64,36 +64,36 @@ func TestRegions(t *testing.T) {
 		t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
 		t.Setenv("AWS_REGION", c.found)
 		h := clocktest.New()
-		z := NewLazy(Options{Region: c.told, DefaultRegion: c.otherwise, Metadata: MetadataOff}, h.Now, key)
-		made, _, err := z.Load(t.Context()).Wait(t.Context(), 0)
+		z := NewLazy(Options{Region: c.option, DefaultRegion: c.fallback, Metadata: MetadataOff}, h.Now, key)
+		made, _, err := z.Get(t.Context(), 0)
 		require.NoError(t, err)
 		assert.Equal(t, c.want, made)
 		h.Advance(time.Hour)
-		assert.True(t, z.Load(t.Context()).Done(), "what loaded well is kept")
+		assert.True(t, z.start(t.Context()).isDone(), "a successful load is kept")
 	}
 }
 
-func TestARegionThatIsNone(t *testing.T) {
+func TestInvalidRegion(t *testing.T) {
 	nowhere(t, nil)
 	t.Setenv("AWS_ACCESS_KEY_ID", "a")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
 	t.Setenv("AWS_REGION", "eu-west-1.example.com/")
-	_, class, err := NewLazy(Options{Metadata: MetadataOff}, clock.New(), key).Load(t.Context()).Wait(t.Context(), 0)
+	_, class, err := NewLazy(Options{Metadata: MetadataOff}, clock.New(), key).Get(t.Context(), 0)
 	assert.Equal(t, hush.ErrUnavailable, class)
-	assert.EqualError(t, err, "what AWS_REGION or a profile says is no AWS region, such as eu-west-1", "and does not quote it")
+	assert.EqualError(t, err, "invalid region in AWS_REGION or a profile: must be an AWS region such as eu-west-1")
 }
 
-// TestWait: a loading that takes longer than it may is our limit's end, unless the
-// caller's came first.
-func TestWait(t *testing.T) {
-	hanging := &Loading[string]{done: make(chan struct{})}
-	_, class, err := hanging.Wait(t.Context(), time.Millisecond)
+// TestGetTimeout sees a timeout reported as ErrUnavailable, and the caller's deadline as
+// ErrCanceled.
+func TestGetTimeout(t *testing.T) {
+	hanging := &Lazy[string]{current: &load[string]{done: make(chan struct{})}}
+	_, class, err := hanging.Get(t.Context(), time.Millisecond)
 	assert.Equal(t, hush.ErrUnavailable, class)
 	assert.EqualError(t, err, "loading the AWS configuration took longer than its limit of 1ms")
 
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, class, err = hanging.Wait(ctx, -1)
+	_, class, err = hanging.Get(ctx, -1)
 	assert.Equal(t, hush.ErrCanceled, class)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }

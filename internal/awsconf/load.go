@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,17 +21,18 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/ec2"
 )
 
 const (
 	attempts       = 2
 	connectTimeout = 500 * time.Millisecond
-	sourceTimeout  = 3 * time.Second // of one answer of a source of credentials
+	sourceTimeout  = 3 * time.Second // of one request to a source of credentials
 )
 
-// load loads the configuration, or says why not. Its credentials are those of the
-// role, if there is one to assume, and its client connects within half a second.
+// load returns the configuration, or a class and a cause. The credentials are those of
+// Options.RoleARN if it is set.
 func (z *Lazy[T]) load(ctx context.Context) (aws.Config, hush.Class, error) {
 	metadata := z.opts.Metadata == MetadataOn || z.opts.Metadata == MetadataAuto && ec2.Machine(z.sys) == ec2.Instance
 	cfg, err := config.LoadDefaultConfig(ctx, z.opts.settings(metadata)...)
@@ -38,27 +40,28 @@ func (z *Lazy[T]) load(ctx context.Context) (aws.Config, hush.Class, error) {
 	case err != nil && ctx.Err() != nil:
 		return cfg, hush.ErrUnavailable, errors.New("loading the AWS configuration took too long")
 	case err != nil:
-		return cfg, hush.ErrUnauthenticated, loadFault(err)
+		return cfg, hush.ErrUnauthenticated, describe(err)
 	case !metadata && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)):
-		// What the SDK falls back to when nobody configured anything.
-		if half := halfCredentials(); half != nil {
-			return cfg, hush.ErrUnauthenticated, half
+		// The SDK falls back to the metadata service if no credentials are configured.
+		if err := checkKeys(); err != nil {
+			return cfg, hush.ErrUnauthenticated, err
 		}
 		return cfg, hush.ErrAbsent, errors.New("no AWS credentials are configured")
 	case !isRegion(cfg.Region):
-		return cfg, hush.ErrUnavailable, errors.New("what AWS_REGION or a profile says is no AWS region, such as eu-west-1")
+		return cfg, hush.ErrUnavailable, errors.New("invalid region in AWS_REGION or a profile: must be an AWS region such as eu-west-1")
 	}
 	if metadata && cfg.Region == "" {
-		cfg.Region = machineRegion(ctx, cfg)
+		if out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil); err == nil {
+			cfg.Region = out.Region
+		}
 	}
 	if z.opts.RoleARN != "" && cfg.Region == "" {
-		return cfg, hush.ErrAbsent, errors.New("no AWS region is configured, and assuming a role needs one")
+		return cfg, hush.ErrAbsent, errors.New("no AWS region is configured; set AWS_REGION, because assuming a role requires one")
 	}
-	cfg.Credentials = &patient{next: z.opts.assumed(cfg), now: z.now}
+	cfg.Credentials = &restingSource{next: z.opts.assumeRole(cfg), now: z.now}
 	return cfg, 0, nil
 }
 
-// settings are what the SDK is told beside what it finds.
 func (o *Options) settings(metadata bool) []func(*config.LoadOptions) error {
 	client := awshttp.NewBuildableClient().WithTimeout(sourceTimeout).WithDialerOptions(func(d *net.Dialer) {
 		d.Timeout = connectTimeout
@@ -81,8 +84,8 @@ func (o *Options) settings(metadata bool) []func(*config.LoadOptions) error {
 	return settings
 }
 
-// assumed returns cfg's credentials, or those of the role that they may assume.
-func (o *Options) assumed(cfg aws.Config) aws.CredentialsProvider {
+// assumeRole returns the credentials of Options.RoleARN, or those of cfg without one.
+func (o *Options) assumeRole(cfg aws.Config) aws.CredentialsProvider {
 	if o.RoleARN == "" {
 		return cfg.Credentials
 	}
@@ -104,9 +107,9 @@ func newRetryer() aws.Retryer {
 	})
 }
 
-// halfCredentials returns what is wrong if the environment has a part of a key, of
-// which the SDK takes no notice.
-func halfCredentials() error {
+// checkKeys returns an error if the environment has only a part of a key, which the SDK
+// ignores.
+func checkKeys() error {
 	id, secret := os.Getenv("AWS_ACCESS_KEY_ID") != "", os.Getenv("AWS_SECRET_ACCESS_KEY") != ""
 	switch {
 	case id && !secret:
@@ -117,17 +120,65 @@ func halfCredentials() error {
 	return nil
 }
 
-// loadFault says what is wrong with the configuration. The SDK's own errors quote
-// the lines that they could not read.
-func loadFault(err error) error {
+// describe explains an error of LoadDefaultConfig without its text, because the SDK
+// quotes invalid lines.
+func describe(err error) error {
 	if missing, ok := errors.AsType[config.SharedConfigProfileNotExistError](err); ok {
 		return fmt.Errorf("no profile %q in the shared AWS files", missing.Profile)
 	}
 	if role, ok := errors.AsType[config.SharedConfigAssumeRoleError](err); ok {
-		return fmt.Errorf("profile %q in the shared AWS files assumes a role that it does not fully describe", role.Profile)
+		return fmt.Errorf("profile %q in the shared AWS files assumes a role with incomplete settings", role.Profile)
 	}
 	if file, ok := errors.AsType[config.SharedConfigLoadError](err); ok {
 		return fmt.Errorf("the shared AWS file %q cannot be read", file.Filename)
 	}
-	return errors.New("the AWS configuration is not valid: a variable or a line of the shared files")
+	return errors.New("the AWS configuration is invalid; check the AWS_ variables and the shared AWS files")
+}
+
+// A restingSource is a source of credentials. After next failed, it returns the same
+// error for failureTTL without calling next.
+type restingSource struct {
+	next aws.CredentialsProvider
+	now  clock.Func
+
+	mu    sync.Mutex
+	err   error // of the last call; nil if it succeeded
+	until clock.Instant
+}
+
+var (
+	_ aws.CredentialsProvider      = (*restingSource)(nil)
+	_ aws.CredentialProviderSource = (*restingSource)(nil)
+)
+
+// Retrieve returns the credentials of next, or its last error. It does not keep an error
+// if ctx has ended.
+func (s *restingSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if err := s.lastError(); err != nil {
+		return aws.Credentials{}, err
+	}
+	keys, err := s.next.Retrieve(ctx)
+	if err == nil || ctx.Err() == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.err, s.until = err, s.now().Add(failureTTL)
+	}
+	return keys, err
+}
+
+func (s *restingSource) lastError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now().Reached(s.until) {
+		return nil
+	}
+	return s.err
+}
+
+// ProviderSources returns the sources of next.
+func (s *restingSource) ProviderSources() []aws.CredentialSource {
+	if named, ok := s.next.(aws.CredentialProviderSource); ok {
+		return named.ProviderSources()
+	}
+	return nil
 }

@@ -1,14 +1,15 @@
-// Package awsfault puts what goes wrong between a program and AWS into words of
-// our own.
+// Package awsfault describes failures of requests to AWS.
 //
-// Codes, statuses and the types of errors say what happened; the texts of the SDK
-// and of AWS are never quoted, for they quote what was received, down to secrets
-// and the output of credential programs.
+// Codes, statuses and types of errors decide the description. The texts of the SDK and
+// of AWS are never quoted, because they may quote secrets and the output of credential
+// programs.
 package awsfault
 
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 
@@ -17,69 +18,74 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/hush-secrets/hush/internal/httpbody"
+	"github.com/hush-secrets/hush/internal/netfault"
 	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
-// An Answer is what is kept of one that is no success. Code and RequestID come
-// from outside: NewAnswer drops what does not look like the fact that it should be.
-type Answer struct {
-	Code      string // without its namespace; empty if there was none
+// MaxBody is the size limit of a response. It has room for twenty secrets of 64 KiB
+// with every byte escaped.
+const MaxBody = 10 << 20
+
+// A Response is an error response. Code and RequestID come from the server: NewResponse
+// drops invalid ones.
+type Response struct {
+	Code      string // without its namespace; empty if there is none
 	Status    int    // the HTTP status; 0 if unknown
 	RequestID string // empty if unknown
 }
 
-// NewAnswer returns an Answer of the three, each empty if it cannot be one.
-func NewAnswer(code string, status int, requestID string) *Answer {
-	a := &Answer{Code: bare(code), Status: status, RequestID: requestID}
-	if !isCode(a.Code) {
-		a.Code = ""
+// NewResponse returns a Response without the invalid facts.
+func NewResponse(code string, status int, requestID string) *Response {
+	r := &Response{Code: withoutNamespace(code), Status: status, RequestID: requestID}
+	if !isCode(r.Code) {
+		r.Code = ""
 	}
 	if strings.Trim(requestID, "0123456789abcdefABCDEF-") != "" || len(requestID) > 64 {
-		a.RequestID = ""
+		r.RequestID = ""
 	}
-	return a
+	return r
 }
 
-// Read returns what err keeps of an answer, and its message, which may choose
-// words and must not be quoted. It is nil if err is about a call without a response,
-// or with a response that was not read to its end or cannot be decoded.
-func Read(err error) (answer *Answer, message string) {
-	if _, replaced := errors.AsType[surrogate.Error](err); replaced || Unsent(err) || errors.Is(err, httpbody.ErrTooLarge) {
+// Read returns the response in err, and its message. The message may select a text, and
+// must not be quoted. Read returns nil if there was no response, or an incomplete or
+// invalid one.
+func Read(err error) (r *Response, message string) {
+	if _, invalid := errors.AsType[surrogate.Error](err); invalid || Unsent(err) || errors.Is(err, httpbody.ErrTooLarge) {
 		return nil, ""
 	}
-	api, coded := errors.AsType[smithy.APIError](err)
-	response, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	answered = answered && response.HTTPStatusCode() != 0 // the SDK makes an empty one up
-	if !coded && !answered {
+	api, hasCode := errors.AsType[smithy.APIError](err)
+	response, hasStatus := errors.AsType[*smithyhttp.ResponseError](err)
+	hasStatus = hasStatus && response.HTTPStatusCode() != 0 // the SDK invents an empty response
+	if !hasCode && !hasStatus {
 		return nil, ""
 	}
 	var code string
 	var status int
-	if answered {
+	if hasStatus {
 		code, status = headerCode(response), response.HTTPStatusCode()
 	}
-	if coded && api.ErrorCode() != "UnknownError" { // smithy's word for an answer without a code
+	if hasCode && api.ErrorCode() != "UnknownError" { // smithy uses this code if there is none
 		code, message = api.ErrorCode(), api.ErrorMessage()
 	}
-	return NewAnswer(code, status, requestID(err)), message
+	return NewResponse(code, status, requestID(err)), message
 }
 
-// Throttled reports whether the answer is that there were too many calls.
-func (a Answer) Throttled() bool {
-	return a.Status == http.StatusTooManyRequests || isThrottle(a.Code)
+// Throttled reports whether there were too many calls.
+func (r Response) Throttled() bool {
+	return r.Status == http.StatusTooManyRequests || isThrottle(r.Code)
 }
 
-// String returns the facts that there are, or "".
-func (a Answer) String() string {
+// String returns the known facts, separated by commas.
+func (r Response) String() string {
 	var facts []string
-	if a.Code != "" {
-		facts = append(facts, a.Code)
+	if r.Code != "" {
+		facts = append(facts, r.Code)
 	}
-	if a.Status != 0 {
-		facts = append(facts, fmt.Sprintf("status %d", a.Status))
+	if r.Status != 0 {
+		facts = append(facts, fmt.Sprintf("status %d", r.Status))
 	}
-	if a.RequestID != "" {
-		facts = append(facts, "request "+a.RequestID)
+	if r.RequestID != "" {
+		facts = append(facts, "request "+r.RequestID)
 	}
 	return strings.Join(facts, ", ")
 }
@@ -95,8 +101,7 @@ func requestID(err error) string {
 	return with.ServiceRequestID()
 }
 
-// headerCode returns the code that stands beside a body which the SDK could not
-// read.
+// headerCode returns the code in the header, for a body that the SDK could not decode.
 func headerCode(response *smithyhttp.ResponseError) string {
 	if response.Response == nil || response.Response.Response == nil {
 		return ""
@@ -104,8 +109,8 @@ func headerCode(response *smithyhttp.ResponseError) string {
 	return response.Response.Header.Get("X-Amzn-Errortype")
 }
 
-// bare cuts the namespace and the documentation's address off a code.
-func bare(code string) string {
+// withoutNamespace removes the namespace before a code and the URL after it.
+func withoutNamespace(code string) string {
 	code, _, _ = strings.Cut(code, ":")
 	if _, after, ok := strings.Cut(code, "#"); ok {
 		code = after
@@ -121,4 +126,28 @@ func isCode(s string) bool {
 func isThrottle(code string) bool {
 	_, ok := retry.DefaultThrottleErrorCodes[code]
 	return ok
+}
+
+// Network describes why there was no response.
+func Network(err error) error {
+	if errors.Is(err, httpbody.ErrTooLarge) {
+		return fmt.Errorf("the response exceeds the limit of %d MiB", MaxBody>>20)
+	}
+	if invalid, ok := errors.AsType[surrogate.Error](err); ok {
+		return invalid
+	}
+	return netfault.Reason(err)
+}
+
+// Unsent reports whether the connection failed before the end of a response.
+func Unsent(err error) bool {
+	_, ok := errors.AsType[*smithyhttp.RequestSendError](err)
+	return ok
+}
+
+// isNetwork reports whether err is an error of a network, and not of a file or a program
+// that provides credentials.
+func isNetwork(err error) bool {
+	_, ok := errors.AsType[*net.OpError](err)
+	return ok || netfault.TimedOut(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

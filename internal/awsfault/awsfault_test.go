@@ -27,8 +27,8 @@ const (
 	id     = "ec5b8e0a-6f0d-4a53-9d3c-3c3f5b0f7a11"
 )
 
-// answer is an error as the SDK makes it of an answer.
-func answer(code string, status int, requestID string) error {
+// response returns an error of the SDK for a response.
+func responseError(code string, status int, requestID string) error {
 	response := &smithyhttp.Response{Response: &http.Response{StatusCode: status, Header: http.Header{}}}
 	api := &smithy.GenericAPIError{Code: code, Message: canary}
 	return fmt.Errorf("operation: %w", &awshttp.ResponseError{
@@ -41,24 +41,24 @@ func TestRead(t *testing.T) {
 		err  error
 		want string
 	}{
-		"all":              {answer("AccessDenied", 403, id), "AccessDenied, status 403, request " + id},
-		"namespace":        {answer("com.amazonaws.sts#AccessDenied:http://x/", 403, ""), "AccessDenied, status 403"},
-		"throttle":         {answer("EC2ThrottledException", 400, ""), "EC2ThrottledException, status 400"},
-		"no code":          {answer("UnknownError", 502, ""), "status 502"},
-		"not a code":       {answer(canary, 400, ""), "status 400"},
-		"not a request id": {answer("", 400, canary), "status 400"},
+		"all":              {responseError("AccessDenied", 403, id), "AccessDenied, status 403, request " + id},
+		"namespace":        {responseError("com.amazonaws.sts#AccessDenied:http://x/", 403, ""), "AccessDenied, status 403"},
+		"throttle":         {responseError("EC2ThrottledException", 400, ""), "EC2ThrottledException, status 400"},
+		"no code":          {responseError("UnknownError", 502, ""), "status 502"},
+		"not a code":       {responseError(canary, 400, ""), "status 400"},
+		"not a request id": {responseError("", 400, canary), "status 400"},
 		"a code alone":     {&smithy.GenericAPIError{Code: "AccessDenied"}, "AccessDenied"},
 	} {
 		got, _ := awsfault.Read(c.err)
 		require.NotNil(t, got, name)
 		assert.Equal(t, c.want, got.String(), name)
 	}
-	_, message := awsfault.Read(answer("AccessDenied", 403, id))
+	_, message := awsfault.Read(responseError("AccessDenied", 403, id))
 	assert.Equal(t, canary, message)
 	for _, err := range []error{
 		errors.New("x"), nil,
 		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusOK}}, Err: httpbody.ErrTooLarge},
-		&smithyhttp.RequestSendError{Err: answer("AccessDenied", 403, id)},
+		&smithyhttp.RequestSendError{Err: responseError("AccessDenied", 403, id)},
 		&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{}}, Err: io.EOF},
 	} {
 		got, _ := awsfault.Read(err)
@@ -69,10 +69,10 @@ func TestRead(t *testing.T) {
 func TestHeaderCode(t *testing.T) {
 	response := &http.Response{StatusCode: http.StatusBadRequest, Header: http.Header{"X-Amzn-Errortype": {"AccessDenied:http://x/"}}}
 	got, _ := awsfault.Read(&smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: response}, Err: errors.New(canary)})
-	assert.Equal(t, &awsfault.Answer{Code: "AccessDenied", Status: 400}, got)
+	assert.Equal(t, &awsfault.Response{Code: "AccessDenied", Status: 400}, got)
 }
 
-// source is one of credentials.
+// A source is a source of credentials.
 type source []aws.CredentialSource
 
 func (s source) ProviderSources() []aws.CredentialSource { return s }
@@ -88,18 +88,18 @@ func TestCredentials(t *testing.T) {
 		class  hush.Class
 		words  string
 	}{
-		"metadata that is not there":  {metadata, dead, hush.ErrAbsent, "no AWS credentials are configured"},
-		"metadata without a role":     {metadata, answer("", 404, ""), hush.ErrAbsent, "no AWS credentials are configured"},
-		"metadata that fails":         {metadata, answer("", 500, ""), hush.ErrUnavailable, "the instance metadata service: it answered status 500"},
-		"a role by metadata":          {append(metadata, aws.CredentialSourceSTSAssumeRole), dead, hush.ErrUnavailable, "a role to assume: dial tcp"},
-		"a role that is not allowed":  {source{aws.CredentialSourceSTSAssumeRole}, answer("AccessDenied", 403, ""), hush.ErrUnauthenticated, "AccessDenied, status 403"},
-		"a throttled web identity":    {source{aws.CredentialSourceEnvVarsSTSWebIDToken}, answer("Throttling", 400, ""), hush.ErrThrottled, "a web identity"},
-		"too many, without a code":    {source{aws.CredentialSourceHTTP}, answer("", 429, ""), hush.ErrThrottled, "the container's endpoint"},
-		"a program":                   {source{aws.CredentialSourceProcess}, errors.New(canary), hush.ErrUnauthenticated, "a credential process: no usable answer"},
-		"a session that is over":      {source{aws.CredentialSourceSSO}, errors.New(canary), hush.ErrUnauthenticated, "a login session"},
-		"a closed connection":         {source{aws.CredentialSourceHTTP}, fmt.Errorf("x: %w", io.EOF), hush.ErrUnavailable, "closed before an answer"},
-		"one that says nothing of it": {nil, errors.New(canary), hush.ErrUnauthenticated, "where the client looks for them"},
-		"an answer that says nothing": {source{aws.CredentialSourceUndefined}, &smithy.GenericAPIError{Code: canary}, hush.ErrUnauthenticated, "the source that is configured: it answered nothing known"},
+		"no metadata service":        {metadata, dead, hush.ErrAbsent, "no AWS credentials are configured"},
+		"metadata without a role":    {metadata, responseError("", 404, ""), hush.ErrAbsent, "no AWS credentials are configured"},
+		"failed metadata service":    {metadata, responseError("", 500, ""), hush.ErrUnavailable, "the instance metadata service: error response (status 500)"},
+		"a role by metadata":         {append(metadata, aws.CredentialSourceSTSAssumeRole), dead, hush.ErrUnavailable, "a role to assume: dial tcp"},
+		"a role that is not allowed": {source{aws.CredentialSourceSTSAssumeRole}, responseError("AccessDenied", 403, ""), hush.ErrUnauthenticated, "AccessDenied, status 403"},
+		"a throttled web identity":   {source{aws.CredentialSourceEnvVarsSTSWebIDToken}, responseError("Throttling", 400, ""), hush.ErrThrottled, "a web identity"},
+		"throttled without a code":   {source{aws.CredentialSourceHTTP}, responseError("", 429, ""), hush.ErrThrottled, "the container's endpoint"},
+		"program":                    {source{aws.CredentialSourceProcess}, errors.New(canary), hush.ErrUnauthenticated, "a credential process: no usable answer"},
+		"expired session":            {source{aws.CredentialSourceSSO}, errors.New(canary), hush.ErrUnauthenticated, "a login session"},
+		"a closed connection":        {source{aws.CredentialSourceHTTP}, fmt.Errorf("x: %w", io.EOF), hush.ErrUnavailable, "closed before an answer"},
+		"unknown source":             {nil, errors.New(canary), hush.ErrUnauthenticated, "the client's source"},
+		"unknown response":           {source{aws.CredentialSourceUndefined}, &smithy.GenericAPIError{Code: canary}, hush.ErrUnauthenticated, "the configured source: error response (unknown)"},
 	} {
 		class, err := awsfault.Credentials(c.source, c.err)
 		assert.Equal(t, c.class, class, name)
@@ -109,6 +109,6 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestNetwork(t *testing.T) {
-	assert.EqualError(t, awsfault.Network(httpbody.ErrTooLarge), "the answer is larger than 10 MiB")
+	assert.EqualError(t, awsfault.Network(httpbody.ErrTooLarge), "the response exceeds the limit of 10 MiB")
 	assert.NotContains(t, awsfault.Network(errors.New(canary)).Error(), canary)
 }

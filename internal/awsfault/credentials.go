@@ -12,61 +12,63 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// ErrNoCredentials is for a program in which nobody configured any.
+// ErrNoCredentials means that no source of credentials is configured.
 var ErrNoCredentials = errors.New("no AWS credentials are configured, and no instance metadata service has any")
 
-// A CredentialsError means that a configured source returned no credentials, so that no
-// request was sent to the service.
+// A CredentialsError means that a configured source returned no credentials. No request
+// was sent to the service.
 type CredentialsError struct {
 	source string
 	cause  error
 }
 
+// Error names the source and the cause.
 func (e *CredentialsError) Error() string {
-	return fmt.Sprintf("no AWS credentials to be had from %s: %s", e.source, e.cause)
+	return fmt.Sprintf("cannot get AWS credentials from %s: %s", e.source, e.cause)
 }
 
+// Unwrap returns the cause.
 func (e *CredentialsError) Unwrap() error { return e.cause }
 
-// Credentials returns the class and the cause of source's failure err. It keeps
-// nothing of err's text: a source may be anything, down to a program's output.
+// Credentials returns the class and the cause of an error of a source of credentials. The
+// cause does not quote err, whose text may be the output of a program.
 func Credentials(source aws.CredentialsProvider, err error) (hush.Class, error) {
-	answer, _ := Read(err)
-	if OnlyMetadata(source) && (answer == nil || answer.Status == http.StatusNotFound) {
+	r, _ := Read(err)
+	if OnlyMetadata(source) && (r == nil || r.Status == http.StatusNotFound) {
 		return hush.ErrAbsent, ErrNoCredentials
 	}
-	switch {
-	case answer == nil && unreached(err):
-		return hush.ErrUnavailable, &CredentialsError{origin(source), Network(err)}
-	case answer == nil:
-		return hush.ErrUnauthenticated, &CredentialsError{origin(source), Network(err)}
-	}
-	// An outage of the source is one of ours; any other answer is about what is
-	// configured.
 	class := hush.ErrUnauthenticated
 	switch {
-	case answer.Throttled():
+	case r != nil && r.Throttled():
 		class = hush.ErrThrottled
-	case answer.Status >= http.StatusInternalServerError:
+	case r == nil && isNetwork(err), r != nil && r.Status >= http.StatusInternalServerError:
 		class = hush.ErrUnavailable
 	}
-	return class, &CredentialsError{origin(source), errors.New("it answered " + cmp.Or(answer.String(), "nothing known"))}
-}
-
-// OnlyMetadata reports whether source is the instance metadata service and no
-// more, which is what the SDK falls back to when nobody configured anything.
-func OnlyMetadata(source aws.CredentialsProvider) bool {
-	named, ok := source.(aws.CredentialProviderSource)
-	return ok && slices.Equal(named.ProviderSources(), []aws.CredentialSource{aws.CredentialSourceIMDS})
-}
-
-// origin names the last of the sources that source goes through.
-func origin(source aws.CredentialsProvider) string {
-	named, ok := source.(aws.CredentialProviderSource)
-	if !ok || len(named.ProviderSources()) == 0 {
-		return "where the client looks for them"
+	if r == nil {
+		return class, &CredentialsError{origin(source), Network(err)}
 	}
-	sources := named.ProviderSources()
+	return class, &CredentialsError{origin(source), fmt.Errorf("error response (%s)", cmp.Or(r.String(), "unknown"))}
+}
+
+// OnlyMetadata reports whether source is only the instance metadata service, to which
+// the SDK falls back if no credentials are configured.
+func OnlyMetadata(source aws.CredentialsProvider) bool {
+	return slices.Equal(sourcesOf(source), []aws.CredentialSource{aws.CredentialSourceIMDS})
+}
+
+func sourcesOf(source aws.CredentialsProvider) []aws.CredentialSource {
+	if named, ok := source.(aws.CredentialProviderSource); ok {
+		return named.ProviderSources()
+	}
+	return nil
+}
+
+// origin describes the last of the sources.
+func origin(source aws.CredentialsProvider) string {
+	sources := sourcesOf(source)
+	if len(sources) == 0 {
+		return "the client's source"
+	}
 	switch sources[len(sources)-1] {
 	case aws.CredentialSourceEnvVarsSTSWebIDToken, aws.CredentialSourceProfileSTSWebIDToken, aws.CredentialSourceSTSAssumeRoleWebID:
 		return "a web identity"
@@ -81,5 +83,5 @@ func origin(source aws.CredentialsProvider) string {
 	case aws.CredentialSourceIMDS:
 		return "the instance metadata service"
 	}
-	return "the source that is configured"
+	return "the configured source"
 }

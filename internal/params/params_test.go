@@ -38,14 +38,14 @@ func TestParseRefuses(t *testing.T) {
 		"env:user:hunter2@host":        "user info",
 		"env:user:hunter2%40host":      "user info",
 		"env:?prefx=A":                 `unknown parameter "prefx": did you mean "prefix"?; env takes prefix, timeout, files`,
-		"env:?token=hunter2":           "holds no credential",
-		"env:?Password=hunter2":        "holds no credential",
-		"env:?prefix=hunter2&prefix=b": "given 2 times",
+		"env:?token=hunter2":           "must not contain credentials",
+		"env:?Password=hunter2":        "must not contain credentials",
+		"env:?prefix=hunter2&prefix=b": "set 2 times",
 		"env:?prefix=":                 "is empty",
-		"env:?prefix=%zzhunter2":       "not a URL's query",
-		"env:hunter2":                  "takes parameters alone",
-		"env://hunter2?prefix=A":       "takes parameters alone",
-		"env:?prefix=A#hunter2":        "takes parameters alone",
+		"env:?prefix=%zzhunter2":       "query of the URL is malformed",
+		"env:hunter2":                  "must have only parameters",
+		"env://hunter2?prefix=A":       "must have only parameters",
+		"env:?prefix=A#hunter2":        "must have only parameters",
 	} {
 		if u, err := url.Parse(text); err == nil {
 			err = params.Parse(u, "prefix", "timeout", "files").Err()
@@ -62,7 +62,7 @@ func TestParseHost(t *testing.T) {
 	v := params.ParseHost(u, "kv")
 	require.NoError(t, v.Err())
 	assert.Equal(t, map[string]string{"kv": "2"}, v.All())
-	assert.ErrorContains(t, params.Parse(u, "kv").Err(), "takes parameters alone")
+	assert.ErrorContains(t, params.Parse(u, "kv").Err(), "must have only parameters")
 }
 
 func TestParseHostRefuses(t *testing.T) {
@@ -75,8 +75,8 @@ func TestParseHostRefuses(t *testing.T) {
 		"vault:/hunter2/apps":               "vault://host:port/path",
 		"vault:hunter2":                     "vault://host:port/path",
 		"vault://host/kv#hunter2":           "vault://host:port/path",
-		"vault://host/kv?token=hunter2":     "holds no credential",
-		"vault://host/kv?JWT=hunter2":       "holds no credential",
+		"vault://host/kv?token=hunter2":     "must not contain credentials",
+		"vault://host/kv?JWT=hunter2":       "must not contain credentials",
 		"vault://host/kv?x=hunter2":         `unknown parameter "x"; vault takes kv`,
 		"vault://host/?kv=db://u:hunter2@h": `parameter "kv": user info in its URL`,
 	} {
@@ -94,9 +94,9 @@ func TestCredentials(t *testing.T) {
 	for _, key := range params.Credentials() {
 		for _, spelt := range []string{key, "my_" + key, "X-" + key, key[:1] + "_" + key[1:], key[:2] + "-" + key[2:], key + "s"} {
 			u := &url.URL{Scheme: "x", RawQuery: url.Values{spelt: {"hunter2"}}.Encode()}
-			assert.ErrorContains(t, params.Check(u).Err(), "holds no credential", spelt)
+			assert.ErrorContains(t, params.Check(u).Err(), "must not contain credentials", spelt)
 			err := params.Parse(u, spelt).Err()
-			assert.ErrorContains(t, err, "holds no credential", "known or not: %s", spelt)
+			assert.ErrorContains(t, err, "must not contain credentials", "known or not: %s", spelt)
 			assert.NotContains(t, err.Error(), "hunter2")
 		}
 		for _, names := range []string{key + "_file", key + "_env"} {
@@ -107,7 +107,7 @@ func TestCredentials(t *testing.T) {
 	for _, key := range []string{"Secret_Access-Key", "vault_token", "CLIENT_SECRET", "password=hunter2", "token=hunter2&"} {
 		u := &url.URL{Scheme: "x", RawQuery: url.QueryEscape(key) + "=hunter2"}
 		err := params.Check(u).Err()
-		assert.ErrorContains(t, err, "holds no credential", key)
+		assert.ErrorContains(t, err, "must not contain credentials", key)
 		assert.NotContains(t, err.Error(), "hunter2")
 	}
 }
@@ -128,9 +128,9 @@ func TestParseTellsAllAtOnce(t *testing.T) {
 	v := parse(t, "env:?prefx=hunter2&token=hunter2&files=&nothing=1&timeout=3")
 	assert.Zero(t, v.Duration("timeout"))
 	assert.False(t, v.Bool("files"))
-	assert.EqualError(t, v.Err(), `parameter "token": a URL names a store and holds no credential; `+
+	assert.EqualError(t, v.Err(), `parameter "token": the URL of a store must not contain credentials; `+
 		`parameter "files" is empty; unknown parameter "nothing"; unknown parameter "prefx": did you mean "prefix"?; `+
-		`env takes prefix, timeout, files; parameter "timeout" is no positive duration with a unit, such as 500ms or 3s`)
+		`env takes prefix, timeout, files; parameter "timeout" must be a positive duration with a unit, such as 500ms or 3s`)
 	assert.Len(t, v.Faults, 6)
 }
 
@@ -160,6 +160,6 @@ func TestDurationAndBool(t *testing.T) {
 	for _, bad := range []string{"yes", "no", "0", "1", "True", "FALSE", "off"} {
 		v := params.Of(map[string]string{"files": bad})
 		assert.False(t, v.Bool("files"))
-		assert.ErrorContains(t, v.Err(), `parameter "files" is true or false`, bad)
+		assert.ErrorContains(t, v.Err(), `parameter "files" must be true or false`, bad)
 	}
 }

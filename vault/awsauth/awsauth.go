@@ -199,7 +199,7 @@ func (m *method) credentials(ctx context.Context) (aws.CredentialsProvider, hush
 	if given := m.given.Get(); given != nil {
 		return given, 0, nil
 	}
-	return m.source.Load(ctx).Wait(ctx, findTimeout)
+	return m.source.Get(ctx, findTimeout)
 }
 
 func retrieve(ctx context.Context, source aws.CredentialsProvider) (aws.Credentials, hush.Class, error) {

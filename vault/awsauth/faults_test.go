@@ -81,7 +81,7 @@ func TestNoCredentials(t *testing.T) {
 			require.NoError(t, os.WriteFile(os.Getenv("AWS_CONFIG_FILE"), []byte(config), 0o600))
 		}, nil, hush.ErrUnauthenticated, "a credential process"},
 		"dead container": {func(t *testing.T) { t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://"+closedPort+"/") }, nil, hush.ErrUnavailable, "the container's endpoint"},
-		"given, failing": {nil, &awsauth.Options{Credentials: failing(errors.New(secretKey))}, hush.ErrUnauthenticated, "no AWS credentials to be had"},
+		"given, failing": {nil, &awsauth.Options{Credentials: failing(errors.New(secretKey))}, hush.ErrUnauthenticated, "cannot get AWS credentials"},
 		"given, empty":   {nil, &awsauth.Options{Credentials: failing(nil)}, hush.ErrUnauthenticated, "have no key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,20 +113,20 @@ func TestBadOptions(t *testing.T) {
 	laptop(t)
 	credentials(t)
 	for words, opts := range map[string]awsauth.Options{
-		"the region is no AWS region":     {Region: "eu-west-1.example.com/"},
-		"is no AWS region, such as":       {Region: "-fips"},
-		"no ARN of an IAM role":           {RoleARN: "app"},
-		"an external id without":          {ExternalID: "x"},
-		"an unknown choice":               {InstanceMetadata: 9},
-		"the mount is no path":            {Mount: "../sys"},
-		"is no path of an auth":           {Mount: "auth/aws"},
-		"no path of an auth method":       {Mount: "a//b"},
-		"no HTTP header":                  {ServerID: "x\r\nX-Amz-Date: y"},
-		"no HTTP header has":              {ServerID: " x"},
-		"and so is how to find some":      {Credentials: static(""), Profile: "p"},
-		"given, and so is how":            {Credentials: static(""), RoleARN: roleARN},
-		"AWS credentials are given":       {Credentials: static(""), InstanceMetadata: awsauth.MetadataOn},
-		"an external id without the ARN ": {Credentials: static(""), ExternalID: "x"},
+		"invalid region":                {Region: "eu-west-1.example.com/"},
+		"must be an AWS region such as": {Region: "-fips"},
+		"the ARN of an IAM role":        {RoleARN: "app"},
+		"an external ID requires":       {ExternalID: "x"},
+		"unknown value":                 {InstanceMetadata: 9},
+		"the mount is no path":          {Mount: "../sys"},
+		"is no path of an auth":         {Mount: "auth/aws"},
+		"no path of an auth method":     {Mount: "a//b"},
+		"no HTTP header":                {ServerID: "x\r\nX-Amz-Date: y"},
+		"no HTTP header has":            {ServerID: " x"},
+		"and so is how to find some":    {Credentials: static(""), Profile: "p"},
+		"given, and so is how":          {Credentials: static(""), RoleARN: roleARN},
+		"AWS credentials are given":     {Credentials: static(""), InstanceMetadata: awsauth.MetadataOn},
+		"an external ID requires the":   {Credentials: static(""), ExternalID: "x"},
 	} {
 		s := startVault(t)
 		_, err := awsauth.New(&opts).Login(t.Context(), s.client(t))

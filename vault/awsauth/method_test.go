@@ -48,12 +48,12 @@ func TestMethodRefuses(t *testing.T) {
 	s := startVault(t)
 	for query, why := range map[string]string{
 		"zone=a":            "unknown parameter",
-		"secret_key=x":      "holds no credential",
+		"secret_key=x":      "must not contain credentials",
 		"role_id=x":         "role_id",
-		"region=a.b":        "is no AWS region",
+		"region=a.b":        "must be an AWS region",
 		"auth_mount=../sys": "is no path of an auth method",
-		"role_arn=app":      "no ARN of an IAM role",
-		"external_id=x":     "an external id without",
+		"role_arn=app":      "the ARN of an IAM role",
+		"external_id=x":     "an external ID requires",
 		"server_id=%0ax":    "no HTTP header has",
 	} {
 		_, err := open(t, s, query)

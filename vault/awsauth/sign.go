@@ -38,7 +38,7 @@ type endpoint struct {
 func endpointOf(region string) (endpoint, error) {
 	bare := strings.TrimSuffix(cmp.Or(region, global), "-fips")
 	if bare == "" || strings.Trim(bare, "-") != bare {
-		return endpoint{}, errors.New("the region is no AWS region, such as eu-west-1")
+		return endpoint{}, errors.New("invalid region: must be an AWS region such as eu-west-1")
 	}
 	params := sts.EndpointParameters{Region: &bare, UseFIPS: aws.Bool(strings.HasSuffix(region, "-fips"))}.WithDefaults()
 	found, err := sts.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), params)
