@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"syscall"
 )
 
@@ -33,6 +34,8 @@ func Reason(err error) error {
 		return errors.New("no answer in time")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the connection was closed before an answer came")
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return errors.New("the endpoint uses http and not https")
 	}
 	return fmt.Errorf("no usable answer (%T)", innermost(err))
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"syscall"
@@ -28,6 +29,7 @@ func TestReason(t *testing.T) {
 		"connection reset by peer":                                                within(&net.OpError{Op: "read", Net: canary, Err: syscall.ECONNRESET}),
 		"no answer in time":                                                       within(context.DeadlineExceeded),
 		"the connection was closed before an answer came":                         within(fmt.Errorf("%s: %w", canary, io.ErrUnexpectedEOF)),
+		"the endpoint uses http and not https":                                    within(fmt.Errorf("%s: %w", canary, http.ErrSchemeMismatch)),
 		"no usable answer (*errors.errorString)":                                  within(errors.New(canary)),
 	} {
 		got := netfault.Reason(err)
