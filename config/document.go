@@ -80,7 +80,7 @@ func (r *reader) store(n *yaml.Node, key string) (s Store) {
 	case len(n.Content) == 2 && isNull(n.Content[1]) && !slices.Contains(mappingKeys, n.Content[0].Value):
 		s.URL = n.Content[0].Value + ":" // YAML reads the line "- env:" as a mapping
 	case len(n.Content) == 2 && n.Content[1].Kind == yaml.MappingNode:
-		r.report(n, key, "parameters are a part of the URL; write %s", asURL(n.Content[0], n.Content[1]))
+		r.report(n, key, "parameters are a part of the URL; write for example direct:?region=eu-west-1")
 	default:
 		r.each(n, key, mappingKeys, func(name string, value *yaml.Node) { r.storeField(&s, key, name, value) })
 	}
@@ -101,28 +101,6 @@ func (r *reader) storeField(s *Store, key, name string, n *yaml.Node) {
 	default:
 		r.problems.add(r.at(n), key, s.set(name, text))
 	}
-}
-
-// asURL returns the URL that a mapping of a scheme to its parameters stands for,
-// without the values of the parameters.
-func asURL(scheme, parameters *yaml.Node) string {
-	words := []string{scheme.Value}
-	for i := 0; i < len(parameters.Content); i += 2 {
-		words = append(words, parameters.Content[i].Value)
-	}
-	if slices.ContainsFunc(words, func(word string) bool { return !isParameter(word) }) {
-		return "scheme:?key=value"
-	}
-	if len(words) == 1 {
-		return words[0]
-	}
-	return words[0] + ":?" + strings.Join(words[1:], "=…&") + "=…"
-}
-
-// isParameter reports whether text looks like a scheme or the name of a parameter.
-func isParameter(text string) bool {
-	return text != "" && len(text) <= 20 && 'a' <= text[0] && text[0] <= 'z' &&
-		strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
 // names reads the names of the secrets in the stores.

@@ -56,25 +56,16 @@ func load(path string) *draft {
 
 // read reads the text of a file.
 func (d *draft) read(source string, data []byte) {
-	if !utf8.Valid(data) {
-		line := 1 + bytes.Count(data[:firstInvalid(data)], []byte("\n"))
-		d.problems.add(place{source: source, line: line}, "", errors.New("the file must be UTF-8"))
-		return
+	at := place{source: source}
+	for line := range bytes.Lines(data) {
+		if at.line++; !utf8.Valid(line) {
+			d.problems.add(at, "", errors.New("the file must be UTF-8"))
+			return
+		}
 	}
 	r := &reader{draft: d, source: source}
 	if root := r.parse(data); root != nil {
 		r.document(root)
-	}
-}
-
-func firstInvalid(data []byte) int {
-	at := 0
-	for {
-		r, size := utf8.DecodeRune(data[at:])
-		if r == utf8.RuneError && size <= 1 {
-			return at
-		}
-		at += size
 	}
 }
 

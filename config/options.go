@@ -14,13 +14,10 @@ import (
 )
 
 func (p Policy) chainPolicy() chain.Policy {
-	switch p {
-	case PolicyAny:
-		return chain.AnyFailure
-	case PolicyOutages:
+	if p == PolicyOutages {
 		return chain.OutagesOnly
 	}
-	return nil
+	return chain.AnyFailure
 }
 
 // cacheOptions returns the options of the cache, which logs rotated and stale secrets.
