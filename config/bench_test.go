@@ -10,8 +10,8 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// BenchmarkGet compares a store with what Open puts around it: a chain of one link,
-// and the cache.
+// BenchmarkGet compares a store with the chain and the cache that Open puts in front of
+// it.
 func BenchmarkGet(b *testing.B) {
 	store := hush.Static(map[string]string{"db": "hunter2"})
 	bench := func(name string, p hush.Provider) {

@@ -20,7 +20,7 @@ func documentation(t *testing.T) string {
 	return string(text)
 }
 
-// rows returns the cells of the tables' rows, by the first two.
+// rows returns the cells of all table rows, by the first two cells.
 func rows(text string) map[[2]string][]string {
 	found := map[[2]string][]string{}
 	for line := range strings.Lines(text) {
@@ -34,7 +34,7 @@ func rows(text string) map[[2]string][]string {
 	return found
 }
 
-func TestTheTableHasEverySetting(t *testing.T) {
+func TestDocsHaveEverySetting(t *testing.T) {
 	table := rows(documentation(t))
 	for _, key := range config.Keys() {
 		variable := "HUSH_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
@@ -52,9 +52,9 @@ func TestTheTableHasEverySetting(t *testing.T) {
 	}
 }
 
-// TestTheTableHasTheDefaults: what the table says is the default is what Open takes,
-// and what it says of 0 is what a file may say.
-func TestTheTableHasTheDefaults(t *testing.T) {
+// TestDocsHaveTheDefaults reads the default of each setting, and 0, from a file. The
+// table says whether 0 is an error.
+func TestDocsHaveTheDefaults(t *testing.T) {
 	table := rows(documentation(t))
 	for _, s := range config.Settings() {
 		cells := table[[2]string{s.Key, s.Variable}]
@@ -72,9 +72,9 @@ func TestTheTableHasTheDefaults(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreThoseOfTheOptions compares the documented defaults with the comments of
+// TestDefaultsMatchTheOptions compares the documented defaults with the comments of
 // the fields that the settings set.
-func TestDefaultsAreThoseOfTheOptions(t *testing.T) {
+func TestDefaultsMatchTheOptions(t *testing.T) {
 	zeroMeans := regexp.MustCompile(`Zero (?:StaleIfError )?means ([0-9.,]+(?: m?[smh]\b)?|not at all)`)
 	plain := strings.NewReplacer("not at all", "0", " ", "", ",", "")
 	for _, s := range config.Settings() {
@@ -109,7 +109,7 @@ func camelCase(key string) string {
 	return field
 }
 
-// fieldComment returns what is written above a field of a struct.
+// fieldComment returns the comment of a field of a struct.
 func fieldComment(t *testing.T, file, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -121,8 +121,8 @@ func fieldComment(t *testing.T, file, name string) string {
 
 var knownParameters = regexp.MustCompile(`takes ([a-z_, ]+)`)
 
-// TestTheTablesHaveEveryParameter: each scheme's, and no other.
-func TestTheTablesHaveEveryParameter(t *testing.T) {
+// TestDocsHaveEveryParameter compares the tables with the parameters of each scheme.
+func TestDocsHaveEveryParameter(t *testing.T) {
 	vault, err := os.ReadFile("../docs/vault.md")
 	require.NoError(t, err)
 	_, inURL, ok := strings.Cut(string(vault), "## As a URL")
@@ -162,7 +162,7 @@ func parametersOf(t *testing.T, scheme string) (names []string) {
 
 var example = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-func TestTheExamplesOpen(t *testing.T) {
+func TestDocsHaveExamplesThatOpen(t *testing.T) {
 	text := documentation(t)
 	blocks := example.FindAllStringSubmatch(text, -1)
 	require.Len(t, blocks, 3)
@@ -178,7 +178,7 @@ func TestTheExamplesOpen(t *testing.T) {
 	}
 }
 
-func TestTheErrorsAreThese(t *testing.T) {
+func TestDocsHaveTheErrors(t *testing.T) {
 	_, err := openFile(t, write(t, "providers:\n  - drect\ncache: {ttl: 300}\n"), all.Schemes()...)
 	require.Error(t, err)
 	for line := range strings.SplitSeq(err.Error(), "\n") {

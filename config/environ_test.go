@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -8,13 +9,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
+	"github.com/hush-secrets/hush/chain"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/env"
 )
 
-// clearEnv takes every HUSH_ variable away, until the test ends.
+// clearEnv removes every HUSH_ variable until the test ends.
 func clearEnv(t *testing.T) {
 	t.Helper()
 	for _, entry := range os.Environ() {
@@ -25,7 +30,7 @@ func clearEnv(t *testing.T) {
 	}
 }
 
-func TestNoVariables(t *testing.T) {
+func TestFromEnvWithoutVariables(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("HUSH_CACHE_TTL", "")
 	t.Setenv("HUSH_NO_SUCH", "")
@@ -34,7 +39,7 @@ func TestNoVariables(t *testing.T) {
 	assertConfig(t, &config.Config{}, c, "no variables")
 }
 
-func TestVariablesOverTheFile(t *testing.T) {
+func TestVariablesOverrideTheFile(t *testing.T) {
 	clearEnv(t)
 	t.Setenv("HUSH_CONFIG", write(t, `
 providers: [extension, "direct:?region=eu-west-1&link_name=ireland", env]
@@ -52,7 +57,7 @@ policy: outages
 		CacheTTL:  time.Minute,
 		Cache:     cachettl.Options{Jitter: 0.5},
 		Policy:    config.PolicyOutages,
-	}, c, "names of links that are no longer there go with the list")
+	}, c, "names of replaced providers are removed")
 
 	t.Setenv("HUSH_NAMES", "{a: {vault: b}}")
 	c, err = config.FromEnv()
@@ -60,8 +65,8 @@ policy: outages
 	assert.Equal(t, map[string]map[string]string{"a": {"vault": "b"}}, c.Names)
 }
 
-// A text stands in for the file that HUSH_CONFIG names, with the same precedence and
-// the same places in errors.
+// A text replaces the file that HUSH_CONFIG names. Precedence and places in errors are
+// the same.
 func TestFromEnvironWithAText(t *testing.T) {
 	clearEnv(t)
 	text := []byte("providers: [env]\ncache: {ttl: 5m}\n")
@@ -71,7 +76,7 @@ func TestFromEnvironWithAText(t *testing.T) {
 
 	c, err = config.FromEnviron(os.Environ(), "", text)
 	require.NoError(t, err)
-	assertConfig(t, &config.Config{}, c, "no path, so no text")
+	assertConfig(t, &config.Config{}, c, "without a path there is no text")
 
 	t.Setenv("HUSH_CACHE_TTL", "1m")
 	c, err = config.FromEnviron(os.Environ(), "app.yaml", text)
@@ -90,7 +95,7 @@ func TestFromEnvironWithAText(t *testing.T) {
 	assert.Equal(t, []config.Store{{URL: "vault"}}, c.Providers, "HUSH_CONFIG takes precedence")
 }
 
-func TestVariablesRefused(t *testing.T) {
+func TestFromEnvReportsInvalidVariables(t *testing.T) {
 	for entry, want := range map[string]string{
 		"HUSH_CACHE_TLL=5m":                    "HUSH_CACHE_TLL: unknown variable: did you mean HUSH_CACHE_TTL?",
 		"HUSH_PROVIDER=hunter2":                "HUSH_PROVIDER: unknown variable: did you mean HUSH_PROVIDERS?",
@@ -131,7 +136,7 @@ func TestVariablesRefused(t *testing.T) {
 	}
 }
 
-func TestFileAndVariablesTellAllAtOnce(t *testing.T) {
+func TestFromEnvReportsAllMistakesTogether(t *testing.T) {
 	clearEnv(t)
 	path := write(t, "policy: x\n")
 	t.Setenv("HUSH_CONFIG", path)
@@ -146,8 +151,8 @@ func TestFileAndVariablesTellAllAtOnce(t *testing.T) {
 	}, strings.Split(err.Error(), "\n"))
 }
 
-// A Service called hush, or hush-agent, in a Pod's namespace sets these.
-func TestVariablesOfKubernetes(t *testing.T) {
+// Kubernetes sets these variables if a Service is called hush or hush-agent.
+func TestFromEnvIgnoresVariablesOfKubernetes(t *testing.T) {
 	clearEnv(t)
 	for _, name := range []string{
 		"HUSH_SERVICE_HOST", "HUSH_SERVICE_PORT", "HUSH_SERVICE_PORT_HTTP", "HUSH_PORT", "HUSH_PORT_2773_TCP", "HUSH_PORT_2773_TCP_PROTO",
@@ -160,8 +165,8 @@ func TestVariablesOfKubernetes(t *testing.T) {
 	assert.Empty(t, config.IgnoredVariables(os.Environ()))
 }
 
-// A variable of another program must not stop this one.
-func TestVariablesOfOtherPrograms(t *testing.T) {
+// A variable of another program is not an error.
+func TestFromEnvIgnoresVariablesOfOtherPrograms(t *testing.T) {
 	clearEnv(t)
 	for _, name := range []string{"HUSH_VERSION", "HUSH_HOME", "HUSH_SERVICE", "HUSH_TOKEN", "HUSH_", "HUSH_CACHE_TTL"} {
 		t.Setenv(name, "5m")
@@ -170,4 +175,63 @@ func TestVariablesOfOtherPrograms(t *testing.T) {
 	_, err := config.FromEnv()
 	require.NoError(t, err)
 	assert.Equal(t, []string{"HUSH_", "HUSH_HOME", "HUSH_SERVICE", "HUSH_TOKEN", "HUSH_VERSION"}, config.IgnoredVariables(os.Environ()))
+}
+
+// Open reports the mistakes that FromEnviron has found with the mistakes that only the
+// schemes can find, each with its place.
+func TestOpenReportsTheMistakesOfReading(t *testing.T) {
+	environ := []string{"HUSH_PROVIDERS=env evn", "HUSH_CACHE_TTL=5"}
+	cfg, readErr := config.FromEnviron(environ, "", nil)
+	require.EqualError(t, readErr, "HUSH_CACHE_TTL: has no unit; write 5s for seconds")
+	const unknown = `HUSH_PROVIDERS: provider 2: unknown scheme "evn": did you mean "env"? known: env`
+	for range 2 { // opening does not change the Config
+		_, err := config.Open(t.Context(), cfg, responds("env", 0))
+		require.Error(t, err)
+		assert.ElementsMatch(t, []string{readErr.Error(), unknown}, strings.Split(err.Error(), "\n"))
+	}
+}
+
+// A provider that the program has replaced has no place in the environment.
+func TestOpenForgetsThePlaceOfAReplacedProvider(t *testing.T) {
+	cfg, err := config.FromEnviron([]string{"HUSH_PROVIDERS=evn evn:?a=b"}, "", nil)
+	require.Error(t, err)
+	cfg.Providers = []config.Store{{URL: "nve"}, cfg.Providers[1]}
+	_, err = config.Open(t.Context(), cfg, responds("env", 0))
+	assert.ErrorContains(t, err, `config: provider 1: unknown scheme "nve"`)
+	assert.ErrorContains(t, err, `HUSH_PROVIDERS: provider 2: unknown scheme "evn"`)
+}
+
+func TestFromEnvironTakesTheLastEntryOfAName(t *testing.T) {
+	environ := []string{"HUSH_POLICY=any", "HUSH_VERIFY=true", "HUSH_PROVIDERS=env", "HUSH_POLICY=outages", "HUSH_VERIFY="}
+	cfg, err := config.FromEnviron(environ, "", nil)
+	require.NoError(t, err)
+	assert.Equal(t, config.PolicyOutages, cfg.Policy)
+	assert.False(t, cfg.Verify, "an empty variable is not set")
+}
+
+// TestFromEnvironIgnoresTheProcess has a variable of the process that would be an error.
+func TestFromEnvironIgnoresTheProcess(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("HUSH_PROVIDERS", "no such:url")
+	cfg, err := config.FromEnviron([]string{"HUSH_PROVIDERS=env"}, "", nil)
+	require.NoError(t, err)
+	open(t, cfg, responds("env", 0))
+	assert.Equal(t, "no such:url", os.Getenv("HUSH_PROVIDERS"))
+}
+
+// A program adds its Logger and its callbacks to what the environment says.
+func TestFromEnvWithCallbacks(t *testing.T) {
+	clearEnv(t)
+	t.Setenv("HUSH_PROVIDERS", "env")
+	t.Setenv("HUSH_LOG_LEVEL", "info")
+	cfg, err := config.FromEnv()
+	require.NoError(t, err)
+	core, logs := observer.New(zap.InfoLevel)
+	var calls []chain.Call
+	cfg.Logger = zap.New(core)
+	cfg.OnCall = func(_ context.Context, call chain.Call) { calls = append(calls, call) }
+	_, err = open(t, cfg, responds("env", hush.ErrDenied)).Get(t.Context(), hush.Name("db"))
+	require.Error(t, err)
+	assert.NotEmpty(t, calls)
+	assert.NotZero(t, logs.Len())
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/hush-secrets/hush/extension"
 )
 
-// A program that reads from the Lambda extension or from the environment, whichever
-// it is told. It links neither the SDK of AWS nor that of Vault.
+// The program reads from the Lambda extension or from the environment. It links neither
+// the AWS SDK nor the Vault client.
 func ExampleOpenEnv() {
 	os.Setenv("HUSH_PROVIDERS", "extension env:?prefix=APP_")
 	os.Setenv("APP_ORDERS_DB", `{"username":"app","password":"hunter2"}`)
@@ -32,7 +32,7 @@ func ExampleOpenEnv() {
 	// Output: app env <nil>
 }
 
-// The same in code.
+// The program sets the configuration in code.
 func ExampleOpen() {
 	os.Setenv("ORDERS_DB", "hunter2")
 	ctx := context.Background()
@@ -51,7 +51,7 @@ func ExampleOpen() {
 	// Output: [redacted hush.Value: call Reveal] env <nil>
 }
 
-// A scheme of one's own is a name and a func.
+// A program can define a scheme with a name and a function.
 func ExampleOpen_scheme() {
 	memory := hush.Scheme{Name: "memory", Open: func(_ context.Context, u *url.URL) (hush.Provider, error) {
 		return hush.Static(map[string]string{"db": u.Query().Get("db")}), nil
@@ -68,7 +68,7 @@ func ExampleOpen_scheme() {
 	// Output: for-tests memory <nil>
 }
 
-// All that is wrong is told at once, with what was likely meant.
+// The error reports all mistakes, and suggests the correct word.
 func ExampleOpen_mistakes() {
 	_, err := config.Open(context.Background(), &config.Config{
 		Providers: []config.Store{{URL: "evn"}, {URL: "extension:?endpont=http://127.0.0.1:2773"}},

@@ -14,7 +14,8 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// FuzzParseStore: what parses prints back to what was parsed, and no credential parses.
+// FuzzParseStore parses the URL of a valid Store again, which does not change it. No
+// valid Store has a credential.
 func FuzzParseStore(f *testing.F) {
 	for _, seed := range []string{
 		"env", "direct:?region=eu-west-1&link_name=a&link_timeout=1m0s&link_policy=any&link_prefix=a%2Fb", "vault://h:1,i/p?tls=false#f",
@@ -42,7 +43,8 @@ var (
 	withUser   = regexp.MustCompile(`(?s)://.*@`)
 )
 
-// holdsCredential reports whether a URL does, by other means than those that refuse it.
+// holdsCredential reports whether a URL holds a credential, with code that is independent
+// of the package.
 func holdsCredential(text string) bool {
 	base, query, _ := strings.Cut(text, "?")
 	base, _, _ = strings.Cut(base, "#")
@@ -61,8 +63,7 @@ func holdsCredential(text string) bool {
 	return false
 }
 
-// FuzzLoad: no text panics or hangs, and what parses prints back, in every form, to
-// what was parsed.
+// FuzzLoad reads any text. Each error has a place.
 func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{
 		everythingYAML, everythingJSON, "", "---\n", "{", "a: &a [*a]", "names: {a: {b: '#'}}", "{\"names\":{\"\\ud800\":{\"b\":\"c\"}}}",
@@ -78,7 +79,7 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// FuzzFromEnv: the same of variables.
+// FuzzFromEnv reads any variables. Each error has a place.
 func FuzzFromEnv(f *testing.F) {
 	f.Add("extension direct:?link_name=a", "{db: {a: b}}", "HUSH_CACHE_TTL", "5m")
 	f.Add("env", "{\"a\":{\"env\":\"b#c\"}}", "HUSH_CACHE_JITTER", "0x1p-2")

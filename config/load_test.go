@@ -1,11 +1,9 @@
 package config_test
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// everything is a Config in which all is given, in its forms.
+// everything is a Config in which every field is set, as a file and as variables.
 const (
 	everythingYAML = `
 providers:
@@ -94,7 +92,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func TestFormsMeanTheSame(t *testing.T) {
+func TestFilesAndVariablesAreEquivalent(t *testing.T) {
 	for form, text := range map[string]string{"YAML": everythingYAML, "JSON": everythingJSON, "a BOM": "\ufeff" + everythingYAML} {
 		got, err := config.Load(write(t, text))
 		require.NoError(t, err, form)
@@ -109,7 +107,7 @@ func TestFormsMeanTheSame(t *testing.T) {
 	assertConfig(t, everything(), got, "variables")
 }
 
-func TestNothingIsTheZeroConfig(t *testing.T) {
+func TestAnEmptyFileIsTheZeroConfig(t *testing.T) {
 	for _, text := range []string{"", "\n# nothing\n", "---\n", "{}", "{}\n", "providers: []\nnames: {}\n", "verify: false"} {
 		got, err := config.Load(write(t, text))
 		require.NoError(t, err, text)
@@ -117,8 +115,8 @@ func TestNothingIsTheZeroConfig(t *testing.T) {
 	}
 }
 
-// TestLoadRefuses has one fault in each file, with where it is and what is said.
-func TestLoadRefuses(t *testing.T) {
+// TestLoadReportsMistakes has one mistake in each file. The error has its place.
+func TestLoadReportsMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"cach: {}":                                    `:1:1: unknown key "cach": did you mean "cache"? known: providers, names, cache, breaker, policy, log, verify`,
 		"cache: {ttl: 5m, tll: 5m}":                   `:1:18: cache: unknown key "tll": did you mean "ttl"? known: ttl, stale_if_error, stale_wait, stale_while_revalidate, refresh_ahead, negative_ttl, jitter, max_entries, max_fetches, fetch_timeout, min_refresh`,
@@ -192,40 +190,46 @@ func TestLoadRefuses(t *testing.T) {
 		"cache: \x00":                                 ":1: control characters are not allowed",
 		"policy: any\nlog: \xff":                      ":2: the file must be UTF-8",
 	} {
-		_, err := config.Load(write(t, text))
-		require.Error(t, err, text)
-		said := err.Error()
-		if i := strings.Index(said, "hush.yaml"); i >= 0 {
-			said = said[i+len("hush.yaml"):]
-		}
-		assert.True(t, strings.HasPrefix(said, want), "%q says\n%s\nand not\n%s", text, said, want)
-		assert.NotContains(t, said, "\n", "%q has one fault", text)
+		t.Run(text, func(t *testing.T) {
+			_, err := config.Load(write(t, text))
+			require.Error(t, err, text)
+			said := err.Error()
+			if i := strings.Index(said, "hush.yaml"); i >= 0 {
+				said = said[i+len("hush.yaml"):]
+			}
+			assert.True(t, strings.HasPrefix(said, want), "%q says\n%s\nand not\n%s", text, said, want)
+			assert.NotContains(t, said, "\n", "%q has one fault", text)
+		})
 	}
 }
 
-// To YAML a line "- env:" is a mapping, and to a person a store.
-func TestBareSchemes(t *testing.T) {
+// YAML reads the line "- env:" as a mapping.
+func TestLoadReadsASchemeWithoutParameters(t *testing.T) {
 	for _, item := range []string{"env", "env:", "'env:'", "env:?", "{url: env}", "{url: 'env:'}", "{env: }"} {
-		c, err := config.Load(write(t, "providers:\n  - "+item+"\n"))
-		require.NoError(t, err, item)
-		assertConfig(t, &config.Config{Providers: []config.Store{{URL: "env"}}}, c, item)
+		t.Run(item, func(t *testing.T) {
+			c, err := config.Load(write(t, "providers:\n  - "+item+"\n"))
+			require.NoError(t, err, item)
+			assertConfig(t, &config.Config{Providers: []config.Store{{URL: "env"}}}, c, item)
+		})
 	}
 }
 
-// The same store under two names is two stores, if something tells them apart.
-func TestTheSameStoreTwice(t *testing.T) {
+// A store may have two names if its prefixes or its names differ.
+func TestAStoreMayHaveTwoNames(t *testing.T) {
 	for _, text := range []string{
 		"providers: [env, 'env:?link_name=shared&link_prefix=shared/']",
 		"providers: [env, 'env:?link_name=old']\nnames: {db: {old: OLD_DB}}",
 		"providers: ['env:?link_name=old', env]\nnames: {db: {old: OLD_DB}}",
 		"providers: [env, 'env:?link_name=old&prefix=OLD_']",
 	} {
-		_, err := config.Load(write(t, text))
-		assert.NoError(t, err, text)
+		t.Run(text, func(t *testing.T) {
+			_, err := config.Load(write(t, text))
+			assert.NoError(t, err, text)
+		})
 	}
 }
 
-func TestLoadTellsAllAtOnce(t *testing.T) {
+func TestLoadReportsAllMistakesTogether(t *testing.T) {
 	path := write(t, "verify: perhaps\nproviders:\n  - env\n  - 'env:?token=hunter2'\n  - {url: direct, timeout: 3}\ncach: {}\ncache:\n  ttl: 300\n  jitter: 7\nnames: {db: {env: '#'}}\n")
 	_, err := config.Load(path)
 	require.Error(t, err)
@@ -239,7 +243,7 @@ func TestLoadTellsAllAtOnce(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hunter2")
 }
 
-func TestLoadAnchorsThatExplode(t *testing.T) {
+func TestLoadDoesNotExpandAnchors(t *testing.T) {
 	text := "a: &a [x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'z'; c++ {
 		text += string(c) + ": &" + string(c) + " [" + strings.TrimSuffix(strings.Repeat("*"+string(c-1)+",", 9), ",") + "]\n"
@@ -248,7 +252,7 @@ func TestLoadAnchorsThatExplode(t *testing.T) {
 	assert.ErrorContains(t, err, "hush.yaml:1:4: anchors and aliases are not allowed")
 }
 
-func TestLoadFiles(t *testing.T) {
+func TestLoadReportsUnreadableFiles(t *testing.T) {
 	dir := t.TempDir()
 	large := filepath.Join(dir, "large")
 	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat("#", 1<<20)+"\n"), 0o600))
@@ -269,19 +273,10 @@ func TestLoadFiles(t *testing.T) {
 	linked := filepath.Join(dir, "linked")
 	require.NoError(t, os.Symlink("exact", linked))
 	_, err = config.Load(linked)
-	assert.NoError(t, err, "Kubernetes mounts files as links")
+	assert.NoError(t, err, "Kubernetes mounts files as symbolic links")
 }
 
-func TestErrorsAreOneByOne(t *testing.T) {
-	_, err := config.Load(write(t, "verify: 1\npolicy: x\n"))
-	var joined interface{ Unwrap() []error }
-	require.ErrorAs(t, err, &joined)
-	assert.Len(t, joined.Unwrap(), 2)
-	assert.NotErrorIs(t, err, syscall.ENOENT)
-	assert.Error(t, errors.Unwrap(joined.Unwrap()[0]))
-}
-
-func TestLoadJSONAsItIs(t *testing.T) {
+func TestLoadReadsEscapesOfJSON(t *testing.T) {
 	c, err := config.Load(write(t, `{"names": {"\ud83d\ude00\/": {"env": "A\u2028"}}, "cache": {"jitter": 1E-1}}`))
 	require.NoError(t, err)
 	assertConfig(t, &config.Config{

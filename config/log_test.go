@@ -23,7 +23,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// standardError returns what is written there while do runs.
+// standardError returns the output on standard error while do runs.
 func standardError(t *testing.T, do func()) string {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -38,8 +38,8 @@ func standardError(t *testing.T, do func()) string {
 	return string(text)
 }
 
-func TestLogOnStandardError(t *testing.T) {
-	down, here := says("down", hush.ErrUnavailable), says("here", 0)
+func TestLogLevelWritesToStandardError(t *testing.T) {
+	down, here := responds("down", hush.ErrUnavailable), responds("here", 0)
 	for level, want := range map[string][]string{
 		"": nil, "off": nil, "error": {"error"}, "warn": {"warn", "warn", "error"},
 		"info": {"warn", "info", "warn", "error"}, "debug": {"warn", "info", "warn", "error"},
@@ -69,7 +69,7 @@ func TestLogOnStandardError(t *testing.T) {
 	}
 }
 
-func TestLogger(t *testing.T) {
+func TestLogLevelFiltersTheLogger(t *testing.T) {
 	for _, c := range []struct {
 		own  zapcore.Level
 		also string
@@ -84,7 +84,7 @@ func TestLogger(t *testing.T) {
 	} {
 		core, logs := observer.New(c.own)
 		said := standardError(t, func() {
-			p := open(t, &config.Config{Logger: zap.New(core), LogLevel: c.also}, says("down", hush.ErrUnavailable), says("here", 0))
+			p := open(t, &config.Config{Logger: zap.New(core), LogLevel: c.also}, responds("down", hush.ErrUnavailable), responds("here", 0))
 			_, err := p.Get(t.Context(), hush.Name("db"))
 			require.NoError(t, err)
 		})
@@ -93,7 +93,7 @@ func TestLogger(t *testing.T) {
 	}
 }
 
-func TestCacheIsLogged(t *testing.T) {
+func TestRotatedAndStaleSecretsAreLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		var rotated, stale atomic.Int64

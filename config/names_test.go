@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-func asked(m *providertest.Map) []string {
+func requested(m *providertest.Map) []string {
 	var texts []string
 	for _, ref := range m.Calls() {
 		texts = append(texts, ref.String())
@@ -21,7 +21,7 @@ func asked(m *providertest.Map) []string {
 	return texts
 }
 
-func TestNames(t *testing.T) {
+func TestNamesAreTranslated(t *testing.T) {
 	vault, direct := &providertest.Map{}, &providertest.Map{}
 	direct.Put("prod/db", []byte(`{"password":"hunter2","nested":{"a":"b"}}`))
 	direct.Put("prod/x", []byte("x"))
@@ -38,50 +38,50 @@ func TestNames(t *testing.T) {
 		assert.Equal(t, want, secret.Value.Reveal(), ref)
 		assert.Equal(t, "direct", secret.Source)
 	}
-	assert.ElementsMatch(t, []string{"kv/orders", "pw", "nested", "nested", "x"}, asked(vault), "only what has an alias here is renamed")
+	assert.ElementsMatch(t, []string{"kv/orders", "pw", "nested", "nested", "x"}, requested(vault), "only a name with an entry for this store is translated")
 
 	_, err := hush.Get(t.Context(), p, "pw#more")
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
 	_, err = hush.Get(t.Context(), p, "db?stage=AWSPREVIOUS")
 	require.Error(t, err)
-	assert.Contains(t, asked(direct), "prod/db?stage=AWSPREVIOUS", "version and stage are the program's")
+	assert.Contains(t, requested(direct), "prod/db?stage=AWSPREVIOUS", "the program requests version and stage")
 	_, err = hush.Get(t.Context(), p, "missing")
-	assert.ErrorContains(t, err, `"prod/missing"`, "the store's name is in the error")
+	assert.ErrorContains(t, err, `"prod/missing"`, "the error has the name in the store")
 }
 
-// A front that asked for the program's own name could find another secret.
-func TestFrontHasTheNamesOfItsStore(t *testing.T) {
+// A front that used the name of the program could return another secret.
+func TestAFrontHasTheNamesOfItsStore(t *testing.T) {
 	extension, direct := &providertest.Map{}, &providertest.Map{}
-	extension.Put("db", []byte("of somebody else"))
-	extension.Put("x", []byte("of somebody else"))
-	direct.Put("prod/orders", []byte("ours"))
-	direct.Put("prod/x", []byte("ours"))
+	extension.Put("db", []byte("another secret"))
+	extension.Put("x", []byte("another secret"))
+	direct.Put("prod/orders", []byte("from the store"))
+	direct.Put("prod/x", []byte("from the store"))
 	names := map[string]map[string]string{"db": {"direct": "prod/orders"}}
 	links := []config.Store{{URL: "extension"}, {URL: "direct", Prefix: "prod/"}}
-	schemes := []hush.Scheme{front(opens("extension", extension), "direct"), opens("direct", direct)}
+	schemes := []hush.Scheme{frontOf(opens("extension", extension), "direct"), opens("direct", direct)}
 	p := open(t, &config.Config{Providers: links, Names: names}, schemes...)
 	for _, name := range []string{"db", "x"} {
 		secret, err := p.Get(t.Context(), hush.Name(name))
 		require.NoError(t, err)
-		assert.Equal(t, "ours", secret.Value.Reveal(), name)
+		assert.Equal(t, "from the store", secret.Value.Reveal(), name)
 	}
-	assert.Equal(t, []string{"prod/orders", "prod/x"}, asked(extension))
+	assert.Equal(t, []string{"prod/orders", "prod/x"}, requested(extension))
 
-	extension.Put("e/db", []byte("its own"))
+	extension.Put("e/db", []byte("from the front"))
 	names["db"]["extension"] = "e/db"
 	p = open(t, &config.Config{Providers: links, Names: names}, schemes...)
 	secret, err := p.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
-	assert.Equal(t, "its own", secret.Value.Reveal())
+	assert.Equal(t, "from the front", secret.Value.Reveal())
 }
 
-func TestPrefixThatMakesANameTooLong(t *testing.T) {
+func TestAPrefixThatMakesANameTooLongIsNotFound(t *testing.T) {
 	store, other := &providertest.Map{}, &providertest.Map{}
 	name := strings.Repeat("x", 2048)
 	other.Put(name, []byte("here"))
 	p := open(t, &config.Config{Providers: []config.Store{{URL: "store", Prefix: "p/"}, {URL: "other"}}}, opens("store", store), opens("other", other))
 	secret, err := p.Get(t.Context(), hush.Name(name))
-	require.NoError(t, err, "it is no name for that store, and one for the next")
+	require.NoError(t, err, "the name is invalid in the first store and valid in the next")
 	assert.Equal(t, "here", secret.Value.Reveal())
 	_, err = p.Stores()[0].Provider.Get(t.Context(), hush.Name(name))
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
@@ -89,7 +89,7 @@ func TestPrefixThatMakesANameTooLong(t *testing.T) {
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err))
 }
 
-// batching counts the batches of a store.
+// batching records the sizes of the batches.
 type batching struct {
 	*providertest.Map
 	sizes []int
@@ -100,7 +100,7 @@ func (b *batching) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result 
 	return hush.GetAll(ctx, b.Map, refs...)
 }
 
-func TestNamesInBatches(t *testing.T) {
+func TestBatchesAreTranslated(t *testing.T) {
 	store := &batching{Map: &providertest.Map{}}
 	store.Put("p/db", []byte(`{"user":"app","password":"hunter2"}`))
 	store.Put("p/x", []byte("x"))
@@ -117,8 +117,8 @@ func TestNamesInBatches(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"app", "hunter2", "x", "not found", "not found", "invalid reference"}, texts)
-	assert.Equal(t, []int{3}, store.sizes, "user and password are of one version")
-	link := p.Stores()[0].Provider.(hush.BatchProvider) // which no chain clears the fields for
+	assert.Equal(t, []int{3}, store.sizes, "user and password have the same version")
+	link := p.Stores()[0].Provider.(hush.BatchProvider) // without a chain, which removes the fields
 	results := link.GetBatch(t.Context(), []hush.Ref{{Name: "db", Field: "user"}, hush.Name("")})
 	require.NoError(t, results[0].Err)
 	assert.Equal(t, "app", results[0].Secret.Value.Reveal())
@@ -131,9 +131,9 @@ func TestNamesInBatches(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// NewerThan a field's value, which has no version, means a fresh read: no whole
-// secret has that value. With a version it is compared by that.
-func TestNamesNewerThan(t *testing.T) {
+// Without a version, NewerThan compares values. The value of a field is never the value
+// of a whole secret, so the read must be fresh.
+func TestNewerThanAFieldIsAFreshRead(t *testing.T) {
 	value := hush.NewValue([]byte("y"))
 	for _, c := range []struct {
 		alias, field, version string
@@ -160,14 +160,14 @@ func TestNamesNewerThan(t *testing.T) {
 	}
 }
 
-// A front goes by its own prefix where it has one: an agent may serve another tree.
-func TestFrontWithAPrefixOfItsOwn(t *testing.T) {
+// An agent may serve the secrets under another prefix.
+func TestAFrontMayHaveItsOwnPrefix(t *testing.T) {
 	extension, direct := &providertest.Map{}, &providertest.Map{}
-	extension.Put("e/x", []byte("its own"))
+	extension.Put("e/x", []byte("from the front"))
 	p := open(t, &config.Config{Providers: []config.Store{{URL: "extension", Prefix: "e/"}, {URL: "direct", Prefix: "d/"}}},
-		front(opens("extension", extension), "direct"), opens("direct", direct))
+		frontOf(opens("extension", extension), "direct"), opens("direct", direct))
 	secret, err := p.Get(t.Context(), hush.Name("x"))
 	require.NoError(t, err)
-	assert.Equal(t, "its own", secret.Value.Reveal())
-	assert.Equal(t, []string{"e/x"}, asked(extension))
+	assert.Equal(t, "from the front", secret.Value.Reveal())
+	assert.Equal(t, []string{"e/x"}, requested(extension))
 }

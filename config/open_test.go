@@ -18,14 +18,14 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// opens is a scheme that opens p for every URL.
+// opens returns a scheme that opens p for every URL.
 func opens(name string, p hush.Provider) hush.Scheme {
 	return hush.Scheme{Name: name, Open: func(context.Context, *url.URL) (hush.Provider, error) { return p, nil }}
 }
 
-// says is a scheme whose store answers every call alike: with class, or with a secret
-// if class is zero.
-func says(name string, class hush.Class) hush.Scheme {
+// responds returns a scheme whose store fails each call with class, or returns a secret if
+// class is zero.
+func responds(name string, class hush.Class) hush.Scheme {
 	return opens(name, hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		if class == 0 {
 			return hush.Secret{Value: hush.NewValue([]byte("from " + name)), Version: "v1", Source: name}, nil
@@ -34,13 +34,13 @@ func says(name string, class hush.Class) hush.Scheme {
 	}))
 }
 
-func front(s hush.Scheme, of string) hush.Scheme {
+func frontOf(s hush.Scheme, of string) hush.Scheme {
 	s.Front = of
 	return s
 }
 
-// links are the providers of the schemes, in their order.
-func links(schemes ...hush.Scheme) []config.Store {
+// storesOf returns one Store for each of schemes.
+func storesOf(schemes ...hush.Scheme) []config.Store {
 	all := make([]config.Store, len(schemes))
 	for i, s := range schemes {
 		all[i].URL = s.Name
@@ -51,7 +51,7 @@ func links(schemes ...hush.Scheme) []config.Store {
 func open(t *testing.T, c *config.Config, schemes ...hush.Scheme) *config.Provider {
 	t.Helper()
 	if c.Providers == nil {
-		c.Providers = links(schemes...)
+		c.Providers = storesOf(schemes...)
 	}
 	p, err := config.Open(t.Context(), c, schemes...)
 	require.NoError(t, err)
@@ -96,60 +96,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func TestCacheByDefault(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &providertest.Map{}
-		store.Put("db", []byte("hunter2"))
-		p := open(t, &config.Config{}, opens("memory", store))
-		get := func() (hush.Secret, error) { return p.Get(t.Context(), hush.Name("db")) }
-		for range 3 {
-			_, err := get()
-			require.NoError(t, err)
-		}
-		assert.Len(t, store.Calls(), 1)
-		time.Sleep(5*time.Minute + time.Second)
-		_, err := get()
-		require.NoError(t, err)
-		assert.Len(t, store.Calls(), 2, "the default of ttl is 5m")
-
-		store.Always(providertest.Step{Err: hush.ErrUnavailable})
-		time.Sleep(time.Hour)
-		secret, err := get()
-		require.NoError(t, err)
-		assert.True(t, secret.Stale)
-		time.Sleep(10 * time.Minute)
-		_, err = get()
-		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "the default of stale_if_error is 1h")
-	})
-}
-
-func TestNoCache(t *testing.T) {
-	store := &providertest.Map{}
-	store.Put("db", []byte("hunter2"))
-	p := open(t, &config.Config{CacheTTL: -1}, opens("memory", store))
-	for range 3 {
-		_, err := p.Get(t.Context(), hush.Name("db"))
-		require.NoError(t, err)
-	}
-	assert.Len(t, store.Calls(), 3)
-	assert.Nil(t, p.Cache())
-	p.Forget()
-	assert.NotNil(t, p.Chain())
-}
-
-func TestForget(t *testing.T) {
-	store := &providertest.Map{}
-	p := open(t, &config.Config{}, opens("memory", store))
-	for _, forget := range [][]hush.Ref{nil, {hush.Name("db")}} {
-		version := store.Put("db", []byte("hunter2"))
-		p.Forget(forget...)
-		secret, err := p.Get(t.Context(), hush.Name("db"))
-		require.NoError(t, err)
-		assert.Equal(t, version, secret.Version)
-	}
-}
-
-// closing is a store that notes its end.
+// closing is a store that records Close.
 type closing struct {
 	hush.Provider
 	name string
@@ -162,31 +109,8 @@ func (c closing) Close() error {
 	return c.err
 }
 
-func TestClose(t *testing.T) {
-	var log []string
-	broken := errors.New("broken")
-	a := opens("a", closing{hush.Static(map[string]string{"db": "x"}), "a", &log, broken})
-	b := opens("b", closing{hush.Static(nil), "b", &log, nil})
-	for _, ttl := range []time.Duration{-1, time.Minute} {
-		log = nil
-		p, err := config.Open(t.Context(), &config.Config{Providers: links(a, b), CacheTTL: ttl}, a, b)
-		require.NoError(t, err)
-		_, err = p.Get(t.Context(), hush.Name("db"))
-		require.NoError(t, err)
-		require.ErrorIs(t, p.Close(), broken)
-		assert.Equal(t, []string{"b", "a"}, log)
-		require.NoError(t, p.Close(), "the second time")
-		assert.Len(t, log, 2)
-		_, err = p.Get(t.Context(), hush.Name("db"))
-		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
-		for _, result := range p.GetBatch(t.Context(), []hush.Ref{hush.Name("db"), hush.Name("x")}) {
-			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(result.Err))
-		}
-	}
-}
-
-func TestOpenRefuses(t *testing.T) {
-	known := []hush.Scheme{says("direct", 0), says("env", 0)}
+func TestOpenReportsMistakes(t *testing.T) {
+	known := []hush.Scheme{responds("direct", 0), responds("env", 0)}
 	failing := hush.Scheme{Name: "failing", Open: func(context.Context, *url.URL) (hush.Provider, error) { return nil, errors.New("no good") }}
 	for want, c := range map[string]struct {
 		links   string
@@ -200,26 +124,28 @@ func TestOpenRefuses(t *testing.T) {
 		`provider 1: unknown scheme "env"; known: none`:                                     {links: "env"},
 		"provider 1: failing: no good":                                                      {links: "failing", schemes: []hush.Scheme{failing}},
 		"provider 1: nothing: Open of the scheme returned nil":                              {links: "nothing", schemes: []hush.Scheme{opens("nothing", nil)}},
-		`the program passes two schemes with the name "env"`:                                {links: "env", schemes: append(known, says("env", 0))},
+		`the program passes two schemes with the name "env"`:                                {links: "env", schemes: append(known, responds("env", 0))},
 		"the program passes a scheme without Name":                                          {links: "env", schemes: []hush.Scheme{{}}},
 		"provider 2: env is also provider 1":                                                {links: "env env:", schemes: known},
 		`names.db: unknown provider "irland": did you mean "ireland"? known: direct, env, ireland`: {
 			links: "direct:?link_name=ireland", schemes: known, names: map[string]map[string]string{"db": {"irland": "x", "env": "y"}},
 		},
 	} {
-		cfg := &config.Config{Names: c.names}
-		for text := range strings.FieldsSeq(c.links) {
-			cfg.Providers = append(cfg.Providers, config.Store{URL: text})
-		}
-		_, err := config.Open(t.Context(), cfg, c.schemes...)
-		require.Error(t, err, want)
-		assert.True(t, strings.HasPrefix(err.Error(), "config: "+want), "%s\nand not\n%s", err, want)
+		t.Run(want, func(t *testing.T) {
+			cfg := &config.Config{Names: c.names}
+			for text := range strings.FieldsSeq(c.links) {
+				cfg.Providers = append(cfg.Providers, config.Store{URL: text})
+			}
+			_, err := config.Open(t.Context(), cfg, c.schemes...)
+			require.Error(t, err, want)
+			assert.True(t, strings.HasPrefix(err.Error(), "config: "+want), "%s\nand not\n%s", err, want)
+		})
 	}
 	_, err := config.Open(t.Context(), nil, known...)
 	assert.ErrorContains(t, err, "no providers")
 }
 
-func TestOpenTellsAllAtOnceAndClosesWhatItOpened(t *testing.T) {
+func TestOpenReportsAllMistakesAndClosesTheOpenStores(t *testing.T) {
 	var log []string
 	good := opens("good", closing{hush.Static(nil), "good", &log, nil})
 	bad := hush.Scheme{Name: "bad", Open: func(context.Context, *url.URL) (hush.Provider, error) { return nil, errors.New("no good") }}
@@ -246,8 +172,7 @@ func TestOpenTellsAllAtOnceAndClosesWhatItOpened(t *testing.T) {
 	assert.NoError(t, p.Close())
 }
 
-// What the scheme gets is the URL without what is the link's.
-func TestOpenPassesTheURL(t *testing.T) {
+func TestOpenPassesTheURLWithoutLinkParameters(t *testing.T) {
 	var got []string
 	scheme := hush.Scheme{Name: "x", Open: func(_ context.Context, u *url.URL) (hush.Provider, error) {
 		got = append(got, u.String())
@@ -259,8 +184,8 @@ func TestOpenPassesTheURL(t *testing.T) {
 	assert.Equal(t, []string{"x:", "x:", "x:", "x:", "x://h:1/p?b=c"}, got)
 }
 
-func TestLinks(t *testing.T) {
-	e, d := front(says("extension", hush.ErrRefused), "direct"), says("direct", 0)
+func TestStores(t *testing.T) {
+	e, d := frontOf(responds("extension", hush.ErrRefused), "direct"), responds("direct", 0)
 	p := open(t, &config.Config{Providers: []config.Store{
 		{URL: "direct:?a=b&link_name=first"}, {URL: "extension:", Name: "e1", Policy: config.PolicyOutages}, {URL: "extension:?x=y"}, {URL: "direct:?link_timeout=1s"}, {URL: "extension:?z=1", Name: "last"},
 	}}, e, d)
@@ -279,18 +204,18 @@ func TestLinks(t *testing.T) {
 	}, got)
 }
 
-func TestFrontNeverDecides(t *testing.T) {
-	e, d := front(says("extension", hush.ErrRefused), "direct"), says("direct", hush.ErrNotFound)
+func TestAFrontNeverDecides(t *testing.T) {
+	e, d := frontOf(responds("extension", hush.ErrRefused), "direct"), responds("direct", hush.ErrNotFound)
 	_, err := open(t, &config.Config{}, e, d).Get(t.Context(), hush.Name("db"))
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
-	_, err = open(t, &config.Config{}, e, says("env", 0), d).Get(t.Context(), hush.Name("db"))
+	_, err = open(t, &config.Config{}, e, responds("env", 0), d).Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
-	_, err = open(t, &config.Config{}, e, says("env", hush.ErrNotFound), d).Get(t.Context(), hush.Name("db"))
-	assert.Equal(t, hush.ErrRefused, hush.ClassOf(err), "not right before direct it is a store")
+	_, err = open(t, &config.Config{}, e, responds("env", hush.ErrNotFound), d).Get(t.Context(), hush.Name("db"))
+	assert.Equal(t, hush.ErrRefused, hush.ClassOf(err), "extension is a store because direct does not follow it")
 }
 
-func TestSettingsReachTheChain(t *testing.T) {
-	missing, down, here := says("missing", hush.ErrNotFound), says("down", hush.ErrUnavailable), says("here", 0)
+func TestPolicyAndBreakerReachTheChain(t *testing.T) {
+	missing, down, here := responds("missing", hush.ErrNotFound), responds("down", hush.ErrUnavailable), responds("here", 0)
 	get := func(c *config.Config, schemes ...hush.Scheme) hush.Class {
 		c.CacheTTL = -1
 		_, err := open(t, c, schemes...).Get(t.Context(), hush.Name("db"))
@@ -328,30 +253,15 @@ func hangs(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return hush.Secret{}, hush.NewError("hang", ref, hush.ErrCanceled, ctx.Err())
 }
 
-func TestTimeoutOfALink(t *testing.T) {
+func TestTimeoutLimitsACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &config.Config{Providers: []config.Store{{URL: "hang", Timeout: time.Minute}, {URL: "here"}}, CacheTTL: -1}
-		p := open(t, c, opens("hang", hush.ProviderFunc(hangs)), says("here", 0))
+		p := open(t, c, opens("hang", hush.ProviderFunc(hangs)), responds("here", 0))
 		start := time.Now()
 		secret, err := p.Get(t.Context(), hush.Name("db"))
 		require.NoError(t, err)
 		assert.Equal(t, "here", secret.Source)
 		assert.True(t, secret.FromFallback)
 		assert.Equal(t, time.Minute, time.Since(start))
-	})
-}
-
-func TestCloseEndsFetches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := open(t, &config.Config{}, opens("hang", hush.ProviderFunc(hangs)))
-		start, ended := time.Now(), make(chan error)
-		go func() {
-			_, err := p.Get(context.Background(), hush.Name("db"))
-			ended <- err
-		}()
-		synctest.Wait()
-		require.NoError(t, p.Close())
-		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(<-ended))
-		assert.Zero(t, time.Since(start))
 	})
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-// A scheme that config does not have says what to use instead, if that is there.
-func TestUnknownSchemesSayWhatToUse(t *testing.T) {
+// The error about an unknown scheme names the scheme to use instead, if the program
+// passes it.
+func TestUnknownSchemesHaveAReplacement(t *testing.T) {
 	for url, advice := range map[string]string{
 		"ssm":                   "; Parameter Store is not supported; use direct, which reads AWS Secrets Manager",
 		"secretsmanager:?a=b":   "; use direct, which reads AWS Secrets Manager",
@@ -22,8 +23,10 @@ func TestUnknownSchemesSayWhatToUse(t *testing.T) {
 		"lambda":                "",
 		"AWS:?region=eu-west-1": "; use direct, which reads AWS Secrets Manager",
 	} {
-		cfg := &config.Config{Providers: []config.Store{{URL: url}}}
-		_, err := config.Open(t.Context(), cfg, []hush.Scheme{says("direct", 0), says("env", 0)}...)
-		assert.Regexp(t, `^config: provider 1: unknown scheme "[a-z-]+"; known: direct, env`+regexp.QuoteMeta(advice)+`$`, err.Error(), url)
+		t.Run(url, func(t *testing.T) {
+			cfg := &config.Config{Providers: []config.Store{{URL: url}}}
+			_, err := config.Open(t.Context(), cfg, []hush.Scheme{responds("direct", 0), responds("env", 0)}...)
+			assert.Regexp(t, `^config: provider 1: unknown scheme "[a-z-]+"; known: direct, env`+regexp.QuoteMeta(advice)+`$`, err.Error(), url)
+		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/hush-secrets/hush/config"
 )
 
-func TestString(t *testing.T) {
+func TestStringListsTheStores(t *testing.T) {
 	c := config.Config{Providers: []config.Store{
 		{URL: "extension"}, {URL: "env:?prefix=APP_"}, {URL: "direct:?region=x&link_timeout=90s", Name: "far"}, {URL: "vault:"},
 	}}
@@ -22,7 +22,7 @@ func TestString(t *testing.T) {
 }
 
 // The URL of an invalid Store may hold a credential.
-func TestStringOfAnInvalidStore(t *testing.T) {
+func TestStringOfAnInvalidStoreIsTheMistake(t *testing.T) {
 	c := config.Config{Providers: []config.Store{{URL: "vault://root:hunter2@host"}, {URL: "env", Policy: "hunter2"}}}
 	assert.Contains(t, c.Providers[0].String(), "[user info in the URL")
 	assert.Contains(t, c.Providers[1].String(), "[the policy must be any or outages")
@@ -45,17 +45,19 @@ func TestParseStore(t *testing.T) {
 		"v://h?link_timeout=1s#f":     {URL: "v://h#f", Name: "v", Timeout: time.Second},
 		"v:?#link_name=a":             {URL: "v:#link_name=a", Name: "v"},
 	} {
-		got, err := config.Parse(text)
-		if want == (config.Store{}) {
-			require.Error(t, err, text)
-			continue
-		}
-		require.NoError(t, err, text)
-		assert.Equal(t, want, got, text)
+		t.Run(text, func(t *testing.T) {
+			got, err := config.Parse(text)
+			if want == (config.Store{}) {
+				require.Error(t, err, text)
+				return
+			}
+			require.NoError(t, err, text)
+			assert.Equal(t, want, got, text)
+		})
 	}
 }
 
-func TestLinkOfCodeRefused(t *testing.T) {
+func TestOpenReportsInvalidFieldsOfAStore(t *testing.T) {
 	for want, l := range map[string]config.Store{
 		"the timeout must not be negative": {URL: "env", Timeout: -1},
 		"use 1 to 64 letters":              {URL: "env", Name: "a b"},
@@ -63,15 +65,17 @@ func TestLinkOfCodeRefused(t *testing.T) {
 		"is set twice":                     {URL: "env:?link_name=a", Name: "b"},
 		"the policy must be any or outage": {URL: "env", Policy: "hunter2"},
 	} {
-		_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{l}}, says("env", 0))
-		assert.ErrorContains(t, err, "config: provider 1: ")
-		assert.ErrorContains(t, err, want)
-		assert.Contains(t, l.String(), want)
-		assert.NotContains(t, err.Error(), "hunter2")
+		t.Run(want, func(t *testing.T) {
+			_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{l}}, responds("env", 0))
+			assert.ErrorContains(t, err, "config: provider 1: ")
+			assert.ErrorContains(t, err, want)
+			assert.Contains(t, l.String(), want)
+			assert.NotContains(t, err.Error(), "hunter2")
+		})
 	}
 }
 
-func TestParseStoreRefuses(t *testing.T) {
+func TestValidateReportsMistakes(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     "the URL is empty",
 		"://x":                                 "write for example extension",
@@ -100,10 +104,12 @@ func TestParseStoreRefuses(t *testing.T) {
 		"env:?link_name=" + long("a", 65):      "use 1 to 64 letters",
 		"env:?link_timeout=1s&link_timeout=2s": "is set twice",
 	} {
-		_, err := config.Parse(text)
-		require.Error(t, err, text)
-		assert.Contains(t, err.Error(), want, text)
-		assert.NotContains(t, err.Error(), "hunter2", text)
+		t.Run(text, func(t *testing.T) {
+			_, err := config.Parse(text)
+			require.Error(t, err, text)
+			assert.Contains(t, err.Error(), want, text)
+			assert.NotContains(t, err.Error(), "hunter2", text)
+		})
 	}
 }
 

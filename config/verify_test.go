@@ -29,20 +29,22 @@ func TestVerify(t *testing.T) {
 		"front unavailable, absent": hush.ErrUnavailable, "front not found, absent": 0, "front absent, not found": 0,
 		"front absent, absent": hush.ErrAbsent,
 	} {
-		var schemes []hush.Scheme
-		for i, word := range strings.Split(text, ", ") {
-			word, isFront := strings.CutPrefix(word, "front ")
-			s := says(string(rune('a'+i)), classNamed(word))
-			if isFront {
-				s = front(s, "b")
+		t.Run(text, func(t *testing.T) {
+			var schemes []hush.Scheme
+			for i, word := range strings.Split(text, ", ") {
+				word, isFront := strings.CutPrefix(word, "front ")
+				s := responds(string(rune('a'+i)), classNamed(word))
+				if isFront {
+					s = frontOf(s, "b")
+				}
+				schemes = append(schemes, s)
 			}
-			schemes = append(schemes, s)
-		}
-		p, err := config.Open(t.Context(), &config.Config{Providers: links(schemes...), Verify: true}, schemes...)
-		assert.Equal(t, want, hush.ClassOf(err), text)
-		if err == nil {
-			assert.NoError(t, p.Close())
-		}
+			p, err := config.Open(t.Context(), &config.Config{Providers: storesOf(schemes...), Verify: true}, schemes...)
+			assert.Equal(t, want, hush.ClassOf(err), text)
+			if err == nil {
+				assert.NoError(t, p.Close())
+			}
+		})
 	}
 }
 
@@ -55,29 +57,29 @@ func classNamed(text string) hush.Class {
 	return 0
 }
 
-func TestVerifyAsksEachLinkOnceAndClosesOnFailure(t *testing.T) {
+func TestVerifyCallsEachStoreOnceAndClosesThemOnFailure(t *testing.T) {
 	var log []string
 	store := &providertest.Map{}
 	a := opens("a", closing{store, "a", &log, nil})
 	c := &config.Config{Providers: []config.Store{{URL: "a", Prefix: "team/"}}, Verify: true}
 	p, err := config.Open(t.Context(), c, a)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"team/hush/probe"}, asked(store))
+	assert.Equal(t, []string{"team/hush/probe"}, requested(store))
 	require.NoError(t, p.Close())
 
 	log = nil
 	c.Providers = append(c.Providers, config.Store{URL: "down"})
-	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
+	_, err = config.Open(t.Context(), c, a, responds("down", hush.ErrUnavailable))
 	assert.EqualError(t, err, `config: provider "down": down: "hush/probe": unavailable`)
 	assert.Equal(t, []string{"a"}, log)
 
 	c.Verify = false
-	_, err = config.Open(t.Context(), c, a, says("down", hush.ErrUnavailable))
-	require.NoError(t, err, "a store that is down is not a failure to start")
-	assert.Len(t, store.Calls(), 2, "opening contacts nobody")
+	_, err = config.Open(t.Context(), c, a, responds("down", hush.ErrUnavailable))
+	require.NoError(t, err, "an outage does not fail Open")
+	assert.Len(t, store.Calls(), 2, "Open calls no store")
 }
 
-func TestVerifyHasALimit(t *testing.T) {
+func TestVerifyHasATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := opens("hang", hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			<-ctx.Done()
@@ -87,18 +89,17 @@ func TestVerifyHasALimit(t *testing.T) {
 			start := time.Now()
 			_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "hang", Timeout: timeout}}, Verify: true}, hang)
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
-			assert.NotErrorIs(t, err, context.DeadlineExceeded, "that would be the caller's")
+			assert.NotErrorIs(t, err, context.DeadlineExceeded, "only the deadline of the caller is DeadlineExceeded")
 			assert.Equal(t, want, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := config.Open(ctx, &config.Config{Providers: links(hang), Verify: true}, hang)
+		_, err := config.Open(ctx, &config.Config{Providers: storesOf(hang), Verify: true}, hang)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
 
-// Each is asked at the same time: what waits for one would wait for all.
-func TestVerifyAsksAllAtOnce(t *testing.T) {
+func TestVerifyCallsAllStoresAtTheSameTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(name string) hush.Scheme {
 			return opens(name, hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
@@ -108,33 +109,33 @@ func TestVerifyAsksAllAtOnce(t *testing.T) {
 		}
 		schemes := []hush.Scheme{slow("a"), slow("b"), slow("c")}
 		start := time.Now()
-		_, err := config.Open(t.Context(), &config.Config{Providers: links(schemes...), Verify: true}, schemes...)
+		_, err := config.Open(t.Context(), &config.Config{Providers: storesOf(schemes...), Verify: true}, schemes...)
 		require.NoError(t, err)
 		assert.Equal(t, time.Second, time.Since(start))
 	})
 }
 
-// below is a store that is asked about names below one mount alone.
+// below is a store that has names only below one mount.
 type below struct{ *providertest.Map }
 
 func (below) VerifyName() string { return "database/hush/probe" }
 
-func TestVerifyAsksForTheProvidersOwnName(t *testing.T) {
+func TestVerifyRequestsTheNameThatTheProviderPrefers(t *testing.T) {
 	store := below{&providertest.Map{}}
 	c := &config.Config{Providers: []config.Store{{URL: "store", Prefix: "database/creds/"}}, Verify: true}
 	p := open(t, c, opens("store", store))
-	assert.Equal(t, []string{"database/hush/probe"}, asked(store.Map))
+	assert.Equal(t, []string{"database/hush/probe"}, requested(store.Map))
 	_, err := p.Stores()[0].Provider.Get(t.Context(), hush.Name("app"))
 	require.Error(t, err)
-	assert.Contains(t, asked(store.Map), "database/creds/app")
+	assert.Contains(t, requested(store.Map), "database/creds/app")
 
 	store = below{&providertest.Map{}}
 	c.Names = map[string]map[string]string{config.VerifyName: {"store": "mine"}}
 	open(t, c, opens("store", store))
-	assert.Equal(t, []string{"mine"}, asked(store.Map), "what is configured goes first")
+	assert.Equal(t, []string{"mine"}, requested(store.Map), "an entry in Names takes precedence")
 }
 
-// A Vault of leased secrets that is down, or that does not know us, is no answer.
+// A Vault with leased secrets fails the check if it is down or refuses the token.
 func TestVerifyOfLeasedSecrets(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
@@ -159,9 +160,8 @@ func TestVerifyOfLeasedSecrets(t *testing.T) {
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(verify(server.Root())))
 }
 
-// In the environment the name that is asked for must be none of our own variables,
-// which would be the answer.
-func TestVerifyNameIsNoVariable(t *testing.T) {
+// In the environment, VerifyName must not be the name of a variable of Hush.
+func TestVerifyNameIsNotAVariable(t *testing.T) {
 	for _, variable := range config.Variables() {
 		t.Setenv(variable, "x")
 	}

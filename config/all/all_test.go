@@ -32,9 +32,8 @@ func TestSchemes(t *testing.T) {
 	assert.NoError(t, p.Close())
 }
 
-// TestInit: a program pays for the init of each package that it links in every cold
-// start, so the packages of this module do nothing there that costs more than a few
-// allocations, such as compiling a regular expression.
+// TestInit limits the allocations of each package during initialization, because every
+// cold start pays for them. A regular expression exceeds the limit.
 func TestInit(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)

@@ -2,9 +2,11 @@ package config_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,9 +17,9 @@ import (
 	"github.com/hush-secrets/hush/config/all"
 )
 
-// TestCredentialsAreRefused has them in every place of a URL, in every form. Nothing
-// opens, and nothing prints them.
-func TestCredentialsAreRefused(t *testing.T) {
+// TestURLsWithCredentialsAreInvalid has a credential in each place of a URL. No scheme
+// sees it, and no error and no String contains it.
+func TestURLsWithCredentialsAreInvalid(t *testing.T) {
 	for _, text := range []string{
 		"vault:user:hunter2@host", "vault:hunter2@host", "vault:user:hunter2%40host", "vault:/user:hunter2@host/apps", "vault:///user:hunter2@host",
 		"vault:///user:hunter2%40host", "vault://user:hunter2@host", "direct:user:hunter2@h", "user:hunter2@host", "admin:hunter2@host/kv?a=b",
@@ -25,26 +27,28 @@ func TestCredentialsAreRefused(t *testing.T) {
 		"vault:?db-Pass-word=hunter2", "vault:?password%3Dhunter2", "x:?to-ken=hunter2", "x:?link_prefix=https://u:hunter2@h",
 		"x:?API_Key=hunter2", "vault:?secretId=hunter2", "vault:?db_credentials=hunter2",
 	} {
-		_, err := config.Parse(text)
-		require.ErrorContains(t, err, "the URL of a store must not contain credentials", text)
-		c := config.Config{Providers: []config.Store{{URL: text, Timeout: -1}}}
-		opened := false
-		_, openErr := config.Open(t.Context(), &c, hush.Scheme{Name: "x", Open: func(context.Context, *url.URL) (hush.Provider, error) {
-			opened = true
-			return nil, nil
-		}})
-		assert.False(t, opened, "no scheme sees one")
-		require.ErrorContains(t, openErr, "; the timeout must not be negative", "%s: what else is wrong is told", text)
-		_, readErr := config.Read([]byte("providers: ['" + text + "']"))
-		for _, said := range []string{err.Error(), openErr.Error(), readErr.Error(), c.String(), c.Providers[0].String()} {
-			assert.Contains(t, said, "must not contain credentials")
-			assert.NotContains(t, said, "hunter2", text)
-		}
+		t.Run(text, func(t *testing.T) {
+			_, err := config.Parse(text)
+			require.ErrorContains(t, err, "the URL of a store must not contain credentials", text)
+			c := config.Config{Providers: []config.Store{{URL: text, Timeout: -1}}}
+			opened := false
+			_, openErr := config.Open(t.Context(), &c, hush.Scheme{Name: "x", Open: func(context.Context, *url.URL) (hush.Provider, error) {
+				opened = true
+				return nil, nil
+			}})
+			assert.False(t, opened, "no scheme sees a credential")
+			require.ErrorContains(t, openErr, "; the timeout must not be negative", "%s: other mistakes are reported", text)
+			_, readErr := config.Read([]byte("providers: ['" + text + "']"))
+			for _, said := range []string{err.Error(), openErr.Error(), readErr.Error(), c.String(), c.Providers[0].String()} {
+				assert.Contains(t, said, "must not contain credentials")
+				assert.NotContains(t, said, "hunter2", text)
+			}
+		})
 	}
 }
 
-// TestTokensInTheWrongPlaceAreNotQuoted: what is no word of configuration may be one.
-func TestTokensInTheWrongPlaceAreNotQuoted(t *testing.T) {
+// TestErrorsDoNotQuoteTokens has a token in the place of each kind of word.
+func TestErrorsDoNotQuoteTokens(t *testing.T) {
 	const token = "hvs.CAESIJ4q8yXk2mVbT1oWmD"
 	for text, want := range map[string]string{
 		token + ": x":                                                                   "unknown key of 26 bytes",
@@ -63,15 +67,17 @@ func TestTokensInTheWrongPlaceAreNotQuoted(t *testing.T) {
 		"providers: ['vault://h/?auth=aws&region=" + token + "']":                       "invalid region",
 		"providers: ['vault://h/?auth=aws&region=-" + strings.ToLower(token[4:]) + "']": "invalid region",
 	} {
-		_, err := openFile(t, write(t, text), all.Schemes()...)
-		require.ErrorContains(t, err, want, text)
-		assert.NotContains(t, strings.ToLower(err.Error()), "caesij4q8yxk", text)
+		t.Run(want, func(t *testing.T) {
+			_, err := openFile(t, write(t, text), all.Schemes()...)
+			require.ErrorContains(t, err, want, text)
+			assert.NotContains(t, strings.ToLower(err.Error()), "caesij4q8yxk", text)
+		})
 	}
 }
 
-// TestAllOfOneProviderIsToldAtOnce: what is wrong with the URL, the settings beside it,
-// its scheme, and with its parameters.
-func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
+// TestAllMistakesOfAProviderAreReported has mistakes in the URL, in the fields beside it,
+// in the scheme and in its parameters.
+func TestAllMistakesOfAProviderAreReported(t *testing.T) {
 	for item, wants := range map[string][]string{
 		"{url: 'drect:?link_timeout=3', policy: all}":                {"has no unit", "the policy must be any or outages", `unknown scheme "drect"`},
 		"'env:?link_nam=x&link_name=a%20b&link_timeout=-1s&prefx=A'": {`"link_nam"`, "1 to 64 letters", "must be more than 0", `env: unknown parameter "prefx"`},
@@ -94,22 +100,24 @@ func TestAllOfOneProviderIsToldAtOnce(t *testing.T) {
 		"vault://h/kv?auth=jwt&auth_mount=..":                     {`segment ".."`, `"jwt_file" or "jwt_env"`},
 		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {"the mount is no path", "invalid region", "invalid role"},
 	} {
-		_, err := openFile(t, write(t, "providers:\n  - "+item+"\n"), all.Schemes()...)
-		require.Error(t, err, item)
-		for _, want := range wants {
-			assert.ErrorContains(t, err, want, item)
-			assert.Equal(t, 1, strings.Count(err.Error(), want), "%s: %s, once: %s", item, want, err)
-		}
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			assert.Contains(t, line, ": provider 1: ", item)
-		}
+		t.Run(item, func(t *testing.T) {
+			_, err := openFile(t, write(t, "providers:\n  - "+item+"\n"), all.Schemes()...)
+			require.Error(t, err, item)
+			for _, want := range wants {
+				assert.ErrorContains(t, err, want, item)
+				assert.Equal(t, 1, strings.Count(err.Error(), want), "%s: %q is reported once: %s", item, want, err)
+			}
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				assert.Contains(t, line, ": provider 1: ", item)
+			}
+		})
 	}
 	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "vault:?a1b2c3=1&d4e5f6=2&g7h8i9=3"}}}, all.Schemes()...)
 	assert.Equal(t, 1, strings.Count(err.Error(), "vault takes "), "%s", err)
 }
 
-// TestASecondaryErrorIsNotTold: a role that is misspelt is not also missing.
-func TestASecondaryErrorIsNotTold(t *testing.T) {
+// TestConsequencesOfAMistakeAreNotReported has a misspelt role, which is not also missing.
+func TestConsequencesOfAMistakeAreNotReported(t *testing.T) {
 	_, err := config.Open(t.Context(), &config.Config{Providers: []config.Store{{URL: "vault://h/kv?auth=kubernetes&rle=app"}}}, all.Schemes()...)
 	require.ErrorContains(t, err, `did you mean "role"?`)
 	assert.NotContains(t, err.Error(), "is required")
@@ -119,13 +127,13 @@ func TestASecondaryErrorIsNotTold(t *testing.T) {
 	assert.NotContains(t, err.Error(), "twice")
 }
 
-// TestProblemsHaveABound: a file of another kind is not answered with a longer one.
-func TestProblemsHaveABound(t *testing.T) {
+// TestReportsAreLimited reads files with thousands of mistakes.
+func TestReportsAreLimited(t *testing.T) {
 	_, err := config.Read([]byte(strings.Repeat("- env\n", 1<<17)))
 	require.EqualError(t, err, "hush.yaml:1:1: must be a mapping of keys to values, not a list")
 
 	for text, lines := range map[string]int{
-		"providers:\n" + strings.Repeat("  - env\n", 1<<16): 64, // the first is good, and one line is about the number
+		"providers:\n" + strings.Repeat("  - env\n", 1<<16): 64, // the first is valid, and one line is about the number
 		"providers:\n" + strings.Repeat("  - {}\n", 1<<16):  65,
 		"names: {" + strings.Repeat("'': {a: b}, ", 1<<16):  101,
 		"names:\n" + names(5000, "'#'"):                     101,
@@ -165,8 +173,8 @@ func names(count int, ref string) string {
 	return b.String()
 }
 
-// TestALineIsOfOurs: no key and no path makes one up.
-func TestALineIsOfOurs(t *testing.T) {
+// TestKeysAndPathsCannotAddLines has line breaks in a key and in a path.
+func TestKeysAndPathsCannotAddLines(t *testing.T) {
 	_, err := config.Read([]byte("names: {\"a\\nhush.yaml:1:1: all is well\": {env: '#'}}"))
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), "\n")
@@ -175,9 +183,8 @@ func TestALineIsOfOurs(t *testing.T) {
 	assert.EqualError(t, err, `"no\nsuch": the file does not exist`)
 }
 
-// TestTheCauseIsToldAlone: that there are no providers is no news where the list of
-// them could not be read.
-func TestTheCauseIsToldAlone(t *testing.T) {
+// TestUnreadableProvidersAreNotMissingProviders has files in which the list cannot be read.
+func TestUnreadableProvidersAreNotMissingProviders(t *testing.T) {
 	clearEnv(t)
 	for _, text := range []string{"[", "providers: env", "hunter2"} {
 		_, err := openFile(t, write(t, text), all.Schemes()...)
@@ -187,16 +194,16 @@ func TestTheCauseIsToldAlone(t *testing.T) {
 	_, err := openFile(t, "/no/such/file", all.Schemes()...)
 	require.EqualError(t, err, "/no/such/file: the file does not exist")
 	_, err = openFile(t, write(t, "cache: {ttl: 1}"), all.Schemes()...)
-	assert.ErrorContains(t, err, "no providers", "which has nothing to do with it")
+	assert.ErrorContains(t, err, "no providers", "the mistake is elsewhere")
 }
 
-func TestAProviderIsToldOnce(t *testing.T) {
+func TestADuplicateProviderIsReportedOnce(t *testing.T) {
 	_, err := config.Read([]byte("providers: [env, env, env]"))
 	assert.EqualError(t, err, "hush.yaml:1:18: provider 2: env is also provider 1; remove one of them\n"+
 		"hush.yaml:1:23: provider 3: env is also provider 1; remove one of them")
 }
 
-func TestProblemsAreInOrderOfColumns(t *testing.T) {
+func TestReportsAreInTheOrderOfTheFile(t *testing.T) {
 	_, err := config.Read([]byte("{providers: ['env:?token=1', env, env], cache: {ttl: 5}}"))
 	require.Error(t, err)
 	var columns []string
@@ -206,21 +213,24 @@ func TestProblemsAreInOrderOfColumns(t *testing.T) {
 	assert.Equal(t, []string{"14", "35", "54"}, columns)
 }
 
-func TestEqualWaits(t *testing.T) {
+func TestMaxWaitMayEqualWait(t *testing.T) {
 	_, err := config.Read([]byte("breaker: {wait: 2s, max_wait: 2s}"))
 	require.NoError(t, err)
 	_, err = config.Read([]byte("breaker: {max_wait: 1s}"))
-	assert.NoError(t, err, "which is the default of wait")
+	assert.NoError(t, err, "the default of wait is 1s")
 }
 
-func TestJSONWithABOM(t *testing.T) {
+func TestReadJSONWithAByteOrderMark(t *testing.T) {
 	c, err := config.Read([]byte("\ufeff" + `{"names": {"\ud83d\ude00": {"env": "A"}}}`))
-	require.NoError(t, err, "which YAML's escapes are not")
+	require.NoError(t, err, "an escape that YAML does not have")
 	assert.Contains(t, c.Names, "\U0001F600")
 }
 
-func TestLinksAreACopy(t *testing.T) {
-	p := open(t, &config.Config{}, says("env", 0))
-	p.Stores()[0].Name = "changed"
-	assert.Equal(t, "env", p.Stores()[0].Name)
+func TestErrorsCanBeUnwrapped(t *testing.T) {
+	_, err := config.Load(write(t, "verify: 1\npolicy: x\n"))
+	var joined interface{ Unwrap() []error }
+	require.ErrorAs(t, err, &joined)
+	assert.Len(t, joined.Unwrap(), 2)
+	assert.NotErrorIs(t, err, syscall.ENOENT)
+	assert.Error(t, errors.Unwrap(joined.Unwrap()[0]))
 }
