@@ -142,6 +142,7 @@ func TestNewerThanAFieldIsAFreshRead(t *testing.T) {
 		{"db", "", "", true},
 		{"db", "a", "", false},
 		{"db#password", "", "", false},
+		{"db#a", "a", "", false},
 		{"db", "a", "v1", true},
 		{"db#password", "", "v1", true},
 	} {
