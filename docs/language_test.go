@@ -57,8 +57,7 @@ var notClearYet = []string{
 
 // TestCommentsAreClear keeps unclear forms out of the comments of all Go files.
 func TestCommentsAreClear(t *testing.T) {
-	root := filepath.Join("..")
-	require.NoError(t, filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
