@@ -24,10 +24,8 @@ const agentHelp = `Serve secrets to programs on this machine.
     'http://127.0.0.1:2773/secretsmanager/get?secretId=orders/db'
 
 The agent speaks the HTTP protocol of the AWS Secrets Manager Agent and of the Lambda
-extension, on a loopback address. It is a replacement for them in a sidecar, on a laptop
-and in test suites. Clients need the token.
-
-Once the agent listens, it prints one line, and GET /ping returns "healthy":
+extension, on a loopback address. When it listens, it prints one line, and GET /ping
+returns "healthy":
   listening on http://127.0.0.1:2773
 
 The token is in --token-file, which the agent creates if it does not exist. Otherwise it
@@ -106,13 +104,13 @@ func agentCommand(stdout, stderr io.Writer) *cobra.Command {
 func (o *agentOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	addr, err := agentserver.LoopbackAddr(o.addr)
 	if err != nil {
-		return usageError{fmt.Errorf("invalid --addr %q: %w", o.addr, err)}
+		return usageError(fmt.Errorf("invalid --addr %q: %w", o.addr, err))
 	}
 	if o.ping {
 		return agentserver.Ping(ctx, addr)
 	}
 	if err := o.check(); err != nil {
-		return usageError{err}
+		return usageError(err)
 	}
 	provider, err := o.open(ctx)
 	if err != nil {
@@ -120,7 +118,7 @@ func (o *agentOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	}
 	defer func() { err = errors.Join(err, provider.Close()) }()
 	if err := agentserver.CheckStores(provider.Stores()); err != nil {
-		return usageError{err}
+		return usageError(err)
 	}
 	// On loopback, the kernel itself closes the connections of a process that ends.
 	listener, err := (&net.ListenConfig{KeepAlive: -1}).Listen(ctx, "tcp", addr)
@@ -129,7 +127,7 @@ func (o *agentOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	}
 	token, err := o.token(provider, listener.Addr())
 	if err != nil {
-		return errors.Join(usageError{err}, listener.Close())
+		return errors.Join(usageError(err), listener.Close())
 	}
 	o.printNotices(stderr, token.Notices)
 	server := &agentserver.Server{

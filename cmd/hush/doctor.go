@@ -72,13 +72,13 @@ func doctorCommand(stdout io.Writer) *cobra.Command {
 
 func (o *doctorOptions) run(ctx context.Context, args []string, stdout io.Writer) error {
 	if o.tries < 1 || o.tries > 100 || o.timeout <= 0 {
-		return usageError{errors.New("--tries must be from 1 to 100, and --timeout must be positive")}
+		return usageError(errors.New("--tries must be from 1 to 100, and --timeout must be positive"))
 	}
 	opts := doctor.Options{Tries: o.tries, Timeout: o.timeout}
 	if len(args) > 0 {
 		ref, err := parseRef(args[0])
 		if err != nil {
-			return storeError{error: err}
+			return storeError(err)
 		}
 		opts.Ref = ref
 	}
@@ -97,7 +97,7 @@ func (o *doctorOptions) run(ctx context.Context, args []string, stdout io.Writer
 	}
 	class, verdict := e.Verdict()
 	if class != 0 {
-		verdict = codeError{verdict, classCodes[class]}
+		verdict = exitError{verdict, classCodes[class]}
 	}
 	if o.json {
 		err = e.WriteJSON(stdout, exitCode(verdict))

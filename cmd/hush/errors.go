@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hush-secrets/hush"
@@ -47,118 +49,82 @@ const classHelp = `    2  the command line, the configuration or the reference i
 If several secrets fail, the first outage (6 to 9) decides, or else the first failure
 other than 3.`
 
-// A usageError is a mistake of the user: in the command line or in the configuration.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// A storeError is a failure to get secrets. Its class decides the exit status.
-type storeError struct {
-	error
-	each []error // the single failures; nil if there is one
-}
-
-func (e storeError) Unwrap() error { return e.error }
-
-// A variableError is the failure to get the secret for a variable.
-type variableError struct {
-	error
-	variable variable
-}
-
-func (e variableError) Unwrap() error { return e.error }
-
-// A codeError has its own exit status.
-type codeError struct {
+// An exitError decides the exit status.
+type exitError struct {
 	error
 	code int
 }
 
-func (e codeError) Unwrap() error { return e.error }
+func (e exitError) Unwrap() error { return e.error }
 
-// errReported marks a failure that the user already knows of.
-var errReported = errors.New("reported")
+// usageError returns err, a mistake of the user, with its exit status.
+func usageError(err error) error { return exitError{err, exitUsage} }
 
-// joinFailures returns a storeError for the failures in results, or nil. wrap, if it is
-// not nil, adds context to failure i. Failures with the same text are reported once.
-func joinFailures(results []hush.Result, wrap func(i int, err error) error) error {
-	all := hush.Errors(results)
-	if all == nil {
-		return nil
-	}
-	var each []error
-	seen := map[string]bool{}
-	for i, r := range results {
-		err := r.Err
-		if err == nil {
-			continue
-		}
-		if wrap != nil {
-			err = wrap(i, err)
-		}
-		if text := explainOne(err); !seen[text] {
-			seen[text] = true
-			each = append(each, err)
-		}
-	}
-	return storeError{all, each}
+// storeError returns err, a failure to get secrets, with the exit status of its class.
+func storeError(err error) error {
+	return exitError{err, cmp.Or(classCodes[hush.ClassOf(err)], exitFailure)}
 }
+
+// errReported marks an exit status that needs no message.
+var errReported = errors.New("reported")
 
 // exitCode returns the exit status for err, which may be nil.
 func exitCode(err error) int {
-	if err == nil {
-		return 0
-	}
-	if e, ok := errors.AsType[codeError](err); ok {
+	if e, ok := errors.AsType[exitError](err); ok {
 		return e.code
 	}
-	if _, ok := errors.AsType[usageError](err); ok {
-		return exitUsage
-	}
-	if _, ok := errors.AsType[storeError](err); ok {
-		if code, ok := classCodes[hush.ClassOf(err)]; ok {
-			return code
-		}
-	} else if errors.Is(err, context.Canceled) {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
 		return classCodes[hush.ErrCanceled]
 	}
 	return exitFailure
 }
 
-// explain returns err as text for people. Each failure has a line. If a chain has
-// called several stores, each of its attempts has a line below that.
-func explain(err error) string {
-	e, ok := errors.AsType[storeError](err)
-	if !ok || len(e.each) == 0 {
-		return explainOne(err)
+// joinFailures returns one error for the failures in results, or nil. explain returns
+// the text of failure i. Failures with the same text are reported once.
+func joinFailures(results []hush.Result, explain func(i int, err error) string) error {
+	err := hush.Errors(results)
+	if err == nil {
+		return nil
 	}
-	texts := make([]string, len(e.each))
-	for i, failure := range e.each {
-		texts[i] = explainOne(failure)
+	var texts []string
+	for i, r := range results {
+		if r.Err == nil {
+			continue
+		}
+		if text := explain(i, r.Err); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
 	}
-	return strings.Join(texts, "\n")
+	return exitError{errors.New(strings.Join(texts, "\n")), exitCode(storeError(err))}
 }
 
-func explainOne(err error) string {
-	v, ofVariable := errors.AsType[variableError](err)
-	failure, ofChain := errors.AsType[*chain.Failure](err)
-	context := v.variable.origin + " " + v.variable.name + ": "
-	switch {
-	case ofVariable && !ofChain:
-		return context + withoutRef(err, v.variable.inFile)
-	case !ofChain:
+// explain returns the text of a failure to get a secret for a request. If a chain has
+// called several stores, each attempt has a line.
+func explain(err error) string {
+	e, _ := errors.AsType[*hush.Error](err)
+	failure, ok := errors.AsType[*chain.Failure](err)
+	if !ok {
 		return err.Error()
 	}
-	var b strings.Builder
-	if ofVariable {
-		b.WriteString(context + hush.ClassOf(err).Error())
-	} else if e, ok := errors.AsType[*hush.Error](err); ok {
-		_, _ = fmt.Fprintf(&b, "%s: %q", hush.ClassOf(err), e.Ref.String())
-	} else {
-		b.WriteString(hush.ClassOf(err).Error())
+	return fmt.Sprintf("%s: %q", e.Class, e.Ref) + attempts(failure, false)
+}
+
+// explain returns the text of a failure to get the secret for v.
+func (v variable) explain(err error) string {
+	context := v.origin + " " + v.name + ": "
+	if failure, ok := errors.AsType[*chain.Failure](err); ok {
+		return context + hush.ClassOf(err).Error() + attempts(failure, v.inFile)
 	}
+	return context + withoutRef(err, v.inFile)
+}
+
+func attempts(failure *chain.Failure, hideCause bool) string {
+	var b strings.Builder
 	for _, attempt := range failure.Attempts() {
-		b.WriteString("\n  " + withoutRef(attempt, v.variable.inFile))
+		b.WriteString("\n  " + withoutRef(attempt, hideCause))
 	}
 	return b.String()
 }

@@ -31,12 +31,9 @@ const execHelp = `Run a command with secrets in its environment.
                        variables that begin with it: --drop HUSH_,VAULT_TOKEN.
                        Variables of --env stay, and stores still see dropped variables
 
-hush gets all secrets before the command starts. If any is missing, hush names all that
-are missing and does not start the command. Setting a variable twice is an error. Flags
-of hush end where the command begins; -- marks that place.
-
-hush finds the command in PATH before it requests any secret. Without PATH, the command
-must be a path. A text file without a #! line is not a command.
+hush finds the command in PATH, then gets all secrets, and then starts the command. If
+any secret is missing, hush names all that are missing and does not start the command.
+Flags of hush end where the command begins; -- marks that place.
 
 These variables are reserved for the loader and for shells, and setting them is an
 error. * stands for any characters:
@@ -52,9 +49,9 @@ REF is a reference with or without hush:// before it: see 'hush help reference'.
 
 Exit status, if the command did not start:
     1  a variable cannot contain the secret
-  126  the command cannot be run
-  127  the command does not exist
-` + classHelp
+` + classHelp + `
+
+It is 126 if the command cannot be run, and 127 if the command does not exist.`
 
 type execOptions struct {
 	fetcher
@@ -69,7 +66,7 @@ func execCommand(restore func()) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [--env NAME=REF]... [--env-file FILE]... [--] COMMAND [ARG]...",
 		Short: "Run a command with secrets in its environment",
-		Long:  fmt.Sprintf(execHelp, wrapWords(reservedPatterns(), "    ", 84)),
+		Long:  fmt.Sprintf(execHelp, strings.Join(reservedNames(), "\n    ")),
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return opts.run(cmd.Context(), args, restore)
@@ -98,11 +95,11 @@ type program struct {
 func (o *execOptions) run(ctx context.Context, args []string, restore func()) error {
 	inherited, err := o.inherited()
 	if err != nil {
-		return usageError{err}
+		return usageError(err)
 	}
 	variables, err := o.variables(inherited)
 	if err != nil {
-		return usageError{err}
+		return usageError(err)
 	}
 	path, err := findCommand(args[0])
 	if err != nil {
@@ -114,7 +111,7 @@ func (o *execOptions) run(ctx context.Context, args []string, restore func()) er
 	}
 	if ctx.Err() != nil {
 		canceled := hush.NewError("", hush.Ref{}, hush.ErrCanceled, ctx.Err())
-		return errors.Join(storeError{error: canceled}, closeStores())
+		return errors.Join(storeError(canceled), closeStores())
 	}
 	return runProgram(program{path, args, environ, restore, closeStores})
 }
@@ -180,7 +177,7 @@ func (o *execOptions) environ(ctx context.Context, inherited []string, variables
 	for i, v := range variables {
 		refs[i] = v.ref
 	}
-	secrets, closeStores, err := o.fetch(ctx, refs, func(i int, err error) error { return variableError{err, variables[i]} })
+	secrets, closeStores, err := o.fetch(ctx, refs, func(i int, err error) string { return variables[i].explain(err) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -216,13 +213,13 @@ func findCommand(name string) (string, error) {
 	case err == nil:
 		return path, nil
 	case errors.Is(err, exec.ErrDot):
-		return "", codeError{fmt.Errorf("%q is in the working directory, which PATH includes: use ./%s to run it", name, name), exitNotFound}
+		return "", exitError{fmt.Errorf("%q is in the working directory, which PATH includes: use ./%s to run it", name, name), exitNotFound}
 	case !errors.Is(err, exec.ErrNotFound) && !errors.Is(err, fs.ErrNotExist):
-		return "", codeError{fmt.Errorf("cannot run %q: %w", name, rootCause(err)), exitNotExecutable}
+		return "", exitError{fmt.Errorf("cannot run %q: %w", name, rootCause(err)), exitNotExecutable}
 	case inPath(name):
-		return "", codeError{fmt.Errorf("cannot run %q: the file in PATH is not executable", name), exitNotExecutable}
+		return "", exitError{fmt.Errorf("cannot run %q: the file in PATH is not executable", name), exitNotExecutable}
 	}
-	return "", codeError{fmt.Errorf("command %q does not exist", name), exitNotFound}
+	return "", exitError{fmt.Errorf("command %q does not exist", name), exitNotFound}
 }
 
 // inPath reports whether a directory in PATH has a file of that name, executable or not.

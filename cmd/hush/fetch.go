@@ -30,12 +30,12 @@ func (f *fetcher) addFlags(flags *pflag.FlagSet) {
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log each call of a store, as HUSH_LOG_LEVEL=debug does")
 }
 
-// fetch returns all secrets, or an error that lists every failure; wrap is for
-// joinFailures. On success the stores stay open, because closing can revoke leases that
+// fetch returns all secrets, or an error that lists every failure with the texts
+// of explain. On success the stores stay open, because closing can revoke leases that
 // the secrets belong to. The caller may call closeStores.
-func (f *fetcher) fetch(ctx context.Context, refs []hush.Ref, wrap func(i int, err error) error) (secrets []hush.Secret, closeStores func() error, err error) {
+func (f *fetcher) fetch(ctx context.Context, refs []hush.Ref, explain func(i int, err error) string) (secrets []hush.Secret, closeStores func() error, err error) {
 	if f.timeout <= 0 {
-		return nil, nil, usageError{errors.New("--timeout must be positive")}
+		return nil, nil, usageError(errors.New("--timeout must be positive"))
 	}
 	var settings []string
 	if f.verbose {
@@ -56,7 +56,7 @@ func (f *fetcher) fetch(ctx context.Context, refs []hush.Ref, wrap func(i int, e
 	for i, r := range results {
 		secrets[i], results[i].Err = r.Secret, f.asTimeout(ctx, refs[i], r.Err)
 	}
-	if err := joinFailures(results, wrap); err != nil {
+	if err := joinFailures(results, explain); err != nil {
 		_ = p.Close() // the missing secret is what the user has to know
 		return nil, nil, err
 	}
@@ -78,7 +78,7 @@ func (f *fetcher) asTimeout(ctx context.Context, ref hush.Ref, err error) error 
 		}
 	}
 	exceeded := fmt.Errorf("--timeout (%v) exceeded while waiting for %s", f.timeout, waitingFor)
-	return storeError{error: hush.NewError("", ref, hush.ErrUnavailable, exceeded)}
+	return storeError(hush.NewError("", ref, hush.ErrUnavailable, exceeded))
 }
 
 // parseRef parses a reference with or without refPrefix. It rejects other URLs, because

@@ -90,7 +90,7 @@ func (o *getOptions) run(ctx context.Context, args []string, stdout, stderr io.W
 	for i, r := range requests {
 		refs[i] = r.ref
 	}
-	secrets, _, err := o.fetch(ctx, refs, nil)
+	secrets, _, err := o.fetch(ctx, refs, func(_ int, err error) string { return explain(err) })
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ type request struct {
 // parseRequests parses the arguments. The error reports all mistakes of a kind.
 func (o *getOptions) parseRequests(args []string) ([]request, error) {
 	if err := o.check(len(args)); err != nil {
-		return nil, usageError{err}
+		return nil, usageError(err)
 	}
 	requests := make([]request, len(args))
 	results := make([]hush.Result, len(args))
@@ -138,11 +138,11 @@ func (o *getOptions) parseRequests(args []string) ([]request, error) {
 		}
 		requests[i] = r
 	}
-	if err := joinFailures(results, nil); err != nil {
+	if err := joinFailures(results, func(_ int, err error) string { return err.Error() }); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(conflicts...); err != nil {
-		return nil, usageError{err}
+		return nil, usageError(err)
 	}
 	return requests, nil
 }

@@ -35,16 +35,21 @@ A file is YAML or JSON:
     names:
       db: {direct: prod/orders/db, env: ORDERS_DB}
 
-The same configuration in variables:
-
-    HUSH_PROVIDERS="extension direct:?region=eu-west-1 vault://vault.internal/secret?auth=kubernetes&role=app&link_timeout=2s env:?prefix=APP_"
-    HUSH_CACHE_TTL=5m
-    HUSH_CACHE_STALE_IF_ERROR=1h
-    HUSH_NAMES='{db: {direct: prod/orders/db, env: ORDERS_DB}}'
+In a variable, HUSH_NAMES='{db: {direct: prod/orders/db, env: ORDERS_DB}}' is the same as
+the key names.
 
 A URL never contains a credential. These are the URLs and their parameters:
 
-%s
+    extension:          endpoint, timeout, ready_wait, dialect
+    direct:             region, profile, role_arn, external_id, endpoint, timeout,
+                        instance_metadata, batch
+    vault://HOST/MOUNT  kv, mounts, namespace, timeout, revoke, tls, ca_file, ca_path,
+                        client_cert_file, client_key_file, server_name;
+                        auth, and for its methods: token_env, token_file, role_id,
+                        secret_id_file, secret_id_env, wrapped, role, jwt_file, jwt_env,
+                        auth_mount, region, profile, role_arn, external_id, server_id
+    env:                prefix, files
+
 Every URL also has the parameters link_name, link_timeout, link_policy and link_prefix.
 In a file, they can be the keys name, timeout, policy and prefix beside url. The key
 names maps a name to the names that stores use instead.
@@ -54,19 +59,6 @@ of cache.ttl is HUSH_CACHE_TTL. The keys, with their defaults:
 
 %s
 get and exec do not use the cache.`
-
-// schemeParameters returns the parameters of each scheme's URLs.
-func schemeParameters() [][2]string {
-	return [][2]string{
-		{"extension:", "endpoint, timeout, ready_wait, dialect"},
-		{"direct:", "region, profile, role_arn, external_id, endpoint, timeout, instance_metadata, batch"},
-		{"vault://HOST/MOUNT", "kv, mounts, namespace, timeout, revoke, tls, ca_file, ca_path, client_cert_file, " +
-			"client_key_file, server_name; auth, and for its methods: token_env, token_file, role_id, secret_id_file, " +
-			"secret_id_env, wrapped, role, jwt_file, jwt_env, auth_mount, region, profile, " +
-			"role_arn, external_id, server_id"},
-		{"env:", "prefix, files"},
-	}
-}
 
 // keyDescriptions describes the keys of the configuration.
 func keyDescriptions() map[string]string {
@@ -103,15 +95,12 @@ func configurationTopic() *cobra.Command {
 }
 
 func configurationText() string {
-	var schemes, keys strings.Builder
-	for _, s := range schemeParameters() {
-		_, _ = fmt.Fprintf(&schemes, "    %-20s%s\n", s[0], wrapWords(strings.Fields(s[1]), strings.Repeat(" ", 24), 84))
-	}
+	var keys strings.Builder
 	descriptions := keyDescriptions()
 	for _, s := range config.Settings() {
 		_, _ = fmt.Fprintf(&keys, "    %-32s%-7s%s\n", s.Key, s.Default, descriptions[s.Key])
 	}
-	return fmt.Sprintf(configurationHelp, schemes.String(), keys.String())
+	return fmt.Sprintf(configurationHelp, keys.String())
 }
 
 const referenceHelp = `Name a secret, or a part of it, with a reference.
@@ -155,23 +144,4 @@ func rejectUnknownTopics(root *cobra.Command) {
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
-}
-
-// wrapWords joins words to lines of at most width bytes. All lines but the first begin
-// with indent, and the first leaves room for it.
-func wrapWords(words []string, indent string, width int) string {
-	var b strings.Builder
-	column := len(indent)
-	for i, word := range words {
-		if i > 0 && column+1+len(word) > width {
-			b.WriteString("\n" + indent)
-			column = len(indent)
-		} else if i > 0 {
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	return b.String()
 }

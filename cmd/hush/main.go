@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, restore f
 		printError(stderr, err.Error()+"\nRun 'hush --help' for usage.")
 		return exitUsage
 	case !errors.Is(err, errReported):
-		printError(stderr, explain(err))
+		printError(stderr, err.Error())
 	}
 	return exitCode(err)
 }

@@ -22,11 +22,11 @@ func runProgram(p program) error {
 	cmd := &exec.Cmd{Path: p.path, Args: p.args, Env: p.environ, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	err := cmd.Run()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
-		return errors.Join(codeError{fmt.Errorf("cannot run %q: %w", p.args[0], err), exitNotExecutable}, p.close())
+		return errors.Join(exitError{fmt.Errorf("cannot run %q: %w", p.args[0], err), exitNotExecutable}, p.close())
 	}
 	_ = p.close() // the exit status of p is what counts
 	if code := cmd.ProcessState.ExitCode(); code != 0 {
-		return codeError{errReported, code}
+		return exitError{errReported, code}
 	}
 	return nil
 }

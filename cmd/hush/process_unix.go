@@ -33,7 +33,7 @@ func runProgram(p program) error {
 	case errors.Is(err, syscall.ENOENT):
 		err = errors.New("the file, or the interpreter in its #! line, does not exist")
 	}
-	return errors.Join(codeError{fmt.Errorf("cannot run %q: %w", p.args[0], err), exitNotExecutable}, p.close())
+	return errors.Join(exitError{fmt.Errorf("cannot run %q: %w", p.args[0], err), exitNotExecutable}, p.close())
 }
 
 // tooLong describes the size of the arguments and the environment, without any value.

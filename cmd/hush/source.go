@@ -64,11 +64,11 @@ func (s *source) addFlags(flags *pflag.FlagSet) {
 // variables and files.
 func (s *source) read(defaults []string, settings ...string) (*config.Config, error) {
 	if s.flags.Changed("config") && s.file == "" {
-		return nil, usageError{errors.New("--config: the path of the file is empty")}
+		return nil, usageError(errors.New("--config: the path of the file is empty"))
 	}
 	for i, url := range s.providers {
 		if err := (config.Store{URL: url}).Validate(); err != nil {
-			return nil, usageError{fmt.Errorf("--provider %d: %w", i+1, err)}
+			return nil, usageError(fmt.Errorf("--provider %d: %w", i+1, err))
 		}
 	}
 	environ := append(os.Environ(), settings...)
@@ -80,7 +80,7 @@ func (s *source) read(defaults []string, settings ...string) (*config.Config, er
 	}
 	path, text, err := s.findFile()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usageError(err)
 	}
 	cfg, err := config.FromEnviron(environ, path, text)
 	if err == nil {
@@ -162,9 +162,9 @@ func (s *source) open(ctx context.Context, cfg *config.Config, schemes []hush.Sc
 		return p, nil
 	}
 	if _, ofStore := errors.AsType[hush.Class](err); ofStore {
-		err = storeError{error: err}
+		err = storeError(err)
 	} else {
-		err = usageError{err}
+		err = usageError(err)
 	}
 	if len(s.providers) > 0 {
 		return nil, providerFlagError{err}

@@ -137,15 +137,16 @@ func defaultVariable(ref hush.Ref) string {
 	return name
 }
 
-// reservedPatterns returns patterns of variables that make the loader or a shell load
-// and run code. * stands for any characters. The list is short on purpose: a list of
-// all variables that make some program run code cannot be complete.
-func reservedPatterns() []string {
+// reservedNames returns patterns of variables that make the loader or a shell load and
+// run code, each group separated by spaces. * stands for any characters. The list is
+// short on purpose: a list of all variables that make some program run code cannot be
+// complete.
+func reservedNames() []string {
 	return []string{
-		"LD_*", "DYLD_*", "*_PRELOAD", "GLIBC_TUNABLES", "GCONV_PATH", // the loader and the C library
-		"PATH", "IFS", "ENV", "BASH_*", "BASHOPTS", "SHELLOPTS", "CDPATH", "FPATH", "PROMPT_COMMAND", "PS4", "ZDOTDIR",
-		"path", "cdpath", "fpath", "module_path", // zsh ties them to the variables in capitals
-		"COMSPEC", "PATHEXT", // cmd.exe
+		"LD_* DYLD_* *_PRELOAD GLIBC_TUNABLES GCONV_PATH", // the loader and the C library
+		"PATH IFS ENV BASH_* BASHOPTS SHELLOPTS CDPATH FPATH PROMPT_COMMAND PS4 ZDOTDIR",
+		"path cdpath fpath module_path", // zsh ties them to the variables in capitals
+		"COMSPEC PATHEXT",               // cmd.exe
 	}
 }
 
@@ -158,7 +159,7 @@ func checkVariableName(name string) error {
 		ok, err := path.Match(foldCase(pattern), foldCase(name))
 		return ok && err == nil
 	}
-	if slices.ContainsFunc(reservedPatterns(), isReserved) {
+	if slices.ContainsFunc(strings.Fields(strings.Join(reservedNames(), " ")), isReserved) {
 		return fmt.Errorf("%.80q is reserved for the loader or for shells, which could run the secret as code: choose another name", name)
 	}
 	return nil

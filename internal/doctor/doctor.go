@@ -45,7 +45,7 @@ type Examination struct {
 // Examine queries all stores at the same time. The error is ctx's.
 func Examine(ctx context.Context, stores []config.OpenStore, opts Options) (*Examination, error) {
 	e := &Examination{
-		ref: opts.Ref, given: opts.Ref != hush.Ref{}, platforms: detectPlatforms(thisMachine()), warnings: variableWarnings(),
+		ref: opts.Ref, given: opts.Ref != hush.Ref{}, platforms: detectPlatforms(machine{os.Getenv, "/"}), warnings: variableWarnings(),
 	}
 	if !e.given {
 		e.ref = hush.Name(probeName)

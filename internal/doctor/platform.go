@@ -31,11 +31,9 @@ const (
 
 // A machine is the source of evidence.
 type machine struct {
-	env  func(name string) (string, bool)
-	root string // directory of the files
+	getenv func(name string) string
+	root   string // directory of the files
 }
-
-func thisMachine() machine { return machine{os.LookupEnv, "/"} }
 
 // A sign is a variable that is set and not false, or a file that exists. The value or
 // the content begins with prefix.
@@ -48,14 +46,8 @@ var knownPlatforms = []struct {
 }{
 	{lambda, []sign{{variable: "AWS_LAMBDA_RUNTIME_API"}, {variable: "AWS_LAMBDA_FUNCTION_NAME"}}},
 	{ci, []sign{
-		{variable: "GITHUB_ACTIONS"},
-		{variable: "GITLAB_CI"},
-		{variable: "BUILDKITE"},
-		{variable: "CIRCLECI"},
-		{variable: "JENKINS_URL"},
-		{variable: "CODEBUILD_BUILD_ID"},
-		{variable: "TF_BUILD"},
-		{variable: "CI"},
+		{variable: "GITHUB_ACTIONS"}, {variable: "GITLAB_CI"}, {variable: "BUILDKITE"}, {variable: "CIRCLECI"},
+		{variable: "JENKINS_URL"}, {variable: "CODEBUILD_BUILD_ID"}, {variable: "TF_BUILD"}, {variable: "CI"},
 	}},
 	{ecs, []sign{
 		{variable: "ECS_CONTAINER_METADATA_URI_V4"},
@@ -100,7 +92,7 @@ func detectPlatforms(m machine) []platform {
 // find returns the name of the variable or file if m has the sign, or "".
 func (m machine) find(s sign) string {
 	if s.file == "" {
-		value, _ := m.env(s.variable)
+		value := m.getenv(s.variable)
 		disabled := slices.Contains([]string{"", "0", "false", "no", "off"}, strings.ToLower(value))
 		if disabled || !strings.HasPrefix(value, s.prefix) {
 			return ""
@@ -108,13 +100,12 @@ func (m machine) find(s sign) string {
 		return s.variable
 	}
 	path := filepath.Join(m.root, s.file)
-	if _, err := os.Lstat(path); err != nil {
-		return ""
-	}
-	if s.prefix != "" {
-		if text, err := secretfile.Read(path, maxEvidenceFile); err != nil || !strings.HasPrefix(string(text), s.prefix) {
+	if s.prefix == "" {
+		if _, err := os.Lstat(path); err != nil {
 			return ""
 		}
+	} else if text, err := secretfile.Read(path, maxEvidenceFile); err != nil || !strings.HasPrefix(string(text), s.prefix) {
+		return ""
 	}
 	return "/" + s.file
 }
