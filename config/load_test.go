@@ -261,7 +261,7 @@ func TestLoadReportsUnreadableFiles(t *testing.T) {
 		filepath.Join(dir, "nosuch"): "nosuch: the file does not exist",
 		dir:                          "the file is a directory, a pipe or a device",
 		os.DevNull:                   "the file is a directory, a pipe or a device",
-		large:                        "large: the file is over the limit of 1048576 bytes",
+		large:                        "large: the file exceeds the limit of 1048576 bytes",
 	} {
 		_, err := config.Load(path)
 		assert.ErrorContains(t, err, want)

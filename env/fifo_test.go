@@ -57,6 +57,6 @@ func TestUnreadableFile(t *testing.T) {
 		return
 	}
 	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "may not be read by this process")
+	assert.ErrorContains(t, err, "is not readable by this process")
 	assert.NotContains(t, err.Error(), path)
 }

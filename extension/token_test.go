@@ -133,7 +133,7 @@ func TestInvalidTokens(t *testing.T) {
 		"file://" + write(t, " \n"):                         "is empty",
 		"file://" + write(t, canary+"\nX-Evil: 1"):          "control character",
 		"file://" + write(t, canary+"\x7f"):                 "control character",
-		"file://" + write(t, strings.Repeat(canary, 10000)): "over the limit of 16384 bytes",
+		"file://" + write(t, strings.Repeat(canary, 10000)): "exceeds the limit of 16384 bytes",
 		canary + "\r\nX-Evil: 1":                            "control character",
 		strings.Repeat(canary, 2000):                        "exceeds the limit of 16384 bytes",
 	} {

@@ -97,7 +97,7 @@ func TestNoAnswer(t *testing.T) {
 		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "status 503")
 		restore()
 		restore = server.Fail(vaulttest.Failure{Drop: true})
-		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "closed before an answer came")
+		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "closed before the response")
 		restore()
 		restore = server.Break()
 		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "connection refused")

@@ -74,7 +74,7 @@ func TestCertificates(t *testing.T) {
 	defer server.Close()
 	_, err := get(t, &awsdirect.Options{Endpoint: server.URL}, "db/prod")
 	refused(t, hush.ErrUnavailable, err)
-	assert.Contains(t, err.Error(), "certificate is not accepted")
+	assert.Contains(t, err.Error(), "certificate is not trusted")
 
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	t.Setenv("AWS_CA_BUNDLE", write(t, "bundle.pem", string(block)))

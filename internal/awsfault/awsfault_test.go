@@ -95,9 +95,9 @@ func TestCredentials(t *testing.T) {
 		"a role that is not allowed": {source{aws.CredentialSourceSTSAssumeRole}, responseError("AccessDenied", 403, ""), hush.ErrUnauthenticated, "AccessDenied, status 403"},
 		"a throttled web identity":   {source{aws.CredentialSourceEnvVarsSTSWebIDToken}, responseError("Throttling", 400, ""), hush.ErrThrottled, "a web identity"},
 		"throttled without a code":   {source{aws.CredentialSourceHTTP}, responseError("", 429, ""), hush.ErrThrottled, "the container's endpoint"},
-		"program":                    {source{aws.CredentialSourceProcess}, errors.New(canary), hush.ErrUnauthenticated, "a credential process: no usable answer"},
+		"program":                    {source{aws.CredentialSourceProcess}, errors.New(canary), hush.ErrUnauthenticated, "a credential process: no valid response"},
 		"expired session":            {source{aws.CredentialSourceSSO}, errors.New(canary), hush.ErrUnauthenticated, "a login session"},
-		"a closed connection":        {source{aws.CredentialSourceHTTP}, fmt.Errorf("x: %w", io.EOF), hush.ErrUnavailable, "closed before an answer"},
+		"a closed connection":        {source{aws.CredentialSourceHTTP}, fmt.Errorf("x: %w", io.EOF), hush.ErrUnavailable, "closed before the response"},
 		"unknown source":             {nil, errors.New(canary), hush.ErrUnauthenticated, "the client's source"},
 		"unknown response":           {source{aws.CredentialSourceUndefined}, &smithy.GenericAPIError{Code: canary}, hush.ErrUnauthenticated, "the configured source: error response (unknown)"},
 	} {

@@ -1,6 +1,6 @@
-// Package clock reads two clocks at once. In Lambda the monotonic clock may stand
-// still while the environment is frozen, and anywhere the wall clock can be set
-// back, so a time limit that must hold is over when either clock says so.
+// Package clock reads the wall clock and the monotonic clock together. In Lambda, the
+// monotonic clock may stand still while the environment is frozen. The wall clock can be
+// set back. A time limit that must hold therefore ends when either clock reaches it.
 package clock
 
 import (
@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// An Instant is a reading of both clocks, in nanoseconds: Wall since 1970, Mono
-// since the Func was made.
+// An Instant is the time on both clocks, in nanoseconds: Wall since 1970, and Mono since
+// New was called.
 type Instant struct{ Wall, Mono int64 }
 
 // A Func reads the clocks.
 type Func func() Instant
 
-// New returns a Func over the system's clocks. The monotonic base is taken here
-// and not in a package variable, which would be wrong in a synctest bubble.
+// New returns a Func that reads the clocks of the system. The start of the monotonic clock
+// is not a package variable, because a synctest bubble has its own clock.
 func New() Func {
 	base := time.Now()
 	return func() Instant {
@@ -25,27 +25,27 @@ func New() Func {
 	}
 }
 
-// Add returns i moved by d on both clocks, stopping at the ends of time.
+// Add returns i plus d on both clocks. It saturates instead of overflowing.
 func (i Instant) Add(d time.Duration) Instant {
 	return Instant{Wall: add(i.Wall, int64(d)), Mono: add(i.Mono, int64(d))}
 }
 
-// Reached reports whether either clock of i is at or past that of deadline.
+// Reached reports whether i is at or after deadline on either clock.
 func (i Instant) Reached(deadline Instant) bool {
 	return i.Wall >= deadline.Wall || i.Mono >= deadline.Mono
 }
 
-// Since returns the time from start to i by the clock on which more has passed.
+// Since returns the time from start to i on the clock on which more time has passed.
 func (i Instant) Since(start Instant) time.Duration {
 	return time.Duration(max(i.Wall-start.Wall, i.Mono-start.Mono))
 }
 
-// Until returns the time from i to deadline by the clock on which less is left.
+// Until returns the time from i to deadline on the clock on which less time is left.
 func (i Instant) Until(deadline Instant) time.Duration {
 	return time.Duration(min(deadline.Wall-i.Wall, deadline.Mono-i.Mono))
 }
 
-// Time returns the wall clock's reading.
+// Time returns the time of the wall clock.
 func (i Instant) Time() time.Time { return time.Unix(0, i.Wall) }
 
 func add(a, b int64) int64 {

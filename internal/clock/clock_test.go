@@ -39,8 +39,7 @@ func TestNewOutsideABubble(t *testing.T) {
 	assert.InDelta(t, time.Now().UnixNano(), second.Wall, float64(time.Hour))
 }
 
-// Both clocks, and each alone: the monotonic one stands still while Lambda is
-// frozen, and the wall can be set forward and back.
+// TestEitherClockEndsALimit moves both clocks, and each alone.
 func TestEitherClockEndsALimit(t *testing.T) {
 	start := clock.Instant{Wall: 1_000 * second, Mono: 5 * second}
 	deadline := start.Add(10 * time.Second)
@@ -66,13 +65,13 @@ func TestEitherClockEndsALimit(t *testing.T) {
 	}
 }
 
-func TestAddStopsAtTheEndsOfTime(t *testing.T) {
+func TestAddSaturates(t *testing.T) {
 	now := clock.Instant{Wall: time.Now().UnixNano(), Mono: second}
 	for _, forever := range []time.Duration{math.MaxInt64, math.MaxInt64 - time.Duration(now.Wall) + 1} {
 		end := now.Add(forever)
 		assert.Equal(t, int64(math.MaxInt64), end.Wall)
 		assert.Greater(t, end.Mono, now.Mono)
-		assert.False(t, now.Reached(end), "a limit that is for ever is never over")
+		assert.False(t, now.Reached(end), "an infinite limit never ends")
 		assert.Positive(t, now.Until(end))
 	}
 	past := clock.Instant{Wall: -1, Mono: -1}.Add(math.MinInt64)

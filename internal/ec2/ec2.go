@@ -1,5 +1,5 @@
-// Package ec2 tells from the firmware whether this machine is an EC2 instance, so
-// that nobody waits for the instance metadata service where there is none.
+// Package ec2 detects EC2 instances by their firmware, because on other machines a request
+// to the instance metadata service takes seconds to time out.
 package ec2
 
 import (
@@ -10,25 +10,25 @@ import (
 	"github.com/hush-secrets/hush/internal/secretfile"
 )
 
-// Sys is where Linux shows the firmware of the machine.
+// Sys is the directory in which Linux shows the firmware of the machine.
 const Sys = "/sys"
 
 // maxFile exceeds the size of every file in sysfs, which is at most one page.
 const maxFile = 64 << 10
 
-// A Verdict is what the firmware says.
+// A Verdict is the result of the detection.
 type Verdict uint8
 
 // The verdicts.
 const (
-	Unknown  Verdict = iota // no firmware to read, such as on macOS and Windows
+	Unknown  Verdict = iota // the firmware is not readable, as on macOS and Windows
 	Instance                // this is an EC2 instance
 	Other                   // this is another machine
 )
 
-// Machine returns what the firmware below sys says. Nitro instances show their
-// vendor, older ones the ID of their hypervisor, as AWS documents under "Detect
-// whether a host is an EC2 instance".
+// Machine reads the firmware below sys. Nitro instances show their vendor, and older
+// instances the ID of their hypervisor. AWS documents this under "Detect whether a host is
+// an EC2 instance".
 func Machine(sys string) Verdict {
 	verdict := Unknown
 	for file, prefix := range map[string]string{
@@ -48,9 +48,8 @@ func Machine(sys string) Verdict {
 	return verdict
 }
 
-// LacksMetadata reports whether there is no instance metadata service here: the
-// machine is known not to be an EC2 instance, and the environment names no other
-// service.
+// LacksMetadata reports whether this machine has no instance metadata service: it is not
+// an EC2 instance, and AWS_EC2_METADATA_SERVICE_ENDPOINT is not set.
 func LacksMetadata(sys string) bool {
 	return os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT") == "" && Machine(sys) == Other
 }

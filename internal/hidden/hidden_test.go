@@ -17,8 +17,8 @@ func TestOf(t *testing.T) {
 	assert.Zero(t, hidden.Of[*int]{}.Get())
 }
 
-// The matrix of printers at the root of the module holds for it, too: its types hide
-// with it.
+// TestOfIsNotPrinted tests fmt only. The redaction tests of package hush test the types
+// that use Of with all printers.
 func TestOfIsNotPrinted(t *testing.T) {
 	for _, v := range []any{hidden.New("hunter2"), &struct{ o hidden.Of[[]byte] }{hidden.New([]byte("hunter2"))}} {
 		text, err := json.Marshal(v)

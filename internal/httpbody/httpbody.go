@@ -1,4 +1,4 @@
-// Package httpbody reads HTTP responses that may hold a secret, within a bound.
+// Package httpbody reads HTTP responses that may contain a secret, with a size limit.
 package httpbody
 
 import (
@@ -11,15 +11,15 @@ import (
 )
 
 var (
-	// ErrTooLarge reports a body that exceeds the bound of its reader.
+	// ErrTooLarge means that the body exceeds the limit.
 	ErrTooLarge = errors.New("the response is too large")
 
-	// ErrTruncated reports a body whose Content-Length ends inside its JSON. It wraps
-	// io.ErrUnexpectedEOF.
+	// ErrTruncated means that the Content-Length ends inside the JSON of the body. It
+	// wraps io.ErrUnexpectedEOF.
 	ErrTruncated = fmt.Errorf("the Content-Length ends inside the JSON: %w", io.ErrUnexpectedEOF)
 )
 
-// Read returns the body of response, which must not exceed limit bytes. The caller
+// Read returns the body of response, or ErrTooLarge if it exceeds limit bytes. The caller
 // closes the body.
 func Read(response *http.Response, limit int64) ([]byte, error) {
 	size := response.ContentLength
@@ -38,14 +38,14 @@ func Read(response *http.Response, limit int64) ([]byte, error) {
 	return body, err
 }
 
-// ReadJSON is Read for a response of net/http's transport. If the Content-Length of
-// a 200 ends inside its JSON, ReadJSON returns ErrTruncated and does not read the last
-// byte. Otherwise net/http would find the rest of the secret on the idle connection
-// and print it with package log.
+// ReadJSON is Read for a response of net/http's transport. If the Content-Length of a 200
+// ends inside its JSON, ReadJSON returns ErrTruncated and does not read the last byte.
+// Otherwise net/http would read the rest of the secret from the idle connection and print
+// it with package log.
 //
-// After ErrTruncated and ErrTooLarge, the caller ends the context of the request and
-// does not close the body: from Go 1.27 on, Close reads the rest of the body and keeps
-// the connection.
+// After ErrTruncated and ErrTooLarge, the caller must end the context of the request, and
+// must not close the body: since Go 1.27, Close reads the rest of the body and keeps the
+// connection.
 func ReadJSON(response *http.Response, limit int64) ([]byte, error) {
 	size := response.ContentLength
 	if size <= 0 || size > limit || response.StatusCode != http.StatusOK {
@@ -55,7 +55,7 @@ func ReadJSON(response *http.Response, limit int64) ([]byte, error) {
 	if _, err := io.ReadFull(response.Body, body[:size-1]); err != nil {
 		return nil, err
 	}
-	if body[0] == '{' && !ends(body) {
+	if body[0] == '{' && !canEnd(body) {
 		return nil, ErrTruncated
 	}
 	if _, err := io.ReadFull(response.Body, body[size-1:]); err != nil {
@@ -64,9 +64,9 @@ func ReadJSON(response *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// ends reports whether the last byte of body, which has not been read, can end its
-// JSON: as a brace, or as white space after the end.
-func ends(body []byte) bool {
+// canEnd reports whether the last byte of body, which has not been read, can end the JSON:
+// as a brace, or as white space after the end.
+func canEnd(body []byte) bool {
 	last := len(body) - 1
 	body[last] = '}'
 	return json.Valid(body) || json.Valid(bytes.TrimSpace(body[:last]))

@@ -15,7 +15,7 @@ import (
 
 const whole = `{"data":{"Stages":["A"],"SecretString":"s3cret","Tail":{"x":1}}}`
 
-// readers are the functions under test, which agree on whole responses.
+// readers are the functions under test. Both read a complete response in the same way.
 var readers = []func(*http.Response, int64) ([]byte, error){httpbody.Read, httpbody.ReadJSON}
 
 func answer(status int, length int64, body io.Reader) *http.Response {
@@ -38,9 +38,9 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// TestLengthAmidTheSecret checks that ReadJSON leaves at least one byte unread. Only
+// TestLengthInsideTheSecret checks that ReadJSON leaves at least one byte unread. Only
 // after two bytes can the last byte end the JSON.
-func TestLengthAmidTheSecret(t *testing.T) {
+func TestLengthInsideTheSecret(t *testing.T) {
 	for length := 3; length < len(whole); length++ {
 		from := strings.NewReader(whole)
 		_, err := httpbody.ReadJSON(answer(200, int64(length), io.LimitReader(from, int64(length))), 1000)
@@ -50,7 +50,7 @@ func TestLengthAmidTheSecret(t *testing.T) {
 	}
 }
 
-func TestBounds(t *testing.T) {
+func TestSizeLimit(t *testing.T) {
 	for _, read := range readers {
 		for _, length := range []int64{-1, 11} {
 			_, err := read(answer(200, length, strings.NewReader(strings.Repeat("x", 11))), 10)
@@ -73,7 +73,7 @@ func TestBrokenBodies(t *testing.T) {
 	}
 }
 
-// FuzzRead: a body that is returned is the body that was sent.
+// FuzzRead compares the body with the sent one.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(whole), 20, 200)
 	f.Add([]byte(whole), len(whole), 200)

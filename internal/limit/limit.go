@@ -1,5 +1,5 @@
-// Package limit gives a call a time limit of its own that never looks like the
-// caller's.
+// Package limit adds a timeout to a context, and distinguishes it from the caller's
+// deadline.
 package limit
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// Context returns ctx limited to d, with a cause that says whose limit it was.
-// It is ctx itself, at no cost, if d is not positive or ctx ends sooner anyway.
+// Context returns ctx with the timeout d. The cause of its end says that whose took longer
+// than d. Context returns ctx itself if d is not positive, or if ctx ends sooner.
 func Context(ctx context.Context, d time.Duration, whose string) (context.Context, context.CancelFunc) {
 	if d <= 0 {
 		return ctx, func() {}
@@ -23,7 +23,7 @@ func Context(ctx context.Context, d time.Duration, whose string) (context.Contex
 	return context.WithTimeoutCause(ctx, d, exceeded{whose, d})
 }
 
-// exceeded is made for each call, and read for few.
+// exceeded formats its text only when it is needed, because each call creates one.
 type exceeded struct {
 	whose string
 	limit time.Duration
@@ -31,18 +31,19 @@ type exceeded struct {
 
 func (e exceeded) Error() string {
 	limit := e.limit
-	if limit > time.Millisecond { // what is left of another may have any number of digits
+	if limit > time.Millisecond { // the rest of another timeout may have many digits
 		limit = limit.Round(time.Millisecond)
 	}
 	return fmt.Sprintf("%s took longer than its limit of %v", e.whose, limit)
 }
 
-// Cut returns the class and the cause of a call that failed while caller or
-// limited, made from caller by Context, was done, and ok false if neither is.
-// last is the class of the last real answer that the call had, or zero.
+// Cut returns the class and the cause of a call that ended because caller or limited
+// ended. Context made limited from caller. ok is false if both contexts are alive. last is
+// the class of the last response during the call, or zero.
 //
-// The caller's own end is ErrCanceled wrapping its error; a limit of ours is
-// ErrUnavailable, as text. A real answer keeps its class in both.
+// If caller ended, the class is ErrCanceled, and the cause is the error of caller. If only
+// limited ended, the class is ErrUnavailable, and the cause is a text. In both cases, a
+// class in last takes precedence.
 func Cut(caller, limited context.Context, last hush.Class) (class hush.Class, cause error, ok bool) {
 	class = last
 	switch {

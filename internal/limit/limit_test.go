@@ -14,7 +14,7 @@ import (
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
-func TestContextIsTheCallersWhereItEndsSooner(t *testing.T) {
+func TestContextOfCallerThatEndsSooner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		caller, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -34,7 +34,7 @@ func TestContextIsTheCallersWhereItEndsSooner(t *testing.T) {
 	})
 }
 
-func TestContextEndsAtTheLimit(t *testing.T) {
+func TestContextEndsAtTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, timeout := range []time.Duration{0, 2 * time.Second} {
 			caller, stop := t.Context(), func() {}
@@ -54,7 +54,7 @@ func TestContextEndsAtTheLimit(t *testing.T) {
 	})
 }
 
-func TestLimitIsReadable(t *testing.T) {
+func TestErrorText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for d, text := range map[time.Duration]string{2989407668: "2.989s", 1500 * time.Microsecond: "2ms", 700: "700ns"} {
 			ctx, cancel := limit.Context(t.Context(), d, "vault")
@@ -65,7 +65,7 @@ func TestLimitIsReadable(t *testing.T) {
 	})
 }
 
-func TestContextPassesTheCallersEndOn(t *testing.T) {
+func TestContextEndsWithTheCaller(t *testing.T) {
 	caller, stop := context.WithCancel(t.Context())
 	ctx, cancel := limit.Context(caller, time.Hour, "extension")
 	defer cancel()
@@ -116,7 +116,7 @@ func TestCut(t *testing.T) {
 	assert.NoError(t, cause)
 }
 
-// What comes of it, in an error: the caller's end can be told from ours.
+// TestCutInAnError distinguishes the caller's deadline from the timeout.
 func TestCutInAnError(t *testing.T) {
 	limited, cancel := limit.Context(t.Context(), time.Nanosecond, "vault")
 	defer cancel()

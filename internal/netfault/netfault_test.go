@@ -24,13 +24,13 @@ func TestReason(t *testing.T) {
 	within := func(err error) error { return &url.Error{Op: "Get", URL: "http://" + canary, Err: err} }
 	refused := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	for want, err := range map[string]error{
-		"dial tcp 127.0.0.1:1: connect: connection refused":                       within(refused),
-		"the endpoint's certificate is not accepted (x509.UnknownAuthorityError)": within(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}),
-		"connection reset by peer":                                                within(&net.OpError{Op: "read", Net: canary, Err: syscall.ECONNRESET}),
-		"no answer in time":                                                       within(context.DeadlineExceeded),
-		"the connection was closed before an answer came":                         within(fmt.Errorf("%s: %w", canary, io.ErrUnexpectedEOF)),
-		"the endpoint uses http and not https":                                    within(fmt.Errorf("%s: %w", canary, http.ErrSchemeMismatch)),
-		"no usable answer (*errors.errorString)":                                  within(errors.New(canary)),
+		"dial tcp 127.0.0.1:1: connect: connection refused":                      within(refused),
+		"the endpoint's certificate is not trusted (x509.UnknownAuthorityError)": within(&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}),
+		"connection reset by peer":                                               within(&net.OpError{Op: "read", Net: canary, Err: syscall.ECONNRESET}),
+		"timeout without a response":                                             within(context.DeadlineExceeded),
+		"the connection was closed before the response":                          within(fmt.Errorf("%s: %w", canary, io.ErrUnexpectedEOF)),
+		"no valid response (*errors.errorString)":                                within(errors.New(canary)),
+		"the endpoint uses http and not https":                                   within(fmt.Errorf("%s: %w", canary, http.ErrSchemeMismatch)),
 	} {
 		got := netfault.Reason(err)
 		assert.EqualError(t, got, want)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestOpenTriesAMissingFileTwiceAndAnythingElseOnce(t *testing.T) {
+func TestOpenRetriesOnlyAMissingFile(t *testing.T) {
 	for cause, want := range map[error]int{fs.ErrNotExist: 2, fs.ErrPermission: 1, errNotRegular: 1} {
 		opens := 0
 		_, err := openSettled("token", func(string) (*os.File, error) {

@@ -4,5 +4,5 @@ package secretfile
 
 import "os"
 
-// open opens path for reading. Opening a pipe does not wait here.
+// open opens path for reading. On these systems, opening a pipe does not wait.
 func open(path string) (*os.File, error) { return os.Open(path) }

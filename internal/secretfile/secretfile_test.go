@@ -39,7 +39,7 @@ func TestReadFails(t *testing.T) {
 		filepath.Join(dir, "hunter2"):   "does not exist",
 		dir:                             "is a directory, a pipe or a device, not a regular file",
 		os.DevNull:                      "is a directory, a pipe or a device, not a regular file",
-		large:                           "is over the limit of 64 bytes",
+		large:                           "exceeds the limit of 64 bytes",
 		filepath.Join(large, "hunter2"): "cannot be read: " + syscall.ENOTDIR.Error(),
 		"":                              "does not exist",
 	} {
@@ -50,9 +50,9 @@ func TestReadFails(t *testing.T) {
 	}
 }
 
-// Here, and not by files alone, because nothing is unreadable for the superuser.
+// TestReason uses errors and not files, because the superuser can read every file.
 func TestReason(t *testing.T) {
-	assert.Equal(t, "may not be read by this process", secretfile.Reason(&fs.PathError{Path: "hunter2", Err: syscall.EACCES}))
+	assert.Equal(t, "is not readable by this process", secretfile.Reason(&fs.PathError{Path: "hunter2", Err: syscall.EACCES}))
 	assert.Equal(t, "cannot be read: "+syscall.EIO.Error(), secretfile.Reason(&fs.PathError{Path: "hunter2", Err: syscall.EIO}))
 	assert.Equal(t, "cannot be read", secretfile.Reason(errors.New("hunter2")))
 }

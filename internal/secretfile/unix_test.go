@@ -50,8 +50,8 @@ func exchange(ctx context.Context, t *testing.T, path string, files ...string) *
 	return &wg
 }
 
-// A path that is a regular file at one moment and a FIFO at the next never makes a
-// read wait.
+// TestReadOfAPathThatBecomesAFIFO replaces a regular file by a FIFO during reads, which
+// must not wait.
 func TestReadOfAPathThatBecomesAFIFO(t *testing.T) {
 	dir := t.TempDir()
 	file, fifo, path := filepath.Join(dir, "file"), filepath.Join(dir, "fifo"), filepath.Join(dir, "path")
@@ -77,7 +77,7 @@ func TestReadOfAPathThatBecomesAFIFO(t *testing.T) {
 	}
 }
 
-// The mode that ReadInfo returns belongs to the content that it returns.
+// TestReadInfoIsOfTheFileThatWasRead compares the mode with the content.
 func TestReadInfoIsOfTheFileThatWasRead(t *testing.T) {
 	dir := t.TempDir()
 	ours, theirs, path := filepath.Join(dir, "ours"), filepath.Join(dir, "theirs"), filepath.Join(dir, "path")

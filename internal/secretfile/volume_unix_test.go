@@ -33,7 +33,7 @@ func (v volume) add(t *testing.T, version, text string) {
 	require.NoError(t, os.WriteFile(filepath.Join(v.dir, version, "token"), []byte(text), 0o600))
 }
 
-// swap replaces one version by another in the order of the kubelet.
+// swap replaces one version by another as the kubelet does.
 func (v volume) swap(t *testing.T, old, next, text string) {
 	t.Helper()
 	v.add(t, next, text)
@@ -43,7 +43,8 @@ func (v volume) swap(t *testing.T, old, next, text string) {
 	require.NoError(t, os.RemoveAll(filepath.Join(v.dir, old)))
 }
 
-// The swap happens between resolving the link and opening the file.
+// TestOpenDuringASwapOfAVolume swaps after the link is resolved and before the file is
+// opened.
 func TestOpenDuringASwapOfAVolume(t *testing.T) {
 	v := newVolume(t)
 	opens := 0

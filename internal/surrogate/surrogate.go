@@ -1,9 +1,8 @@
-// Package surrogate finds escapes in JSON that are not characters.
+// Package surrogate detects escapes in JSON that are not characters.
 //
-// In JSON, "\ud83d\ude00" is one character, written as a pair of surrogates. A
-// surrogate without its partner is not a character. encoding/json replaces it by
-// U+FFFD without an error, and so a secret with such an escape would be read as
-// another secret. It does the same to bytes that are not UTF-8.
+// In JSON, "\ud83d\ude00" is one character, written as a pair of surrogates. A surrogate
+// without its partner is not a character. encoding/json replaces it by U+FFFD without an
+// error, which would change a secret. It also replaces bytes that are not UTF-8.
 package surrogate
 
 import (
@@ -13,20 +12,20 @@ import (
 	"unicode/utf8"
 )
 
-// An Error is a reason why a response would be read as another secret.
+// An Error says why encoding/json would change a secret in a response.
 type Error string
 
 // Error returns the reason.
 func (e Error) Error() string { return string(e) }
 
-// The reasons.
+// The errors.
 const (
 	ErrLone    Error = "the response has an escape that is not a character (a lone surrogate)"
 	ErrNotUTF8 Error = "the response is not UTF-8"
 )
 
-// Check returns an Error if encoding/json would replace a part of a string in text,
-// which is JSON.
+// Check returns an Error if encoding/json would replace a part of a string in the JSON
+// text.
 func Check(text []byte) error {
 	switch {
 	case !utf8.Valid(text):
@@ -37,8 +36,8 @@ func Check(text []byte) error {
 	return nil
 }
 
-// Lone reports whether a string in text, which is JSON, has an escape of a surrogate
-// without its partner.
+// Lone reports whether a string in the JSON text has an escape of a surrogate without its
+// partner.
 func Lone(text []byte) bool {
 	for {
 		i := bytes.IndexByte(text, '\\')
@@ -64,7 +63,7 @@ func Lone(text []byte) bool {
 
 const unitLen = len(`\ud83d`)
 
-// unitOf returns the UTF-16 code unit whose escape text begins with.
+// unitOf returns the UTF-16 code unit of the escape at the start of text.
 func unitOf(text []byte) (unit rune, ok bool) {
 	if len(text) < unitLen || text[0] != '\\' || text[1] != 'u' {
 		return 0, false

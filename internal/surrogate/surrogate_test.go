@@ -40,7 +40,7 @@ func TestLone(t *testing.T) {
 	}
 }
 
-// FuzzLone: Lone finds what encoding/json replaces.
+// FuzzLone compares Lone with the replacements of encoding/json.
 func FuzzLone(f *testing.F) {
 	for _, text := range []string{`\ud83d\ude00`, `\ud800`, `\\ud800`, `\ufffd\ud800`, `\ud800\ud83d\ude00`, "\ufffd", `\n`} {
 		f.Add(text)
@@ -59,7 +59,7 @@ func FuzzLone(f *testing.F) {
 	})
 }
 
-// escapes returns how often U+FFFD is written as an escape.
+// escapes returns the number of escapes of U+FFFD.
 func escapes(inner string) (n int) {
 	for i := 0; i < len(inner); i++ {
 		if inner[i] != '\\' {

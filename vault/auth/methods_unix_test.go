@@ -33,5 +33,5 @@ func TestCredentialThatMayNotBeRead(t *testing.T) {
 		s.logsIn(t, auth.Token(auth.File(path)))
 		return
 	}
-	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "may not be read by this process")
+	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "is not readable by this process")
 }
