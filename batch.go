@@ -8,89 +8,86 @@ import (
 	"github.com/hush-secrets/hush/internal/parallel"
 )
 
-// A Result is the answer to one Ref of several: a Secret, or the Err because of
-// which there is none.
+// A Result is the result for one Ref of GetAll: a Secret, or the error that prevented
+// it.
 type Result struct {
 	Secret Secret
 	Err    error
 }
 
-// A BatchProvider is a Provider that can be asked for several secrets in fewer
-// calls, or knows how many calls at a time are good for its store.
+// A BatchProvider is a Provider that reads several secrets in one request, or that
+// limits the number of concurrent requests to its store.
 //
-// GetBatch returns one Result for each of refs, in their order, and each is what
-// Get would have answered: refs may have fields, differ in freshness, repeat, or
-// be invalid, and a failure of one is not a failure of the others. GetAll is how a
-// program asks; it calls GetBatch with valid and distinct refs that have no Field.
+// GetBatch returns one Result for each of refs, in the order of refs. Each Result is
+// what Get would return. Refs may have fields, differ in freshness, repeat or be
+// invalid. A failure of one ref does not affect the others.
+//
+// Programs call [GetAll]. It calls GetBatch with valid, distinct refs without a Field.
 type BatchProvider interface {
 	Provider
 	GetBatch(ctx context.Context, refs []Ref) []Result
 }
 
-// getsAtOnce is how many calls GetAll makes at a time of a Provider that has no
-// GetBatch.
-const getsAtOnce = 8
+// maxGets is the number of concurrent calls of Get that GetAll makes if the Provider
+// has no GetBatch.
+const maxGets = 8
 
-// GetAll asks p for several secrets at once, by its GetBatch if it is a
-// [BatchProvider], else by eight Gets at a time. It returns one Result for each of
-// refs, in their order.
+// GetAll reads several secrets. If p is a [BatchProvider], it calls GetBatch once;
+// otherwise it calls Get for up to eight refs at a time. It returns one Result for each
+// of refs, in the order of refs.
 //
-// Refs that differ in nothing but their Field are asked for once, so that a user
-// name and a password are of one version; the fields are then taken from the one
-// answer. An invalid Ref is ErrInvalidRef and reaches no store. A GetBatch that
-// returns another number of results than it was asked for is ErrUnavailable for
-// all of them. A panic of p is the caller's.
+// GetAll reads refs that differ only in their Field once, so that a user name and a
+// password belong to the same version. An invalid ref fails with ErrInvalidRef and is
+// not read. If GetBatch returns a wrong number of results, all refs fail with
+// ErrUnavailable. A panic of p reaches the caller.
 func GetAll(ctx context.Context, p Provider, refs ...Ref) []Result {
-	results, places := make([]Result, len(refs)), make([]int, len(refs))
-	d := distinct{refs: make([]Ref, 0, len(refs)), places: make(map[distinctKey]int, len(refs))}
+	results, indexes := make([]Result, len(refs)), make([]int, len(refs))
+	d := distinct{refs: make([]Ref, 0, len(refs)), indexes: make(map[distinctKey]int, len(refs))}
 	for i, ref := range refs {
 		if results[i].Err = ref.Validate(); results[i].Err == nil {
-			places[i] = d.add(ref)
+			indexes[i] = d.add(ref)
 		}
 	}
-	whole, documents := getBatch(ctx, p, d.refs), make([]document, len(d.refs))
+	secrets, documents := getBatch(ctx, p, d.refs), make([]document, len(d.refs))
 	for i, ref := range refs {
 		if results[i].Err == nil {
-			results[i] = whole[places[i]].of(ref, &documents[places[i]])
+			results[i] = secrets[indexes[i]].selectField(ref, &documents[indexes[i]])
 		}
 	}
 	return results
 }
 
-// distinct are Refs without repetition and without fields.
+// distinct holds distinct Refs without a Field.
 type distinct struct {
-	refs   []Ref
-	places map[distinctKey]int
+	refs    []Ref
+	indexes map[distinctKey]int
 }
 
 type distinctKey struct {
-	whole Ref
-	fresh bool
-	than  string // the version that the answer must not be
+	key         Ref
+	fresh       bool
+	thanVersion string  // of NewerThan
+	than        *Secret // of NewerThan, if that secret has no version
 }
 
-// add returns the place of what must be asked for to answer ref.
+// add adds ref without its Field, unless refs already contains it. It returns the index
+// in refs.
 func (d *distinct) add(ref Ref) int {
-	key := distinctKey{whole: ref.Key()}
-	asked := key.whole
-	asked.freshness = ref.freshness
-	if ref.freshness != nil {
-		key.fresh = true
-		if than := ref.freshness.than; than == nil || than.Version == "" {
-			// Without a version a secret is compared by its value, and that of a
-			// field differs from any whole one.
-			asked = asked.Fresh()
-		} else {
-			key.than = than.Version
-		}
+	whole := ref.WithField("")
+	key := distinctKey{key: whole.Key()}
+	key.than, key.fresh = whole.Freshness()
+	if key.than != nil && key.than.Version != "" {
+		key.than, key.thanVersion = nil, key.than.Version
 	}
-	if place, ok := d.places[key]; ok {
-		return place
+	if i, ok := d.indexes[key]; ok {
+		return i
 	}
-	place := len(d.refs)
-	d.places[key] = place
-	d.refs = append(d.refs, asked)
-	return place
+	i := len(d.refs)
+	d.indexes[key] = i
+	next := key.key
+	next.freshness = whole.freshness
+	d.refs = append(d.refs, next)
+	return i
 }
 
 // getBatch returns one result for each of refs.
@@ -103,16 +100,16 @@ func getBatch(ctx context.Context, p Provider, refs []Ref) []Result {
 		if len(results) == len(refs) {
 			return results
 		}
-		return miscounted(refs, fmt.Errorf("GetBatch of %T answered %d references with %d results", p, len(refs), len(results)))
+		return failAll(refs, fmt.Errorf("GetBatch of %T returned %d results for %d references", p, len(results), len(refs)))
 	}
 	results := make([]Result, len(refs))
-	parallel.Each(len(refs), getsAtOnce, func(i int) {
+	parallel.Each(len(refs), maxGets, func(i int) {
 		results[i].Secret, results[i].Err = p.Get(ctx, refs[i])
 	})
 	return results
 }
 
-func miscounted(refs []Ref, cause error) []Result {
+func failAll(refs []Ref, cause error) []Result {
 	results := make([]Result, len(refs))
 	for i, ref := range refs {
 		results[i].Err = NewError("", ref, ErrUnavailable, cause)
@@ -120,9 +117,9 @@ func miscounted(refs []Ref, cause error) []Result {
 	return results
 }
 
-// of returns the Result of ref, where r is the Result of ref without its field. d is
-// the document of r's secret.
-func (r Result) of(ref Ref, d *document) Result {
+// selectField returns the Result for ref. r is the Result for ref without its Field, and
+// d is the document of the secret of r.
+func (r Result) selectField(ref Ref, d *document) Result {
 	switch e := r.Err.(type) {
 	case nil:
 		secret, err := ref.selectFrom(r.Secret, d)
@@ -135,13 +132,13 @@ func (r Result) of(ref Ref, d *document) Result {
 	return Result{Err: r.Err}
 }
 
-// Errors joins the errors of results, and is nil if there are none. A single one
-// is returned as it is.
+// Errors joins the errors of results. It returns nil if there is none, and a single
+// error unchanged.
 //
-// errors.Is and errors.As find each of several. ClassOf is the class of one that
-// decides for all: the first outage (ErrThrottled, ErrUnavailable, ErrRefused,
-// ErrAbsent), else the first that is not ErrNotFound, else ErrNotFound. So it is
-// ErrNotFound only if every store was there and had none of what failed.
+// errors.Is and errors.As find each of the joined errors. The class of the joined error
+// is the class of the first outage: ErrThrottled, ErrUnavailable, ErrRefused or
+// ErrAbsent. Without an outage, it is the first class other than ErrNotFound. So it is
+// ErrNotFound only if every store was available and had none of the failed secrets.
 func Errors(results []Result) error {
 	var errs []error
 	for _, r := range results {

@@ -80,7 +80,7 @@ func TestGetAllKeepsTheFreshnessOfEachRef(t *testing.T) {
 		user, password, user.Fresh(), password.Fresh(), user.NewerThan(v1), password.NewerThan(v1), user.NewerThan(unnamed))
 	require.Len(t, b.batches, 1)
 	got := b.batches[0]
-	require.Equal(t, []string{"plain", "fresh", "newer"}, asks(got), "a value without a version is compared with no whole one")
+	require.Equal(t, []string{"plain", "fresh", "newer"}, asks(got), "the value of a field cannot be compared with that of a whole secret")
 	for _, ref := range got {
 		assert.Empty(t, ref.Field)
 	}
@@ -89,13 +89,16 @@ func TestGetAllKeepsTheFreshnessOfEachRef(t *testing.T) {
 
 	hush.GetAll(t.Context(), b, user.NewerThan(unnamed))
 	assert.Equal(t, []string{"fresh"}, asks(b.batches[1]))
+
+	hush.GetAll(t.Context(), b, hush.Name("db").NewerThan(unnamed))
+	assert.Equal(t, []string{"newer"}, asks(b.batches[2]), "whole secrets are compared by value")
 }
 
 func TestGetAllWithoutRefs(t *testing.T) {
 	b := &batcher{}
 	assert.Empty(t, hush.GetAll(t.Context(), b))
 	assert.Len(t, hush.GetAll(t.Context(), b, hush.Name(""), hush.Name("a\nb")), 2)
-	assert.Empty(t, b.batches, "no store is asked about nothing")
+	assert.Empty(t, b.batches, "GetBatch is not called without valid refs")
 }
 
 func TestGetAllMakesEightCallsAtATime(t *testing.T) {
@@ -130,7 +133,7 @@ func TestGetAllRefusesAWrongNumberOfResults(t *testing.T) {
 		b := &batcher{answer: func([]hush.Ref) []hush.Result { return make([]hush.Result, n) }}
 		for _, r := range hush.GetAll(t.Context(), b, hush.Name("a"), hush.Name("b")) {
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
-			assert.ErrorContains(t, r.Err, fmt.Sprintf("answered 2 references with %d results", n))
+			assert.ErrorContains(t, r.Err, fmt.Sprintf("returned %d results for 2 references", n))
 		}
 	}
 }

@@ -30,7 +30,7 @@ func isBytes(t reflect.Type) bool {
 	return t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8
 }
 
-// decodes reports whether a t is read from JSON.
+// decodes reports whether fill decodes a t from JSON.
 func decodes(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map, reflect.Slice, reflect.Array:
@@ -39,7 +39,7 @@ func decodes(t reflect.Type) bool {
 	return false
 }
 
-// fill sets to, whose type is fillable. Its error may quote s.
+// fill sets to, whose type must be fillable. The error may quote the secret.
 func fill(to reflect.Value, s Secret) (err error) {
 	text := s.Value.Reveal()
 	switch t := to.Type(); {

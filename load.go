@@ -17,32 +17,35 @@ import (
 //		TLS      struct{ Key, Cert []byte } `secret:"tls/prod"`
 //	}
 //
-// A tag is a reference as ParseRef reads it, in which %2C stands for a comma. With
-// ",optional" a secret or field that is ErrNotFound, and no other failure, leaves
-// the field as it is. Fields without a tag that are structs are walked; "-" keeps
-// Load out of one. Pointers are not followed.
+// A tag is a reference for ParseRef. Write %2C for a comma in it. If the tag ends with
+// ",optional" and the secret or the field is ErrNotFound, Load leaves the struct field
+// unchanged. Load also fills the tagged fields of structs that are fields themselves,
+// unless their tag is "-". It does not follow pointers.
 //
-// A field is replaced as a whole, by its type: a [Secret] or a [Value]; what
-// encoding.TextUnmarshaler reads; a string or []byte, byte for byte; a bool, a
-// number or a time.Duration as strconv and time parse them; any other struct,
-// map, slice or array from JSON, as Secret.Decode does. Of those a Value alone
-// hides its secret when it is printed.
+// The type of a field decides how Load sets it:
 //
-// All secrets are asked for together by [GetAll], so that fields of one secret are
-// of one version, and all fields are filled, or none. Every failure is in the
-// error, with the name of its field and as in [Errors]; none quotes a secret.
+//   - A [Secret] or a [Value] is set as it is.
+//   - A type with an UnmarshalText method receives the text.
+//   - A string or a []byte receives the bytes.
+//   - A bool, a number or a time.Duration is parsed with strconv or time.
+//   - Any other struct, map, slice or array is decoded from JSON with Secret.Decode.
+//
+// Only a Value, and a type that contains Values, prints as a mask.
+//
+// Load reads all secrets with one call of [GetAll], so that fields of the same secret
+// belong to the same version. It sets all fields or none. The error has every failure
+// with the name of its field, is joined as in [Errors], and contains no secret.
 //
 // A value that does not fit the type of its field is ErrInvalidValue. Load reports
-// mistakes in the struct before it sends any request: a tag that is not a reference
-// is ErrInvalidRef; a field that Load cannot fill, a struct with tags behind a
-// pointer or inside a slice, an array or a map, and a struct without any tag are
-// ErrUnsupported.
+// mistakes in the struct before it sends a request. A malformed tag is ErrInvalidRef. A
+// field that Load cannot set, a struct without tags, and a struct with tags that is
+// behind a pointer or inside a slice, an array or a map, are ErrUnsupported.
 func Load(ctx context.Context, p Provider, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-		return NewError("", Ref{}, ErrUnsupported, fmt.Errorf("load: into is a %T, and must point to a struct", into))
+		return NewError("", Ref{}, ErrUnsupported, fmt.Errorf("load: into is a %T; pass a pointer to a struct", into))
 	}
-	l := loading{seen: map[reflect.Type]bool{}}
+	l := loadCall{seen: map[reflect.Type]bool{}}
 	l.walk(v.Elem(), "")
 	if len(l.fields)+len(l.failures) == 0 {
 		return NewError("", Ref{}, ErrUnsupported, fmt.Errorf("load: %T has no field with a secret tag", into))
@@ -53,8 +56,8 @@ func Load(ctx context.Context, p Provider, into any) error {
 	return l.load(ctx, p)
 }
 
-// loading is the state of one call of Load.
-type loading struct {
+// A loadCall is the state of one call of Load.
+type loadCall struct {
 	fields   []loadField
 	failures []*loadFailure
 	seen     map[reflect.Type]bool // types without a struct with secret tags
@@ -68,7 +71,7 @@ type loadField struct {
 }
 
 // walk collects the tagged fields of a struct.
-func (l *loading) walk(v reflect.Value, within string) {
+func (l *loadCall) walk(v reflect.Value, within string) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		name := within + field.Name
@@ -87,10 +90,10 @@ func (l *loading) walk(v reflect.Value, within string) {
 }
 
 // hasTags reports whether t is or contains a struct with secret tags.
-func (l *loading) hasTags(t reflect.Type) bool {
+func (l *loadCall) hasTags(t reflect.Type) bool {
 	found := hasTags(t, l.seen)
 	if found {
-		clear(l.seen) // t is among them
+		clear(l.seen) // it contains t
 	}
 	return found
 }
@@ -121,7 +124,7 @@ func hasTags(t reflect.Type, seen map[reflect.Type]bool) bool {
 	return false
 }
 
-func (l *loading) add(name, tag string, to reflect.Value) {
+func (l *loadCall) add(name, tag string, to reflect.Value) {
 	ref, optional, err := parseTag(tag)
 	switch {
 	case err != nil:
@@ -144,14 +147,14 @@ func parseTag(tag string) (ref Ref, optional bool, err error) {
 	text, option, has := strings.Cut(tag, ",")
 	if has && option != "optional" {
 		return Ref{}, false, NewError("", Ref{}, ErrInvalidRef,
-			fmt.Errorf("%s: after a comma only \"optional\" may follow; write %%2C for a comma itself", quote(tag)))
+			fmt.Errorf("%s: only \"optional\" may follow a comma; write %%2C for a comma itself", quote(tag)))
 	}
 	ref, err = ParseRef(text)
 	return ref, has, err
 }
 
-// load asks for all secrets, and fills the fields once it has what all need.
-func (l *loading) load(ctx context.Context, p Provider) error {
+// load reads all secrets and, if all of them are valid, sets the fields.
+func (l *loadCall) load(ctx context.Context, p Provider) error {
 	refs := make([]Ref, len(l.fields))
 	for i, f := range l.fields {
 		refs[i] = f.ref
@@ -180,15 +183,15 @@ func (l *loading) load(ctx context.Context, p Provider) error {
 	return nil
 }
 
-// convert returns s as a value of the field's type. What parsers say is left out:
-// they quote what they cannot parse.
+// convert returns s as a value of the field's type. The error omits the text of a
+// parser's error, because parsers quote their input.
 func (f loadField) convert(s Secret) (reflect.Value, error) {
 	to := reflect.New(f.to.Type()).Elem()
 	err := fill(to, s)
 	if err == nil {
 		return to, nil
 	}
-	if !decodes(to.Type()) { // Decode's error says where, and quotes nothing
+	if !decodes(to.Type()) { // the error of Decode quotes no secret
 		err = fmt.Errorf("not a valid %v", to.Type())
 	}
 	return reflect.Value{}, NewError(s.Source, f.ref, ErrInvalidValue, err)

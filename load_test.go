@@ -128,7 +128,7 @@ func TestLoadRefusesUnsupportedFields(t *testing.T) {
 	}{
 		"no pointer":  {everything{}, hush.ErrUnsupported, "into is a hush_test.everything"},
 		"nil":         {nil, hush.ErrUnsupported, "into is a <nil>"},
-		"nil pointer": {(*everything)(nil), hush.ErrUnsupported, "must point to a struct"},
+		"nil pointer": {(*everything)(nil), hush.ErrUnsupported, "pass a pointer to a struct"},
 		"no struct":   {new(int), hush.ErrUnsupported, "into is a *int"},
 		"unexported": {&struct {
 			a string `secret:"db"` //nolint:revive // the mistake that is tested
@@ -171,10 +171,10 @@ func TestLoadRefusesUnsupportedFields(t *testing.T) {
 		}{}, hush.ErrInvalidRef, "field A: invalid reference: the name is empty"},
 		"unknown option": {&struct {
 			A string `secret:"db,omitempty"`
-		}{}, hush.ErrInvalidRef, `"db,omitempty": after a comma only "optional" may follow; write %2C`},
+		}{}, hush.ErrInvalidRef, `"db,omitempty": only "optional" may follow a comma; write %2C`},
 		"two options": {&struct {
 			A string `secret:"db,optional,optional"`
-		}{}, hush.ErrInvalidRef, "after a comma"},
+		}{}, hush.ErrInvalidRef, "may follow a comma"},
 		"malformed reference": {&struct {
 			A string `secret:"db#"`
 		}{}, hush.ErrInvalidRef, "field A: invalid reference: \"db#\": no field after #"},

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// A loadFailure is one failure of Load, with every field that it concerns. A chain
-// whose stores are all down fails with the same long text for each field.
+// A loadFailure is one failure of Load, with all its fields. If all stores of a chain are
+// down, every field fails with the same long text, which Load then prints once.
 type loadFailure struct {
 	text   string // without the references
 	fields []string
 	errs   []error // one for each field
 }
 
-// fail records that a field has no value.
-func (l *loading) fail(field string, err error) {
+// fail records the failure of a field.
+func (l *loadCall) fail(field string, err error) {
 	text := err.Error()
 	if e, ok := err.(*Error); ok && e != nil { //nolint:errorlint // a wrapped one has text of its own
 		text = commonText(e)
@@ -32,9 +32,9 @@ func (l *loading) fail(field string, err error) {
 	l.failures = append(l.failures, &loadFailure{text, []string{field}, []error{err}})
 }
 
-// commonText returns the text of e without the parts that differ between references.
-// These are the reference and, in an outage of a chain, the causes of the links that do
-// not have the secret, such as the variable that env did not find.
+// commonText returns the text of e without the parts that differ between references:
+// the reference itself and, in an outage of a chain, the causes of links that do not
+// have the secret, such as the variable that env did not find.
 func commonText(e *Error) string {
 	cause := e.Err
 	chain, ok := cause.(interface{ Attempts() []error })
@@ -60,7 +60,7 @@ func attemptTexts(attempts []error) string {
 }
 
 // err returns all failures as one error, or nil.
-func (l *loading) err() error {
+func (l *loadCall) err() error {
 	errs := make([]error, len(l.failures))
 	for i, f := range l.failures {
 		errs[i] = f
