@@ -31,7 +31,6 @@ var notRun = map[string]string{
 	"ci.md: APP_DB_PROD=hunter2 hush agent --provider 'env:?prefix=APP_' --addr 127.0.0.1:0 --token-file token >ready &": "needs curl",
 	"agent.md: hush agent --token-file ./token --allow 'orders/*'":                                                       "runs until a signal",
 	"agent.md: curl -H \"X-Aws-Parameters-Secrets-Token: $(cat ./token)\" \\":                                            "needs curl and a running agent",
-	"agent.md: APP_ORDERS_DB='{\"user\":\"app\"}' hush agent --token-file ./token --provider 'env:?prefix=APP_'":         "runs until a signal",
 	"testing.md: integration/setup              # needs root to install PostgreSQL and curl, if they are missing":        "needs root and minutes",
 	"rotation.md: integration/setup   # installs PostgreSQL if it is missing, which needs root":                          "needs root and minutes",
 	"performance.md: make bench                              # all sections, and this page":                              "takes ten minutes",
