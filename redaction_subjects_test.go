@@ -191,7 +191,7 @@ func vaultSubjects(t *testing.T) map[string]subject {
 	server.Mount("secret", vaulttest.KV2)
 	server.Mount("database", vaulttest.Database)
 	server.Put("secret", dbProd.Name, map[string]any{"password": canary})
-	server.Lease("database", "app", &vaulttest.LeaseOptions{Data: func(int) map[string]any { return map[string]any{"password": canary} }})
+	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{Data: func(int) map[string]any { return map[string]any{"password": canary} }})
 	token := server.Token(nil)
 	client := server.Client()
 	client.SetToken(token)
@@ -223,11 +223,11 @@ func vaulttestSubjects(t *testing.T) map[string]subject {
 	used(t, vault.New(client, nil))
 	return map[string]subject{
 		"vault/vaulttest.AWSLogin":     holding(vaulttest.AWSLogin{}),
-		"vault/vaulttest.Call":         holding(server.Recent()[0], token),
+		"vault/vaulttest.Call":         holding(server.RecentCalls()[0], token),
 		"vault/vaulttest.Counts":       holding(server.Counts(), token),
 		"vault/vaulttest.Engine":       holding(vaulttest.KV2),
 		"vault/vaulttest.Failure":      holding(vaulttest.Failure{Status: http.StatusForbidden}),
-		"vault/vaulttest.Kind":         holding(server.Recent()[0].Kind),
+		"vault/vaulttest.Kind":         holding(server.RecentCalls()[0].Operation),
 		"vault/vaulttest.Lease":        holding(vaulttest.Lease{Path: "database/creds/app"}),
 		"vault/vaulttest.LeaseOptions": holding(vaulttest.LeaseOptions{TTL: time.Minute}),
 		"vault/vaulttest.Options":      holding(vaulttest.Options{TLS: true}),

@@ -153,11 +153,11 @@ func TestVerifyOfLeasedSecrets(t *testing.T) {
 		}
 		return err
 	}
-	require.NoError(t, verify(server.Root()))
+	require.NoError(t, verify(server.RootToken()))
 	assert.Equal(t, 1, server.Calls(vaulttest.Call{Path: "database/hush/probe"}))
 	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(verify("hvs.of-nobody")))
 	server.Close()
-	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(verify(server.Root())))
+	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(verify(server.RootToken())))
 }
 
 // In the environment, VerifyName must not be the name of a variable of Hush.

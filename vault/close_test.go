@@ -23,8 +23,8 @@ var other = hush.Name("database/creds/other")
 func newRevoking(t *testing.T) leased {
 	t.Helper()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
-	l.server.Lease("database", "other", &vaulttest.LeaseOptions{TTL: 2 * time.Hour})
-	l.server.Lease("database", "short", &vaulttest.LeaseOptions{TTL: time.Minute})
+	l.server.LeaseRole("database", "other", &vaulttest.LeaseOptions{TTL: 2 * time.Hour})
+	l.server.LeaseRole("database", "short", &vaulttest.LeaseOptions{TTL: time.Minute})
 	_, err := l.Get(t.Context(), hush.Name("database/creds/short"))
 	require.NoError(t, err)
 	l.gets(t, creds)
@@ -44,7 +44,7 @@ func (l leased) closes(t *testing.T, class hush.Class, says string) {
 	require.Error(t, err)
 	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
 	assert.ErrorContains(t, err, says)
-	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.Root()))
+	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.RootToken()))
 }
 
 func TestCloseRevokes(t *testing.T) {
@@ -52,7 +52,7 @@ func TestCloseRevokes(t *testing.T) {
 	require.NoError(t, l.Close())
 	assert.Empty(t, l.server.Leases())
 	assert.Equal(t, 3, l.calls(vaulttest.RevokeLease))
-	assert.Equal(t, 2, l.server.Counts().Expired)
+	assert.Equal(t, 2, l.server.Counts().LeasesExpired)
 	calls := l.server.Calls(vaulttest.Call{})
 	assert.ErrorContains(t, l.fails(t, creds, hush.ErrUnavailable), "the reader is closed")
 	assert.ErrorContains(t, l.fails(t, creds.Fresh(), hush.ErrUnavailable), "the reader is closed")
@@ -84,7 +84,7 @@ func TestCloseOfAReaderThatHoldsNothing(t *testing.T) {
 // What is being asked for when the Reader is closed is revoked, too.
 func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
-	l.server.Lease("database", "other", nil)
+	l.server.LeaseRole("database", "other", nil)
 	release := l.server.Hang(vaulttest.Read)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -102,7 +102,7 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	release()
 	wg.Wait()
 	assert.Empty(t, l.server.Leases())
-	assert.Positive(t, l.server.Counts().Revoked)
+	assert.Positive(t, l.server.Counts().LeasesRevoked)
 }
 
 func TestCloseThatCannotRevoke(t *testing.T) {
@@ -136,7 +136,7 @@ func TestCloseThatCannotRevoke(t *testing.T) {
 
 func failRevoke(status, times int) func(*vaulttest.Server) {
 	return func(s *vaulttest.Server) {
-		s.Fail(vaulttest.Failure{Kind: vaulttest.RevokeLease, Status: status, Times: times, Errors: []string{leaseCanary}})
+		s.Fail(vaulttest.Failure{Operation: vaulttest.RevokeLease, Status: status, Times: times, Errors: []string{leaseCanary}})
 	}
 }
 
@@ -144,7 +144,7 @@ func failRevoke(status, times int) func(*vaulttest.Server) {
 func TestCloseAfterARevocation(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
+	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
 	roleID, secretID := server.AppRole("approle", "app", nil)
 	r := vault.NewReader(server.Client(), &vault.ReaderOptions{
 		Mounts: []string{"database"}, RevokeOnClose: true,
@@ -164,7 +164,7 @@ func TestCloseRevokesSeveralAtOnce(t *testing.T) {
 	release := l.server.Hang(vaulttest.RevokeLease)
 	done := make(chan error)
 	go func() { done <- l.Close() }()
-	require.Eventually(t, func() bool { return l.server.Calls(vaulttest.Call{Kind: vaulttest.RevokeLease}) == 8 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.server.Calls(vaulttest.Call{Operation: vaulttest.RevokeLease}) == 8 }, 10*time.Second, time.Millisecond)
 	release()
 	require.NoError(t, <-done)
 	assert.Empty(t, l.server.Leases())

@@ -35,7 +35,7 @@ func harness(t *testing.T, mount string, engine vaulttest.Engine, opts *vault.Op
 		Deny:     func(name string) { server.Deny(mount, name) },
 		Break:    server.Break,
 		Hang:     func() func() { return server.Hang("") },
-		Hidden:   []string{server.Root(), client.Token()},
+		Hidden:   []string{server.RootToken(), client.Token()},
 		Objects:  true,
 	}, server
 }

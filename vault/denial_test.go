@@ -70,7 +70,7 @@ func TestADenialEndsNoTokenThatServes(t *testing.T) {
 			l.server.DenyPath(deny)
 			l.server.Deny("secret", "db/denied")
 			l.reads(t)
-			l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 400}) // its secret id is used up
+			l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 400}) // its secret id is used up
 			before := l.calls(vaulttest.Login)
 			for range 20 {
 				l.fails(t, "db/denied", hush.ErrDenied)
@@ -83,7 +83,7 @@ func TestADenialEndsNoTokenThatServes(t *testing.T) {
 
 func TestADenialEndsNoLease(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
-	l.server.Lease("database", "other", &vaulttest.LeaseOptions{TTL: time.Hour})
+	l.server.LeaseRole("database", "other", &vaulttest.LeaseOptions{TTL: time.Hour})
 	l.server.DenyPath("auth/token/lookup-self")
 	l.server.Deny("database", "other")
 	l.gets(t, creds)
@@ -92,7 +92,7 @@ func TestADenialEndsNoLease(t *testing.T) {
 		l.Advance(time.Minute)
 		l.gets(t, creds)
 	}
-	assert.Equal(t, 1, l.server.Counts().Issued)
+	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
 // The token that took the place of a revoked one can be revoked, too, before it is
@@ -122,9 +122,9 @@ func TestTwoRevocationsInOneRead(t *testing.T) {
 func TestALoginOutlivesItsLookUp(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.DenyPath("auth/token/lookup-self")
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Times: 1})
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 403, Times: 1})
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 503, Times: 9})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Times: 1})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Lookup, Status: 403, Times: 1})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Lookup, Status: 503, Times: 9})
 	l.reads(t)
 	l.reads(t)
 	assert.Equal(t, 2, l.logins())
@@ -136,13 +136,13 @@ func TestTheClientsOldTokenIsNotUsedAgain(t *testing.T) {
 	l.reads(t)
 	old, next := client.Token(), l.server.Token(nil)
 	client.SetToken(next)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Lookup, Status: 503, Times: 1})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Lookup, Status: 503, Times: 1})
 	l.fails(t, dbProd.Name, hush.ErrUnavailable)
 	for range 3 {
 		l.Advance(time.Minute)
 		l.reads(t)
 	}
-	assert.Equal(t, 1, l.server.Calls(vaulttest.Call{Kind: vaulttest.Read, Token: vaulttest.Fingerprint(old)}))
+	assert.Equal(t, 1, l.server.Calls(vaulttest.Call{Operation: vaulttest.Read, Token: vaulttest.Fingerprint(old)}))
 	client.ClearToken()
 	for range 3 {
 		l.fails(t, dbProd.Name, hush.ErrUnauthenticated)

@@ -67,7 +67,7 @@ func TestClassesOfAnswers(t *testing.T) {
 	} {
 		for ref, p := range both {
 			restore := server.Fail(vaulttest.Failure{
-				Kind: vaulttest.Read, Status: status, Errors: []string{kvCanary}, Header: http.Header{"X-Canary": {kvCanary}},
+				Operation: vaulttest.Read, Status: status, Errors: []string{kvCanary}, Header: http.Header{"X-Canary": {kvCanary}},
 			})
 			err := failing(t, p, ref, want.class)
 			assert.ErrorContains(t, err, want.says)
@@ -109,7 +109,7 @@ func TestNoAnswer(t *testing.T) {
 
 func TestALimitOfOurs(t *testing.T) {
 	server := startVault(t)
-	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} { // the latter is what begins with a client's token
+	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} { // the latter is what begins with a client's token
 		for ref, p := range readers(t, server, server.Client(), 100*time.Millisecond) {
 			release := server.Hang(kind)
 			assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "Vault took longer than its limit of 100ms")
@@ -120,7 +120,7 @@ func TestALimitOfOurs(t *testing.T) {
 
 func TestALimitOfTheCallers(t *testing.T) {
 	server := startVault(t)
-	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} {
+	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} {
 		for ref, p := range readers(t, server, server.Client(), 0) {
 			release := server.Hang(kind)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -139,7 +139,7 @@ func TestALimitOfTheCallers(t *testing.T) {
 // A call that is cut off between tries has the class of the last answer.
 func TestALimitAfterAnAnswer(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []vaulttest.Kind{vaulttest.Read, vaulttest.Lookup} {
+	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} {
 		server := startVault(t)
 		client := server.Client()
 		client.SetMaxRetries(5)
@@ -149,7 +149,7 @@ func TestALimitAfterAnAnswer(t *testing.T) {
 			if _, ok := p.(*vault.Reader); ok && kind == vaulttest.Lookup {
 				continue // which is two steps away
 			}
-			restore := server.Fail(vaulttest.Failure{Kind: kind, Status: 429, Errors: []string{kvCanary}})
+			restore := server.Fail(vaulttest.Failure{Operation: kind, Status: 429, Errors: []string{kvCanary}})
 			err := failing(t, p, ref, hush.ErrThrottled)
 			assert.ErrorContains(t, err, "limit of 300ms; before that: too many calls", "%s", kind)
 
@@ -178,7 +178,7 @@ func TestRetryAfter(t *testing.T) {
 // not the last word on the secret; a cache would drop what it holds.
 func TestAHangAfterA403(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []vaulttest.Kind{vaulttest.Login, vaulttest.Read} {
+	for _, kind := range []vaulttest.Operation{vaulttest.Login, vaulttest.Read} {
 		server := startVault(t)
 		server.Put("secret", app, map[string]any{"password": kvCanary})
 		roleID, secretID := server.AppRole("approle", "app", nil)
@@ -188,7 +188,7 @@ func TestAHangAfterA403(t *testing.T) {
 		})
 		kv{p, server}.reads(t, hush.Name(app))
 		server.RevokeLogins()
-		server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 403, Times: 1})
+		server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Times: 1})
 		release := func() {}
 		if kind == vaulttest.Login {
 			release = server.Hang(kind)

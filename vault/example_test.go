@@ -44,7 +44,7 @@ func ExampleNewReader() {
 	}
 	defer server.Close()
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
+	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
 	client := server.Client()
 
 	secrets := vault.NewReader(client, &vault.ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: true})
@@ -56,7 +56,7 @@ func ExampleNewReader() {
 		}
 		fmt.Println("for", time.Until(user.Expires).Round(time.Hour))
 	}
-	fmt.Println(server.Counts().Issued, "user")
+	fmt.Println(server.Counts().LeasesIssued, "user")
 	if err := secrets.Close(); err != nil {
 		fmt.Println(err)
 	}

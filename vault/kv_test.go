@@ -52,7 +52,7 @@ func (k kv) fails(t *testing.T, ref hush.Ref, class hush.Class, what string) {
 	require.Error(t, err, "%s", ref)
 	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
 	assert.ErrorContains(t, err, what)
-	assert.Empty(t, providertest.Leaks(err, kvCanary, k.server.Root()))
+	assert.Empty(t, providertest.Leaks(err, kvCanary, k.server.RootToken()))
 }
 
 func (k kv) calls() int { return k.server.Calls(vaulttest.Call{}) }
@@ -61,7 +61,7 @@ func TestASecretOfKV2(t *testing.T) {
 	k := newKV(t, 2)
 	before := time.Now().Add(-time.Minute)
 	k.server.PutJSON("secret", app, `{"user":"app","password":"two"}`)
-	k.server.Annotate("secret", app, map[string]string{"owner": "team-a"})
+	k.server.SetCustomMetadata("secret", app, map[string]string{"owner": "team-a"})
 	secret := k.reads(t, hush.Name(app))
 	assert.Equal(t, `{"password":"two","user":"app"}`, secret.Value.Reveal(), "the keys are sorted")
 	assert.Equal(t, "2", secret.Version)

@@ -22,12 +22,12 @@ func TestOneLeaseForOneNeed(t *testing.T) {
 	for i := range 5 {
 		next := l.getMany(t, creds.NewerThan(last))
 		assert.NotEqual(t, last.Version, next.Version)
-		assert.Equal(t, i+2, l.server.Counts().Issued)
+		assert.Equal(t, i+2, l.server.Counts().LeasesIssued)
 		last = next
 	}
 	l.Advance(time.Hour)
 	l.getMany(t, creds)
-	assert.Equal(t, 7, l.server.Counts().Issued)
+	assert.Equal(t, 7, l.server.Counts().LeasesIssued)
 }
 
 func TestAFreshLease(t *testing.T) {
@@ -37,7 +37,7 @@ func TestAFreshLease(t *testing.T) {
 	assert.NotEqual(t, one.Version, two.Version)
 	assert.Equal(t, two.Version, l.gets(t, creds).Version)
 	assert.Equal(t, two.Version, l.gets(t, creds.NewerThan(one)).Version, "another is held by now")
-	assert.Equal(t, 2, l.server.Counts().Issued)
+	assert.Equal(t, 2, l.server.Counts().LeasesIssued)
 	assert.True(t, l.lives(one), "others may use it still")
 
 	field := creds
@@ -50,10 +50,10 @@ func TestAFreshLease(t *testing.T) {
 	nameless.Value = hush.NewValue([]byte("3"))
 	assert.Equal(t, "4", l.gets(t, field.NewerThan(nameless)).Value.Reveal())
 
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Status: 500, Times: 1})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 500, Times: 1})
 	l.fails(t, creds.Fresh(), hush.ErrUnavailable)
 	l.gets(t, creds)
-	assert.Equal(t, 4, l.server.Counts().Issued, "what is held is not lost by that")
+	assert.Equal(t, 4, l.server.Counts().LeasesIssued, "what is held is not lost by that")
 }
 
 // A watched context tells when somebody waits for its end.
@@ -90,8 +90,8 @@ func TestAFreshLeaseDuringARenewal(t *testing.T) {
 	}
 	release()
 	wg.Wait()
-	assert.Equal(t, 1, l.server.Counts().Renewed)
-	assert.LessOrEqual(t, l.server.Counts().Issued, 3)
+	assert.Equal(t, 1, l.server.Counts().LeasesRenewed)
+	assert.LessOrEqual(t, l.server.Counts().LeasesIssued, 3)
 }
 
 func TestWhatIsNotLeasedIsNotHeld(t *testing.T) {
@@ -131,7 +131,7 @@ func TestALeaseThatIsNoneAnyMore(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	l.gets(t, creds)
 	l.server.RevokeLease(l.server.Leases()[0].ID)
-	l.server.Lease("database", "app", &vaulttest.LeaseOptions{NoLease: true})
+	l.server.LeaseRole("database", "app", &vaulttest.LeaseOptions{NoLease: true})
 	l.Advance(41 * time.Minute)
 	for range 3 {
 		secret, err := l.Get(t.Context(), creds)
@@ -143,7 +143,7 @@ func TestALeaseThatIsNoneAnyMore(t *testing.T) {
 
 // A work that was under way when the program froze hangs on a dead connection.
 func TestALeaseThatAFreezeCutOff(t *testing.T) {
-	for kind, passed := range map[vaulttest.Kind]time.Duration{vaulttest.Read: 0, vaulttest.RenewLease: 41 * time.Minute} {
+	for kind, passed := range map[vaulttest.Operation]time.Duration{vaulttest.Read: 0, vaulttest.RenewLease: 41 * time.Minute} {
 		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 		if passed > 0 {
 			l.gets(t, creds)
@@ -159,7 +159,7 @@ func TestALeaseThatAFreezeCutOff(t *testing.T) {
 		release()
 		wg.Wait()
 		l.gets(t, creds)
-		assert.Equal(t, 1, l.server.Counts().Issued, "what came of the second is held")
+		assert.Equal(t, 1, l.server.Counts().LeasesIssued, "what came of the second is held")
 	}
 }
 
@@ -169,7 +169,7 @@ func TestAFreshLeaseThatHangsAfterARefusedRenewal(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: 2 * time.Second})
 	first := l.gets(t, creds)
 	l.Advance(41 * time.Minute)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: http.StatusForbidden})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.RenewLease, Status: http.StatusForbidden})
 	defer l.server.Hang(vaulttest.Read)()
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -35,7 +35,7 @@ func TestWhatIsRememberedOfReplacedLeases(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", nil)
+	server.LeaseRole("database", "app", nil)
 	for revoke, kept := range map[bool]int{true: 3, false: 0} {
 		r := NewReader(server.Client(), &ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: revoke})
 		for range 4 {
@@ -59,7 +59,7 @@ func TestEndedLeasesAreDropped(t *testing.T) {
 	readAll := func(prefix string) (held int) {
 		for i := range roles {
 			role := prefix + strconv.Itoa(i)
-			server.Lease("database", role, nil)
+			server.LeaseRole("database", role, nil)
 			_, err := r.Get(t.Context(), hush.Name("database/creds/"+role))
 			require.NoError(t, err)
 		}
@@ -72,7 +72,7 @@ func TestEndedLeasesAreDropped(t *testing.T) {
 		assert.Contains(t, path, "second-")
 	}
 	assert.NoError(t, r.Close(), "it revokes what lives")
-	assert.Equal(t, roles, server.Counts().Revoked)
+	assert.Equal(t, roles, server.Counts().LeasesRevoked)
 }
 
 // A request may end after its slot was dropped. Close revokes its lease all the same.
@@ -82,7 +82,7 @@ func TestALeaseOfADroppedSlotIsRemembered(t *testing.T) {
 	t.Cleanup(server.Close)
 	r := NewReader(server.Client(), &ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: true})
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", nil)
+	server.LeaseRole("database", "app", nil)
 	r.mu.Lock()
 	dropped := &slot{}
 	dropped.pending = r.begin(t.Context(), "database/creds/app", dropped, false)
@@ -90,5 +90,5 @@ func TestALeaseOfADroppedSlotIsRemembered(t *testing.T) {
 	_, err = dropped.pending.wait(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
-	assert.Equal(t, 1, server.Counts().Revoked)
+	assert.Equal(t, 1, server.Counts().LeasesRevoked)
 }

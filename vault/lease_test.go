@@ -40,7 +40,7 @@ func newLeased(t *testing.T, role vaulttest.LeaseOptions, opts vault.ReaderOptio
 	t.Cleanup(server.Close)
 	server.Mount("database", vaulttest.Database)
 	role.Data = func(n int) map[string]any { return map[string]any{"n": n, "password": leaseCanary} }
-	server.Lease("database", "app", &role)
+	server.LeaseRole("database", "app", &role)
 	if opts.Timeout == 0 {
 		opts.Timeout = 20 * time.Second
 	}
@@ -84,14 +84,16 @@ func (l leased) fails(t *testing.T, ref hush.Ref, class hush.Class) error {
 	_, err := l.Get(t.Context(), ref)
 	require.Error(t, err)
 	assert.Equal(t, class, hush.ClassOf(err), "%v", err)
-	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.Root()))
+	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.RootToken()))
 	return err
 }
 
-func (l leased) calls(kind vaulttest.Kind) int { return l.server.Calls(vaulttest.Call{Kind: kind}) }
+func (l leased) calls(kind vaulttest.Operation) int {
+	return l.server.Calls(vaulttest.Call{Operation: kind})
+}
 
 // reaches waits until so many calls of a kind are with the server.
-func (l leased) reaches(t *testing.T, kind vaulttest.Kind, calls int) {
+func (l leased) reaches(t *testing.T, kind vaulttest.Operation, calls int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return l.calls(kind) >= calls }, 10*time.Second, time.Millisecond)
 }
@@ -170,9 +172,9 @@ func TestALeaseIsRenewedOnUse(t *testing.T) {
 		assert.True(t, first.Value.Equal(again.Value))
 		assert.Equal(t, first.Created, again.Created)
 		assert.Equal(t, l.Time().Add(time.Hour), again.Expires)
-		assert.Equal(t, i+1, l.server.Counts().Renewed)
+		assert.Equal(t, i+1, l.server.Counts().LeasesRenewed)
 	}
-	assert.Equal(t, 1, l.server.Counts().Issued)
+	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
 func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
@@ -181,7 +183,7 @@ func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
 		l.gets(t, creds)
 		l.Advance(2 * time.Minute)
 	}
-	assert.Equal(t, 2, l.server.Counts().Issued, "one before 90 minutes are over")
+	assert.Equal(t, 2, l.server.Counts().LeasesIssued, "one before 90 minutes are over")
 	assert.Equal(t, 2, l.calls(vaulttest.RenewLease), "the second gave no more time, and was the last")
 }
 
@@ -199,8 +201,8 @@ func TestALeaseThatCannotBeRenewedIsReplaced(t *testing.T) {
 
 func TestARenewalOfALeaseThatIsRefused(t *testing.T) {
 	for name, refuse := range map[string]func(leased){
-		"400":     func(l leased) { l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: 400}) },
-		"403":     func(l leased) { l.server.Fail(vaulttest.Failure{Kind: vaulttest.RenewLease, Status: 403}) },
+		"400":     func(l leased) { l.server.Fail(vaulttest.Failure{Operation: vaulttest.RenewLease, Status: 400}) },
+		"403":     func(l leased) { l.server.Fail(vaulttest.Failure{Operation: vaulttest.RenewLease, Status: 403}) },
 		"revoked": func(l leased) { l.server.RevokeLease(l.server.Leases()[0].ID) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -210,7 +212,7 @@ func TestARenewalOfALeaseThatIsRefused(t *testing.T) {
 			l.Advance(41 * time.Minute)
 			next := l.gets(t, creds)
 			assert.NotEqual(t, first.Version, next.Version)
-			assert.Equal(t, 2, l.server.Counts().Issued)
+			assert.Equal(t, 2, l.server.Counts().LeasesIssued)
 			assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
 		})
 	}
@@ -231,7 +233,7 @@ func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 			first := l.gets(t, creds)
 			l.Advance(41 * time.Minute)
-			failure.Kind = vaulttest.RenewLease
+			failure.Operation = vaulttest.RenewLease
 			restore := l.server.Fail(failure)
 			l.gets(t, creds)
 			once := l.calls(vaulttest.RenewLease) // net/http asks twice where the answer is dropped
@@ -245,7 +247,7 @@ func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
 			restore()
 			l.Advance(time.Second)
 			assert.Equal(t, l.Time().Add(time.Hour), l.gets(t, creds).Expires)
-			assert.Equal(t, 1, l.server.Counts().Issued)
+			assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 		})
 	}
 }
@@ -328,7 +330,7 @@ func TestALeaseEndsByEitherClock(t *testing.T) {
 			next, err := l.Get(t.Context(), creds)
 			require.NoError(t, err)
 			assert.NotEqual(t, first.Version, next.Version)
-			assert.Zero(t, l.server.Counts().Renewed)
+			assert.Zero(t, l.server.Counts().LeasesRenewed)
 		})
 	}
 }

@@ -26,7 +26,7 @@ func TestALeaseEndsWithItsToken(t *testing.T) {
 	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
 	assert.Equal(t, l.Time().Add(30*time.Minute), next.Expires)
 	assert.Equal(t, 2, l.server.Counts().Logins)
-	assert.Zero(t, l.server.Counts().Revoked, "none was in use")
+	assert.Zero(t, l.server.Counts().LeasesRevoked, "none was in use")
 }
 
 func TestALeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
@@ -63,7 +63,7 @@ func TestATokenIsRenewedWhileItsLeasesAreHeld(t *testing.T) {
 // What a dead token was given is not given out, once that is known.
 func TestLeasesOfADeadToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
-	l.server.Lease("database", "other", nil)
+	l.server.LeaseRole("database", "other", nil)
 	first := l.gets(t, creds)
 	l.server.RevokeLogins()
 	assert.False(t, l.lives(first))
@@ -72,7 +72,7 @@ func TestLeasesOfADeadToken(t *testing.T) {
 	next := l.gets(t, creds)
 	assert.NotEqual(t, first.Version, next.Version)
 	assert.Equal(t, 2, l.server.Counts().Logins)
-	assert.Equal(t, 3, l.server.Counts().Issued)
+	assert.Equal(t, 3, l.server.Counts().LeasesIssued)
 
 	// The lease's own renewal tells, too.
 	l.server.RevokeLogins()

@@ -20,5 +20,5 @@ func TestAPreflightThatSucceededIsNotMadeAgain(t *testing.T) {
 	again, err := p.asked(t.Context()).wait(t.Context())
 	require.NoError(t, err)
 	assert.Same(t, found, again)
-	assert.Equal(t, 1, server.Calls(vaulttest.Call{Kind: vaulttest.Preflight}))
+	assert.Equal(t, 1, server.Calls(vaulttest.Call{Operation: vaulttest.Preflight}))
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func preflights(s *vaulttest.Server) int {
-	return s.Calls(vaulttest.Call{Kind: vaulttest.Preflight})
+	return s.Calls(vaulttest.Call{Operation: vaulttest.Preflight})
 }
 
 func TestTheEngineIsAskedForOnce(t *testing.T) {
@@ -35,7 +35,7 @@ func TestTheEngineIsAskedForOnce(t *testing.T) {
 		}
 		wg.Wait()
 		assert.Equal(t, 1, preflights(server))
-		assert.Equal(t, 64, server.Calls(vaulttest.Call{Kind: vaulttest.Read}))
+		assert.Equal(t, 64, server.Calls(vaulttest.Call{Operation: vaulttest.Read}))
 		server.Close()
 	}
 }
@@ -83,10 +83,10 @@ func TestAPreflightThatFails(t *testing.T) {
 			server := startVault(t)
 			server.Put("secret", app, map[string]any{"n": 1})
 			k := kv{vault.New(server.Client(), nil), server}
-			c.failure.Kind, c.failure.Times, c.failure.Errors = vaulttest.Preflight, 1, []string{"canary-kv"}
+			c.failure.Operation, c.failure.Times, c.failure.Errors = vaulttest.Preflight, 1, []string{"canary-kv"}
 			server.Fail(c.failure)
 			k.fails(t, hush.Name(app), c.class, c.says)
-			assert.Zero(t, server.Calls(vaulttest.Call{Kind: vaulttest.Read}))
+			assert.Zero(t, server.Calls(vaulttest.Call{Operation: vaulttest.Read}))
 			k.reads(t, hush.Name(app))
 			k.reads(t, hush.Name(app))
 			assert.Equal(t, 2, preflights(server))
@@ -127,7 +127,7 @@ func TestMounts(t *testing.T) {
 		server.Put(c.mount, c.name, map[string]any{"n": 1})
 		k := kv{vault.New(server.Client(), &vault.Options{Mount: c.given}), server}
 		assert.Equal(t, `{"n":1}`, k.reads(t, hush.Name("db/app")).Value.Reveal())
-		recent := server.Recent()
+		recent := server.RecentCalls()
 		assert.Equal(t, c.path, recent[len(recent)-1].Path)
 	}
 }
@@ -180,7 +180,7 @@ func TestTheClientIsLeftAlone(t *testing.T) {
 	client := server.Client()
 	headers, transport := client.Headers(), client.CloneConfig().HttpClient.Transport
 	kv{vault.New(client, nil), server}.reads(t, hush.Name(app))
-	assert.Equal(t, server.Root(), client.Token())
+	assert.Equal(t, server.RootToken(), client.Token())
 	assert.Equal(t, headers, client.Headers())
 	assert.Same(t, transport.(*http.Transport), client.CloneConfig().HttpClient.Transport.(*http.Transport))
 }
@@ -198,5 +198,5 @@ func TestVersioningIsEnabled(t *testing.T) {
 	secret, err := p.Get(t.Context(), hush.Name(app))
 	require.NoError(t, err)
 	assert.Equal(t, "1", secret.Version)
-	assert.Equal(t, 2, server.Calls(vaulttest.Call{Kind: vaulttest.Preflight}))
+	assert.Equal(t, 2, server.Calls(vaulttest.Call{Operation: vaulttest.Preflight}))
 }

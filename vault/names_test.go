@@ -26,7 +26,7 @@ var hostile = []string{
 // elsewhere returns the calls that are neither below the prefix nor about the
 // token or the mount itself.
 func elsewhere(server *vaulttest.Server, prefix string) (out []string) {
-	for _, call := range server.Recent() {
+	for _, call := range server.RecentCalls() {
 		switch {
 		case strings.HasPrefix(call.Path, prefix):
 		case call.Path == "auth/token/lookup-self", call.Path == "sys/internal/ui/mounts/secret":
@@ -46,9 +46,9 @@ func TestNamesStayBelowTheMount(t *testing.T) {
 		k := kv{vault.New(server.Client(), nil), server}
 		for _, name := range hostile {
 			server.Put("secret", name, map[string]any{"name": name})
-			before := len(server.Recent())
+			before := len(server.RecentCalls())
 			secret, err := k.Get(t.Context(), hush.Name(name))
-			calls := server.Recent()[before:]
+			calls := server.RecentCalls()[before:]
 			if hush.ClassOf(err) == hush.ErrRefused { // a server that checks for what can be printed
 				assert.Equal(t, prefix+name, calls[len(calls)-1].Path)
 				continue
@@ -110,7 +110,7 @@ func TestAReaderReadsBelowItsMountsAlone(t *testing.T) {
 	server := startVault(t)
 	for _, mount := range []string{"db", "other"} {
 		server.Mount(mount, vaulttest.Database)
-		server.Lease(mount, "app", nil)
+		server.LeaseRole(mount, "app", nil)
 	}
 	reader := vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"/db/", "none"}})
 	for _, path := range apart {

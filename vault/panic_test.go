@@ -40,7 +40,7 @@ func TestAPanicOfALoginMethodIsAnError(t *testing.T) {
 	server.Mount("secret", vaulttest.KV2)
 	server.Mount("database", vaulttest.Database)
 	server.Put("secret", "db", map[string]any{"password": "hunter2"})
-	server.Lease("database", "app", nil)
+	server.LeaseRole("database", "app", nil)
 	for name, open := range map[string]func(api.AuthMethod) (hush.Provider, hush.Ref){
 		"Provider": func(m api.AuthMethod) (hush.Provider, hush.Ref) {
 			return vault.New(server.Client(), &vault.Options{Auth: m}), hush.Name("db")

@@ -24,8 +24,8 @@ func TestAReaderReadsWhatIsThere(t *testing.T) {
 	server.Mount("database", vaulttest.Database)
 	server.Put("kv", "db/app", map[string]any{"z": 1, "a": "<x>"})
 	server.Put("secret", "db/app", map[string]any{"n": 1})
-	server.Lease("aws", "deploy", nil)
-	server.Lease("database", "a b/c?d", nil)
+	server.LeaseRole("aws", "deploy", nil)
+	server.LeaseRole("database", "a b/c?d", nil)
 	reader := vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"kv", "aws", "secret", "database"}})
 	for ref, want := range map[hush.Ref]string{
 		{Name: "kv/db/app"}:                         `{"a":"<x>","z":1}`,
@@ -76,7 +76,7 @@ func TestAnswersThatAReaderCannotRead(t *testing.T) {
 		l.fails(t, creds, hush.ErrUnavailable)
 	}
 	l.gets(t, creds)
-	assert.Equal(t, 1, l.server.Counts().Issued)
+	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
 // TestAReaderInsideUse: what a database did not accept is replaced at once, and not
@@ -101,7 +101,7 @@ func TestAReaderInsideUse(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, asked.Load())
 		assert.Len(t, tried, 2)
-		assert.Equal(t, 2, l.server.Counts().Issued)
+		assert.Equal(t, 2, l.server.Counts().LeasesIssued)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestACacheServesNoLeasePastItsEnd(t *testing.T) {
 	t.Parallel()
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Second, NotRenewable: true})
+	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Second, NotRenewable: true})
 	reader := vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"database"}})
 	cache := cachettl.New(reader, time.Hour, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: time.Hour})
 	defer func() { assert.NoError(t, cache.Close()) }()

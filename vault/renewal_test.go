@@ -89,7 +89,7 @@ func TestARenewalThatFailsIsTriedAgainLater(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
-	restore := l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 500, Errors: []string{"canary-session"}})
+	restore := l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 500, Errors: []string{"canary-session"}})
 	for range 5 {
 		l.reads(t)
 	}
@@ -111,7 +111,7 @@ func TestARenewalThatIsRefusedIsALogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 400})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 400})
 	l.reads(t)
 	assert.Equal(t, 2, l.logins())
 }
@@ -120,7 +120,7 @@ func TestARenewalThatGrantsNothingIsTheLast(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 200, Body: []byte(`{"auth":{"client_token":"x","lease_duration":0,"renewable":true}}`)})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 200, Body: []byte(`{"auth":{"client_token":"x","lease_duration":0,"renewable":true}}`)})
 	for range 3 {
 		l.reads(t)
 	}
@@ -133,7 +133,7 @@ func TestARenewalThatGrantsNothingIsTheLast(t *testing.T) {
 func TestAnOutageEndsTheWordOfARefusal(t *testing.T) {
 	l := logIn(t, nil)
 	for _, status := range []int{400, 400, 400, 503} {
-		l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: status, Times: 1})
+		l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: status, Times: 1})
 		_, _ = l.Get(t.Context(), dbProd)
 		l.Advance(4 * time.Second)
 	}
@@ -160,7 +160,7 @@ func TestAHangAfterADenialIsAnOutage(t *testing.T) {
 // A login that is throttled and tried again is throttled for those who wait for it.
 func TestWhoWaitsForALoginHasItsLastAnswer(t *testing.T) {
 	l := logIn(t, nil)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 429, Times: 1})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 429, Times: 1})
 	client := l.server.Client()
 	client.SetMaxRetries(1)
 	client.SetMinRetryWait(time.Minute)
@@ -172,7 +172,7 @@ func TestWhoWaitsForALoginHasItsLastAnswer(t *testing.T) {
 
 func TestARefusedLoginIsNotRepeatedByEveryRead(t *testing.T) {
 	l := logIn(t, nil)
-	restore := l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 400, Errors: []string{"canary-session"}})
+	restore := l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 400, Errors: []string{"canary-session"}})
 	wait := time.Second
 	for i := range 7 {
 		for range 3 {
@@ -192,7 +192,7 @@ func TestAnOutageDuringTheNewLoginIsUnavailable(t *testing.T) {
 	l := logIn(t, nil)
 	l.reads(t)
 	l.server.RevokeLogins()
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 503, Times: 1})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 503, Times: 1})
 	l.fails(t, dbProd.Name, hush.ErrUnavailable)
 	l.reads(t)
 	assert.Equal(t, 2, l.logins())
@@ -209,7 +209,7 @@ func TestARenewalAfterAFreezeIsNotTheLast(t *testing.T) {
 		leases.Move(45*time.Minute, time.Millisecond)
 	}
 	assert.Equal(t, 1, l.logins())
-	assert.Equal(t, 1, leases.server.Counts().Issued)
+	assert.Equal(t, 1, leases.server.Counts().LeasesIssued)
 }
 
 // A renewal asks for what the token was made with, not for what was left of it when
@@ -229,8 +229,8 @@ func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 403})
-	for _, kind := range []vaulttest.Kind{vaulttest.Lookup, vaulttest.Read} {
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 403})
+	for _, kind := range []vaulttest.Operation{vaulttest.Lookup, vaulttest.Read} {
 		t.Cleanup(l.server.Hang(kind))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
@@ -244,7 +244,7 @@ func TestNonsenseForARenewalHoldsUpNoLogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(59*time.Minute + 29*time.Second + 800*time.Millisecond)
-	l.server.Fail(vaulttest.Failure{Kind: vaulttest.Renew, Status: 200, Body: []byte(`{}`)})
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 200, Body: []byte(`{}`)})
 	l.reads(t)
 	assert.Equal(t, 1, l.logins())
 	l.Advance(400 * time.Millisecond)

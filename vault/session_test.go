@@ -58,7 +58,7 @@ func (l loggedIn) fails(t *testing.T, name string, class hush.Class) error {
 	_, err := l.Get(t.Context(), hush.Name(name))
 	require.Error(t, err)
 	assert.Equal(t, class, hush.ClassOf(err), "class of: %v", err)
-	assert.Empty(t, providertest.Leaks(err, "canary-session", l.server.Root()))
+	assert.Empty(t, providertest.Leaks(err, "canary-session", l.server.RootToken()))
 	return err
 }
 
@@ -79,7 +79,9 @@ func (l loggedIn) readMany(t *testing.T, times int) {
 
 func (l loggedIn) logins() int { return l.server.Counts().Logins }
 
-func (l loggedIn) calls(kind vaulttest.Kind) int { return l.server.Calls(vaulttest.Call{Kind: kind}) }
+func (l loggedIn) calls(kind vaulttest.Operation) int {
+	return l.server.Calls(vaulttest.Call{Operation: kind})
+}
 
 func TestOneLoginForAllWhoWait(t *testing.T) {
 	l := logIn(t, nil)
@@ -163,7 +165,7 @@ func TestClassesOfALoginThatFails(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			l := logIn(t, nil)
-			l.server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: status, Times: 1})
+			l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: status, Times: 1})
 			l.fails(t, dbProd.Name, class)
 			l.Advance(time.Second)
 			l.reads(t)
@@ -243,5 +245,5 @@ func TestAMethodOfAThirdParty(t *testing.T) {
 	answer = func() (*api.Secret, error) { return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil }
 	l.Advance(time.Minute)
 	l.reads(t)
-	assert.Equal(t, server.Root(), client.Token(), "the program's client is as it was")
+	assert.Equal(t, server.RootToken(), client.Token(), "the program's client is as it was")
 }

@@ -173,7 +173,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	require.NoError(t, err)
 	server.Put("secret", app, map[string]any{"password": kvCanary})
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Second})
+	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Second})
 	roleID, secretID := server.AppRole("approle", "app", &vaulttest.TokenOptions{TTL: 2 * time.Second, MaxTTL: 3 * time.Second})
 	auth := auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))})
 	client, open := counted(t, server)
@@ -211,7 +211,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	t.Logf("%d reads, %d failed during outages, %d logins, %d leases", done.Load(), failed.Load(), server.Counts().Logins, server.Counts().Issued)
+	t.Logf("%d reads, %d failed during outages, %d logins, %d leases", done.Load(), failed.Load(), server.Counts().Logins, server.Counts().LeasesIssued)
 	assert.EqualValues(t, reads, done.Load())
 	_, err = p.Get(t.Context(), hush.Name(app))
 	require.NoError(t, err)
@@ -232,7 +232,7 @@ func wreak(server *vaulttest.Server, turn int64) {
 		<-time.After(20 * time.Millisecond)
 		restore()
 	case 2:
-		server.Forget()
+		server.RevokeAll()
 	case 3:
 		server.Seal()
 		<-time.After(20 * time.Millisecond)

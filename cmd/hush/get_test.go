@@ -125,17 +125,17 @@ func TestLeasesOutliveASuccess(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
 	v.Mount("database", vaulttest.Database)
-	v.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
-	vars := helped("look", "VAULT_TOKEN="+v.Root())
+	v.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
+	vars := helped("look", "VAULT_TOKEN="+v.RootToken())
 	provider := "vault://" + v.Addr() + "?tls=false&mounts=database&revoke=true"
 
 	got := hush(t, vars, "get", "--provider", provider, "database/creds/app#username")
 	require.Zero(t, got.code, got.stderr)
 	got = hush(t, vars, "exec", "--provider", provider, "--env", "U=database/creds/app#username", "--env", "P=database/creds/app#password", "--", self(t))
 	require.Zero(t, got.code, got.stderr)
-	assert.Equal(t, vaulttest.Counts{Issued: 2}, v.Counts(), "one for user name and password together")
+	assert.Equal(t, vaulttest.Counts{LeasesIssued: 2}, v.Counts(), "one for user name and password together")
 
 	got = hush(t, vars, "exec", "--provider", provider, "--env", "U=database/creds/app#username", "--env", "P=database/creds/nope", "--", self(t))
 	assert.Equal(t, 8, got.code, got.stderr) // a role that Vault does not have
-	assert.Equal(t, vaulttest.Counts{Issued: 3, Revoked: 1}, v.Counts())
+	assert.Equal(t, vaulttest.Counts{LeasesIssued: 3, LeasesRevoked: 1}, v.Counts())
 }

@@ -43,12 +43,12 @@ func TestASecondSignalEnds(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
 	v.Mount("database", vaulttest.Database)
-	v.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
+	v.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
 	defer v.Hang(vaulttest.RevokeLease)()
 	provider := "vault://" + v.Addr() + "?tls=false&mounts=database&revoke=true"
-	cmd, _, _ := start(t, []string{"VAULT_TOKEN=" + v.Root()}, binary, "exec", "--provider", provider,
+	cmd, _, _ := start(t, []string{"VAULT_TOKEN=" + v.RootToken()}, binary, "exec", "--provider", provider,
 		"--env", "U=database/creds/app#username", "--env", "P=database/creds/nope", "--", "true")
-	revoking := func() bool { return v.Calls(vaulttest.Call{Kind: vaulttest.RevokeLease}) > 0 }
+	revoking := func() bool { return v.Calls(vaulttest.Call{Operation: vaulttest.RevokeLease}) > 0 }
 	require.Eventually(t, revoking, time.Minute, 10*time.Millisecond)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()

@@ -81,7 +81,7 @@ func start(t *testing.T) *world {
 		"AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001", "AWS_SESSION_TOKEN=session-token", "AWS_REGION=" + w.aws.Region(),
 		"AWS_ACCESS_KEY_ID=" + directtest.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + directtest.SecretAccessKey,
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER=" + w.aws.URL(), "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + w.serve(t),
-		"VAULT_ADDR=" + w.vault.URL(), "VAULT_TOKEN=" + w.vault.Root(),
+		"VAULT_ADDR=" + w.vault.URL(), "VAULT_TOKEN=" + w.vault.RootToken(),
 		"ORDERS_SIGNING=" + value,
 	}
 	return w

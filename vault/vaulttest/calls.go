@@ -7,29 +7,29 @@ import (
 	"sync"
 )
 
-// A Kind is what a call is for.
-type Kind string
+// A Operation is what a call is for.
+type Operation string
 
 // The kinds of calls, named for what the client asks.
 const (
-	Read        Kind = "read"         // GET below a mount
-	Preflight   Kind = "preflight"    // GET sys/internal/ui/mounts/…
-	Login       Kind = "login"        // auth/<mount>/login
-	Lookup      Kind = "lookup"       // GET auth/token/lookup-self
-	Renew       Kind = "renew"        // auth/token/renew-self
-	Revoke      Kind = "revoke"       // auth/token/revoke-self
-	RenewLease  Kind = "renew lease"  // sys/leases/renew
-	RevokeLease Kind = "revoke lease" // sys/leases/revoke
-	LookupWrap  Kind = "lookup wrap"  // sys/wrapping/lookup
-	Unwrap      Kind = "unwrap"       // sys/wrapping/unwrap
-	Health      Kind = "health"       // sys/health
-	Other       Kind = "other"
+	Read        Operation = "read"         // GET below a mount
+	Preflight   Operation = "preflight"    // GET sys/internal/ui/mounts/…
+	Login       Operation = "login"        // auth/<mount>/login
+	Lookup      Operation = "lookup"       // GET auth/token/lookup-self
+	Renew       Operation = "renew"        // auth/token/renew-self
+	Revoke      Operation = "revoke"       // auth/token/revoke-self
+	RenewLease  Operation = "renew lease"  // sys/leases/renew
+	RevokeLease Operation = "revoke lease" // sys/leases/revoke
+	LookupWrap  Operation = "lookup wrap"  // sys/wrapping/lookup
+	Unwrap      Operation = "unwrap"       // sys/wrapping/unwrap
+	Health      Operation = "health"       // sys/health
+	Other       Operation = "other"
 )
 
 // A Call is what is known of a call that reached the server, whatever became of
 // it. Nothing of its body is kept.
 type Call struct {
-	Kind      Kind
+	Operation Operation
 	Method    string
 	Path      string // below /v1/, without the query, decoded
 	Namespace string // of the header, without slashes at its ends
@@ -86,12 +86,12 @@ func (s *Server) Calls(like Call) int {
 }
 
 func (c Call) matches(call Call) bool {
-	return matches(c.Kind, call.Kind) && matches(c.Method, call.Method) && matches(c.Path, call.Path) &&
+	return matches(c.Operation, call.Operation) && matches(c.Method, call.Method) && matches(c.Path, call.Path) &&
 		matches(c.Namespace, call.Namespace) && matches(c.Token, call.Token)
 }
 
-// Recent returns the last calls, the oldest first, 1,024 of them at most.
-func (s *Server) Recent() []Call {
+// RecentCalls returns the last calls, the oldest first, 1,024 of them at most.
+func (s *Server) RecentCalls() []Call {
 	s.calls.Get().mu.Lock()
 	defer s.calls.Get().mu.Unlock()
 	return slices.Concat(s.calls.Get().last[s.calls.Get().next:], s.calls.Get().last[:s.calls.Get().next])

@@ -29,7 +29,7 @@ func (s *Server) Client() *api.Client {
 		panic("vaulttest: no client can be made: check the VAULT_ variables of this process")
 	}
 	client.SetHeaders(http.Header{api.RequestHeaderName: {"true"}}) // not what VAULT_HEADERS and VAULT_NAMESPACE say
-	client.SetToken(s.Root())
+	client.SetToken(s.RootToken())
 	return client
 }
 

@@ -24,7 +24,7 @@ func Example() {
 
 	got, err := client.KVv2("secret").Get(context.Background(), "db/prod")
 	fmt.Println(err == nil && got.Data["password"] == "hunter2")
-	fmt.Println(server.Calls(vaulttest.Call{Kind: vaulttest.Read, Path: "secret/data/db/prod"}), "reads")
+	fmt.Println(server.Calls(vaulttest.Call{Operation: vaulttest.Read, Path: "secret/data/db/prod"}), "reads")
 	// Output:
 	// true
 	// true

@@ -12,8 +12,8 @@ import (
 // A Failure is what the server answers instead of the truth. The zero Failure is
 // status 500 with the errors ["internal error"] to every call.
 type Failure struct {
-	// Kind limits the failure to calls of one kind, such as Login. Empty: all.
-	Kind Kind
+	// Operation limits the failure to calls of one kind, such as Login. Empty: all.
+	Operation Operation
 
 	// Path limits it to calls of this path, as Call has it. Empty: all.
 	Path string
@@ -45,11 +45,11 @@ type faults struct {
 	mu       sync.Mutex
 	failures []*Failure
 	hangs    []*hang
-	delays   map[Kind]time.Duration
+	delays   map[Operation]time.Duration
 }
 
 type hang struct {
-	kind Kind
+	kind Operation
 	over chan struct{}
 }
 
@@ -89,23 +89,23 @@ func (s *Server) Standby(address string) (restore func()) { return s.store.Get()
 // Answer answers the next reads, as many as times says, 0 being all until restore
 // is called, with this status and these bytes.
 func (s *Server) Answer(status int, body []byte, times int) (restore func()) {
-	return s.Fail(Failure{Kind: Read, Status: status, Body: append([]byte{}, body...), Times: times})
+	return s.Fail(Failure{Operation: Read, Status: status, Body: append([]byte{}, body...), Times: times})
 }
 
 // Latency delays every answer to calls of kind, "" being all, from now on. Zero
 // ends it.
-func (s *Server) Latency(kind Kind, delay time.Duration) {
+func (s *Server) Latency(kind Operation, delay time.Duration) {
 	s.faults.Get().mu.Lock()
 	defer s.faults.Get().mu.Unlock()
 	if s.faults.Get().delays == nil {
-		s.faults.Get().delays = map[Kind]time.Duration{}
+		s.faults.Get().delays = map[Operation]time.Duration{}
 	}
 	s.faults.Get().delays[kind] = delay
 }
 
 // Hang makes the server take calls of kind, "" being all, and not answer until
 // restore is called; they are then answered, if anyone still waits.
-func (s *Server) Hang(kind Kind) (restore func()) {
+func (s *Server) Hang(kind Operation) (restore func()) {
 	held := &hang{kind, make(chan struct{})}
 	s.faults.Get().mu.Lock()
 	defer s.faults.Get().mu.Unlock()
@@ -124,7 +124,7 @@ func (s *Server) Hang(kind Kind) (restore func()) {
 func (s *Server) Break() (restore func()) { return s.http.Get().Break() }
 
 // wait holds a call up as long as the faults say, or until ctx is done.
-func (f *faults) wait(ctx context.Context, kind Kind) error {
+func (f *faults) wait(ctx context.Context, kind Operation) error {
 	f.mu.Lock()
 	delay, hangs := max(f.delays[""], f.delays[kind]), slices.Clone(f.hangs)
 	f.mu.Unlock()
@@ -160,7 +160,7 @@ func (f *faults) take(call Call) *Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, failure := range f.failures {
-		if failure.Times == 0 || !matches(failure.Kind, call.Kind) || !matches(failure.Path, call.Path) {
+		if failure.Times == 0 || !matches(failure.Operation, call.Operation) || !matches(failure.Path, call.Path) {
 			continue
 		}
 		if failure.Times > 0 {

@@ -24,7 +24,7 @@ func stocked(t testing.TB) (*vaulttest.Server, func(context.Context) error) {
 	t.Helper()
 	server := start(t, nil)
 	server.Put("secret", "a", map[string]any{"n": "1"})
-	client := as(t, server, server.Root())
+	client := as(t, server, server.RootToken())
 	return server, func(ctx context.Context) error {
 		_, err := client.KVv2("secret").Get(ctx, "a")
 		return err
@@ -33,20 +33,20 @@ func stocked(t testing.TB) (*vaulttest.Server, func(context.Context) error) {
 
 func TestFail(t *testing.T) {
 	server, read := stocked(t)
-	server.Fail(vaulttest.Failure{Kind: vaulttest.Login, Status: 418})
+	server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 418})
 	server.Fail(vaulttest.Failure{Path: "secret/data/b", Status: 418})
-	server.Fail(vaulttest.Failure{Kind: vaulttest.Read, Path: "secret/data/a", Times: 1, Status: 502, Errors: []string{"why"}})
+	server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Path: "secret/data/a", Times: 1, Status: 502, Errors: []string{"why"}})
 	restore := server.Fail(vaulttest.Failure{})
 	answered(t, read(t.Context()), 502, "why")
 	answered(t, read(t.Context()), 500, "internal error")
 	restore()
 	require.NoError(t, read(t.Context()))
-	assert.Equal(t, 3, server.Calls(vaulttest.Call{Kind: vaulttest.Read}), "calls that failed are calls")
+	assert.Equal(t, 3, server.Calls(vaulttest.Call{Operation: vaulttest.Read}), "calls that failed are calls")
 	_, err := login(t, server, "approle", nil)
 	answered(t, err, 418)
 
 	server.Throttle(3*time.Second, 1)
-	resp, body := raw(t, server, "GET", "/v1/secret/data/a", server.Root(), "")
+	resp, body := raw(t, server, "GET", "/v1/secret/data/a", server.RootToken(), "")
 	assert.Equal(t, 429, resp.StatusCode)
 	assert.Equal(t, "3", resp.Header.Get("Retry-After"))
 	assert.Contains(t, body, "rate limit quota exceeded")
@@ -86,7 +86,7 @@ func TestSeal(t *testing.T) {
 	require.NoError(t, read(t.Context()))
 	defer server.Standby("http://127.0.0.1:1")()
 	assert.Equal(t, 429, health())
-	assert.Equal(t, 4, server.Calls(vaulttest.Call{Kind: vaulttest.Health})+server.Calls(vaulttest.Call{Kind: vaulttest.Login}))
+	assert.Equal(t, 4, server.Calls(vaulttest.Call{Operation: vaulttest.Health})+server.Calls(vaulttest.Call{Operation: vaulttest.Login}))
 }
 
 func TestStandby(t *testing.T) {
@@ -99,7 +99,7 @@ func TestStandby(t *testing.T) {
 	assert.Equal(t, active.URL()+"/v1/secret/data/a%2Fb?version=2", resp.Header.Get("Location"))
 	err := read(t.Context())
 	answered(t, err, 403, invalid)
-	assert.Equal(t, 1, active.Calls(vaulttest.Call{Token: vaulttest.Fingerprint(server.Root())}), "the client sends its token on")
+	assert.Equal(t, 1, active.Calls(vaulttest.Call{Token: vaulttest.Fingerprint(server.RootToken())}), "the client sends its token on")
 	restore()
 	require.NoError(t, read(t.Context()))
 }
@@ -184,7 +184,7 @@ func over(t testing.TB, server *vaulttest.Server, config *tls.Config) *api.Clien
 	t.Helper()
 	client, err := api.NewClient(&api.Config{Address: server.URL(), HttpClient: &http.Client{Transport: &http.Transport{TLSClientConfig: config}}})
 	require.NoError(t, err)
-	client.SetToken(server.Root())
+	client.SetToken(server.RootToken())
 	return client
 }
 
@@ -213,8 +213,8 @@ func TestClientIgnoresTheMachine(t *testing.T) {
 	server, read := stocked(t)
 	require.NoError(t, read(t.Context()))
 	assert.Equal(t, []vaulttest.Call{{
-		Kind: vaulttest.Read, Method: "GET", Path: "secret/data/a", Token: vaulttest.Fingerprint(server.Root()),
-	}}, server.Recent())
+		Operation: vaulttest.Read, Method: "GET", Path: "secret/data/a", Token: vaulttest.Fingerprint(server.RootToken()),
+	}}, server.RecentCalls())
 	assert.Empty(t, server.Client().Headers().Get("A"))
 	server.Fail(vaulttest.Failure{Times: 1})
 	require.Error(t, read(t.Context()), "no retry")
@@ -229,14 +229,14 @@ func TestCalls(t *testing.T) {
 	}
 	require.NoError(t, read(t.Context()))
 	assert.Equal(t, 1031, server.Calls(vaulttest.Call{}))
-	assert.Equal(t, 1, server.Calls(vaulttest.Call{Method: "GET", Kind: vaulttest.Read}))
-	last := server.Recent()
+	assert.Equal(t, 1, server.Calls(vaulttest.Call{Method: "GET", Operation: vaulttest.Read}))
+	last := server.RecentCalls()
 	require.Len(t, last, 1024)
-	assert.Equal(t, vaulttest.Read, last[1023].Kind)
-	assert.Equal(t, vaulttest.Health, last[0].Kind)
-	assert.NotContains(t, fmt.Sprintf("%+v", last[1023]), server.Root()[:8])
+	assert.Equal(t, vaulttest.Read, last[1023].Operation)
+	assert.Equal(t, vaulttest.Health, last[0].Operation)
+	assert.NotContains(t, fmt.Sprintf("%+v", last[1023]), server.RootToken()[:8])
 	assert.Empty(t, vaulttest.Fingerprint(""))
-	resp, _ := raw(t, server, "GET", "/v1/sys/mounts", server.Root(), "")
+	resp, _ := raw(t, server, "GET", "/v1/sys/mounts", server.RootToken(), "")
 	assert.Equal(t, 404, resp.StatusCode)
-	assert.Equal(t, 1, server.Calls(vaulttest.Call{Kind: vaulttest.Other}))
+	assert.Equal(t, 1, server.Calls(vaulttest.Call{Operation: vaulttest.Other}))
 }

@@ -48,8 +48,8 @@ func (s *Server) put(mount, name string, data []byte) int {
 	return len(kept.versions)
 }
 
-// Annotate sets the custom metadata of name below mount, of KV version 2.
-func (s *Server) Annotate(mount, name string, custom map[string]string) {
+// SetCustomMetadata sets the custom metadata of name below mount, of KV version 2.
+func (s *Server) SetCustomMetadata(mount, name string, custom map[string]string) {
 	s.change(mount, name, func(kept *secret) { kept.custom = maps.Clone(custom) })
 }
 

@@ -51,10 +51,10 @@ type lease struct {
 	renewable bool
 }
 
-// Lease makes role a role of mount, whose engine leases: GET <mount>/creds/<role>
+// LeaseRole makes role a role of mount, whose engine leases: GET <mount>/creds/<role>
 // gives a new lease each time. nil Options are the defaults. It replaces the role
 // of that name.
-func (s *Server) Lease(mount, role string, opts *LeaseOptions) {
+func (s *Server) LeaseRole(mount, role string, opts *LeaseOptions) {
 	if opts == nil {
 		opts = &LeaseOptions{}
 	}
@@ -92,7 +92,7 @@ func (st *store) grant(path string, holder *token, opts *LeaseOptions, data map[
 	made.last = made.issued.Add(firstOf(opts.MaxTTL, defaultTTL))
 	made.extend(made.issued, 0)
 	st.leases[made.id] = made
-	st.counts.Issued++
+	st.counts.LeasesIssued++
 	return made
 }
 
@@ -107,7 +107,7 @@ func (l *lease) extend(now time.Time, increment time.Duration) (granted time.Dur
 func (st *store) end(id string) {
 	if st.leases[id] != nil {
 		delete(st.leases, id)
-		st.counts.Revoked++
+		st.counts.LeasesRevoked++
 	}
 }
 

@@ -23,7 +23,7 @@ func TestLeases(t *testing.T) {
 	clock := newHour()
 	server := start(t, &vaulttest.Options{Now: clock.Now})
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", &vaulttest.LeaseOptions{TTL: time.Minute, MaxTTL: 90 * time.Second})
+	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Minute, MaxTTL: 90 * time.Second})
 	token := server.Token(nil)
 	client := as(t, server, token)
 	one, two := lease(t, client, "database/creds/app"), lease(t, client, "database/creds/app")
@@ -52,29 +52,29 @@ func TestLeases(t *testing.T) {
 	require.NoError(t, client.Sys().RevokeWithContext(t.Context(), one.LeaseID))
 	require.NoError(t, client.Sys().RevokeWithContext(t.Context(), one.LeaseID), "as a real server")
 	assert.Empty(t, server.Leases())
-	assert.Equal(t, vaulttest.Counts{Issued: 2, Renewed: 4, Revoked: 1, Expired: 1}, server.Counts())
+	assert.Equal(t, vaulttest.Counts{LeasesIssued: 2, LeasesRenewed: 4, LeasesRevoked: 1, LeasesExpired: 1}, server.Counts())
 }
 
 func TestLeasesEndWithTheirToken(t *testing.T) {
 	clock := newHour()
 	server := start(t, &vaulttest.Options{Now: clock.Now})
 	server.Mount("aws", vaulttest.AWS)
-	server.Lease("aws", "app", nil)
+	server.LeaseRole("aws", "app", nil)
 	short := as(t, server, server.Token(&vaulttest.TokenOptions{TTL: time.Minute}))
 	held := lease(t, short, "aws/creds/app")
 	assert.Contains(t, held.Data, "security_token")
 	assert.Equal(t, 2764800, held.LeaseDuration)
 	clock.turn(time.Minute)
-	_, err := as(t, server, server.Root()).Sys().RenewWithContext(t.Context(), held.LeaseID, 0)
+	_, err := as(t, server, server.RootToken()).Sys().RenewWithContext(t.Context(), held.LeaseID, 0)
 	answered(t, err, 400, "lease not found")
 
-	held = lease(t, as(t, server, server.Root()), "aws/sts/app")
+	held = lease(t, as(t, server, server.RootToken()), "aws/sts/app")
 	server.RevokeLease(held.LeaseID)
 	server.RevokeLease(held.LeaseID)
-	lease(t, as(t, server, server.Root()), "aws/creds/app")
-	server.Forget()
+	lease(t, as(t, server, server.RootToken()), "aws/creds/app")
+	server.RevokeAll()
 	assert.Empty(t, server.Leases())
-	assert.Equal(t, 3, server.Counts().Revoked)
+	assert.Equal(t, 3, server.Counts().LeasesRevoked)
 }
 
 func TestLeaseKinds(t *testing.T) {
@@ -82,17 +82,17 @@ func TestLeaseKinds(t *testing.T) {
 	server.Mount("team/db", vaulttest.Database)
 	server.Mount("aws", vaulttest.AWS)
 	client := as(t, server, server.Token(nil))
-	server.Lease("team/db", "fixed", &vaulttest.LeaseOptions{NotRenewable: true})
-	server.Lease("team/db", "static", &vaulttest.LeaseOptions{NoLease: true, Data: func(n int) map[string]any { return map[string]any{"n": n} }})
+	server.LeaseRole("team/db", "fixed", &vaulttest.LeaseOptions{NotRenewable: true})
+	server.LeaseRole("team/db", "static", &vaulttest.LeaseOptions{NoLease: true, Data: func(n int) map[string]any { return map[string]any{"n": n} }})
 	fixed := lease(t, client, "team/db/creds/fixed")
 	assert.False(t, fixed.Renewable)
 	_, err := client.Sys().RenewWithContext(t.Context(), fixed.LeaseID, 0)
 	answered(t, err, 400, "lease is not renewable")
 	_, err = client.Sys().RenewWithContext(t.Context(), "", 0)
 	answered(t, err, 400, "lease_id must be specified")
-	resp, _ := raw(t, server, "PUT", "/v1/sys/leases/revoke", server.Root(), "{}")
+	resp, _ := raw(t, server, "PUT", "/v1/sys/leases/revoke", server.RootToken(), "{}")
 	assert.Equal(t, 400, resp.StatusCode)
-	resp, _ = raw(t, server, "PUT", "/v1/sys/leases/revoke/"+fixed.LeaseID, server.Root(), "")
+	resp, _ = raw(t, server, "PUT", "/v1/sys/leases/revoke/"+fixed.LeaseID, server.RootToken(), "")
 	assert.Equal(t, 204, resp.StatusCode)
 	assert.Empty(t, server.Leases())
 	static := lease(t, client, "team/db/creds/static")
@@ -103,7 +103,7 @@ func TestLeaseKinds(t *testing.T) {
 		answered(t, err, 400, said)
 	}
 	for _, path := range []string{"team/db/creds", "team/db/roles/fixed", "team/db/sts/fixed"} {
-		resp, body := raw(t, server, "GET", "/v1/"+path, server.Root(), "")
+		resp, body := raw(t, server, "GET", "/v1/"+path, server.RootToken(), "")
 		assert.Equal(t, 404, resp.StatusCode)
 		assert.Contains(t, body, "unsupported path")
 	}
@@ -112,16 +112,16 @@ func TestLeaseKinds(t *testing.T) {
 	answered(t, err, 403, denied)
 	defer server.DenyPath("sys/leases/revoke")()
 	answered(t, client.Sys().RevokeWithContext(t.Context(), "x"), 403, denied)
-	assert.Panics(t, func() { server.Lease("secret", "app", nil) })
+	assert.Panics(t, func() { server.LeaseRole("secret", "app", nil) })
 }
 
 // TestTogether is for the race detector: calls and the test's own methods at once.
 func TestTogether(t *testing.T) {
 	server := start(t, nil)
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", nil)
+	server.LeaseRole("database", "app", nil)
 	role, secret := server.AppRole("approle", "app", nil)
-	client := as(t, server, server.Root())
+	client := as(t, server, server.RootToken())
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -136,11 +136,11 @@ func TestTogether(t *testing.T) {
 				server.Put("secret", "a", map[string]any{"n": 1})
 				server.DenyPath("x")()
 				server.Leases()
-				server.Recent()
+				server.RecentCalls()
 			}
 		})
 	}
 	wg.Wait()
 	assert.Equal(t, 160, server.RevokeLogins())
-	assert.Equal(t, vaulttest.Counts{Logins: 160, Issued: 160, Revoked: 160}, server.Counts())
+	assert.Equal(t, vaulttest.Counts{Logins: 160, LeasesIssued: 160, LeasesRevoked: 160}, server.Counts())
 }

@@ -58,7 +58,7 @@ func TestAppRole(t *testing.T) {
 	resp, body := raw(t, server, "PUT", "/v1/auth/a/b/login", "", "{")
 	assert.Equal(t, 500, resp.StatusCode, body)
 	assert.Equal(t, 2, server.Counts().Logins)
-	assert.Equal(t, 9, server.Calls(vaulttest.Call{Kind: vaulttest.Login}))
+	assert.Equal(t, 9, server.Calls(vaulttest.Call{Operation: vaulttest.Login}))
 
 	assert.Equal(t, 2, server.RevokeLogins())
 	assert.Equal(t, 0, server.RevokeLogins())

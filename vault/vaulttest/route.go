@@ -16,7 +16,7 @@ var (
 
 // kinds are the paths below sys/ and auth/ that the server knows. A path that
 // ends in a slash stands for what is below it.
-var kinds = map[string]Kind{
+var kinds = map[string]Operation{
 	"sys/health":              Health,
 	"sys/internal/ui/mounts/": Preflight,
 	"auth/token/lookup-self":  Lookup,
@@ -30,7 +30,7 @@ var kinds = map[string]Kind{
 	"sys/wrapping/unwrap":     Unwrap,
 }
 
-func kindOf(method, path string) Kind {
+func kindOf(method, path string) Operation {
 	if kind, ok := kinds[path]; ok {
 		return kind
 	}
@@ -52,13 +52,13 @@ func kindOf(method, path string) Kind {
 func (st *store) serve(r *request) (*answer, *fault) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if r.Kind == Health {
+	if r.Operation == Health {
 		return st.health(), nil
 	}
 	if st.sealed {
 		return nil, refuse(http.StatusServiceUnavailable, "Vault is sealed")
 	}
-	switch r.Kind {
+	switch r.Operation {
 	case Login:
 		return st.login(r)
 	case LookupWrap:
@@ -87,7 +87,7 @@ func (st *store) admit(r *request) *fault {
 	if r.holder = st.alive(r.token); r.holder == nil {
 		return errInvalid
 	}
-	if r.Kind != Preflight && st.denies(r.holder, r.path) {
+	if r.Operation != Preflight && st.denies(r.holder, r.path) {
 		st.spend(r.holder)
 		return errDenied
 	}
@@ -106,7 +106,7 @@ func (st *store) spend(holder *token) {
 
 // run answers a call of a known token.
 func (st *store) run(r *request) (*answer, *fault) {
-	switch r.Kind {
+	switch r.Operation {
 	case Read:
 		return st.read(r)
 	case Preflight:

@@ -95,7 +95,7 @@ func (st *store) renewLease(r *request) (*answer, *fault) {
 		return nil, refuse(http.StatusBadRequest, "lease is not renewable")
 	}
 	granted := held.extend(st.now(), increment)
-	st.counts.Renewed++
+	st.counts.LeasesRenewed++
 	return &answer{LeaseID: id, Renewable: true, LeaseDuration: seconds(granted), Warnings: capped(increment, granted), MountType: "system"}, nil
 }
 

@@ -52,10 +52,10 @@ type mount struct {
 type Counts struct {
 	Logins        int // tokens given for logins
 	TokensRenewed int
-	Issued        int // leases given
-	Renewed       int // leases renewed
-	Revoked       int // leases ended before their time: by a call, by the test, or with their token
-	Expired       int // leases ended by the clock
+	LeasesIssued  int // leases given
+	LeasesRenewed int // leases renewed
+	LeasesRevoked int // leases ended before their time: by a call, by the test, or with their token
+	LeasesExpired int // leases ended by the clock
 }
 
 // Counts returns what the server did so far.

@@ -52,8 +52,8 @@ type token struct {
 
 func (t *token) root() bool { return slices.Contains(t.policies, "root") }
 
-// Root returns the root token.
-func (s *Server) Root() string { return s.store.Get().root }
+// RootToken returns the root token.
+func (s *Server) RootToken() string { return s.store.Get().root }
 
 // Token makes a token. nil Options are the defaults.
 func (s *Server) Token(opts *TokenOptions) string {
@@ -76,9 +76,9 @@ func (s *Server) Revoke(token string) {
 // how many there were.
 func (s *Server) RevokeLogins() int { return s.revokeAll(func(t *token) bool { return t.login }) }
 
-// Forget loses every token but the root's, and every lease and wrapped answer, as
+// RevokeAll loses every token but the root's, and every lease and wrapped answer, as
 // a server does that comes back from an older snapshot.
-func (s *Server) Forget() {
+func (s *Server) RevokeAll() {
 	s.revokeAll(func(t *token) bool { return !t.root() })
 	s.store.Get().mu.Lock()
 	defer s.store.Get().mu.Unlock()
@@ -172,7 +172,7 @@ func (st *store) sweep() {
 	for id, l := range st.leases {
 		if !now.Before(l.expires) {
 			delete(st.leases, id)
-			st.counts.Expired++
+			st.counts.LeasesExpired++
 		}
 	}
 }

@@ -33,15 +33,15 @@ func TestTokens(t *testing.T) {
 	restore := server.Deny("secret", "a")
 	other := server.Deny("secret", "a")
 	answered(t, read(token), 403, denied)
-	require.NoError(t, read(server.Root()))
+	require.NoError(t, read(server.RootToken()))
 	restore()
 	restore()
 	answered(t, read(token), 403, denied)
 	other()
 	require.NoError(t, read(token))
-	server.Forget()
+	server.RevokeAll()
 	answered(t, read(token), 403, invalid)
-	require.NoError(t, read(server.Root()))
+	require.NoError(t, read(server.RootToken()))
 }
 
 func TestLookupSelf(t *testing.T) {
@@ -52,7 +52,7 @@ func TestLookupSelf(t *testing.T) {
 		require.NoError(t, err)
 		return got.Data
 	}
-	root := look(server.Root())
+	root := look(server.RootToken())
 	assert.Equal(t, json.Number("0"), root["ttl"])
 	assert.Nil(t, root["expire_time"])
 	assert.NotContains(t, root, "renewable")
@@ -102,23 +102,23 @@ func TestRenewSelf(t *testing.T) {
 	renew(capped, 0, 40)
 	_, err = as(t, server, server.Token(&vaulttest.TokenOptions{NotRenewable: true})).Auth().Token().RenewSelfWithContext(t.Context(), 0)
 	answered(t, err, 400, "lease is not renewable")
-	_, err = as(t, server, server.Root()).Auth().Token().RenewSelfWithContext(t.Context(), 0)
+	_, err = as(t, server, server.RootToken()).Auth().Token().RenewSelfWithContext(t.Context(), 0)
 	answered(t, err, 400, "invalid lease ID")
 	assert.Equal(t, 9, server.Counts().TokensRenewed)
-	assert.Equal(t, 12, server.Calls(vaulttest.Call{Kind: vaulttest.Renew}))
+	assert.Equal(t, 12, server.Calls(vaulttest.Call{Operation: vaulttest.Renew}))
 }
 
 func TestRevokeSelf(t *testing.T) {
 	server := start(t, nil)
 	server.Mount("database", vaulttest.Database)
-	server.Lease("database", "app", nil)
+	server.LeaseRole("database", "app", nil)
 	client := as(t, server, server.Token(nil))
 	_, err := client.Logical().ReadWithContext(t.Context(), "database/creds/app")
 	require.NoError(t, err)
 	require.Len(t, server.Leases(), 1)
 	require.NoError(t, client.Auth().Token().RevokeSelfWithContext(t.Context(), ""))
 	assert.Empty(t, server.Leases())
-	assert.Equal(t, 1, server.Counts().Revoked)
+	assert.Equal(t, 1, server.Counts().LeasesRevoked)
 	answered(t, client.Auth().Token().RevokeSelfWithContext(t.Context(), ""), 403, invalid)
 }
 
@@ -157,14 +157,14 @@ func TestWrapping(t *testing.T) {
 	token = server.Wrap("secret/data/a", nil, time.Minute)
 	clock.turn(time.Minute)
 	for _, path := range []string{"sys/wrapping/lookup", "sys/wrapping/unwrap"} {
-		_, err = as(t, server, server.Root()).Logical().WriteWithContext(t.Context(), path, map[string]any{"token": token})
+		_, err = as(t, server, server.RootToken()).Logical().WriteWithContext(t.Context(), path, map[string]any{"token": token})
 		answered(t, err, 400, gone)
 	}
 	for path, token := range map[string]string{"sys/wrapping/lookup": "", "sys/wrapping/unwrap": server.Wrap("a", nil, 0)} {
 		resp, _ := raw(t, server, "PUT", "/v1/"+path, "", `{"token":"`+token+`"}`)
 		assert.Equal(t, 403, resp.StatusCode, path)
 	}
-	server.Forget()
+	server.RevokeAll()
 	_, err = as(t, server, "").Logical().UnwrapWithContext(t.Context(), server.Wrap("a", nil, 0))
 	require.NoError(t, err)
 }

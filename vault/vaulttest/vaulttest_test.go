@@ -94,10 +94,10 @@ func (h *hour) turn(d time.Duration) {
 func TestKV2(t *testing.T) {
 	clock := newHour()
 	server := start(t, &vaulttest.Options{Now: clock.Now})
-	kv := as(t, server, server.Root()).KVv2("secret")
+	kv := as(t, server, server.RootToken()).KVv2("secret")
 	assert.Equal(t, 1, server.Put("secret", "db/prod", map[string]any{"password": "old"}))
 	assert.Equal(t, 2, server.PutJSON("secret", "db/prod", `{"password":"hunter2","port":12345678901234567890}`))
-	server.Annotate("secret", "db/prod", map[string]string{"owner": "me"})
+	server.SetCustomMetadata("secret", "db/prod", map[string]string{"owner": "me"})
 
 	got, err := kv.Get(t.Context(), "db/prod")
 	require.NoError(t, err)
@@ -127,7 +127,7 @@ func TestKV2(t *testing.T) {
 func TestKV2Deleted(t *testing.T) {
 	clock := newHour()
 	server := start(t, &vaulttest.Options{Now: clock.Now})
-	kv := as(t, server, server.Root()).KVv2("secret")
+	kv := as(t, server, server.RootToken()).KVv2("secret")
 	server.Put("secret", "a", map[string]any{"n": 1})
 	server.Put("secret", "a", map[string]any{"n": 2})
 	get := func() *api.KVSecret {
@@ -149,7 +149,7 @@ func TestKV2Deleted(t *testing.T) {
 	server.Undelete("secret", "a")
 	assert.Nil(t, get().Data)
 	assert.True(t, get().VersionMetadata.Destroyed)
-	resp, body := raw(t, server, "GET", "/v1/secret/data/a", server.Root(), "")
+	resp, body := raw(t, server, "GET", "/v1/secret/data/a", server.RootToken(), "")
 	assert.Equal(t, 404, resp.StatusCode)
 	assert.Contains(t, body, `"data":{"data":null,"metadata":{"created_time":"2026-03-01T12:00:00Z","custom_metadata":null,"deletion_time":"","destroyed":true,"version":2}}`)
 	got, err := kv.GetVersion(t.Context(), "a", 1)
@@ -163,7 +163,7 @@ func TestKV1(t *testing.T) {
 	server.Mount("old/kv", vaulttest.KV1)
 	server.Put("old/kv", "a/b", map[string]any{"u": "1"})
 	server.Put("old/kv", "brief", map[string]any{"u": "1", "ttl": "30s"})
-	client := as(t, server, server.Root())
+	client := as(t, server, server.RootToken())
 	got, err := client.KVv1("old/kv").Get(t.Context(), "a/b")
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{"u": "1"}, got.Data)
@@ -188,7 +188,7 @@ func TestNames(t *testing.T) {
 	server := start(t, nil)
 	for _, name := range []string{"sp ce?#%&+=", "ü/ß", "..a", "a;b", "*"} {
 		server.Put("secret", name, map[string]any{"name": name})
-		got, err := as(t, server, server.Root()).KVv2("secret").Get(t.Context(), name)
+		got, err := as(t, server, server.RootToken()).KVv2("secret").Get(t.Context(), name)
 		require.NoError(t, err, name)
 		assert.Equal(t, name, got.Data["name"])
 	}
@@ -198,14 +198,14 @@ func TestNames(t *testing.T) {
 		"/v1/secret/data/%2e%2e/x": 404, "/v1/secret/data/a%0a": 400, "/v1/secret/data/d/e/": 404, "/v1/secret/d/e": 404,
 		"/v1/secret": 404, "/v1/nomount/x": 404, "/v1/secret/data/d/e?version=x": 400, "/": 404, "/v2/x": 404, "/v1": 404,
 	} {
-		resp, body := raw(t, server, "GET", path, server.Root(), "")
+		resp, body := raw(t, server, "GET", path, server.RootToken(), "")
 		assert.Equal(t, want, resp.StatusCode, "%s: %s", path, body)
 		assert.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 		if want == 307 {
 			assert.Equal(t, "/v1/secret/data/d/e", resp.Header.Get("Location"))
 		}
 	}
-	resp, _ := raw(t, server, "DELETE", "/v1/secret/data/d/e", server.Root(), "")
+	resp, _ := raw(t, server, "DELETE", "/v1/secret/data/d/e", server.RootToken(), "")
 	assert.Equal(t, 405, resp.StatusCode)
 }
 

@@ -87,7 +87,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	s.calls.Get().note(call)
 	asked := &request{Call: call, path: below(call.Namespace, call.Path), query: r.URL.Query(), token: tokenOf(r)}
 	legible := asked.read(w, r) // before any waiting: net/http sees a client go only when its body is read
-	if s.faults.Get().wait(r.Context(), call.Kind) != nil {
+	if s.faults.Get().wait(r.Context(), call.Operation) != nil {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -127,7 +127,7 @@ func misdirected(w http.ResponseWriter, r *http.Request) bool {
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, asked *request) {
-	if address := s.store.Get().elsewhere(); address != "" && asked.Kind != Health {
+	if address := s.store.Get().elsewhere(); address != "" && asked.Operation != Health {
 		w.Header().Set("Location", strings.TrimSuffix(address, "/")+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
 		return
@@ -153,7 +153,7 @@ func describe(r *http.Request) Call {
 		Method: r.Method, Path: strings.TrimPrefix(r.URL.Path, "/v1/"),
 		Namespace: strings.Trim(r.Header.Get("X-Vault-Namespace"), "/"), Token: Fingerprint(tokenOf(r)),
 	}
-	call.Kind = kindOf(call.Method, call.Path)
+	call.Operation = kindOf(call.Method, call.Path)
 	return call
 }
 

@@ -105,18 +105,18 @@ func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
 	defer server.Close()
 	server.JWT("jwt", "app", nil, token)
 	server.Mount("db", vaulttest.Database)
-	server.Lease("db", "app", &vaulttest.LeaseOptions{Data: func(int) map[string]any { return map[string]any{"password": value} }})
+	server.LeaseRole("db", "app", &vaulttest.LeaseOptions{Data: func(int) map[string]any { return map[string]any{"password": value} }})
 	server.Put("secret", "db", map[string]any{"password": value})
 	lease := hush.Name("db/creds/app")
-	for _, kind := range []vaulttest.Kind{
+	for _, kind := range []vaulttest.Operation{
 		vaulttest.Read, vaulttest.Preflight, vaulttest.Login, vaulttest.Lookup, vaulttest.LookupWrap, vaulttest.Unwrap, vaulttest.RevokeLease,
 	} {
-		before := server.Calls(vaulttest.Call{Kind: kind})
+		before := server.Calls(vaulttest.Call{Operation: kind})
 		for name, failure := range vaultFailures() {
 			p := startVaultProgram(t, server)
 			_, err := p.reader.Get(t.Context(), lease) // to have one to revoke
 			require.NoError(t, err)
-			failure.Kind = kind
+			failure.Operation = kind
 			restore := server.Fail(failure)
 			p.fails(t, string(kind)+" "+name)
 			_, err = p.reader.Get(t.Context(), lease.Fresh())
@@ -124,6 +124,6 @@ func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
 			p.clean(t, p.reader.Close(), "%s %s: close", kind, name)
 			restore()
 		}
-		assert.Greater(t, server.Calls(vaulttest.Call{Kind: kind}), before+len(vaultFailures())-1, "each failure met a call of kind %q", kind)
+		assert.Greater(t, server.Calls(vaulttest.Call{Operation: kind}), before+len(vaultFailures())-1, "each failure met a call of kind %q", kind)
 	}
 }
