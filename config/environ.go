@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/hush-secrets/hush/internal/suggest"
 )
@@ -107,15 +105,11 @@ func take(values map[string]string, name string) string {
 	return values[name]
 }
 
-var kubernetesVariable = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^HUSH_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
-})
-
-// isOfKubernetes reports whether Kubernetes sets the variable in a pod, for a Service
-// whose name begins with hush. The regular expression is compiled only for a name that
-// may match.
+// isOfKubernetes reports whether name has the form of the variables that Kubernetes sets
+// in a pod for each Service. A Service may be called hush or hush-agent.
 func isOfKubernetes(name string) bool {
-	return (strings.Contains(name, "_PORT") || strings.HasSuffix(name, "_SERVICE_HOST")) && kubernetesVariable().MatchString(name)
+	name += "_"
+	return strings.Contains(name, "_SERVICE_HOST_") || strings.Contains(name, "_PORT_")
 }
 
 // variables returns the names of all variables that FromEnviron reads.

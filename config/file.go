@@ -79,7 +79,7 @@ func (d *draft) setPlace(key string, at place) {
 
 // config returns what was read, with its origin.
 func (d *draft) config() *Config {
-	d.origin.providers = slices.Clone(d.Providers)
+	d.providers = slices.Clone(d.Providers)
 	c := d.Config
 	c.origin = &d.origin
 	return &c

@@ -83,9 +83,9 @@ func (ps *problems) err() error {
 		p, q := a.place, b.place
 		return cmp.Or(cmp.Compare(p.source, q.source), cmp.Compare(p.line, q.line), cmp.Compare(p.column, q.column))
 	})
-	errs := make([]error, len(sorted))
-	for i, p := range sorted {
-		errs[i] = p
+	var errs []error
+	for _, p := range sorted {
+		errs = append(errs, p)
 	}
 	if ps.more > 0 {
 		errs = append(errs, fmt.Errorf("and %d more mistakes", ps.more))

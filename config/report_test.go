@@ -130,7 +130,7 @@ func TestConsequencesOfAMistakeAreNotReported(t *testing.T) {
 // TestReportsAreLimited reads files with thousands of mistakes.
 func TestReportsAreLimited(t *testing.T) {
 	_, err := config.Read([]byte(strings.Repeat("- env\n", 1<<17)))
-	require.EqualError(t, err, "hush.yaml:1:1: must be a mapping of keys to values, not a list")
+	require.EqualError(t, err, "hush.yaml:1:1: must be a mapping of keys to values, not a list; known keys: providers, names, cache, breaker, policy, log, verify")
 
 	for text, lines := range map[string]int{
 		"providers:\n" + strings.Repeat("  - env\n", 1<<16): 64, // the first is valid, and one line is about the number

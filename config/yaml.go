@@ -105,7 +105,11 @@ func (r *reader) each(n *yaml.Node, key string, known []string, visit func(key s
 	case n.Kind == yaml.AliasNode: // refuse has reported it
 		return
 	case n.Kind != yaml.MappingNode:
-		r.report(n, key, "must be a mapping of keys to values, not %s", kind(n))
+		advice := "known keys: " + strings.Join(known, ", ")
+		if known == nil {
+			advice = "write for example names: {db: {direct: prod/db}}"
+		}
+		r.report(n, key, "must be a mapping of keys to values, not %s; %s", kind(n), advice)
 		return
 	}
 	lines := map[string]int{}
