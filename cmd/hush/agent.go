@@ -125,7 +125,11 @@ func (o *agentOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	token, err := o.token(provider, listener.Addr())
+	err = agentserver.CheckLoop(provider.Stores(), listener.Addr())
+	var token agentserver.Token
+	if err == nil {
+		token, err = agentserver.FindToken(o.tokenFile)
+	}
 	if err != nil {
 		return errors.Join(usageError(err), listener.Close())
 	}
@@ -174,14 +178,6 @@ func (o *agentOptions) open(ctx context.Context) (*config.Provider, error) {
 		return nil, err
 	}
 	return o.source.open(ctx, cfg, agentserver.GuardedSchemes(o.allow, cfg.Names))
-}
-
-// token returns the token if the agent would not send requests to itself.
-func (o *agentOptions) token(provider *config.Provider, addr net.Addr) (agentserver.Token, error) {
-	if err := agentserver.CheckLoop(provider.Stores(), addr); err != nil {
-		return agentserver.Token{}, err
-	}
-	return agentserver.FindToken(o.tokenFile)
 }
 
 // printNotices prints what the operator should know.

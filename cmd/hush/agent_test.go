@@ -47,14 +47,14 @@ func TestAgentRefuses(t *testing.T) {
 		code int
 		args []string
 	}{
-		{"must be a loopback address", 2, []string{"--addr", "0.0.0.0:0"}},
-		{"must be a loopback address", 2, []string{"--addr", ":0"}},
-		{"must be a loopback address", 2, []string{"--addr", "192.0.2.1:2773"}},
-		{"must be a loopback address", 2, []string{"--addr", "[::]:0"}},
-		{"must be a loopback address", 2, []string{"--addr", "example.com:0"}},
-		{"an address and a port", 2, []string{"--addr", "127.0.0.1"}},
-		{"must be a number from 0 to 65535", 2, []string{"--addr", "127.0.0.1:http"}},
-		{"must be a number from 0 to 65535", 2, []string{"--addr", "127.0.0.1:65536"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "0.0.0.0:0"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", ":0"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "192.0.2.1:2773"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "[::]:0"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "example.com:0"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "127.0.0.1"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "127.0.0.1:http"}},
+		{"must be a loopback address with a port", 2, []string{"--addr", "127.0.0.1:65536"}},
 		{"address already in use", 1, []string{"--addr", taken.Addr().String()}},
 		{"--ttl must be from 0s to 1h", 2, append([]string{"--ttl", "1h1s"}, free...)},
 		{"--ttl must be from 0s to 1h", 2, append([]string{"--ttl", "-1s"}, free...)},

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/hush-secrets/hush/config"
@@ -19,21 +18,14 @@ import (
 // LoopbackAddr returns addr with an IP address as its host. It returns an error if addr
 // is not an address and a port of this machine's loopback interface.
 func LoopbackAddr(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", errors.New("must be an address and a port, such as 127.0.0.1:2773")
+	if port, ok := strings.CutPrefix(strings.ToLower(addr), "localhost:"); ok {
+		addr = "127.0.0.1:" + port // clients do not try ::1
 	}
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", errors.New("the port must be a number from 0 to 65535")
+	parsed, err := netip.ParseAddrPort(addr)
+	if ip := parsed.Addr(); err != nil || !ip.Unmap().IsLoopback() || ip.Zone() != "" {
+		return "", errors.New("must be a loopback address with a port, such as 127.0.0.1:2773, because secrets are served to this machine only")
 	}
-	if strings.EqualFold(host, "localhost") {
-		host = "127.0.0.1" // clients do not try ::1
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil || !ip.Unmap().IsLoopback() || ip.Zone() != "" {
-		return "", errors.New("must be a loopback address, such as 127.0.0.1:2773, because secrets are served to this machine only")
-	}
-	return net.JoinHostPort(host, port), nil
+	return parsed.String(), nil
 }
 
 // ValidPathPrefix reports whether text can precede a name in the path of a request.

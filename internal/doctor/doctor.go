@@ -52,7 +52,7 @@ func Examine(ctx context.Context, stores []config.OpenStore, opts Options) (*Exa
 	}
 	for i, store := range stores {
 		p := newProbe(store, e.ref, e.given)
-		p.last = i == len(stores)-1
+		p.last, p.platforms = i == len(stores)-1, e.platforms
 		e.probes = append(e.probes, p)
 	}
 	parallel.Each(len(e.probes), len(e.probes), func(i int) { e.probes[i].run(ctx, opts.Tries, opts.Timeout) })

@@ -71,17 +71,16 @@ func TestAdviceExistsForEveryFailure(t *testing.T) {
 		for _, scheme := range []string{"extension", "direct", "vault", "env", "another"} {
 			for _, class := range classes {
 				for _, given := range []bool{true, false} {
-					e := &Examination{given: given, platforms: []platform{{Name: name}}}
-					text := e.advice(&probe{store: config.OpenStore{Scheme: scheme}, class: class, given: given})
+					p := &probe{store: config.OpenStore{Scheme: scheme}, class: class, given: given, platforms: []platform{{Name: name}}}
+					text := (&Examination{given: given}).advice(p)
 					fine := class == hush.ErrNotFound && !given
 					assert.Equal(t, fine, text == "", "%s %s %v on %s", scheme, class, given, name)
 				}
 			}
 		}
 	}
-	e := &Examination{platforms: []platform{{Name: ec2}}}
-	absent := &probe{store: config.OpenStore{Scheme: "direct"}, class: hush.ErrAbsent}
-	assert.Contains(t, e.advice(absent), "direct:?instance_metadata=true")
+	absent := &probe{store: config.OpenStore{Scheme: "direct"}, class: hush.ErrAbsent, platforms: []platform{{Name: ec2}}}
+	assert.Contains(t, (&Examination{}).advice(absent), "direct:?instance_metadata=true")
 }
 
 // newTestProbe returns a probe of a store whose requests take these durations and fail

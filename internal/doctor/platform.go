@@ -111,6 +111,6 @@ func (m machine) find(s sign) string {
 }
 
 // isOn reports whether the platform was detected.
-func (e *Examination) isOn(name string) bool {
-	return slices.ContainsFunc(e.platforms, func(p platform) bool { return p.Name == name })
+func (p *probe) isOn(name string) bool {
+	return slices.ContainsFunc(p.platforms, func(found platform) bool { return found.Name == name })
 }

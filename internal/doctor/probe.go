@@ -21,6 +21,7 @@ type probe struct {
 	store     config.OpenStore
 	ref       hush.Ref
 	given     bool // the user gave the reference
+	platforms []platform
 	last      bool // in the chain
 	secret    hush.Secret
 	err       error

@@ -58,8 +58,8 @@ func TestPrinterKeepsTheWriteError(t *testing.T) {
 
 func TestShortHasThreeDigits(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0ns", 999: "999ns", 1000: "1µs", 12_340: "12.3µs", 999_999: "1000µs", 31_151_000: "31.2ms",
-		time.Second: "1s", 1001 * time.Millisecond: "1s", 1230 * time.Millisecond: "1.23s", 100 * time.Second: "100s",
+		0: "0s", 999: "999ns", 1000: "1µs", 12_340: "12.3µs", 999_999: "1ms", 31_151_000: "31.2ms",
+		time.Second: "1s", 1001 * time.Millisecond: "1s", 1230 * time.Millisecond: "1.23s", 100 * time.Second: "1m40s",
 	} {
 		assert.Equal(t, want, short(d))
 	}

@@ -97,20 +97,11 @@ func axis() string {
 
 // short returns d with at most three digits.
 func short(d time.Duration) string {
-	for _, unit := range []struct {
-		size time.Duration
-		name string
-	}{{time.Second, "s"}, {time.Millisecond, "ms"}, {time.Microsecond, "µs"}} {
-		if d >= unit.size {
-			n := float64(d) / float64(unit.size)
-			text := fmt.Sprintf("%.*f", max(0, 2-int(math.Log10(n))), n)
-			if strings.Contains(text, ".") {
-				text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-			}
-			return text + unit.name
-		}
+	digit := time.Duration(1)
+	for d/digit >= 1000 {
+		digit *= 10
 	}
-	return fmt.Sprintf("%dns", d.Nanoseconds())
+	return d.Round(digit).String()
 }
 
 // fold breaks a log line after commas and spaces into lines that fit.
