@@ -17,19 +17,17 @@ const maxProviders = 64
 
 // A checker finds the mistakes in a Config, whatever it was read from.
 type checker struct {
-	*Config
+	Config
 	stores   []parsedStore // whose URLs are valid
 	places   map[string]place
 	read     problems // the problems of reading the Config
 	problems problems // all problems
 }
 
-func newChecker(c *Config) *checker {
+func newChecker(c Config) *checker {
 	check := &checker{Config: c}
-	if c == nil {
-		check.Config = &Config{}
-	} else if c.origin != nil {
-		check.places, check.read = c.origin.placesIn(c), c.origin.problems
+	if c.origin != nil {
+		check.places, check.read = c.origin.placesIn(c.Providers), c.origin.problems
 	}
 	check.problems = check.read
 	check.problems.first = slices.Clone(check.read.first)
@@ -45,8 +43,8 @@ func (c *checker) report(key string, err error) {
 
 // check finds all mistakes that can be found without the schemes.
 func (c *checker) check() {
-	c.report("policy", isPolicy(c.Policy))
-	c.report("log.level", isLevel(c.LogLevel))
+	c.problems.add(place{}, "policy", isPolicy(c.Policy)) // reading refuses an invalid one
+	c.problems.add(place{}, "log.level", isLevel(c.LogLevel))
 	const defaultWait = time.Second
 	if wait := cmp.Or(c.Breaker.Wait, defaultWait); 0 < c.Breaker.MaxWait && c.Breaker.MaxWait < wait {
 		c.report("breaker.max_wait", fmt.Errorf("must not be less than breaker.wait, which is %s", wait))

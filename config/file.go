@@ -88,17 +88,17 @@ func (d *draft) config() *Config {
 // checked returns what was read, and all mistakes that Open finds without a scheme.
 func (d *draft) checked() (*Config, error) {
 	c := d.config()
-	checker := newChecker(c)
+	checker := newChecker(*c)
 	checker.check()
 	return c, checker.problems.err()
 }
 
-// placesIn returns where the keys of c are set. A provider that code has replaced has
-// no place.
-func (o *origin) placesIn(c *Config) map[string]place {
+// placesIn returns the places of a Config that has these providers now. A provider that
+// code has replaced has no place.
+func (o *origin) placesIn(providers []Store) map[string]place {
 	places := maps.Clone(o.places)
 	for i, s := range o.providers {
-		if i >= len(c.Providers) || c.Providers[i] != s {
+		if i >= len(providers) || providers[i] != s {
 			delete(places, providerKey(i))
 		}
 	}

@@ -36,7 +36,10 @@ import (
 // The error reports all mistakes in c and in the URLs, including those of [Load] or
 // [FromEnv]. The Provider does not use ctx after Open has returned.
 func Open(ctx context.Context, c *Config, schemes ...hush.Scheme) (*Provider, error) {
-	o := &opening{checker: newChecker(c), schemes: schemes}
+	if c == nil {
+		c = &Config{}
+	}
+	o := &opening{checker: newChecker(*c), schemes: schemes}
 	o.open(ctx)
 	if err := o.problems.err(); err != nil {
 		return nil, errors.Join(err, o.close())

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/providertest"
 )
@@ -54,6 +55,19 @@ func TestANegativeCacheTTLDisablesTheCache(t *testing.T) {
 	assert.Nil(t, p.Cache())
 	p.Forget()
 	assert.NotNil(t, p.Chain())
+}
+
+func TestTheProviderHasACopyOfTheConfig(t *testing.T) {
+	store, rotated := &providertest.Map{}, 0
+	c := &config.Config{Cache: cachettl.Options{OnRotate: func(hush.Ref, hush.Secret, hush.Secret) { rotated++ }}}
+	p := open(t, c, opens("memory", store))
+	*c = config.Config{}
+	for range 2 {
+		store.Put("db", []byte("hunter2"))
+		_, err := p.Get(t.Context(), hush.Name("db").Fresh())
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, rotated)
 }
 
 func TestForgetRemovesSecrets(t *testing.T) {

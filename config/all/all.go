@@ -1,5 +1,5 @@
-// Package all has every scheme of this module, for programs that let configuration
-// choose among all of them and do not mind linking the SDKs of AWS and Vault.
+// Package all has every scheme of this module. Use it in a program that may read from
+// any store. Such a program links the AWS SDK and the Vault client.
 package all
 
 import (
@@ -11,7 +11,8 @@ import (
 	"github.com/hush-secrets/hush/vault/awsauth"
 )
 
-// Schemes returns extension, direct, vault, whose auth methods include AWS's, and env.
+// Schemes returns the schemes extension, direct, vault and env. The scheme vault has the
+// login method aws.
 func Schemes() []hush.Scheme {
 	return []hush.Scheme{extension.Scheme(), awsdirect.Scheme(), vault.Scheme(awsauth.Method()), env.Scheme()}
 }
