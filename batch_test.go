@@ -17,7 +17,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A batcher is a Map with a GetBatch, which notes what it was asked for.
+// A batcher is a Map with a GetBatch that records its batches.
 type batcher struct {
 	providertest.Map
 	batches [][]hush.Ref
@@ -60,7 +60,7 @@ func TestGetAll(t *testing.T) {
 			assert.Equal(t, want == "", results[i].Err != nil, "%s %d: %v", name, i, results[i].Err)
 			assert.Empty(t, providertest.Leaks(results[i].Err, "canary-22"))
 		}
-		assert.EqualError(t, results[1].Err, `map: "none#x": not found`, "it names what was asked for")
+		assert.EqualError(t, results[1].Err, `map: "none#x": not found`, "the error names the requested field")
 		assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(results[2].Err))
 		assert.EqualError(t, results[5].Err, `map: "db#nope": not found: no field "nope"`)
 		assert.ElementsMatch(t, []hush.Ref{{Name: "db"}, {Name: "none"}, {Name: "api"}, {Name: "db", Stage: "AWSPREVIOUS"}}, m.Calls(), "each once")
@@ -69,7 +69,7 @@ func TestGetAll(t *testing.T) {
 	assert.Equal(t, []hush.Ref{{Name: "db"}, {Name: "none"}, {Name: "api"}, {Name: "db", Stage: "AWSPREVIOUS"}}, batch.batches[0])
 }
 
-// Fields are of one version for each freshness.
+// For each freshness, the fields of a secret belong to one version.
 func TestGetAllKeepsTheFreshnessOfEachRef(t *testing.T) {
 	b := &batcher{}
 	version := b.Put("db", []byte(`{"user":"app","password":"p"}`))

@@ -58,12 +58,13 @@ func TestDecodeCopiesTheValue(t *testing.T) {
 	assert.JSONEq(t, `{"a":1}`, secret.Value.Reveal())
 }
 
-// keeping keeps its input, which an Unmarshaler must not and some do.
+// keeping retains its input. An Unmarshaler must not, but some do.
 type keeping []byte
 
 func (k *keeping) UnmarshalJSON(b []byte) error { *k = b; return nil }
 
-// A quoting has an Unmarshaler that quotes its input, as time's and strconv's do.
+// A quoting has an Unmarshaler whose error quotes its input, as the errors of time and
+// strconv do.
 type quoting struct{}
 
 func (*quoting) UnmarshalJSON(b []byte) error { return fmt.Errorf("bad %s", b) }
@@ -76,7 +77,7 @@ type unreachable struct{ *hidden }
 
 type hidden struct{ Port int }
 
-// targets are what a program may decode into. Each is new, for Decode fills it.
+// targets returns new values of the types that a program may decode into.
 func targets() []any {
 	return []any{
 		new(int), new(int8), new(bool), new(float32), new([]int), new([2]bool), new(map[string]int), new(map[int]string),
@@ -100,8 +101,8 @@ func targets() []any {
 	}
 }
 
-// TestDecodeErrorsQuoteNoSecret puts the canary, as text and as digits, wherever JSON
-// and what is none can hold it.
+// TestDecodeErrorsQuoteNoSecret puts the canary, as text and as digits, into every part
+// of valid and invalid JSON.
 func TestDecodeErrorsQuoteNoSecret(t *testing.T) {
 	const digits = "86753094201357924680"
 	failed := 0

@@ -61,7 +61,7 @@ func TestClassesMatch(t *testing.T) {
 	}
 }
 
-// A foreign error knows nothing of classes but may claim to match one's sentinel.
+// A foreign error has no class but claims to match one.
 type foreign struct{ error }
 
 func (foreign) Is(error) bool { return true }
@@ -132,7 +132,7 @@ func TestErrorText(t *testing.T) {
 	assert.EqualError(t, (*hush.Error)(nil), "unavailable")
 }
 
-// A logger that finds a fmt.Formatter prints %+v, which is a dump of the tree.
+// A logger prints an error that is a fmt.Formatter with %+v, which dumps its tree.
 func TestErrorInLogs(t *testing.T) {
 	err := hush.NewError("env", hush.Name("db").NewerThan(canarySecret()), hush.ErrDenied, errors.New("because"))
 	const text = `env: \"db\": denied: because`

@@ -8,8 +8,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A program depends on a Provider and on names; which store answers is decided
-// where it is put together.
+// A program depends on a Provider and on names. main decides which store it is.
 func Example() {
 	ctx := context.Background()
 	var secrets hush.Provider = hush.Static(map[string]string{
@@ -71,7 +70,7 @@ func ExampleParseRef() {
 	ref, _ := hush.ParseRef("db/prod?stage=AWSPREVIOUS#password")
 	fmt.Printf("%q %q %q\n", ref.Name, ref.Stage, ref.Field)
 
-	// A name from outside is not parsed, so it cannot choose a version or a field.
+	// Name does not parse an untrusted name, so the name selects no version or field.
 	fmt.Println(hush.Name("db?version=1#x"))
 
 	_, err := hush.ParseRef("db/prod?versionStage=AWSPREVIOUS")
@@ -82,7 +81,7 @@ func ExampleParseRef() {
 	// invalid reference: "db/prod?versionStage=AWSPREVIOUS": unknown key "versionStage"; a reference takes version and stage
 }
 
-// A third party's Provider may return a bare class, with the details around it.
+// A Provider may wrap a Class in an error of its own.
 func ExampleClassOf() {
 	secrets := hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, fmt.Errorf("keyring is locked: %w", hush.ErrUnauthenticated)

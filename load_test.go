@@ -17,7 +17,7 @@ import (
 
 type level string
 
-// base is embedded, and not exported.
+// base is embedded and unexported.
 type base struct {
 	Region string `secret:"app#region"`
 }
@@ -102,7 +102,7 @@ type cyclic struct {
 	A    string `secret:"db"`
 }
 
-// untagged is a cycle without tags.
+// untagged is a recursive type without tags.
 type untagged struct{ Next []untagged }
 
 type skipped struct {
@@ -116,7 +116,7 @@ type typo struct {
 	A string `secrets:"db"`
 }
 
-// What Load cannot fill is said before any secret is asked for.
+// Load reports unsupported fields before it reads a secret.
 func TestLoadRefusesUnsupportedFields(t *testing.T) {
 	type tagged struct {
 		A string `secret:"db"`
@@ -187,7 +187,7 @@ func TestLoadRefusesUnsupportedFields(t *testing.T) {
 	}
 }
 
-// A struct is filled as a whole or not at all, and all that is wrong is said.
+// Load sets all fields or none, and reports every failure.
 func TestLoadIsAllOrNothing(t *testing.T) {
 	type config struct {
 		User  string `secret:"db#user"`
@@ -218,7 +218,7 @@ func TestLoadIsAllOrNothing(t *testing.T) {
 	assert.EqualError(t, hush.Load(t.Context(), m, &one), `load: field Gone ("none"): map: not found`)
 }
 
-// quoter's errors hold what it could not read, as those of most parsers do.
+// A quoter returns errors that quote the input, as most parsers do.
 type quoter struct{}
 
 func (q *quoter) UnmarshalText(text []byte) error { return fmt.Errorf("cannot read %s", text) }
@@ -263,8 +263,8 @@ func TestLoadOfNumbersOutOfRange(t *testing.T) {
 	}
 }
 
-// FuzzLoadTag: a tag is refused before anything is asked for, or it asks for just
-// what it says.
+// FuzzLoadTag checks that Load refuses a tag before it reads a secret, or reads exactly
+// the secret that the tag names.
 func FuzzLoadTag(f *testing.F) {
 	for _, seed := range []string{"db", "db#a,optional", "a%2Cb", "db,", ",optional", "db?stage=AWSPREVIOUS#x,optional", "-", "%2D", "db,optional,", "\x00", "%"} {
 		f.Add(seed)
@@ -292,7 +292,7 @@ func FuzzLoadTag(f *testing.F) {
 	})
 }
 
-// A value that does not fit is no outage: another attempt fails again.
+// A value that does not fit is not an outage, because a retry fails again.
 func TestLoadReportsInvalidValues(t *testing.T) {
 	var into struct {
 		Port int            `secret:"db#user"`

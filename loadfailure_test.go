@@ -12,7 +12,7 @@ import (
 	"github.com/hush-secrets/hush/env"
 )
 
-// A failure of the stores is the same for each field, and long.
+// The text of an outage is long and the same for each field.
 func TestLoadReportsAFailureOnce(t *testing.T) {
 	down := hush.NewError("chain", hush.Ref{}, hush.ErrUnavailable, errors.New("extension: unavailable: refused; direct: unavailable: timeout"))
 	p := failing{down}
@@ -27,7 +27,7 @@ func TestLoadReportsAFailureOnce(t *testing.T) {
 	assert.ErrorIs(t, err, down.Err)
 }
 
-// A chain's links that do not have the secret name it, each in its own way.
+// Each link of a chain that does not have the secret names it in a different way.
 func TestLoadReportsAnOutageOfAChainOnce(t *testing.T) {
 	down := failing{hush.NewError("vault", hush.Ref{}, hush.ErrUnavailable, errors.New("connection refused"))}
 	p := chain.New([]chain.Link{{Name: "vault", Provider: down}, {Name: "env", Provider: env.New(nil)}}, nil)
@@ -44,7 +44,7 @@ func TestLoadReportsAnOutageOfAChainOnce(t *testing.T) {
 	assert.ErrorContains(t, err, `field Key ("load/test/key"): chain: not found: env: not found: the variable "LOAD_TEST_KEY" is not set`)
 }
 
-// A nil *Error in an error is a common mistake of a Provider.
+// A Provider may return a nil *Error in an error by mistake.
 func TestLoadWithANilError(t *testing.T) {
 	var into struct {
 		A string `secret:"a"`
@@ -62,7 +62,7 @@ func (nilFailing) Get(context.Context, hush.Ref) (hush.Secret, error) {
 	return hush.Secret{}, err
 }
 
-// failing fails for every Ref as err does.
+// failing returns a Provider that fails with err for every Ref.
 type failing struct{ err *hush.Error }
 
 func (f failing) Get(_ context.Context, ref hush.Ref) (hush.Secret, error) {

@@ -23,8 +23,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A printer turns a value into texts: all that somebody might print, log, store
-// or send of it. Texts of errors count, too.
+// A printer returns the texts that a program could print, log, store or send for a
+// value, including the texts of errors.
 type printer struct {
 	name  string
 	print func(v any) []string
@@ -32,13 +32,13 @@ type printer struct {
 
 func printers() []printer { return append(verbs('A', 'z'), libraries()...) }
 
-// fewPrinters are printers with three verbs of fmt only: text, hexadecimal, and a list of
-// bytes. They are enough to show that a type holds no secret in the open.
+// fewPrinters has only three verbs of fmt: text, hexadecimal and a list of bytes. They
+// suffice to find a secret in a field.
 func fewPrinters() []printer {
 	return slices.Concat(verbs('v', 'v'), verbs('x', 'x'), verbs('d', 'd'), libraries())
 }
 
-// libraries are the printers that are not verbs of fmt.
+// libraries are the printers other than the verbs of fmt.
 func libraries() []printer {
 	return []printer{
 		{"fmt.Print", func(v any) []string { return []string{fmt.Sprint(v), fmt.Sprint("x", v), fmt.Sprintln(v)} }},
@@ -70,9 +70,8 @@ func libraries() []printer {
 	}
 }
 
-// verbs has a printer for each verb from first to last that fmt may know, with every
-// set of flags. Only %T is not among them: it prints the type and never looks at the
-// value.
+// verbs returns a printer for each verb of fmt from first to last, with every set of
+// flags. It leaves out %T, which prints only the type.
 func verbs(first, last rune) []printer {
 	var all []printer
 	for verb := first; verb <= last; verb++ {
@@ -161,12 +160,12 @@ func printHTMLTemplate(v any) []string {
 	return marshalled([]byte(b.String()), err)
 }
 
-// failures is a T that keeps what testify says of it.
+// failures is a T that records the messages of testify.
 type failures struct{ strings.Builder }
 
 func (f *failures) Errorf(format string, args ...any) { fmt.Fprintf(f, format, args...) }
 
-// printTestify fails each assertion, for its message and its diff.
+// printTestify makes each assertion fail and returns its message and its diff.
 func printTestify(v any) []string {
 	t := &failures{}
 	zero := reflect.Zero(reflect.TypeOf(v)).Interface()
@@ -207,7 +206,7 @@ func printSpew(v any) []string {
 	return texts
 }
 
-// recovered returns what f returns, or what it panics with.
+// recovered returns the result of f, or the value that f panics with.
 func recovered(f func() []string) (texts []string) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -219,8 +218,8 @@ func recovered(f func() []string) (texts []string) {
 
 var errNoText = errors.New("no text")
 
-// walk returns every string and byte slice that reflection reaches below v,
-// unexported fields included: what the printers that are not here could show.
+// walk returns every string and byte slice that reflection reaches below v, including
+// unexported fields. Printers that are not tested here could print them.
 func walk(v reflect.Value, depth int) (texts []string) {
 	if depth > 12 || !v.IsValid() {
 		return []string{errNoText.Error()}

@@ -12,7 +12,7 @@ import (
 
 const arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:db/prod-AbCdEf"
 
-// texts are references as String writes them, and what they mean.
+// texts maps references, in the form of String, to their Refs.
 var texts = map[string]hush.Ref{
 	"db/prod":                                {Name: "db/prod"},
 	"db/prod#password":                       {Name: "db/prod", Field: "password"},

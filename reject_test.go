@@ -36,8 +36,7 @@ func TestRejectedSQL(t *testing.T) {
 	assert.Equal(t, other, hush.RejectedSQL(other))
 }
 
-// A driver that tries several hosts joins their errors. The refusal counts wherever it
-// is in the tree.
+// A driver that tries several hosts joins their errors. One refusal is enough.
 func TestRejectedSQLOfSeveralHosts(t *testing.T) {
 	const starting, refused = sqlError("57P03"), sqlError("28P01")
 	for name, err := range map[string]error{
@@ -53,7 +52,7 @@ func TestRejectedSQLOfSeveralHosts(t *testing.T) {
 	assert.NotErrorIs(t, hush.RejectedSQL(errors.Join(starting, starting)), hush.ErrRejected)
 }
 
-// A wrappedState has a SQLState of its own and wraps an error with another.
+// A wrappedState has a SQLState and wraps an error with another SQLState.
 type wrappedState struct {
 	sqlError
 	cause error

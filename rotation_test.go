@@ -19,10 +19,10 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A world is a database with one user and the store that holds its password. A
-// rotation changes the database first and the store's current version later, and
-// labels the new version AWSPENDING in between. An answer of the store takes 5 ms
-// and is what it holds at their end.
+// A world is a database with one user, and the store of its password. A rotation
+// changes the database first and the current version of the store later. Between the
+// two, the new version has the stage AWSPENDING. A read takes 5 ms and returns what the
+// store holds at its end.
 type world struct {
 	store   providertest.Map
 	accepts atomic.Value // the password
@@ -47,7 +47,7 @@ func (w *world) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return *pending, nil
 }
 
-// rotate does one rotation with gap between its two changes.
+// rotate performs one rotation, with gap between its two changes.
 func (w *world) rotate(gap time.Duration) {
 	w.round++
 	next := fmt.Sprint("p", w.round)
@@ -58,7 +58,7 @@ func (w *world) rotate(gap time.Duration) {
 	w.pending.Store(nil)
 }
 
-// query logs in as a program does, and checks that fn sees no version twice.
+// query logs in as a program does. It asserts that fn gets no version twice.
 func (w *world) query(ctx context.Context, t *testing.T, r hush.RetryPolicy, p hush.Provider) error {
 	seen := map[string]bool{}
 	return r.Use(ctx, p, hush.Name(dbName), func(s hush.Secret) error {
@@ -74,8 +74,8 @@ func (w *world) query(ctx context.Context, t *testing.T, r hush.RetryPolicy, p h
 	})
 }
 
-// A fakeExtension keeps its answers for two seconds. What must be fresh it cannot
-// answer, and the store behind it does, as in a chain.
+// A fakeExtension caches secrets for two seconds. Like a chain, it passes a fresh read on
+// to the store.
 type fakeExtension struct {
 	store hush.Provider
 	mu    sync.Mutex
@@ -102,7 +102,7 @@ func (e *fakeExtension) Get(ctx context.Context, ref hush.Ref) (hush.Secret, err
 	return secret, err
 }
 
-// stacks are the ways from a program to the store.
+// stacks are the Providers between a program and the store.
 var stacks = map[string]func(t *testing.T, store hush.Provider) hush.Provider{
 	"store":           func(_ *testing.T, store hush.Provider) hush.Provider { return store },
 	"cache":           cached,
@@ -116,7 +116,7 @@ func cached(t *testing.T, p hush.Provider) hush.Provider {
 	return c
 }
 
-// TestRotations queries every ten milliseconds while the password is rotated.
+// TestRotations queries every ten milliseconds during rotations of the password.
 func TestRotations(t *testing.T) {
 	for name, stack := range stacks {
 		for _, gap := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 2900 * time.Millisecond} {
@@ -131,7 +131,7 @@ func TestRotations(t *testing.T) {
 						for range 2 {
 							time.Sleep(300 * time.Millisecond)
 							w.rotate(gap)
-							// Nobody still waits for this rotation when the next begins.
+							// No query waits for this rotation when the next one starts.
 							time.Sleep(3 * time.Second)
 						}
 					}()
@@ -150,8 +150,8 @@ func TestRotations(t *testing.T) {
 	}
 }
 
-// TestRotationNearTheEndOfMaxWait is about rotations that end close to it: just before, just
-// when the last question is answered, and just after.
+// TestRotationNearTheEndOfMaxWait has rotations that end just before MaxWait, during the
+// last read, and just after it.
 func TestRotationNearTheEndOfMaxWait(t *testing.T) {
 	for name, stack := range stacks {
 		for gap, succeeds := range map[time.Duration]bool{
@@ -181,8 +181,8 @@ func TestRotationNearTheEndOfMaxWait(t *testing.T) {
 	}
 }
 
-// TestRotationNearTheDeadline: half a second before its deadline is soon enough for the
-// last question, and its answer can be used.
+// TestRotationNearTheDeadline checks that the last read takes place half a second before
+// the deadline, so that fn can use the secret.
 func TestRotationNearTheDeadline(t *testing.T) {
 	for name, stack := range stacks {
 		synctest.Test(t, func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestRotationNearTheDeadline(t *testing.T) {
 	}
 }
 
-// TestStages tries what is pending before it waits.
+// TestStages checks that Use tries the pending version before it waits.
 func TestStages(t *testing.T) {
 	for name, stack := range stacks {
 		synctest.Test(t, func(t *testing.T) {
@@ -214,8 +214,8 @@ func TestStages(t *testing.T) {
 			assert.Less(t, time.Since(start), 100*time.Millisecond, name)
 			time.Sleep(time.Minute)
 
-			// One that the database does not take yet gets its turn when it is current,
-			// and no more than that.
+			// A version that the database does not accept yet is tried once more when it
+			// is current.
 			var seen []string
 			go w.rotate(time.Second)
 			synctest.Wait()
@@ -229,8 +229,8 @@ func TestStages(t *testing.T) {
 	}
 }
 
-// TestUseReadsStagesFresh: what a cache holds of a stage may be from the rotation
-// before, and an answer of another store is none.
+// TestUseReadsStagesFresh: a cached stage may be from the previous rotation, and the
+// secret of a fallback store does not count.
 func TestUseReadsStagesFresh(t *testing.T) {
 	r := hush.RetryPolicy{MaxWait: -1, Stages: []string{"AWSPENDING"}}
 	synctest.Test(t, func(t *testing.T) {
@@ -257,8 +257,8 @@ func TestUseReadsStagesFresh(t *testing.T) {
 	}
 }
 
-// TestTwoRotationsInARow: what is to be newer is newer than the last answer, or a cache
-// would give that one until MaxWait has passed.
+// TestTwoRotationsInARow checks that each read is NewerThan the last secret. Otherwise a
+// cache would return that secret until MaxWait has passed.
 func TestTwoRotationsInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
@@ -273,8 +273,8 @@ func TestTwoRotationsInARow(t *testing.T) {
 	})
 }
 
-// TestRandomRotations: whatever the gap within MaxWait, the load and the layers,
-// no query fails, and (in query) none sees a version twice.
+// TestRandomRotations checks that no query fails for any gap within MaxWait, any load and
+// any stack, and that fn gets no version twice.
 func TestRandomRotations(t *testing.T) {
 	for seed := range uint64(60) {
 		for name, stack := range stacks {
@@ -303,8 +303,8 @@ func TestRandomRotations(t *testing.T) {
 	}
 }
 
-// TestRotationWithManyCallers rejects a thousand callers at once: behind a cache the store hears of
-// it about once a second.
+// TestRotationWithManyCallers rejects a thousand callers at once. Behind a cache, the
+// store receives about one read a second.
 func TestRotationWithManyCallers(t *testing.T) {
 	for _, rotates := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

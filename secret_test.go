@@ -16,7 +16,7 @@ func secretOf(text string) hush.Secret {
 	return hush.Secret{Value: hush.NewValue([]byte(text)), Version: "v1", Source: "test"}
 }
 
-// rfc6901 is the document of RFC 6901, section 5.
+// rfc6901 is the example document of RFC 6901, section 5.
 const rfc6901 = `{
    "foo": ["bar", "baz"],
    "": 0,

@@ -61,7 +61,7 @@ type RetryPolicy struct {
 // change. A panic of fn reaches the caller.
 //
 // Use returns nil if fn does. It returns the error of the first read, and an error of
-// fn that is no rejection, unchanged. If all attempts fail, the error is ErrRejected
+// fn that is not a rejection, unchanged. If all attempts fail, the error is ErrRejected
 // and wraps the last error of fn and the reason why Use stopped.
 func (r RetryPolicy) Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error {
 	first, err := p.Get(ctx, ref)
@@ -96,7 +96,7 @@ type useCall struct {
 }
 
 // run runs fn with s. It reports whether Use is done: fn succeeded, or failed with an
-// error that is no rejection.
+// error that is not a rejection.
 func (u *useCall) run(s Secret) (done bool) {
 	u.err = u.fn(s)
 	rejected := errors.Is(u.err, ErrRejected) || u.err != nil && u.Rejected != nil && u.Rejected(u.err)

@@ -9,8 +9,8 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A rotatingStore has a new password from the second question on, as a store has
-// whose copy in a cache was old.
+// A rotatingStore returns a new password from the second read on, like a store behind an
+// outdated cache.
 func rotatingStore() hush.Provider {
 	passwords := []string{"hunter2", "hunter3"}
 	return hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
@@ -20,8 +20,7 @@ func rotatingStore() hush.Provider {
 	})
 }
 
-// A connection that is refused because the password was rotated is tried again
-// with the new one.
+// Use connects again with the new password after the database rejected the old one.
 func ExampleUse() {
 	connect := func(password string) error {
 		fmt.Println("connecting with", password)
@@ -40,8 +39,8 @@ func ExampleUse() {
 	// <nil>
 }
 
-// Drivers that have errors of their own say by Rejected which of them are about
-// the secret. MaxWait fits into the time that a request has.
+// Rejected recognizes the errors of a driver that mean a rejected secret. MaxWait fits
+// into the deadline of a request.
 func ExampleRetryPolicy() {
 	errAuth := errors.New("WRONGPASS invalid username-password pair")
 	rotation := hush.RetryPolicy{
@@ -58,7 +57,7 @@ func ExampleRetryPolicy() {
 	// true true
 }
 
-// A pgError stands for the errors of PostgreSQL's drivers, such as pgx.
+// A pgError is like the errors of PostgreSQL drivers such as pgx.
 type pgError struct{ code string }
 
 func (e *pgError) Error() string {

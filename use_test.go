@@ -17,7 +17,7 @@ import (
 
 const dbName = "db/prod"
 
-// A login is an fn that accepts one value and remembers what it was given.
+// A login accepts one value and records the values that it received.
 type login struct {
 	accepts string
 	tried   []string
@@ -71,7 +71,7 @@ func TestUseReturnsOtherErrorsUnchanged(t *testing.T) {
 	})
 }
 
-// The questions and when they are asked, of a store in which nothing changes.
+// The store does not change. The test checks the reads and their times.
 func TestUseReadsWithBackoffAndALastTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		patience time.Duration
@@ -124,11 +124,11 @@ func TestUseEndsWithTheContext(t *testing.T) {
 		start := time.Now()
 		err := hush.Use(ctx, &m, hush.Name(dbName), (&login{}).try)
 		assert.Equal(t, 250*time.Millisecond, time.Since(start))
-		assert.Equal(t, hush.ErrRejected, hush.ClassOf(err), "the last real answer")
+		assert.Equal(t, hush.ErrRejected, hush.ClassOf(err), "the last error of fn")
 		assert.ErrorIs(t, err, context.Canceled)
 		assert.ErrorIs(t, err, hush.ErrCanceled)
 
-		// During a question, and already over when fn returns.
+		// During a read, and before fn returns.
 		m.Always(providertest.Step{Delay: time.Second})
 		ctx, cancel = context.WithCancel(t.Context())
 		time.AfterFunc(1500*time.Millisecond, cancel)
@@ -145,7 +145,7 @@ func TestUseEndsWithTheContext(t *testing.T) {
 	})
 }
 
-// The last question is asked on time though the one before it hangs.
+// The last read takes place on time although the previous one hangs.
 func TestUseMakesTheLastReadAfterOneThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
@@ -197,8 +197,8 @@ func TestUseWaitsOutAnOutage(t *testing.T) {
 	})
 }
 
-// What is no news: the same version, the same value of a store without versions,
-// a stale answer, one of a fallback store, and one that fn has seen before.
+// Use ignores the same version, the same value of a store without versions, a stale
+// secret, a fallback secret, and a secret that fn has run with.
 func TestUseIgnoresSecretsThatAreNotNew(t *testing.T) {
 	value := func(text, version string) hush.Secret {
 		return hush.Secret{Value: hush.NewValue([]byte(text)), Version: version}
@@ -260,6 +260,23 @@ func TestUseReturnsTheErrorOfFnAndTheReason(t *testing.T) {
 		down := &hush.Error{Provider: "map", Class: hush.ErrThrottled}
 		m.Script(providertest.Step{}, providertest.Step{Err: down})
 		err = hush.RetryPolicy{MaxWait: -1, Rejected: r.Rejected}.Use(t.Context(), &m, hush.Name(dbName), func(hush.Secret) error { return mine })
-		assert.ErrorIs(t, err, down, "why the last question had no answer")
+		assert.ErrorIs(t, err, down, "the error of the last read")
+	})
+}
+
+// TestStagesTakeAtMostMaxWait checks that a slow read of a stage does not extend MaxWait.
+func TestStagesTakeAtMostMaxWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+			if ref.Stage == "" {
+				return hush.Secret{Value: hush.NewValue([]byte("p")), Version: "v"}, nil
+			}
+			<-ctx.Done()
+			return hush.Secret{}, hush.NewError("p", ref, hush.ErrCanceled, ctx.Err())
+		})
+		start := time.Now()
+		err := hush.RetryPolicy{Stages: []string{"A", "B"}}.Use(t.Context(), p, hush.Name(dbName), func(hush.Secret) error { return hush.ErrRejected })
+		assert.ErrorIs(t, err, hush.ErrRejected)
+		assert.Equal(t, 3*time.Second, time.Since(start))
 	})
 }

@@ -79,7 +79,7 @@ func TestValueUnmarshalJSON(t *testing.T) {
 	assert.Nil(t, pointing.V, "a pointer is nil for null, as everywhere in encoding/json")
 }
 
-// A secret that is not what the store holds is worse than none.
+// A wrong secret is worse than an error.
 func TestValueUnmarshalErrors(t *testing.T) {
 	held := hush.NewValue([]byte("held"))
 	marshalled, err := json.Marshal(held)

@@ -18,8 +18,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// wrong are providers over a good one that break one rule each, by the rule that
-// must see it.
+// wrong are Providers that break one rule each, keyed by the rule that must fail.
 var wrong = map[string]func(m *providertest.Map) hush.ProviderFunc{
 	"missing": func(m *providertest.Map) hush.ProviderFunc { // is ""
 		return after(m, func(_ hush.Ref, s hush.Secret, err error) (hush.Secret, error) {
@@ -29,7 +28,7 @@ var wrong = map[string]func(m *providertest.Map) hush.ProviderFunc{
 			return s, err
 		})
 	},
-	"denied": func(m *providertest.Map) hush.ProviderFunc { // and given all the same
+	"denied": func(m *providertest.Map) hush.ProviderFunc { // is returned with its value
 		return after(m, func(_ hush.Ref, s hush.Secret, err error) (hush.Secret, error) {
 			if errors.Is(err, hush.ErrDenied) {
 				s.Value = hush.NewValue([]byte("x"))
@@ -45,7 +44,7 @@ var wrong = map[string]func(m *providertest.Map) hush.ProviderFunc{
 			return s, err
 		})
 	},
-	"canceled": func(m *providertest.Map) hush.ProviderFunc { // nobody looks at the context
+	"canceled": func(m *providertest.Map) hush.ProviderFunc { // is ignored
 		return func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			return m.Get(context.WithoutCancel(ctx), ref)
 		}
@@ -102,14 +101,14 @@ var wrong = map[string]func(m *providertest.Map) hush.ProviderFunc{
 			return ref
 		})
 	},
-	"source": func(m *providertest.Map) hush.ProviderFunc { // is not said
+	"source": func(m *providertest.Map) hush.ProviderFunc { // is empty
 		return after(m, func(_ hush.Ref, s hush.Secret, err error) (hush.Secret, error) {
 			s.Source = ""
 			return s, err
 		})
 	},
 	"fresh": cached,
-	"newer than": func(m *providertest.Map) hush.ProviderFunc { // is taken for plain
+	"newer than": func(m *providertest.Map) hush.ProviderFunc { // is read as plain
 		plain := cached(m)
 		return func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			if than, fresh := ref.Freshness(); than == nil && fresh {
