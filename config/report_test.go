@@ -89,8 +89,8 @@ func TestAllMistakesOfAProviderAreReported(t *testing.T) {
 			`"timeout"`, `"batch"`, `"instance_metadata"`, "invalid region", "external ID", "invalid endpoint",
 		},
 		"vault://h/a//b?timeout=3&revoke=x&kv=3&tls=y&auth=z": {`"timeout"`, `"revoke"`, `"kv"`, "empty path segment", `"tls"`, `"auth"`},
-		"vault://h/kv?mounts=sys,,b&kv=1&tls=false&ca_file=f&ca_path=g": {
-			"Vault's own workings", "empty path segment", "does not go with mounts", "a path in the URL", `"ca_file" is about TLS`, `"ca_path" is about TLS`,
+		"vault://h/kv?mounts=sys,,b&kv=1&tls=false&ca_file=f&server_name=g": {
+			"is reserved for Vault itself", "empty path segment", `"kv" and "mounts" exclude`, "a path in the URL", `"ca_file" and tls=false`, `"server_name" and tls=false`,
 		},
 		"vault://h/kv?auth=approle&wrapped=on&secret_id_file=f&secret_id_env=e&auth_mount=../x": {
 			`"wrapped" must be true`, `segment ".."`, `"role_id" is required`, "exclude each other",
@@ -98,7 +98,7 @@ func TestAllMistakesOfAProviderAreReported(t *testing.T) {
 		"vault://h/kv?auth=jwt&role_id=r&wrapped=true":            {`"role_id" is not used`, `"wrapped" is not used`},
 		"vault://h/kv?auth=kubernetes&auth_mount=..":              {`segment ".."`, `"role" is required`},
 		"vault://h/kv?auth=jwt&auth_mount=..":                     {`segment ".."`, `"jwt_file" or "jwt_env"`},
-		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {"the mount is no path", "invalid region", "invalid role"},
+		"vault://h/kv?auth=aws&auth_mount=..&region=A&role_arn=b": {`segment ".." is not`, "invalid region", "invalid role"},
 	} {
 		t.Run(item, func(t *testing.T) {
 			_, err := openFile(t, write(t, "providers:\n  - "+item+"\n"), all.Schemes()...)

@@ -64,13 +64,13 @@ func TestVaultDeletedAndDestroyed(t *testing.T) {
 
 	s.Do("kv/destroy/app", map[string]any{"versions": []int{2}})
 	fails(t, p, second, hush.ErrNotFound, "version 2", "destroyed")
-	fails(t, p, hush.Name("other"), hush.ErrNotFound, "no secret of that name")
+	fails(t, p, hush.Name("other"), hush.ErrNotFound, "no such secret")
 	_, err = p.Get(t.Context(), latest)
 	require.NoError(t, err)
 
 	_, err = s.Client().Logical().Delete("kv/metadata/app")
 	require.NoError(t, err)
-	fails(t, p, latest, hush.ErrNotFound, "no secret of that name")
+	fails(t, p, latest, hush.ErrNotFound, "no such secret")
 }
 
 // TestVaultDeletedLater has Vault delete a version by itself: a Secret says when

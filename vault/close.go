@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,37 +14,42 @@ import (
 	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
-// Close ends the Reader: every Get from now on is ErrUnavailable. If RevokeOnClose
-// is set it revokes what it has given out and what has not ended, which the token's
-// policy must allow on sys/leases/revoke; what could not be revoked ends by itself,
-// and the error has the class of one that could not. A second Close does
-// nothing.
+// maxRevocations is the maximum number of concurrent requests of Close.
+const maxRevocations = 8
+
+var errClosed = call.Failf(hush.ErrUnavailable, "the reader is closed")
+
+// Close closes the Reader: each later Get fails with ErrUnavailable. If RevokeOnClose is
+// set, Close revokes the leases that have not expired. The token's policy must allow
+// update on sys/leases/revoke. A lease that Close could not revoke expires, and the error
+// has the class of one such failure. A second Close does nothing.
 func (r *Reader) Close() error {
 	r.mu.Lock()
-	first, works := !r.closed, []*work[*lease]{}
+	isFirst := !r.closed
 	r.closed = true
+	var pending []*flight[*lease]
 	for _, s := range r.slots {
 		if s.pending != nil {
-			works = append(works, s.pending)
+			pending = append(pending, s.pending)
 		}
 	}
 	r.mu.Unlock()
-	if !first || !r.revoke || r.session.fault != nil {
+	if !isFirst || !r.revoke || r.session.fault != nil {
 		return nil
 	}
 	caller := context.Background()
-	ctx, cancel := limit.Context(caller, r.session.timeout, "Vault")
+	ctx, cancel := limit.Context(caller, r.session.flightTimeout, "Vault")
 	defer cancel()
-	ctx, x := route.WithStatusRecorder(ctx)
-	for _, w := range works {
-		_, _ = w.wait(ctx) // what it gives is among the leases then
+	ctx, statuses := route.WithStatusRecorder(ctx)
+	for _, f := range pending {
+		_, _ = f.wait(ctx) // its lease is then among the usable ones
 	}
-	leases := r.outstanding()
+	leases := r.usableLeases()
 	failed, err := r.revokeAll(ctx, leases)
 	if err == nil {
 		return nil
 	}
-	e := classify(caller, ctx, x, err)
+	e := classify(caller, ctx, statuses, err)
 	return hush.NewError(source, hush.Ref{}, e.Class, fmt.Errorf("%d of %d leases are not revoked: %w", failed, len(leases), e.Err))
 }
 
@@ -55,28 +59,28 @@ func (r *Reader) isClosed() bool {
 	return r.closed
 }
 
-// outstanding returns the leases that have not ended, each once: what a freeze cut
-// off may have come twice.
-func (r *Reader) outstanding() []*lease {
+// usableLeases returns the leases that have not expired. Each is returned once, although
+// a flight that a freeze interrupted may have left it twice.
+func (r *Reader) usableLeases() []*lease {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	live, now := map[string]*lease{}, r.session.now()
-	for _, l := range r.old {
-		live[l.id] = l
+	byID, now := map[string]*lease{}, r.session.now()
+	for _, l := range r.replaced {
+		byID[l.id] = l
 	}
 	for _, s := range r.slots {
-		if s.held != nil {
-			live[s.held.id] = s.held
+		if s.current != nil {
+			byID[s.current.id] = s.current
 		}
 	}
-	maps.DeleteFunc(live, func(_ string, l *lease) bool { return !l.serves(now) })
-	return slices.Collect(maps.Values(live))
+	maps.DeleteFunc(byID, func(_ string, l *lease) bool { return !l.isUsable(now) })
+	return slices.Collect(maps.Values(byID))
 }
 
-// revokeAll returns how many of leases it could not revoke, and a reason.
+// revokeAll returns the number of leases that it could not revoke, and the error of one.
 func (r *Reader) revokeAll(ctx context.Context, leases []*lease) (failed int, reason error) {
 	var mu sync.Mutex
-	parallel.Each(len(leases), 8, func(i int) {
+	parallel.Each(len(leases), maxRevocations, func(i int) {
 		if err := r.revokeOne(ctx, leases[i]); err != nil {
 			mu.Lock()
 			defer mu.Unlock()
@@ -87,27 +91,25 @@ func (r *Reader) revokeAll(ctx context.Context, leases []*lease) (failed int, re
 	return failed, reason
 }
 
-// revokeOne revokes l, with another login after a 403, which may show that l has
-// ended with its token.
+// revokeOne revokes l. After a 403 it logs in again, which may show that the lease ended
+// with its token.
 func (r *Reader) revokeOne(ctx context.Context, l *lease) error {
-	by, err := r.session.ready(ctx)
+	login, err := r.session.login(ctx)
 	if err != nil {
 		return err
 	}
-	err = by.client.Get().Sys().RevokeWithContext(ctx, l.id)
+	err = login.client.Get().Sys().RevokeWithContext(ctx, l.id)
 	if !isForbidden(err) {
 		return err
 	}
-	next, again := r.session.again(ctx, by)
+	next, loginErr := r.session.loginAfterDenial(ctx, login)
 	switch {
-	case l.by.dead.Load():
+	case l.login.revoked.Load():
 		return nil
-	case again != nil:
-		return again
-	case next == by:
+	case loginErr != nil:
+		return loginErr
+	case next == login:
 		return err
 	}
 	return next.client.Get().Sys().RevokeWithContext(ctx, l.id)
 }
-
-var errClosed = call.Fail(hush.ErrUnavailable, errors.New("the reader is closed"))

@@ -16,181 +16,183 @@ import (
 	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/params"
+	"github.com/hush-secrets/hush/vault/internal/call"
 	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
-// An environment is the VAULT_ variables. One that is empty is not set, as for the
-// official client.
-type environment struct {
-	ignored bool
-	called  func(field string) string // what the user knows a field of ClientOptions as
+// settings combines the options of a client with the VAULT_ variables. As for the
+// official client, an empty variable is not set. Its methods add to faults what is
+// invalid, without quoting it.
+type settings struct {
+	ignoreEnv bool
+	faults    params.Faults
 }
 
-func (e environment) get(variable string) string {
-	if e.ignored {
+func (s *settings) env(variable string) string {
+	if s.ignoreEnv {
 		return ""
 	}
 	return os.Getenv(variable)
 }
 
-// text returns what the option or the variable says. To say it differently is an
-// error, which quotes neither.
-func (e environment) text(field, given, variable string) (string, error) {
-	found := e.get(variable)
-	switch {
-	case given == "":
-		return found, nil
-	case found == "" || found == given:
-		return given, nil
+// text returns the value of an option, or of its variable if the option is empty. what is
+// the word for it in errors.
+func (s *settings) text(what, option, variable string) string {
+	found := s.env(variable)
+	if option != "" && found != "" && option != found {
+		s.faults.Add(conflict(what, variable))
 	}
-	return "", e.conflict(field, variable)
+	return cmp.Or(option, found)
 }
 
-func (e environment) conflict(field, variable string) error {
-	return fmt.Errorf("%s and %s say different things, and only one can be meant: unset one of them", e.called(field), variable)
+func conflict(what, variable string) error {
+	return fmt.Errorf("%s differs from the configured %s: unset one of them", variable, what)
 }
 
-// addresses returns the addresses, and who gave them.
-func (e environment) addresses(given []string) (addresses []string, giver string, err error) {
-	for _, variable := range []string{api.EnvVaultAgentAddr, api.EnvVaultAddress} { // the agent first, as for the official client
-		found := e.get(variable)
+// destination returns the addresses. Its error is ErrAbsent if there are none.
+func (s *settings) destination(addresses []string) (route.Destination, error) {
+	prefix := ""
+	for _, variable := range []string{api.EnvVaultAgentAddr, api.EnvVaultAddress} { // in the official client's order
+		found := s.env(variable)
 		switch {
-		case found == "":
-		case len(given) == 0:
-			return []string{found}, variable, nil
-		case len(given) > 1 || !route.SameAddress(given[0], found):
-			return nil, "", e.conflict("Addresses", variable)
+		case found == "" || prefix != "":
+		case len(addresses) == 0:
+			addresses, prefix = []string{found}, variable+": "
+		case len(addresses) > 1 || !route.SameAddress(addresses[0], found):
+			return route.Destination{}, conflict("address", variable)
 		}
 	}
-	if len(given) == 0 {
-		cause := fmt.Errorf("no address of Vault: set %s or %s", e.called("Addresses"), api.EnvVaultAddress)
-		return nil, "", hush.NewError(source, hush.Ref{}, hush.ErrAbsent, cause)
+	if len(addresses) == 0 {
+		return route.Destination{}, call.Failf(hush.ErrAbsent, "no address of Vault: configure one, or set %s", api.EnvVaultAddress)
 	}
-	return given, e.called("Addresses"), nil
+	to, err := route.ParseDestination(addresses)
+	if err != nil {
+		return to, fmt.Errorf("%s%w", prefix, err)
+	}
+	s.checkSRV(to)
+	return to, nil
 }
 
-// namespace returns the namespace, without the slashes around it.
-func (e environment) namespace(given string) (string, error) {
-	given = strings.Trim(given, "/")
-	found := strings.Trim(e.get(api.EnvVaultNamespace), "/")
-	if given != "" && found != "" && given != found {
-		return "", e.conflict("Namespace", api.EnvVaultNamespace)
+// checkSRV rejects an address whose host DNS would choose. The official client looks up
+// SRV records for an address without a port.
+func (s *settings) checkSRV(to route.Destination) {
+	if lookup, _ := s.flag(api.EnvVaultSRVLookup); !lookup || to.Socket != "" {
+		return
 	}
-	return cmp.Or(given, found), nil
+	if slices.ContainsFunc(to.Origins, func(o route.Origin) bool { return !o.HasPort() }) {
+		s.faults.Add(fmt.Errorf("%s is true, but hush does not look up SRV records: add a port to each address", api.EnvVaultSRVLookup))
+	}
 }
 
-// flag returns a variable that is true or false.
-func (e environment) flag(variable string) (value, told bool, err error) {
-	text := e.get(variable)
+func (s *settings) routeOptions(opts *ClientOptions) route.Options {
+	noRedirects, _ := s.flag(api.EnvVaultDisableRedirects)
+	return route.Options{
+		TLS: s.tlsConfig(opts), Proxy: s.proxy(), NoRedirects: noRedirects,
+		// If there is an address in the environment, it is the client's: see destination.
+		FromEnvironment: s.env(api.EnvVaultAgentAddr) != "" || s.env(api.EnvVaultAddress) != "",
+	}
+}
+
+// flag returns the value of a boolean variable, and whether it is set.
+func (s *settings) flag(variable string) (value, isSet bool) {
+	text := s.env(variable)
 	if text == "" {
-		return false, false, nil
+		return false, false
 	}
-	if value, err = strconv.ParseBool(text); err != nil {
-		return false, false, fmt.Errorf("%s is neither true nor false", variable)
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		s.invalid(variable, "true or false")
 	}
-	return value, true, nil
+	return value, true
 }
 
-// unverified returns whether certificates go unverified, which an option alone can
-// bring about.
-func (e environment) unverified(given bool) (bool, error) {
-	skip, told, err := e.flag(api.EnvVaultSkipVerify)
-	switch {
-	case err != nil:
-		return false, err
-	case told && skip && !given:
-		return false, fmt.Errorf("%s is true, and only %s can turn the verification of certificates off: set both or none",
-			api.EnvVaultSkipVerify, e.called("InsecureSkipVerify"))
-	case told && !skip && given:
-		return false, e.conflict("InsecureSkipVerify", api.EnvVaultSkipVerify)
-	}
-	return given, nil
+// invalid adds the fault that a variable is not valid.
+func (s *settings) invalid(variable, want string) {
+	s.faults.Add(fmt.Errorf("invalid %s: use %s", variable, want))
 }
 
-// retries returns how often a request is tried again.
-func (e environment) retries() (int, error) {
-	text := e.get(api.EnvVaultMaxRetries)
+func (s *settings) retries() int {
+	text := s.env(api.EnvVaultMaxRetries)
 	if text == "" {
-		return defaultRetries, nil
+		return defaultRetries
 	}
 	n, err := strconv.ParseUint(text, 10, 16)
 	if err != nil {
-		return 0, fmt.Errorf("%s is no number of retries", api.EnvVaultMaxRetries)
+		s.invalid(api.EnvVaultMaxRetries, "a number of retries, such as 2")
 	}
-	return int(n), nil
+	return int(n)
 }
 
-// timeout returns the limit of a request.
-func (e environment) timeout() (time.Duration, error) {
-	text := e.get(api.EnvVaultClientTimeout)
-	if text == "" {
-		return clientTimeout, nil
-	}
+func (s *settings) requestTimeout() time.Duration {
+	text := s.env(api.EnvVaultClientTimeout)
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
 		text = fmt.Sprintf("%ds", seconds)
 	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(cmp.Or(text, "0"))
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("%s is no number of seconds and no duration such as 30s", api.EnvVaultClientTimeout)
+		s.invalid(api.EnvVaultClientTimeout, "a number of seconds, or a duration such as 30s")
 	}
-	if d == 0 {
-		return clientTimeout, nil
-	}
-	return d, nil
+	return cmp.Or(d, requestTimeout)
 }
 
-// rate returns the limit of requests per second and how many may come at once; zero
-// is none.
-func (e environment) rate() (perSecond float64, burst int, err error) {
-	text := e.get(api.EnvRateLimit)
+// rateLimit returns the number of requests per second and of requests at once. Zero means
+// no limit.
+func (s *settings) rateLimit() (perSecond float64, burst int) {
+	text := s.env(api.EnvRateLimit)
 	if text == "" {
-		return 0, 0, nil
+		return 0, 0
 	}
-	rate, most, told := strings.Cut(text, ":")
-	perSecond, err = strconv.ParseFloat(rate, 64)
+	rate, most, hasBurst := strings.Cut(text, ":")
+	perSecond, err := strconv.ParseFloat(rate, 64)
 	burst = int(perSecond)
-	if told && err == nil {
+	if hasBurst && err == nil {
 		burst, err = strconv.Atoi(most)
 	}
 	if err != nil || !(perSecond > 0) || burst < 0 {
-		return 0, 0, fmt.Errorf("%s is no rate per second such as 100, or 100:20 with a burst", api.EnvRateLimit)
+		s.invalid(api.EnvRateLimit, "requests per second such as 100, or 100:20 with a burst of 20")
 	}
-	return perSecond, max(burst, 1), nil
+	return perSecond, max(burst, 1)
 }
 
-// proxy returns the proxy that is meant for Vault alone; nil is none.
-func (e environment) proxy() (*url.URL, error) {
+// proxy returns the proxy for Vault alone, or nil.
+func (s *settings) proxy() *url.URL {
 	for _, variable := range []string{api.EnvVaultProxyAddr, api.EnvHTTPProxy} {
-		text := e.get(variable)
+		text := s.env(variable)
 		if text == "" {
 			continue
 		}
 		u, err := url.Parse(text)
 		if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-			return nil, fmt.Errorf("%s is no URL of a proxy: use http://host:3128", variable)
+			s.invalid(variable, "the URL of a proxy, such as http://host:3128")
 		}
-		return u, nil
+		return u
 	}
-	return nil, nil
+	return nil
 }
 
-// headers returns what each request carries.
-func (e environment) headers(namespace string) (http.Header, error) {
-	headers := http.Header{api.RequestHeaderName: {"true"}} // against requests that others make a program send
-	if text := e.get(api.EnvVaultHeaders); text != "" {
+// headers returns the headers of each request.
+func (s *settings) headers(namespace string) http.Header {
+	headers := http.Header{api.RequestHeaderName: {"true"}} // Vault's protection against forged requests
+	if text := s.env(api.EnvVaultHeaders); text != "" {
 		given := map[string]string{}
 		if json.Unmarshal([]byte(text), &given) != nil {
-			return nil, errors.New(api.EnvVaultHeaders + ` is no JSON object of texts, such as {"X-Team":"a"}`)
+			s.invalid(api.EnvVaultHeaders, `a JSON object of strings, such as {"X-Team":"a"}`)
 		}
 		for key, value := range given {
 			if strings.HasPrefix(strings.ToLower(key), "x-vault-") {
-				return nil, fmt.Errorf("%s has a header that begins with X-Vault-, which are Vault's own", api.EnvVaultHeaders)
+				s.faults.Add(errors.New(api.EnvVaultHeaders + " has a header that begins with X-Vault-: these are reserved for Vault"))
 			}
 			headers.Add(key, value)
 		}
 	}
-	if namespace != "" {
+	found := strings.Trim(s.env(api.EnvVaultNamespace), "/")
+	namespace = strings.Trim(namespace, "/")
+	if namespace != "" && found != "" && namespace != found {
+		s.faults.Add(conflict("namespace", api.EnvVaultNamespace))
+	}
+	if namespace = cmp.Or(namespace, found); namespace != "" {
 		headers.Set(api.NamespaceHeaderName, namespace)
 	}
-	return headers, nil
+	return headers
 }

@@ -15,16 +15,18 @@ import (
 	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
-// An APIError is what is kept of an answer of Vault that is no secret: its status.
-// Vault's own messages can quote what they were sent, and are dropped.
+var errUnreadable = call.Failf(hush.ErrUnavailable, "the response is not valid")
+
+// An APIError is an error response of Vault. Vault's messages are dropped, because they
+// can quote the request.
 type APIError struct {
 	Status int    // the HTTP status
-	Mount  string // the mount, if Vault does not let the token see it; else empty
+	Mount  string // the mount, if the token must not read its version; otherwise empty
 
 	reason string
 }
 
-// Error returns what the answer means, in words of our own, and the status.
+// Error returns the meaning of the response and its status.
 func (e *APIError) Error() string { return fmt.Sprintf("%s (status %d)", e.reason, e.Status) }
 
 // classify returns err with its class. caller is the context of the call, limited is
@@ -36,10 +38,10 @@ func classify(caller, limited context.Context, statuses *route.StatusRecorder, e
 	if response, ok := errors.AsType[*api.ResponseError](err); ok {
 		return statusError(response.StatusCode)
 	}
-	last := statuses.Last()
-	if class, cause, ok := limit.Cut(caller, limited, classOf(last)); ok {
-		if classOf(last) != 0 {
-			cause = fmt.Errorf("%w; before that: %w", cause, statusError(last).Err)
+	last := statusError(statuses.Last())
+	if class, cause, ok := limit.Cut(caller, limited, last.Class); ok {
+		if last.Class != 0 {
+			cause = fmt.Errorf("%w; before that: %w", cause, last.Err)
 		}
 		return call.Fail(class, cause)
 	}
@@ -49,67 +51,46 @@ func classify(caller, limited context.Context, statuses *route.StatusRecorder, e
 	return call.Fail(hush.ErrUnavailable, netfault.Reason(err))
 }
 
-// statusError returns the error for a response with that status.
+// statusError returns the error for a response with that status. Its class is zero if the
+// status is not an error.
 func statusError(status int) *hush.Error {
-	return call.Fail(classOf(status), &APIError{Status: status, reason: reasonOf(status)})
-}
-
-// classOf returns the class of an answer; zero for none, and for one that is no
-// failure.
-func classOf(status int) hush.Class {
+	class, reason := hush.ErrUnavailable, "unexpected response"
 	switch {
 	case status < http.StatusMultipleChoices:
-		return 0
+		class = 0
 	case status == http.StatusNotFound:
-		return hush.ErrNotFound
+		class, reason = hush.ErrNotFound, "no such secret"
 	case status == http.StatusForbidden:
-		return hush.ErrDenied
+		class, reason = hush.ErrDenied, "no policy of the token allows this, or a policy forbids it"
 	case status == http.StatusUnauthorized:
-		return hush.ErrUnauthenticated
+		class, reason = hush.ErrUnauthenticated, "Vault does not accept the token"
 	case status == http.StatusTooManyRequests:
-		return hush.ErrThrottled
-	case status == http.StatusBadRequest, status == http.StatusMethodNotAllowed:
-		return hush.ErrRefused
+		class, reason = hush.ErrThrottled, "too many requests: a quota of Vault is exhausted"
+	case status == http.StatusBadRequest:
+		class, reason = hush.ErrRefused, "Vault rejects the request: check the path and the role in it"
+	case status == http.StatusMethodNotAllowed:
+		class, reason = hush.ErrRefused, "this path cannot be read"
+	case status == http.StatusPreconditionFailed:
+		reason = "this node is not up to date yet"
+	case status == http.StatusServiceUnavailable:
+		reason = "Vault is sealed or not ready"
+	case status >= http.StatusInternalServerError:
+		reason = "Vault failed"
 	}
-	return hush.ErrUnavailable
+	return call.Fail(class, &APIError{Status: status, reason: reason})
 }
 
-func reasonOf(status int) string {
-	switch status {
-	case http.StatusNotFound:
-		return "no such secret"
-	case http.StatusForbidden:
-		return "no policy of the token allows it, or one forbids it"
-	case http.StatusUnauthorized:
-		return "the token is not accepted"
-	case http.StatusTooManyRequests:
-		return "too many calls: a quota of Vault is used up"
-	case http.StatusBadRequest:
-		return "Vault does not take the request: the path, or the role that it names"
-	case http.StatusMethodNotAllowed:
-		return "nothing at this path can be read"
-	case http.StatusPreconditionFailed:
-		return "this node has not seen yet what the token has"
-	case http.StatusServiceUnavailable:
-		return "Vault is sealed or not ready"
-	}
-	if status >= http.StatusInternalServerError {
-		return "Vault failed"
-	}
-	return "an answer that says nothing known"
-}
-
-// refused reports whether err is an answer that asking again does not change.
+// isRefused reports whether err is a response that a retry does not change.
 func isRefused(err error) bool {
-	answer, ok := errors.AsType[*api.ResponseError](err)
+	response, ok := errors.AsType[*api.ResponseError](err)
 	if !ok {
 		return false
 	}
-	switch answer.StatusCode {
+	switch response.StatusCode {
 	case http.StatusPreconditionFailed, http.StatusTooManyRequests:
 		return false
 	}
-	return answer.StatusCode >= http.StatusBadRequest && answer.StatusCode < http.StatusInternalServerError
+	return response.StatusCode >= http.StatusBadRequest && response.StatusCode < http.StatusInternalServerError
 }
 
 func isForbidden(err error) bool { return call.HasStatus(err, http.StatusForbidden) }

@@ -50,14 +50,14 @@ func TestClassesOfAnswers(t *testing.T) {
 		class hush.Class
 		says  string
 	}{
-		400: {hush.ErrRefused, "does not take the request"},
-		401: {hush.ErrUnauthenticated, "the token is not accepted"},
-		403: {hush.ErrDenied, "no policy of the token allows it"},
-		404: {hush.ErrNotFound, "no secret of that name"},
-		405: {hush.ErrRefused, "nothing at this path can be read"},
-		412: {hush.ErrUnavailable, "has not seen yet"},
-		418: {hush.ErrUnavailable, "says nothing known"},
-		429: {hush.ErrThrottled, "too many calls"},
+		400: {hush.ErrRefused, "rejects the request"},
+		401: {hush.ErrUnauthenticated, "Vault does not accept the token"},
+		403: {hush.ErrDenied, "no policy of the token allows this"},
+		404: {hush.ErrNotFound, "no such secret"},
+		405: {hush.ErrRefused, "this path cannot be read"},
+		412: {hush.ErrUnavailable, "is not up to date yet"},
+		418: {hush.ErrUnavailable, "unexpected response"},
+		429: {hush.ErrThrottled, "too many requests"},
 		472: {hush.ErrUnavailable, ""},
 		473: {hush.ErrUnavailable, ""},
 		500: {hush.ErrUnavailable, "Vault failed"},
@@ -151,7 +151,7 @@ func TestALimitAfterAnAnswer(t *testing.T) {
 			}
 			restore := server.Fail(vaulttest.Failure{Operation: kind, Status: 429, Errors: []string{kvCanary}})
 			err := failing(t, p, ref, hush.ErrThrottled)
-			assert.ErrorContains(t, err, "limit of 300ms; before that: too many calls", "%s", kind)
+			assert.ErrorContains(t, err, "limit of 300ms; before that: too many requests", "%s", kind)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			_, err = p.Get(ctx, ref)

@@ -33,7 +33,7 @@ func ExampleNew() {
 	fmt.Println(errors.Is(err, hush.ErrNotFound), err)
 	// Output:
 	// 7 characters of version 1
-	// true vault: "db/prod?version=2": not found: no secret of that name, or version 2 of it was never written (status 404)
+	// true vault: "db/prod?version=2": not found: no such secret, or version 2 was never written (status 404)
 }
 
 func ExampleNewReader() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -17,94 +18,85 @@ import (
 	"github.com/hush-secrets/hush/vault/internal/call"
 )
 
-// errMisplaced is about a 404 with a warning, as KV v2 gives it for a path of KV v1.
-var errMisplaced = &APIError{
+// errWrongEngine is for a 404 with a warning. KV v2 responds so to a path of KV v1.
+var errWrongEngine = &APIError{
 	Status: http.StatusNotFound,
-	reason: "no secret of that name; Vault warns that the path may not be one of this engine: is the version of KV right?",
+	reason: "no such secret; Vault warns that the path may not belong to this engine: check the version of KV",
 }
 
-var errKV = errors.New("the KV engine's version is 1 or 2, or 0 to be found out")
-
-// A mount is where a KV engine is, and of which version.
-type mount struct {
-	path    string
-	folder  string // below path, and above every name
-	version int
-}
-
+// read reads the secret of ref. If Vault warns that the path belongs to another version
+// of the engine, read asks for the version again: it may have been upgraded.
 func (p *Provider) read(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-	if p.session.fault != nil {
-		return hush.Secret{}, call.Failf(hush.ErrUnavailable, "%w", p.session.fault)
-	}
-	if err := checkName(ref); err != nil {
+	ref = ref.Key()
+	if err := checkName(ref.Name); err != nil {
 		return hush.Secret{}, err
 	}
 	if ref.Stage != "" {
 		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "Vault has no stages")
 	}
-	m, err := p.mount(ctx)
+	e, err := p.engine(ctx)
 	if err != nil {
 		return hush.Secret{}, err
 	}
-	secret, err := m.read(ctx, p.session, ref)
-	if p.ask && errors.Is(err, errMisplaced) {
-		p.found.CompareAndSwap(m, nil) // somebody has enabled versioning since
-		if m, err = p.mount(ctx); err == nil {
-			secret, err = m.read(ctx, p.session, ref)
+	secret, err := e.read(ctx, p.session, ref)
+	if p.configured.version == 0 && errors.Is(err, errWrongEngine) {
+		p.discovered.CompareAndSwap(e, nil)
+		if e, err = p.engine(ctx); err == nil {
+			secret, err = e.read(ctx, p.session, ref)
 		}
 	}
 	return secret, err
 }
 
-func (m *mount) read(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
-	if m.version == 1 {
-		return m.readV1(ctx, s, ref)
+func (e *engine) read(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
+	if e.version == 1 {
+		return e.readV1(ctx, s, ref)
 	}
-	return m.readV2(ctx, s, ref)
+	return e.readV2(ctx, s, ref)
 }
 
-func (m *mount) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
+func (e *engine) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
 	if ref.Version != "" {
-		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "version 1 of the KV engine keeps no versions")
+		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "version 1 of the KV engine has no versions")
 	}
-	body, err := s.get(ctx, join(m.path, m.folder, ref.Name), nil)
+	body, _, err := s.get(ctx, path.Join(e.mount, e.folder, ref.Name), nil)
 	if err != nil {
-		return hush.Secret{}, missing(body, err, ref, "")
+		return hush.Secret{}, notFound(body, err, ref, "")
 	}
-	var answer struct{ Data json.RawMessage }
-	if json.Unmarshal(body, &answer) != nil {
+	var response struct{ Data json.RawMessage }
+	if json.Unmarshal(body, &response) != nil {
 		return hush.Secret{}, errUnreadable
 	}
-	value, err := object(answer.Data)
+	value, err := canonical(response.Data)
 	return hush.Secret{Value: value, Source: source}, err
 }
 
-func (m *mount) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
+func (e *engine) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Secret, error) {
 	var query url.Values
 	if ref.Version != "" {
-		// Vault reads a number that begins with a zero as an octal one.
+		// Vault reads a number with a leading zero as an octal number.
 		if _, err := strconv.ParseUint(ref.Version, 10, 31); err != nil || ref.Version[0] == '0' {
 			return hush.Secret{}, call.Failf(hush.ErrNotFound, "versions of the KV engine are numbers from 1")
 		}
 		query = url.Values{"version": {ref.Version}}
 	}
-	body, err := s.get(ctx, join(m.path, "data", m.folder, ref.Name), query)
+	body, _, err := s.get(ctx, path.Join(e.mount, "data", e.folder, ref.Name), query)
 	if err != nil {
-		return hush.Secret{}, missing(body, err, ref, m.hint(ref.Name))
+		return hush.Secret{}, notFound(body, err, ref, e.nameHint(ref.Name))
 	}
-	var answer v2Answer
-	if json.Unmarshal(body, &answer) != nil || answer.Data.Metadata.Version < 1 {
+	var response v2Response
+	if json.Unmarshal(body, &response) != nil || response.Data.Metadata.Version < 1 {
 		return hush.Secret{}, errUnreadable
 	}
-	secret, err := answer.secret()
+	secret, err := response.secret()
 	if err == nil && ref.Version != "" && ref.Version != secret.Version {
-		return hush.Secret{}, call.Failf(hush.ErrUnavailable, "Vault answered with version %s instead", secret.Version)
+		return hush.Secret{}, call.Failf(hush.ErrUnavailable, "Vault returned version %s instead", secret.Version)
 	}
 	return secret, err
 }
 
-// A v2Answer is the answer of KV v2, to a version that is deleted, too.
-type v2Answer struct {
+// A v2Response is a response of KV v2. A 404 for a deleted version has the same form.
+type v2Response struct {
 	Data struct {
 		Data     json.RawMessage
 		Metadata struct {
@@ -118,9 +110,9 @@ type v2Answer struct {
 	Warnings []string
 }
 
-func (a *v2Answer) secret() (hush.Secret, error) {
-	meta := &a.Data.Metadata
-	value, err := object(a.Data.Data)
+func (r *v2Response) secret() (hush.Secret, error) {
+	meta := &r.Data.Metadata
+	value, err := canonical(r.Data.Data)
 	return hush.Secret{
 		Value:    value,
 		Version:  strconv.FormatInt(meta.Version, 10),
@@ -131,62 +123,44 @@ func (a *v2Answer) secret() (hush.Secret, error) {
 	}, err
 }
 
-// parseTime returns the time in text, or none: a date that cannot be read must not
-// lose the secret.
+// parseTime returns the zero time if text is not a valid time, because an invalid time
+// must not lose the secret.
 func parseTime(text string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return time.Time{}
-	}
+	t, _ := time.Parse(time.RFC3339Nano, text)
 	return t
 }
 
-// hint returns what to do about a missing secret whose name is a path of the HTTP
-// API, such as data/db/app.
-func (m *mount) hint(name string) string {
-	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, m.path+"/"), "data/")
+// nameHint returns the remedy if name is a path of the HTTP API, such as data/db/app.
+func (e *engine) nameHint(name string) string {
+	rest, ok := strings.CutPrefix(strings.TrimPrefix(name, e.mount+"/"), "data/")
 	if !ok {
 		return ""
 	}
-	return fmt.Sprintf("; a name leaves out the data/ of the HTTP API: use %q", rest)
+	return fmt.Sprintf("; use the name %q, without the data/ of the HTTP API", rest)
 }
 
-// missing returns what a 404 means. Its body says which version is deleted or
-// destroyed. hint is added if there is no such secret.
-func missing(body []byte, err error, ref hush.Ref, hint string) error {
-	answer, ok := errors.AsType[*api.ResponseError](err)
-	if !ok || answer.StatusCode != http.StatusNotFound {
+// notFound returns the reason of a 404, or err if it is another error. The body says
+// whether a version is deleted or destroyed. hint is added if there is no such secret.
+func notFound(body []byte, err error, ref hush.Ref, hint string) error {
+	response, ok := errors.AsType[*api.ResponseError](err)
+	if !ok || response.StatusCode != http.StatusNotFound {
 		return err
 	}
-	var a v2Answer
-	if json.Unmarshal(body, &a) != nil {
+	var r v2Response
+	if json.Unmarshal(body, &r) != nil {
 		return err
 	}
-	meta := &a.Data.Metadata
-	reason := "no secret of that name" + hint
+	meta := &r.Data.Metadata
+	reason := "no such secret" + hint
 	switch {
-	case len(a.Warnings) > 0:
-		return call.Fail(hush.ErrNotFound, errMisplaced)
+	case len(r.Warnings) > 0:
+		return call.Fail(hush.ErrNotFound, errWrongEngine)
 	case meta.Destroyed:
-		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is destroyed"
+		reason = fmt.Sprintf("version %d is destroyed", meta.Version)
 	case meta.DeletionTime != "":
-		reason = "version " + strconv.FormatInt(meta.Version, 10) + " is deleted"
+		reason = fmt.Sprintf("version %d is deleted", meta.Version)
 	case ref.Version != "":
-		reason = "no secret of that name, or version " + ref.Version + " of it was never written" + hint
+		reason = fmt.Sprintf("no such secret, or version %s was never written%s", ref.Version, hint)
 	}
-	return call.Fail(hush.ErrNotFound, &APIError{Status: answer.StatusCode, reason: reason})
-}
-
-func join(parts ...string) string {
-	var b strings.Builder
-	for _, part := range parts {
-		if part == "" {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte('/')
-		}
-		b.WriteString(part)
-	}
-	return b.String()
+	return call.Fail(hush.ErrNotFound, &APIError{Status: response.StatusCode, reason: reason})
 }

@@ -101,8 +101,8 @@ func TestVersionsOfKV2(t *testing.T) {
 	assert.Equal(t, "1", one.Version)
 	k.fails(t, version("2"), hush.ErrNotFound, "version 2 is deleted (status 404)")
 	k.fails(t, version("3"), hush.ErrNotFound, "version 3 is destroyed (status 404)")
-	k.fails(t, version("5"), hush.ErrNotFound, "version 5 of it was never written (status 404)")
-	k.fails(t, hush.Name("db/none"), hush.ErrNotFound, "no secret of that name (status 404)")
+	k.fails(t, version("5"), hush.ErrNotFound, "version 5 was never written (status 404)")
+	k.fails(t, hush.Name("db/none"), hush.ErrNotFound, "no such secret (status 404)")
 
 	k.server.Undelete("secret", app, 2)
 	assert.Equal(t, `{"n":2}`, k.reads(t, version("2")).Value.Reveal())
@@ -141,8 +141,8 @@ func TestWhatVaultHasNot(t *testing.T) {
 func TestNameOfTheHTTPAPI(t *testing.T) {
 	k := newKV(t, 2)
 	for _, name := range []string{"data/db/app", "secret/data/db/app"} {
-		k.fails(t, hush.Name(name), hush.ErrNotFound, `use "db/app"`)
-		k.fails(t, hush.Ref{Name: name, Version: "3"}, hush.ErrNotFound, `use "db/app"`)
+		k.fails(t, hush.Name(name), hush.ErrNotFound, `use the name "db/app"`)
+		k.fails(t, hush.Ref{Name: name, Version: "3"}, hush.ErrNotFound, `use the name "db/app"`)
 	}
 	_, err := k.Get(t.Context(), hush.Name("db/other"))
 	require.ErrorIs(t, hush.ClassOf(err), hush.ErrNotFound)
@@ -201,7 +201,7 @@ func TestAnswersThatCannotBeRead(t *testing.T) {
 			restore()
 		}
 		k.server.Answer(http.StatusNoContent, nil, 1)
-		k.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
+		k.fails(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
 		k.server.Answer(http.StatusOK, bytes.Repeat([]byte("canary-kv"), 1<<19), 1)
 		k.fails(t, hush.Name(app), hush.ErrUnavailable, "exceeds the limit of 4 MiB")
 		k.reads(t, hush.Name(app))
@@ -220,7 +220,7 @@ func TestOddDates(t *testing.T) {
 func TestAnotherVersionThanWasAskedFor(t *testing.T) {
 	k := newKV(t, 2)
 	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7}}}`), 1)
-	k.fails(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "with version 7 instead")
+	k.fails(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "returned version 7 instead")
 }
 
 // What a 404 has for a body does not change what it is.
@@ -235,13 +235,13 @@ func TestOddBodiesOfA404(t *testing.T) {
 func TestToldTheWrongVersion(t *testing.T) {
 	server := newKV(t, 2).server
 	two := kv{vault.New(server.Client(), &vault.Options{KV: 1}), server}
-	two.fails(t, hush.Name(app), hush.ErrNotFound, "is the version of KV right?")
+	two.fails(t, hush.Name(app), hush.ErrNotFound, "check the version of KV")
 
 	server = newKV(t, 1).server
 	one := kv{vault.New(server.Client(), &vault.Options{KV: 2}), server}
-	one.fails(t, hush.Name(app), hush.ErrNotFound, "no secret of that name")
+	one.fails(t, hush.Name(app), hush.ErrNotFound, "no such secret")
 	server.PutJSON("secret", "data/"+app, `{"data":{"password":"canary-kv"}}`)
-	one.fails(t, hush.Name(app), hush.ErrUnavailable, "cannot be read")
+	one.fails(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
 }
 
 // TestLoneSurrogates: encoding/json would replace them, and bytes that are not UTF-8,

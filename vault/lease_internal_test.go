@@ -21,9 +21,10 @@ func TestNothingIsAskedForAfterClose(t *testing.T) {
 	r := NewReader(server.Client(), &ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: true})
 	require.NoError(t, r.Close())
 	r.mu.Lock()
-	w := r.begin(t.Context(), "database/creds/app", &slot{}, false)
+	s := &slot{}
+	r.start(t.Context(), "database/creds/app", s, false)
 	r.mu.Unlock()
-	_, err = w.wait(t.Context())
+	_, err = s.pending.wait(t.Context())
 	assert.Same(t, errClosed, err)
 	assert.Zero(t, server.Calls(vaulttest.Call{}))
 }
@@ -42,7 +43,7 @@ func TestWhatIsRememberedOfReplacedLeases(t *testing.T) {
 			_, err := r.Get(t.Context(), hush.Name("database/creds/app").Fresh())
 			require.NoError(t, err)
 		}
-		assert.Len(t, r.old, kept)
+		assert.Len(t, r.replaced, kept)
 	}
 }
 
@@ -55,7 +56,7 @@ func TestEndedLeasesAreDropped(t *testing.T) {
 	r := NewReader(server.Client(), &ReaderOptions{Mounts: []string{"database"}, RevokeOnClose: true})
 	start := clock.New()()
 	r.session.now = func() clock.Instant { return start }
-	const roles = 2 * minSlots
+	const roles = 2 * minCleanup
 	readAll := func(prefix string) (held int) {
 		for i := range roles {
 			role := prefix + strconv.Itoa(i)
@@ -85,7 +86,7 @@ func TestALeaseOfADroppedSlotIsRemembered(t *testing.T) {
 	server.LeaseRole("database", "app", nil)
 	r.mu.Lock()
 	dropped := &slot{}
-	dropped.pending = r.begin(t.Context(), "database/creds/app", dropped, false)
+	r.start(t.Context(), "database/creds/app", dropped, false)
 	r.mu.Unlock()
 	_, err = dropped.pending.wait(t.Context())
 	require.NoError(t, err)

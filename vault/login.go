@@ -18,21 +18,21 @@ import (
 	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
-// A login is one token and what is known of its life.
+// A login is a token and its terms.
 type login struct {
-	token  hush.Value
-	client hidden.Of[*api.Client] // sends the token
-	dead   atomic.Bool            // Vault knows the token no more
-	terms  atomic.Pointer[terms]
+	token   hush.Value
+	client  hidden.Of[*api.Client] // sends the token
+	revoked atomic.Bool            // Vault does not know the token any more
+	terms   atomic.Pointer[terms]
 }
 
-// terms are what a token or a lease was granted, at first or by its last renewal. They
-// begin before it was asked for.
+// terms are the times of a token or a lease since its last renewal. They count from just
+// before the request.
 type terms struct {
-	ttl       time.Duration // zero: unknown, or without end
+	ttl       time.Duration // zero means unknown or unlimited
 	renewable bool
-	renew     clock.Instant // when to renew it on use, if renewable
-	last      clock.Instant // when to ask for another: a little before the end
+	renewAt   clock.Instant // if renewable
+	replaceAt clock.Instant // shortly before end
 	end       clock.Instant
 }
 
@@ -41,74 +41,84 @@ func newTerms(seconds int, renewable bool, start clock.Instant) *terms {
 	return &terms{
 		ttl:       ttl,
 		renewable: renewable && ttl > 0,
-		renew:     start.Add(ttl * 2 / 3),
-		last:      start.Add(ttl - min(ttl/10, 30*time.Second)),
+		renewAt:   start.Add(ttl * 2 / 3),
+		replaceAt: start.Add(ttl - min(ttl/10, 30*time.Second)),
 		end:       start.Add(ttl),
 	}
 }
 
-// after returns t, which a renewal of old was granted. One that grants no more time
-// has reached the longest life there is, and is the last.
-func (t *terms) after(old *terms) *terms {
+// renewed returns t as the result of a renewal of old. If Vault granted no more time, the
+// maximum TTL is reached, and t is not renewable.
+func (t *terms) renewed(old *terms) *terms {
 	if t.end.Since(old.end) < t.ttl/20 {
 		t.renewable = false
 	}
 	return t
 }
 
-// login asks the method for a new token. A refusal of it is a *failure.
-func (s *session) login(ctx context.Context) (*login, error) {
-	route.SetStatus(ctx, 0) // what was answered before is not the last word
+// renewOrLogin renews l if it is usable. If Vault refuses that, or if l is not usable, it
+// logs in.
+func (s *session) renewOrLogin(ctx context.Context, l *login, usable bool) (*login, error) {
+	if usable {
+		err := s.renew(ctx, l)
+		if !isRefused(err) {
+			return l, err
+		}
+		if isForbidden(err) && s.isRevoked(ctx, l) {
+			l.revoked.Store(true) // its leases are revoked, too
+		}
+	}
+	return s.newLogin(ctx)
+}
+
+// newLogin logs in.
+func (s *session) newLogin(ctx context.Context) (*login, error) {
+	route.SetStatus(ctx, 0) // earlier responses do not decide the class of this login
 	start := s.now()
 	secret, err := s.method.Get().Login(ctx, s.client.Get().WithRequestCallbacks())
 	if err != nil {
-		return nil, loginFault(err)
+		return nil, loginError(err)
 	}
 	if secret == nil || secret.Auth == nil || secret.Auth.ClientToken == "" {
-		return nil, call.Failf(hush.ErrUnavailable, "the login was answered without a token")
+		return nil, call.Failf(hush.ErrUnavailable, "the login method returned no token")
 	}
-	return s.newLogin(secret.Auth, start), nil
-}
-
-func (s *session) newLogin(auth *api.SecretAuth, start clock.Instant) *login {
-	token := auth.ClientToken
+	token := secret.Auth.ClientToken
 	client := s.client.Get().WithRequestCallbacks(func(r *api.Request) { r.ClientToken = token })
 	l := &login{token: hush.NewValue([]byte(token)), client: hidden.New(client)}
-	l.terms.Store(newTerms(auth.LeaseDuration, auth.Renewable, start))
-	return l
+	l.terms.Store(newTerms(secret.Auth.LeaseDuration, secret.Auth.Renewable, start))
+	return l, nil
 }
 
-// loginFault makes an answer that refuses a login, and what a method says of its
-// own credentials, a *failure. Anything else is about the network, and is judged
-// later. What an unknown method says may hold the credential, and is not kept.
-func loginFault(err error) error {
-	if answer, ok := errors.AsType[*api.ResponseError](err); ok && isRefused(err) {
-		return call.Fail(hush.ErrUnauthenticated, &APIError{Status: answer.StatusCode, reason: "Vault refuses the login"})
+// loginError classifies a refused login and an error of the login method. It returns a
+// network error unchanged, which is classified later. It drops the text of an unknown
+// error, which may contain the credential.
+func loginError(err error) error {
+	response, responded := errors.AsType[*api.ResponseError](err)
+	if isRefused(err) {
+		return call.Fail(hush.ErrUnauthenticated, &APIError{Status: response.StatusCode, reason: "Vault refuses the login"})
 	}
-	if told, ok := errors.AsType[*hush.Error](err); ok {
-		return call.Fail(hush.ClassOf(told), told.Err)
+	if e, ok := errors.AsType[*hush.Error](err); ok {
+		return e
 	}
-	_, asked := errors.AsType[*url.Error](err)
-	_, answered := errors.AsType[*api.ResponseError](err)
-	if asked || answered || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	_, sent := errors.AsType[*url.Error](err)
+	if sent || responded || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return call.Failf(hush.ErrUnauthenticated, "the login method failed before it asked Vault (%T)", err)
+	return call.Failf(hush.ErrUnauthenticated, "the login method failed before it sent a request (%T)", err)
 }
 
-// renew asks for more time for l. Where none is granted, because the token has
-// reached its longest life, it is not asked for again.
+// renew renews the token of l. It asks for the TTL that the token's role grants.
 func (s *session) renew(ctx context.Context, l *login) error {
 	start, old := s.now(), l.terms.Load()
-	secret, err := l.client.Get().Auth().Token().RenewSelfWithContext(ctx, 0) // as much as its role or its making gives it
+	secret, err := l.client.Get().Auth().Token().RenewSelfWithContext(ctx, 0)
 	if err != nil {
 		return err
 	}
 	if secret == nil || secret.Auth == nil {
-		return call.Failf(hush.ErrUnavailable, "the renewal of the token was answered without its terms")
+		return call.Failf(hush.ErrUnavailable, "the response to the token's renewal has no TTL")
 	}
-	t := newTerms(secret.Auth.LeaseDuration, secret.Auth.Renewable, start).after(old)
-	if t.ttl == 0 { // which is no answer to a renewal
+	t := newTerms(secret.Auth.LeaseDuration, secret.Auth.Renewable, start).renewed(old)
+	if t.ttl == 0 { // not a valid response to a renewal
 		*t = *old
 		t.renewable = false
 	}
@@ -116,21 +126,21 @@ func (s *session) renew(ctx context.Context, l *login) error {
 	return nil
 }
 
-// isDead reports whether Vault is seen not to know the token of l.
-func (s *session) isDead(ctx context.Context, l *login) bool {
-	alive, err := s.alive(ctx, l)
+// isRevoked reports whether Vault certainly does not know the token of l any more.
+func (s *session) isRevoked(ctx context.Context, l *login) bool {
+	valid, err := s.isValid(ctx, l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return err == nil && !alive && !s.blind
+	return err == nil && !valid && !s.cannotLookup
 }
 
-// alive reports whether Vault still knows the token of l.
-func (s *session) alive(ctx context.Context, l *login) (bool, error) {
+// isValid reports whether Vault knows the token of l.
+func (s *session) isValid(ctx context.Context, l *login) (bool, error) {
 	_, err := l.client.Get().Auth().Token().LookupSelfWithContext(ctx)
-	if read := s.read.Load(); isForbidden(err) && read != nil {
-		// It may not be allowed to look itself up. This takes any right at the mount,
-		// and the session's tokens have one.
-		_, err = l.get(ctx, "sys/internal/ui/mounts/"+*read, nil)
+	if path := s.readPath.Load(); isForbidden(err) && path != nil {
+		// The token may not be allowed to look itself up. This request succeeds with any
+		// right at the mount, which the session's tokens have.
+		_, err = l.get(ctx, "sys/internal/ui/mounts/"+*path, nil)
 	}
 	if err == nil || isRefused(err) {
 		return !isForbidden(err), nil
@@ -138,46 +148,48 @@ func (s *session) alive(ctx context.Context, l *login) (bool, error) {
 	return false, err
 }
 
-// force logs in anew because Vault answered 403 to used, unless used is alive and
-// that was done a moment ago.
-func (s *session) force(ctx context.Context, used *login) (*login, error) {
-	alive, err := s.alive(ctx, used)
-	if err != nil || !s.mayForce(alive) {
-		return used, err
+// forceLogin logs in because Vault responded to denied with 403. It returns denied if its
+// token is valid and the last such login was a short time ago.
+func (s *session) forceLogin(ctx context.Context, denied *login) (*login, error) {
+	valid, err := s.isValid(ctx, denied)
+	if err != nil || !s.mayForceLogin(valid) {
+		return denied, err
 	}
-	l, err := s.login(ctx)
+	l, err := s.newLogin(ctx)
 	switch {
-	case alive && (err != nil || l.token.Equal(used.token)):
-		s.noteForced(false)
-		return used, nil //nolint:nilerr // the 403 stands, and the token goes on
-	case err == nil && l.token.Equal(used.token):
-		err = call.Fail(hush.ErrUnauthenticated, &APIError{Status: http.StatusForbidden, reason: "the token is expired, revoked or unknown to Vault, and there is no other"})
+	case valid && (err != nil || l.token.Equal(denied.token)):
+		s.setForced(false)
+		return denied, nil //nolint:nilerr // the 403 is final, and the token stays in use
+	case err == nil && l.token.Equal(denied.token):
+		err = call.Fail(hush.ErrUnauthenticated, &APIError{
+			Status: http.StatusForbidden,
+			reason: "the token is expired, revoked or unknown to Vault, and the login method has no other token",
+		})
 	}
 	if err != nil {
-		used.dead.Store(true)
+		denied.revoked.Store(true)
 		return nil, err
 	}
-	used.dead.Store(!alive)
-	blind := false
-	if !alive && s.read.Load() == nil {
-		seen, err := s.alive(ctx, l)
-		blind = err == nil && !seen
+	denied.revoked.Store(!valid)
+	cannotLookup := false
+	if !valid && s.readPath.Load() == nil {
+		newIsValid, err := s.isValid(ctx, l)
+		cannotLookup = err == nil && !newIsValid
 	}
-	s.noteForced(blind)
+	s.setForced(cannotLookup)
 	return l, nil
 }
 
-// mayForce reports whether a 403 to a token is a reason for a login now.
-func (s *session) mayForce(alive bool) bool {
+// mayForceLogin reports whether a 403 may trigger a login now.
+func (s *session) mayForceLogin(valid bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !alive && !s.blind || s.now().Reached(s.forced)
+	return !valid && !s.cannotLookup || s.now().Reached(s.noForceUntil)
 }
 
-// noteForced remembers that a 403 was a reason for a login, and whether tokens are
-// seen to look dead that are not.
-func (s *session) noteForced(blind bool) {
+// setForced records that a 403 has triggered a login.
+func (s *session) setForced(cannotLookup bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forced, s.blind = s.now().Add(anew), blind
+	s.noForceUntil, s.cannotLookup = s.now().Add(forcedLoginInterval), cannotLookup
 }

@@ -4,193 +4,190 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
-	"slices"
 	"strings"
-	"time"
-
-	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/params"
 	"github.com/hush-secrets/hush/vault/auth"
 )
 
-// defaultPort is Vault's own. A URL of the scheme vault has it, as one of https does
-// not.
+// defaultPort is the port of a URL of the scheme vault, as of Vault itself.
 const defaultPort = "8200"
-
-// parameters are those of every URL; the auth methods have theirs.
-var parameters = []string{
-	"auth", "ca_file", "ca_path", "client_cert_file", "client_key_file", "kv", "mounts", "namespace",
-	"revoke", "server_name", "timeout", "tls",
-}
 
 // Scheme returns the scheme "vault", whose URLs are
 //
 //	vault://host:8200,other:8200/mount?key=value
 //
-// The hosts are the nodes of one cluster, spoken to over https; a port that is left
-// out is 8200, but where there are several, the last needs one. Without a host the
-// address is that of VAULT_ADDR, and without that every Get is ErrAbsent. The mount
-// is the path of a KV engine, by default "secret". The VAULT_ variables serve as
-// [ClientOptions] says.
+// The hosts are the nodes of one cluster and use https. The default port is 8200; if
+// there are several hosts, the last one needs a port. Without a host, the address is that
+// of VAULT_ADDR. If that is not set either, each Get is ErrAbsent. The mount is the path
+// of a KV engine; the default is "secret". [ClientOptions] lists the environment variables.
 //
-// These parameters go with every URL:
+// Parameters:
 //
-//	kv                 1 or 2; left out, it is found out
-//	mounts             such as database,aws: read leased and other secrets below
-//	                   these mounts by full paths, and no KV engine
-//	revoke             true: revoke the leases when the provider is closed
-//	namespace          of Vault Enterprise or OpenBao
-//	timeout            of a Get, such as 3s
-//	ca_file, ca_path, client_cert_file, client_key_file, server_name
-//	tls                false: http, over which the token and the secrets can be
-//	                   read on the way. That is for loopback, and for networks
-//	                   that encrypt by themselves; a URL that says it is believed
-//	auth               how to log in, with the parameters below
+//	kv                 version of the KV engine, 1 or 2; by default, Vault is asked
+//	mounts             open a Reader for these mounts instead of a KV engine, such as
+//	                   database,aws; names are then full paths
+//	revoke             true: Close revokes the leases of the Reader
+//	namespace          namespace of Vault Enterprise or OpenBao
+//	timeout            timeout of a Get, such as 3s
+//	ca_file            PEM file of the trusted CAs, or a folder of such files
+//	client_cert_file   PEM file of the client certificate
+//	client_key_file    PEM file of its key
+//	server_name        name in Vault's certificate
+//	tls                false: use http. Others can then read the token and the secrets
+//	                   on their way. Use it for loopback and for networks that encrypt
+//	                   by themselves.
+//	auth               login method; the default is token_file if that parameter is
+//	                   set, else token
 //
-// The auth methods and their parameters:
+// Login methods and their parameters:
 //
-//	token              token_env, a variable's name; left out, it is VAULT_TOKEN, or
-//	                   the token of vault login in ~/.vault-token, if the address
-//	                   is that of VAULT_ADDR or VAULT_AGENT_ADDR
-//	token_file         the parameter of that name
-//	approle            role_id; secret_id_file or secret_id_env; wrapped (true or
-//	                   false); auth_mount
+//	token              token_env, the name of a variable; the default is VAULT_TOKEN, or
+//	                   the token of "vault login" as in ClientOptions.Token
+//	token_file         token_file
+//	approle            role_id; secret_id_file or secret_id_env; wrapped (true or false);
+//	                   auth_mount
 //	kubernetes         role, jwt_file, auth_mount
 //	jwt                role; jwt_file or jwt_env; auth_mount
 //
-// Without auth it is token_file if there is that parameter, else token. methods are
-// further ones; one with the name of these replaces it.
+// methods are further login methods. They take precedence over those with the same name.
 //
-// A parameter that the chosen method does not use is an error, and so is a
-// credential anywhere in the URL. The provider that Open returns has a Close.
+// A parameter that the login method does not use is an error. A credential in the URL is
+// an error, too. The provider that Open returns has a Close method.
 func Scheme(methods ...auth.Method) hush.Scheme {
-	s := schemer{methods: append(slices.Clone(methods), auth.Methods()...)}
-	return hush.Scheme{Name: source, Open: s.open}
+	all := append(loginMethods(methods), auth.Methods()...)
+	return hush.Scheme{Name: source, Open: all.open}
 }
 
-// A schemer opens URLs with its methods.
-type schemer struct{ methods []auth.Method }
-
-func (s schemer) open(_ context.Context, u *url.URL) (hush.Provider, error) {
-	v := params.ParseHost(u, s.known()...)
-	auth := s.auth(v)
-	p := newPlan(u, v)
-	p.auth = auth
+func (methods loginMethods) open(_ context.Context, u *url.URL) (hush.Provider, error) {
+	v := params.ParseHost(u, methods.params()...)
+	method := methods.choose(v)
+	opts := readerOptions(u, v)
+	opts.Auth = method
+	kv := Options{Mount: kvMount(u), KV: kvVersion(v), Auth: method, Timeout: opts.Timeout}
+	clientOpts := clientOptions(u, v)
 	if err := v.Err(); err != nil {
 		return nil, err
 	}
-	client, err := newClient(p.client, inURL)
-	switch {
-	case hush.ClassOf(err) == hush.ErrAbsent:
-		return absent(err), nil
-	case err != nil:
+	client, err := NewClient(clientOpts)
+	if e, ok := errors.AsType[*hush.Error](err); ok && e.Class == hush.ErrAbsent {
+		return &Provider{session: &session{fault: e}}, nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	return p.provider(client)
-}
-
-// known returns every parameter that there is.
-func (s schemer) known() []string {
-	known := slices.Clone(parameters)
-	for _, m := range s.methods {
-		known = append(known, m.Params...)
+	closeIdle := client.CloneConfig().HttpClient.CloseIdleConnections
+	if opts.Mounts == nil {
+		p := New(client, &kv)
+		return open(p.session, &opened{p, "hush/probe", func() error { closeIdle(); return nil }})
 	}
-	slices.Sort(known)
-	return slices.Compact(known)
+	r := NewReader(client, opts)
+	return open(r.session, &opened{r, r.mounts[0] + "hush/probe", func() error { defer closeIdle(); return r.Close() }})
 }
 
-// A plan is what a URL asks for.
-type plan struct {
-	client  *ClientOptions
-	auth    api.AuthMethod
-	timeout time.Duration
-	mount   string
-	kv      int
-	mounts  []string // not nil: a Reader of these
-	revoke  bool
+// An opened provider has its own client, whose connections Close closes.
+type opened struct {
+	hush.Provider
+	verifyName string
+	close      func() error
 }
 
-// newPlan returns what u asks for, and adds to v what cannot be.
-func newPlan(u *url.URL, v *params.Values) plan {
-	p := plan{timeout: v.Duration("timeout"), revoke: v.Bool("revoke"), mount: u.Path}
-	if p.mount == "/" {
-		p.mount = ""
+// open returns o, or the reason why each of its calls would fail.
+func open(s *session, o *opened) (hush.Provider, error) {
+	if s.fault != nil {
+		return nil, s.fault.Err
 	}
+	return o, nil
+}
+
+// Close closes the idle connections, and a Reader.
+func (o *opened) Close() error { return o.close() }
+
+// VerifyName returns a name that config.Config.Verify can read. Vault is not asked for a
+// name that is not below an allowed mount.
+func (o *opened) VerifyName() string { return o.verifyName }
+
+// readerOptions returns the options of a Reader. Its Mounts are nil for a KV engine. It
+// adds to v the parameters that exclude each other.
+func readerOptions(u *url.URL, v *params.Values) *ReaderOptions {
+	opts := &ReaderOptions{Timeout: v.Duration("timeout"), RevokeOnClose: v.Bool("revoke")}
+	mounts := []string{cmp.Or(kvMount(u), defaultMount)}
 	if v.Has("mounts") {
-		p.mounts = strings.Split(v.Text("mounts"), ",")
+		opts.Mounts = strings.Split(v.Text("mounts"), ",")
+		mounts = append(mounts, opts.Mounts...)
+		if v.Has("kv") {
+			v.Add(errors.New(`parameters "kv" and "mounts" exclude each other`))
+		}
+		if kvMount(u) != "" {
+			v.Add(errors.New(`parameter "mounts" excludes a path in the URL, which is the mount of a KV engine`))
+		}
+	} else if opts.RevokeOnClose {
+		v.Add(errors.New(`parameter "revoke" requires "mounts", because a KV engine has no leases`))
 	}
-	switch v.Text("kv") {
-	case "":
-	case "1":
-		p.kv = 1
-	case "2":
-		p.kv = 2
-	default:
-		v.Add(errors.New(`parameter "kv" is 1 or 2`))
-	}
-	p.check(v)
-	p.client = clientOptions(u, v)
-	return p
-}
-
-// check adds what does not go together in p, or is no mount.
-func (p *plan) check(v *params.Values) {
-	if p.mounts == nil && p.revoke {
-		v.Add(errors.New(`parameter "revoke" is about leases: it goes with mounts`))
-	}
-	if p.mounts != nil && v.Has("kv") {
-		v.Add(errors.New(`parameter "kv" is about a KV engine: it does not go with mounts`))
-	}
-	if p.mounts != nil && p.mount != "" {
-		v.Add(errors.New(`a path in the URL is the mount of a KV engine: it does not go with the parameter "mounts"`))
-	}
-	for _, mount := range append(slices.Clone(p.mounts), cmp.Or(p.mount, defaultMount)) {
+	for _, mount := range mounts {
 		_, err := checkMount(mount)
 		v.Add(err)
 	}
+	return opts
 }
 
-// provider returns the provider over client, or why none of its calls could work.
-func (p *plan) provider(client *api.Client) (hush.Provider, error) {
-	idle := client.CloneConfig().HttpClient.CloseIdleConnections
-	if p.mounts != nil {
-		reader := NewReader(client, &ReaderOptions{Mounts: p.mounts, Auth: p.auth, Timeout: p.timeout, RevokeOnClose: p.revoke})
-		if reader.session.fault != nil {
-			return nil, reader.session.fault
+// kvMount returns the path of u as the mount of a KV engine.
+func kvMount(u *url.URL) string {
+	if u.Path == "/" {
+		return ""
+	}
+	return u.Path
+}
+
+func kvVersion(v *params.Values) int {
+	switch v.Text("kv") {
+	case "":
+		return 0
+	case "1":
+		return 1
+	case "2":
+		return 2
+	}
+	v.Add(errors.New(`parameter "kv" must be 1 or 2`))
+	return 0
+}
+
+func clientOptions(u *url.URL, v *params.Values) *ClientOptions {
+	opts := &ClientOptions{
+		Namespace: v.Text("namespace"), CAFile: v.Text("ca_file"), ServerName: v.Text("server_name"),
+		ClientCertFile: v.Text("client_cert_file"), ClientKeyFile: v.Text("client_key_file"),
+	}
+	scheme := "https://"
+	if v.Has("tls") && !usesTLS(u, v) {
+		scheme = "http://"
+	}
+	if u.Host == "" {
+		return opts
+	}
+	for host := range strings.SplitSeq(u.Host, ",") {
+		if at, err := url.Parse(scheme + host); err == nil && at.Port() == "" && !strings.HasSuffix(host, ":") {
+			host += ":" + defaultPort
 		}
-		return &openedReader{reader, idle}, nil
+		opts.Addresses = append(opts.Addresses, scheme+host)
 	}
-	kv := New(client, &Options{Mount: p.mount, KV: p.kv, Auth: p.auth, Timeout: p.timeout})
-	if kv.session.fault != nil {
-		return nil, kv.session.fault
+	return opts
+}
+
+// usesTLS returns the parameter tls. It adds to v the parameters that tls=false excludes.
+func usesTLS(u *url.URL, v *params.Values) bool {
+	if u.Host == "" {
+		v.Add(errors.New(`parameter "tls" requires a host in the URL; without a host, the address in VAULT_ADDR decides`))
 	}
-	return &openedKV{kv, idle}, nil
-}
-
-// openedKV and openedReader have a client of their own, and so its connections to
-// close.
-type openedKV struct {
-	*Provider
-	idle func()
-}
-
-func (o *openedKV) Close() error {
-	o.idle()
-	return nil
-}
-
-type openedReader struct {
-	*Reader
-	idle func()
-}
-
-// VerifyName returns a name below the first mount: about any other, Vault is not asked.
-func (o *openedReader) VerifyName() string { return o.mounts[0] + "hush/probe" }
-
-func (o *openedReader) Close() error {
-	defer o.idle()
-	return o.Reader.Close()
+	if v.Bool("tls") || v.Text("tls") != "false" {
+		return true
+	}
+	for _, key := range []string{"ca_file", "client_cert_file", "client_key_file", "server_name"} {
+		if v.Has(key) {
+			v.Add(fmt.Errorf("parameter %q and tls=false exclude each other", key))
+		}
+	}
+	return false
 }

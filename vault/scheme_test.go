@@ -139,7 +139,7 @@ func TestSchemeOfFurtherMethods(t *testing.T) {
 	_, err = openURL(t, "vault://a/kv?auth=gcp", aws)
 	assert.ErrorContains(t, err, "approle, aws, jwt, kubernetes, token, token_file")
 	_, err = openURL(t, "vault://a/kv?region=x", aws)
-	assert.ErrorContains(t, err, `"region" needs another: auth, as one of aws`)
+	assert.ErrorContains(t, err, `"region" requires the parameter auth: use one of aws`)
 	_, err = openURL(t, "vault://a/kv?region=x")
 	assert.ErrorContains(t, err, `unknown parameter "region"`)
 }
@@ -151,7 +151,7 @@ func TestSchemeWithoutAnAddress(t *testing.T) {
 		require.NoError(t, err, text)
 		_, err = p.Get(t.Context(), hush.Name("app"))
 		assert.Equal(t, hush.ErrAbsent, hush.ClassOf(err), text)
-		assert.EqualError(t, err, `vault: "app": absent: no address of Vault: set the URL's host or VAULT_ADDR`)
+		assert.EqualError(t, err, `vault: "app": absent: no address of Vault: configure one, or set VAULT_ADDR`)
 		_, err = p.Get(t.Context(), hush.Ref{})
 		assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err))
 		canceled, cancel := context.WithCancel(t.Context())
@@ -175,46 +175,46 @@ func TestSchemeRefuses(t *testing.T) {
 		"vault:user:hunter2@a/kv":                       "user info",
 		"vault:/user:hunter2@a/kv":                      "user info",
 		"vault:///user:hunter2@a/kv":                    "user info",
-		"vault://a/kv?address=hunter2":                  "vault takes auth, auth_mount, ca_file, ca_path,",
-		"vault://a/kv?kv=3":                             `"kv" is 1 or 2`,
+		"vault://a/kv?address=hunter2":                  "vault takes auth, auth_mount, ca_file, client_cert_file,",
+		"vault://a/kv?kv=3":                             `"kv" must be 1 or 2`,
 		"vault://a/kv?timeout=hunter2":                  "must be a positive duration",
 		"vault://a/kv?revoke=hunter2":                   `"revoke" must be true or false`,
-		"vault://a/kv?revoke=true":                      "goes with mounts",
-		"vault://a?mounts=database&kv=2":                "does not go with mounts",
-		"vault://a/kv?mounts=database":                  `does not go with the parameter "mounts"`,
-		"vault://a?mounts=database,":                    "empty segment",
-		"vault://a?mounts=sys":                          "Vault's own workings",
-		"vault://a/auth/kv":                             "Vault's own workings",
-		"vault://a/kv//x":                               "empty segment",
-		"vault://a/" + clientCanary + "//x":             "the mount is not valid: empty path segment",
-		"vault://a/sys/" + clientCanary:                 "the mount is not a store: sys/",
+		"vault://a/kv?revoke=true":                      `"revoke" requires "mounts"`,
+		"vault://a?mounts=database&kv=2":                `"kv" and "mounts" exclude each other`,
+		"vault://a/kv?mounts=database":                  `"mounts" excludes a path`,
+		"vault://a?mounts=database,":                    "empty path segment",
+		"vault://a?mounts=sys":                          "is reserved for Vault itself",
+		"vault://a/auth/kv":                             "is reserved for Vault itself",
+		"vault://a/kv//x":                               "empty path segment",
+		"vault://a/" + clientCanary + "//x":             "invalid mount: empty path segment",
+		"vault://a/sys/" + clientCanary:                 "invalid mount: sys/",
 		"vault://a?mounts=kv,.." + "%2F" + clientCanary: `segment ".."`,
-		"vault://a/kv?auth=kubernetes&role=r&auth_mount=auth/" + clientCanary: "auth/ before it",
+		"vault://a/kv?auth=kubernetes&role=r&auth_mount=auth/" + clientCanary: "remove auth/",
 		"vault://a/kv/../sys":                                                  `segment ".."`,
 		"vault://a/kv?tls=hunter2":                                             `"tls" must be true or false`,
-		"vault:?tls=false":                                                     "goes with a host",
-		"vault://a/kv?tls=false&ca_file=f":                                     "about TLS",
+		"vault:?tls=false":                                                     "requires a host",
+		"vault://a/kv?tls=false&ca_file=f":                                     `"ca_file" and tls=false exclude each other`,
 		"vault://a/kv?ca_file=/nonexistent":                                    "the CA file does not exist",
-		"vault://a/kv?client_cert_file=f":                                      `set parameter "client_key_file"`,
-		"vault://a/kv?namespace=other":                                         `parameter "namespace" and VAULT_NAMESPACE`,
-		"vault://a,,b:1/kv":                                                    "address 2: it has no host",
-		"vault://a:/kv":                                                        "no port number",
-		"vault://a/kv?role_id=r":                                               `"role_id" needs another: auth, as one of approle`,
+		"vault://a/kv?client_cert_file=f":                                      "the client certificate has no key",
+		"vault://a/kv?namespace=other":                                         "VAULT_NAMESPACE differs from the configured namespace",
+		"vault://a,,b:1/kv":                                                    "address 2: invalid host",
+		"vault://a:/kv":                                                        "invalid port",
+		"vault://a/kv?role_id=r":                                               `"role_id" requires the parameter auth: use one of approle`,
 		"vault://a/kv?auth=jwt&role_id=r":                                      `"role_id" is not used by auth=jwt`,
 		"vault://a/kv?auth=token&token_file=f":                                 `"token_file" is not used by auth=token`,
-		"vault://a/kv?token_file=f&token_env=X":                                `"token_env" needs another`,
-		"vault://a/kv?auth=token_file":                                         `needs the parameter "token_file"`,
-		"vault://a/kv?auth=approle":                                            `needs the parameter "role_id"`,
+		"vault://a/kv?token_file=f&token_env=X":                                `"token_env" requires the parameter auth`,
+		"vault://a/kv?auth=token_file":                                         `"token_file" is required`,
+		"vault://a/kv?auth=approle":                                            `"role_id" is required`,
 		"vault://a/kv?auth=approle&role_id=r&wrapped=on":                       `"wrapped" must be true or false`,
 		"vault://a/kv?auth=approle&role_id=r&wrapped=true":                     "secret_id_file or secret_id_env",
-		"vault://a/kv?auth=approle&role_id=r&secret_id_file=f&secret_id_env=E": "both given",
-		"vault://a/kv?auth=kubernetes":                                         `needs the parameter "role"`,
-		"vault://a/kv?auth=kubernetes&role=r&auth_mount=auth/k":                "auth/ before it",
+		"vault://a/kv?auth=approle&role_id=r&secret_id_file=f&secret_id_env=E": "exclude each other",
+		"vault://a/kv?auth=kubernetes":                                         `"role" is required`,
+		"vault://a/kv?auth=kubernetes&role=r&auth_mount=auth/k":                "remove auth/",
 		"vault://a/kv?auth=jwt":                                                `"jwt_file" or "jwt_env"`,
-		"vault://a/kv?auth=jwt&jwt_env=A&jwt_file=B":                           "both given",
+		"vault://a/kv?auth=jwt&jwt_env=A&jwt_file=B":                           "exclude each other",
 		"vault://a/kv?auth=jwt&jwt_env=A&auth_mount=../sys":                    `segment ".."`,
-		"vault://a/kv?auth=hunter2":                                            "none of approle, jwt, kubernetes, token, token_file",
-		"vault://" + strings.Repeat("a:1,", 16) + "a:1/kv?auth=token":          "more than 16 addresses",
+		"vault://a/kv?auth=hunter2":                                            "use one of approle, jwt, kubernetes, token, token_file",
+		"vault://" + strings.Repeat("a:1,", 16) + "a:1/kv?auth=token":          "17 addresses exceed the limit of 16",
 	} {
 		p, err := openURL(t, text)
 		require.ErrorContains(t, err, want, text)
@@ -223,7 +223,7 @@ func TestSchemeRefuses(t *testing.T) {
 	}
 	t.Setenv("VAULT_ADDR", "https://other:8200")
 	_, err := openURL(t, "vault://a/kv")
-	assert.ErrorContains(t, err, "the URL's host and VAULT_ADDR")
+	assert.ErrorContains(t, err, "VAULT_ADDR differs from the configured address")
 }
 
 // Http to another machine is believed: there are networks that encrypt by themselves.

@@ -1,7 +1,10 @@
 package vault
 
 import (
+	"cmp"
 	"context"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,174 +14,217 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/hidden"
+	"github.com/hush-secrets/hush/internal/surrogate"
 	"github.com/hush-secrets/hush/vault/internal/call"
 	"github.com/hush-secrets/hush/vault/internal/route"
 )
 
 const (
-	// anew is how long after a login that a 403 asked for the next one is made only
-	// for a token that is known to be dead: a path that a policy denies stays denied.
-	anew = time.Minute
+	// After a 403 to a valid token has triggered a login, the next one does so only after
+	// forcedLoginInterval, because a path that a policy denies stays denied.
+	forcedLoginInterval = time.Minute
 
-	// The wait after a login that was refused or a renewal that had no answer, which
-	// doubles each time.
-	firstWait = time.Second
-	longest   = 30 * time.Second
+	// The wait after a refused login or a failed renewal. It doubles each time.
+	minBackoff = time.Second
+	maxBackoff = 30 * time.Second
 )
 
-// A session keeps a client logged in. It does so when it is used, and never else.
+// A session keeps a client logged in. It logs in and renews only while it is used.
 type session struct {
-	client  hidden.Of[*api.Client] // guarded, and without a token
-	method  hidden.Of[api.AuthMethod]
-	timeout time.Duration // of a login
-	fault   error         // why no call can work
-	now     clock.Func
+	client        hidden.Of[*api.Client] // guarded, and without a token
+	method        hidden.Of[api.AuthMethod]
+	timeout       time.Duration // of a call; negative means none
+	flightTimeout time.Duration // of a login, and of anything else for several callers
+	fault         *hush.Error   // the reason why no call can succeed; nil for none
+	now           clock.Func
 
-	read atomic.Pointer[string] // a path that was read once; nil: none yet
+	readPath atomic.Pointer[string] // a path that was read successfully; nil for none
 
-	mu      sync.Mutex
-	current *login
-	pending *work[*login]
-	forced  clock.Instant // until when a 403 to a living token is no reason for a login
-	blind   bool          // tokens may not look themselves up, and so cannot be seen to be dead
-	refusal error         // of the last login, until retry
-	retry   clock.Instant
-	wait    time.Duration
+	mu           sync.Mutex
+	current      *login
+	pending      *flight[*login]
+	pendingFor   *login        // the login whose 403 the pending flight handles; nil for a renewal
+	noForceUntil clock.Instant // until then, a 403 to a valid token triggers no login
+	cannotLookup bool          // tokens must not look themselves up, so that a revoked one looks valid
+	refusal      error         // of the last login, until retryAt
+	retryAt      clock.Instant
+	backoff      time.Duration
 }
 
 func newSession(client *api.Client, method api.AuthMethod, timeout time.Duration) *session {
-	s := &session{timeout: timeout, now: clock.New()}
-	if timeout <= 0 {
-		s.timeout = defaultTimeout // of what is done for several callers
+	if client == nil {
+		panic("vault: client is nil")
+	}
+	s := &session{timeout: cmp.Or(timeout, defaultTimeout), now: clock.New()}
+	s.flightTimeout = s.timeout
+	if s.timeout < 0 {
+		s.flightTimeout = defaultTimeout
 	}
 	if method == nil {
 		method = newClientToken(client)
 	}
-	guarded, fault := route.Guard(client)
-	s.method, s.client, s.fault = hidden.New(method), hidden.New(guarded), fault
+	guarded, err := route.Guard(client)
+	s.reject(err)
+	s.method, s.client = hidden.New(method), hidden.New(guarded)
 	return s
 }
 
-// ready returns the login to use, and logs in or renews it first where it is time.
-// While it can still be used, one caller waits for its renewal and no other does.
-func (s *session) ready(ctx context.Context) (*login, error) {
-	moved := tokenChanged(s.method.Get()) // may look at a file
+// reject makes each call fail with err, unless err is nil.
+func (s *session) reject(err error) {
+	if err != nil {
+		s.fault = call.Fail(hush.ErrUnavailable, err)
+	}
+}
+
+// login returns the login to use. It logs in first, or renews the token if that is due.
+// While the token is usable, one caller waits for its renewal and the others do not.
+func (s *session) login(ctx context.Context) (*login, error) {
+	changed := tokenChanged(s.method.Get()) // may read a file
 	s.mu.Lock()
 	now := s.now()
-	if moved {
-		s.current = nil // it is not gone back to, whatever the login ends with
+	if changed {
+		s.current = nil // the old token is not used again, even if the login fails
 	}
-	l, usable := s.current, s.usable(now)
+	l, usable := s.current, s.isUsable(now)
 	switch {
-	case usable && (s.pending.pending(now) || !s.due(l, now)):
+	case usable && (s.pending.inFlight(now) || !s.isRenewalDue(l, now)):
 		s.mu.Unlock()
 		return l, nil
-	case !usable && s.refusal != nil && !now.Reached(s.retry) && !moved:
+	case !usable && s.refusal != nil && !now.Reached(s.retryAt) && !changed:
 		defer s.mu.Unlock()
 		return nil, s.refusal
-	case !s.pending.pending(now):
-		s.pending = s.begin(ctx, func(ctx context.Context) (*login, error) { return s.advance(ctx, l, usable) })
+	case !s.pending.inFlight(now):
+		s.startLogin(ctx, nil, func(ctx context.Context) (*login, error) { return s.renewOrLogin(ctx, l, usable) })
 	}
-	w := s.pending
+	f := s.pending
 	s.mu.Unlock()
-	next, err := w.waitFor(ctx, usable)
-	if err != nil && usable && ctx.Err() == nil {
-		route.SetStatus(ctx, 0) // what the renewal was answered says nothing of the read
+	if !usable {
+		return f.wait(ctx)
+	}
+	next, err := f.waitBriefly(ctx)
+	if err != nil && ctx.Err() == nil {
+		route.SetStatus(ctx, 0) // the response to the renewal does not decide the class of the read
 		return l, nil
 	}
 	return next, err
 }
 
-// touch renews the login if it is time, and waits for nothing: leases end with the
-// token that they belong to.
-func (s *session) touch(ctx context.Context) {
+// renewIfDue starts a renewal of the token if it is due, and does not wait for it. A
+// lease ends with its token.
+func (s *session) renewIfDue(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if l := s.current; s.usable(now) && s.due(l, now) && !s.pending.pending(now) {
-		s.pending = s.begin(ctx, func(ctx context.Context) (*login, error) { return s.advance(ctx, l, true) })
+	if l := s.current; s.isUsable(now) && s.isRenewalDue(l, now) && !s.pending.inFlight(now) {
+		s.startLogin(ctx, nil, func(ctx context.Context) (*login, error) { return s.renewOrLogin(ctx, l, true) })
 	}
 }
 
-// usable reports whether the current login can still be used. s.mu is held.
-func (s *session) usable(now clock.Instant) bool {
+// isUsable reports whether the current token can be used. s.mu is held.
+func (s *session) isUsable(now clock.Instant) bool {
 	l := s.current
-	if l == nil || l.dead.Load() {
+	if l == nil || l.revoked.Load() {
 		return false
 	}
 	t := l.terms.Load()
-	return t.ttl == 0 || !now.Reached(t.last)
+	return t.ttl == 0 || !now.Reached(t.replaceAt)
 }
 
-// due reports whether l, which can still be used, is to be renewed now. s.mu is
-// held.
-func (s *session) due(l *login, now clock.Instant) bool {
+// isRenewalDue reports whether the usable login l is to be renewed now. s.mu is held.
+func (s *session) isRenewalDue(l *login, now clock.Instant) bool {
 	t := l.terms.Load()
-	return t.renewable && now.Reached(t.renew) && now.Reached(s.retry)
+	return t.renewable && now.Reached(t.renewAt) && now.Reached(s.retryAt)
 }
 
-// begin starts the one login or renewal that goes on. s.mu is held.
-func (s *session) begin(ctx context.Context, fn func(context.Context) (*login, error)) *work[*login] {
-	var w *work[*login]
-	w = begin(ctx, s.now, s.timeout, func(ctx context.Context) (*login, error) {
-		l, err := call.Recover(ctx, fn)
+// startLogin makes a flight of fn the pending one. rejected is the login that received a
+// 403, if fn handles one. s.mu is held.
+func (s *session) startLogin(ctx context.Context, rejected *login, fn func(context.Context) (*login, error)) {
+	s.pendingFor = rejected
+	s.pending = startFlight(ctx, s, fn, func(f *flight[*login], l *login, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.pending == w { // else a freeze outlived it
+		if s.pending == f { // otherwise it was abandoned after a freeze
 			s.settle(l, err)
 		}
-		return l, err
 	})
-	return w
 }
 
-// settle keeps what a login or a renewal ended with. s.mu is held.
+// settle stores the result of a login or a renewal. s.mu is held.
 func (s *session) settle(l *login, err error) {
 	s.pending = nil
 	if err == nil {
-		s.current, s.refusal, s.wait, s.retry = l, nil, 0, clock.Instant{}
+		s.current, s.refusal, s.backoff, s.retryAt = l, nil, 0, clock.Instant{}
 		return
 	}
-	s.refusal = nil // an outage says nothing of the credential
+	s.refusal = nil // an outage is not a refusal
 	if hush.ClassOf(err) != hush.ErrUnavailable {
 		s.refusal = err
 	}
-	s.wait = min(max(2*s.wait, firstWait), longest)
-	s.retry = s.now().Add(s.wait)
+	s.backoff = min(max(2*s.backoff, minBackoff), maxBackoff)
+	s.retryAt = s.now().Add(s.backoff)
 }
 
-// advance renews l, or logs in anew where that is refused or l cannot be used.
-func (s *session) advance(ctx context.Context, l *login, usable bool) (*login, error) {
-	if usable {
-		err := s.renew(ctx, l)
-		if !isRefused(err) {
-			return l, err
-		}
-		if isForbidden(err) && s.isDead(ctx, l) {
-			l.dead.Store(true) // and what was leased to it
-		}
-	}
-	return s.login(ctx)
-}
-
-// again returns the login to try once more with after Vault has answered 403 to
-// used; used itself if that answer stands. An error says why there is none.
-func (s *session) again(ctx context.Context, used *login) (*login, error) {
+// loginAfterDenial returns the login to repeat a request with after Vault responded to
+// denied with 403. It returns denied itself if that response is final.
+func (s *session) loginAfterDenial(ctx context.Context, denied *login) (*login, error) {
 	for {
 		s.mu.Lock()
-		if l := s.current; l != nil && l != used && !l.dead.Load() {
+		if l := s.current; l != nil && l != denied && !l.revoked.Load() {
 			s.mu.Unlock()
 			return l, nil
 		}
-		mine := !s.pending.pending(s.now())
-		if mine {
-			s.pending = s.begin(ctx, func(ctx context.Context) (*login, error) { return s.force(ctx, used) })
-			s.pending.about = used
+		if !s.pending.inFlight(s.now()) {
+			s.startLogin(ctx, denied, func(ctx context.Context) (*login, error) { return s.forceLogin(ctx, denied) })
 		}
-		w := s.pending
+		f, handled := s.pending, s.pendingFor == denied
 		s.mu.Unlock()
-		if l, err := w.wait(ctx); w.about == used || err != nil {
+		if l, err := f.wait(ctx); handled || err != nil {
 			return l, err
-		} // else it was a renewal
+		} // otherwise it was a renewal
 	}
+}
+
+// get reads path and returns the login that it used. It logs in if necessary, and again
+// after a 403. If Vault sent a body with an error, get returns both.
+//
+// The second new login is for a token that was revoked before it could be used. A valid
+// token is denied by a policy.
+func (s *session) get(ctx context.Context, path string, query url.Values) ([]byte, *login, error) {
+	l, err := s.login(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := l.get(ctx, path, query)
+	for attempt := 0; attempt < 2 && isForbidden(err); attempt++ {
+		route.SetStatus(ctx, 0) // the 403 is not final yet
+		next, loginErr := s.loginAfterDenial(ctx, l)
+		if loginErr != nil {
+			return nil, nil, loginErr
+		}
+		if next == l {
+			break
+		}
+		l = next
+		body, err = l.get(ctx, path, query)
+	}
+	if err == nil && s.readPath.Load() == nil && !strings.HasPrefix(path, "sys/") {
+		s.readPath.Store(&path)
+	}
+	return body, l, err
+}
+
+func (l *login) get(ctx context.Context, path string, query url.Values) ([]byte, error) {
+	response, err := l.client.Get().Logical().ReadRawWithDataWithContext(ctx, path, query)
+	if response == nil || response.Response == nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body := route.Body(response.Response)
+	if err != nil {
+		return body, err
+	}
+	if err := surrogate.Check(body); err != nil {
+		return nil, call.Fail(hush.ErrUnavailable, err)
+	}
+	return body, nil
 }

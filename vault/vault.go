@@ -1,48 +1,61 @@
-// Package vault reads secrets from HashiCorp Vault through its official client: the
-// KV engine by [New], whatever else can be read, leased secrets above all, by
-// [NewReader].
+// Package vault reads secrets from HashiCorp Vault through its official client. [New]
+// reads a KV engine. [NewReader] reads any other path, in particular leased secrets
+// such as database users.
+//
+//	client, err := vault.NewClient(nil) // VAULT_ADDR and the other variables
+//	if err != nil {
+//		return err
+//	}
+//	p := vault.New(client, &vault.Options{Auth: auth.Kubernetes("app", nil)})
+//	password, err := hush.Get(ctx, p, "db/prod#password")
 //
 // # Login
 //
-// A program stays logged in for as long as it lives, and nothing ticks for that: a
-// token is got on first use, once for all who wait, renewed on use when a third of
-// its time is left, and got anew before its end, by the wall clock and by the
-// monotonic one, of which a frozen Lambda function stops the latter. After a 403 the
-// program logs in once more, because a token can be revoked at any time, and asks
-// once more; then the answer stands. For a minute thereafter another 403 is a reason
-// to log in only if Vault knows the token no more. A login that is refused is tried
-// again after a second, and later at longer intervals, of 30 s at most.
+// A provider logs in on first use, with a method of package vault/auth. It renews its
+// token on use once two thirds of the TTL have passed, and logs in again shortly before
+// the token expires. No background goroutine is involved. A token expires when either
+// the wall clock or the monotonic clock says so, because the monotonic clock stops in a
+// frozen Lambda function.
+//
+// A token can be revoked at any time. After a 403, the provider therefore logs in once
+// and repeats the read; the second response is final. For the next minute, another 403
+// triggers a login only if Vault no longer recognizes the token. If a login is refused,
+// the next one waits for 1 s, then for twice as long, up to 30 s.
 //
 // # The client
 //
-// A [Provider] works on a copy of the client that it is given. The copy follows no
-// redirect but to an address that it knows, because the client would send its token
-// there; it reads no answer of more than 4 MiB; and its retries, and waits that an
-// answer asks for, end with the call's limit. Request and response callbacks of the
-// client are not kept. [NewClient] makes a client that fails sooner than the
-// official default, and that knows several addresses.
+// A provider uses a copy of its client. The copy follows redirects only to addresses
+// that it knows, because the client would send its token with the request. It rejects
+// responses above 4 MiB. Its retries, and its waits for a Retry-After, end with the
+// timeout of the call. It does not keep the client's request and response callbacks.
+// [NewClient] returns a client that fails sooner than the official default and that can
+// have several addresses.
 //
-// net/http prints bytes that arrive after the end of a response, which can be a part
-// of a secret. If the client has an *http.Transport, the copy therefore has a
-// transport and connections of its own, with the same dialer, TLS configuration,
-// proxy and limits of idle connections; connections that are idle for 50 s are
-// closed. The copy uses the client's own transport if that is of another type, or
-// sets Dial, DialTLS, DisableKeepAlives, MaxConnsPerHost, ResponseHeaderTimeout,
-// ProxyConnectHeader, GetProxyConnectHeader or OnProxyConnectResponse.
+// If the client has an *http.Transport, the copy has its own transport and connections,
+// because net/http prints bytes that follow the end of a response, which can be part of a
+// secret. The dialer, TLS configuration, proxy and limits of idle connections stay the
+// same; a connection that is idle for 50 s is closed. The copy keeps a transport of
+// another type, and one that sets Dial, DialTLS, DisableKeepAlives, MaxConnsPerHost,
+// ResponseHeaderTimeout, ProxyConnectHeader, GetProxyConnectHeader or
+// OnProxyConnectResponse.
 //
 // # Failures
 //
-// 404 is ErrNotFound, 403 ErrDenied, 429 ErrThrottled. 400 and 405, which do not say
-// why, are ErrRefused. A login that is refused, and a token that Vault does not
-// know, are ErrUnauthenticated. A sealed server, a standby that cannot be passed
-// over, any other answer, and none, are ErrUnavailable.
+//	404                                        ErrNotFound
+//	403                                        ErrDenied
+//	429                                        ErrThrottled
+//	400, 405 (Vault does not say why)          ErrRefused
+//	a refused login, an unknown token          ErrUnauthenticated
+//	a sealed server, any other status,
+//	no response                                ErrUnavailable
 //
-// The paths and answers are those of Vault's HTTP API documentation, developer.hashicorp.com/vault/api-docs.
+// The API is documented at https://developer.hashicorp.com/vault/api-docs.
 package vault
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,87 +74,87 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// Options are the settings of a Provider. The zero value is the default.
+// Options are the settings of a Provider.
 type Options struct {
 	// Mount is the path at which the KV engine is mounted, with or without slashes
-	// around it. Names are below it. While KV is 0, it may be a folder below the
-	// mount. Empty: "secret".
+	// around it. Names are relative to it. If KV is 0, Mount may also be a folder below
+	// the mount. Empty means "secret".
 	Mount string
 
-	// KV is the version of the engine, 1 or 2. Zero: Vault is asked for it once,
-	// before the first secret, which a token may do that can read anything there. Told,
-	// Mount is taken as it is: it must be a mount, and no namespace.
+	// KV is the version of the engine, 1 or 2. Zero means that the provider asks Vault
+	// once, before the first read. A token may do that if it can read anything at the
+	// mount. If KV is not 0, Mount must be the mount itself, without a namespace.
 	KV int
 
-	// Auth logs in. Nil means the client's token, which is read for each call and
-	// renewed on use if possible. A client of [NewClient] without a token uses that of
-	// "vault login": see [ClientOptions].
+	// Auth is the login method, such as one of package vault/auth. Nil means the client's
+	// token, which the provider reads for each call and renews on use if possible. A
+	// client of [NewClient] without a token uses the token of "vault login": see
+	// ClientOptions.Token.
 	Auth api.AuthMethod
 
-	// Timeout limits a Get, a login, the client's retries and what Retry-After asks
-	// for included. Zero: 5 s. Negative: none but the caller's.
+	// Timeout limits a Get, including a login, retries and waits for a Retry-After. Zero
+	// means 5 s. A negative value means no timeout.
 	Timeout time.Duration
 }
 
-// A Provider reads from a KV engine. Every read is fresh: there is no cache on the
-// way.
+// A Provider reads from a KV engine. It does not cache: each read is fresh.
 type Provider struct {
-	session *session
-	timeout time.Duration
-	told    *mount // as Options have it
-	ask     bool   // for the engine's version
+	session    *session
+	configured engine // version 0 means that Vault is asked
 
-	mu      sync.Mutex
-	pending *work[*mount]
-	found   atomic.Pointer[mount]
+	mu         sync.Mutex
+	discovery  *flight[*engine]
+	discovered atomic.Pointer[engine]
 }
 
 var _ hush.Provider = (*Provider)(nil)
 
-// New returns a Provider that asks through a copy of client. A nil opts is the
-// default. New contacts nobody and does not fail: an option that cannot work is the
-// answer of every Get, as ErrUnavailable.
+// New returns a Provider that uses a copy of client. Nil opts means the defaults. New
+// contacts no store and does not fail: if an option is invalid, each Get fails with
+// ErrUnavailable.
 func New(client *api.Client, opts *Options) *Provider {
-	if client == nil {
-		panic("vault: client is nil")
-	}
 	if opts == nil {
 		opts = &Options{}
 	}
-	timeout := cmp.Or(opts.Timeout, defaultTimeout)
-	p := &Provider{session: newSession(client, opts.Auth, timeout), timeout: timeout, ask: opts.KV == 0}
-	path, err := checkMount(cmp.Or(opts.Mount, defaultMount))
-	switch {
-	case err != nil:
-		p.session.fault = err
-	case opts.KV < 0 || opts.KV > 2:
-		p.session.fault = errKV
+	p := &Provider{session: newSession(client, opts.Auth, opts.Timeout)}
+	mount, err := checkMount(cmp.Or(opts.Mount, defaultMount))
+	if opts.KV < 0 || opts.KV > 2 {
+		err = errors.New("invalid version of the KV engine: use 1, 2, or 0 to ask Vault")
 	}
-	p.told = &mount{path: path, version: opts.KV}
+	p.session.reject(err)
+	p.configured = engine{mount: mount, version: opts.KV}
 	return p
 }
 
-// Get reads the secret that ref names below the mount. Its value is the secret's
-// data as a JSON object whose keys are sorted; a Field is one of them.
+// Get reads the secret with the name of ref below the mount. Its value is the secret's
+// data as a JSON object with sorted keys, so that a Field is one of the keys.
 //
-// With KV v2, ref.Version is a number, and the Secret has the Version, Created, and
-// as Metadata what Vault calls custom metadata; one that Vault will delete at a set
-// time Expires then. KV v1 has no versions: to ask for one is ErrUnsupported, as any
-// Stage is. A version that is deleted, destroyed or was never written is
-// ErrNotFound, and the error says which.
+// With KV v2, ref.Version is a number. The Secret has a Version, a Created time and, as
+// Metadata, Vault's custom metadata. It Expires if Vault will delete the version at a
+// set time. With KV v1, a Version is ErrUnsupported. A Stage is always ErrUnsupported. A
+// version that is deleted, destroyed or was never written is ErrNotFound, and the error
+// says which.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+	return p.session.call(ctx, ref, p.read)
+}
+
+// call reads ref with the timeout of a call, and returns an error with its class.
+func (s *session) call(ctx context.Context, ref hush.Ref, read func(context.Context, hush.Ref) (hush.Secret, error)) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return hush.Secret{}, hush.NewError(source, ref, hush.ErrCanceled, err)
 	}
-	limited, cancel := limit.Context(ctx, p.timeout, "Vault")
+	if s.fault != nil {
+		return hush.Secret{}, hush.NewError(source, ref, s.fault.Class, s.fault.Err)
+	}
+	limited, cancel := limit.Context(ctx, s.timeout, "Vault")
 	defer cancel()
-	limited, x := route.WithStatusRecorder(limited)
-	secret, err := p.read(limited, ref.Key())
+	limited, statuses := route.WithStatusRecorder(limited)
+	secret, err := read(limited, ref)
 	if err != nil {
-		e := classify(ctx, limited, x, err)
+		e := classify(ctx, limited, statuses, err)
 		return hush.Secret{}, hush.NewError(source, ref, e.Class, e.Err)
 	}
 	return ref.Select(secret)

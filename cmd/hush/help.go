@@ -43,7 +43,7 @@ A URL never contains a credential. These are the URLs and their parameters:
     extension:          endpoint, timeout, ready_wait, dialect
     direct:             region, profile, role_arn, external_id, endpoint, timeout,
                         instance_metadata, batch
-    vault://HOST/MOUNT  kv, mounts, namespace, timeout, revoke, tls, ca_file, ca_path,
+    vault://HOST/MOUNT  kv, mounts, namespace, timeout, revoke, tls, ca_file,
                         client_cert_file, client_key_file, server_name;
                         auth, and for its methods: token_env, token_file, role_id,
                         secret_id_file, secret_id_env, wrapped, role, jwt_file, jwt_env,

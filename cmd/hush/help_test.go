@@ -41,7 +41,7 @@ func TestHelpConfiguration(t *testing.T) {
 		_, list, ok := strings.Cut(err.Error(), " takes ")
 		require.True(t, ok, err)
 		list, _, _ = strings.Cut(list, ":")
-		assert.ElementsMatch(t, words(list), words(strings.NewReplacer("auth, and for its methods:", "auth,", ";", ",").Replace(section[1])), scheme.Name)
+		assert.ElementsMatch(t, words(list), words(strings.NewReplacer("auth, and for its methods:", "auth,", ";", ",").Replace(strings.Join(strings.Fields(section[1]), " "))), scheme.Name)
 	}
 }
 

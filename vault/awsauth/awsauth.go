@@ -1,26 +1,31 @@
-// Package awsauth logs in to Vault as the AWS identity that the program runs with:
-// a Lambda function's role, a task's, a user's.
+// Package awsauth logs in to Vault as the AWS identity of the program, such as the role of
+// a Lambda function or of an ECS task.
 //
-// A login is a signed request to AWS's token service (STS) that asks who signed it,
-// GetCallerIdentity. It is not sent to AWS but to Vault, which sends it on and
-// believes AWS's answer. No key leaves the process, each login signs anew, and a
-// signature serves for minutes. Whoever reads one on its way could log in with it
-// as well: Options.ServerID binds it to one Vault.
+//	vault.Options{Auth: awsauth.New(&awsauth.Options{Role: "app"})}
 //
-// This is the one package that links both Vault's client and the AWS SDK, which is
-// version 2; the SDK that Vault's own helper links is not. Credentials are found as
-// direct/awsdirect finds them, lazily. A login without any is [hush.ErrAbsent]; with
-// some that cannot be used or options that cannot work it is
-// [hush.ErrUnauthenticated], and while the source of credentials cannot be reached
-// it is [hush.ErrUnavailable]. What Vault answers is its client's error. No error of
-// this package quotes a key, a header or a signature.
+// A login is a signed request to the AWS Security Token Service (STS) for the identity of
+// the signer, GetCallerIdentity. The program sends this request to Vault. Vault sends it
+// to AWS and trusts the response. No key leaves the process. Each login has a new
+// signature, which is valid for minutes. Anyone who intercepts one could log in with it,
+// too; Options.ServerID binds it to one Vault.
 //
-// The sources of what is sent: for its form, Vault's API of the AWS auth method
-// (https://developer.hashicorp.com/vault/api-docs/auth/aws#login); for its content,
-// AWS's documentation of GetCallerIdentity
-// (https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html)
-// and of Signature Version 4
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html).
+// Only this package links both Vault's client and the AWS SDK. It uses version 2 of the
+// SDK. Vault's own helper links version 1. Credentials are found lazily, as package
+// direct/awsdirect finds them.
+//
+// # Failures
+//
+// Login fails with [hush.ErrAbsent] if no AWS credentials are configured, with
+// [hush.ErrUnauthenticated] if they or the options are not valid, and with
+// [hush.ErrUnavailable] while their source cannot be reached. Errors of Vault are returned
+// unchanged; package vault classifies them. No error quotes a key, a header or a
+// signature.
+//
+// # References
+//
+//   - Vault's API: https://developer.hashicorp.com/vault/api-docs/auth/aws#login
+//   - GetCallerIdentity: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
+//   - Signature Version 4: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 package awsauth
 
 import (
@@ -37,99 +42,34 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/vault/auth"
+	"github.com/hush-secrets/hush/vault/internal/call"
 )
 
 const (
-	defaultMount = "aws"
+	// credentialsTimeout limits the loading of the AWS configuration, and then the search
+	// for credentials.
+	credentialsTimeout = 3 * time.Second
 
-	// findTimeout limits the loading of the configuration, and then the finding of
-	// credentials.
-	findTimeout = 3 * time.Second
-
-	// lifetime is how long AWS accepts a signature at least.
-	lifetime = 5 * time.Minute
+	// signatureLifetime is the minimum time for which AWS accepts a signature.
+	signatureLifetime = 5 * time.Minute
 )
-
-// Metadata says when the EC2 instance metadata service may be asked for
-// credentials that are configured nowhere else.
-type Metadata = awsconf.Metadata
-
-// The choices. AWS_EC2_METADATA_DISABLED=true is never, whatever is chosen.
-const (
-	// MetadataAuto: if the machine says that it is an EC2 instance, by what Linux
-	// shows of its firmware. Other systems do not say.
-	MetadataAuto = awsconf.MetadataAuto
-	// MetadataOn: always.
-	MetadataOn = awsconf.MetadataOn
-	// MetadataOff: never.
-	MetadataOff = awsconf.MetadataOff
-)
-
-// Options are the settings of a login. The zero value is the default.
-type Options struct {
-	// Role is the role of Vault's auth method to log in to. Empty: the one with the
-	// name of the IAM role or user that logs in.
-	Role string
-
-	// Mount is the path of the auth method, without auth/. Empty: "aws".
-	Mount string
-
-	// ServerID is sent as the header X-Vault-AWS-IAM-Server-ID and signed with the
-	// rest. It is what the auth method's iam_server_id_header_value says, and keeps
-	// another Vault that was logged in to from using the login for this one. Empty:
-	// none, which an auth method with that setting refuses.
-	ServerID string
-
-	// Region is whose STS the request is for; Vault has to ask the same one. Empty:
-	// the global one of AWS's public regions, sts.amazonaws.com, which is what an
-	// auth method asks unless its sts_endpoint says otherwise. With a Region that
-	// setting is https://sts.<region>.amazonaws.com, or use_sts_region_from_client is
-	// true. The regions of China and GovCloud have no other; one such as
-	// us-east-1-fips means the FIPS endpoint, https://sts-fips.us-east-1.amazonaws.com.
-	//
-	// It is also where RoleARN is assumed. Empty: AWS_REGION, what the profile says,
-	// or us-east-1.
-	Region string
-
-	// Profile is the section of the shared AWS files to use, which then goes before
-	// credentials in the environment. Empty: AWS_PROFILE, or default.
-	Profile string
-
-	// RoleARN is an IAM role to assume with the credentials that are found, and to
-	// log in as. Empty: none but what the profile says.
-	RoleARN string
-
-	// ExternalID is what that role's policy may ask for. It needs a RoleARN.
-	ExternalID string
-
-	// Credentials are asked for the keys of each login, and exclude Profile, RoleARN,
-	// ExternalID and InstanceMetadata. Nil: those of the environment, the shared
-	// files, a container or a web identity, found at the first login and kept until
-	// they expire.
-	//
-	// Options print and marshal without it, and the method hides it. Printers that
-	// ignore methods, such as those of test diffs, show the keys of a static provider
-	// of the SDK; aws.CredentialsProviderFunc(p.Retrieve) is a provider that hides them.
-	Credentials aws.CredentialsProvider `json:"-" xml:"-" yaml:"-"`
-
-	// InstanceMetadata says when the EC2 instance metadata service is asked.
-	InstanceMetadata Metadata
-}
 
 type method struct {
-	opts   Options // without Credentials
-	given  hidden.Of[aws.CredentialsProvider]
-	sts    endpoint
-	fault  error // an option that cannot work
-	now    clock.Func
-	source *awsconf.Lazy[aws.CredentialsProvider]
+	opts     Options // without Credentials
+	mount    string
+	provided hidden.Of[aws.CredentialsProvider] // Options.Credentials
+	sts      endpoint
+	fault    error // an invalid option
+	now      clock.Func
+	found    *awsconf.Lazy[aws.CredentialsProvider]
 }
 
 var _ api.AuthMethod = (*method)(nil)
 
-// New returns the method of the AWS identity that opts describes. A nil opts is the
-// default. New does not fail and looks for nothing: an option that cannot work is
-// the answer of every login.
+// New returns the login method of the AWS identity that opts describes. Nil opts means the
+// defaults. New does not fail and does not look for credentials: if an option is invalid,
+// each login fails.
 func New(opts *Options) api.AuthMethod { return newMethod(opts, clock.New()) }
 
 func newMethod(opts *Options, now clock.Func) *method {
@@ -137,50 +77,63 @@ func newMethod(opts *Options, now clock.Func) *method {
 	if opts != nil {
 		m.opts = *opts
 	}
-	m.fault = m.opts.check()
-	m.given, m.opts.Credentials = hidden.New(m.opts.Credentials), nil
+	m.mount, m.fault = m.opts.check()
+	m.provided, m.opts.Credentials = hidden.New(m.opts.Credentials), nil
 	if m.fault == nil {
-		m.sts, m.fault = endpointOf(m.opts.Region)
+		m.sts, m.fault = newEndpoint(m.opts.Region)
 	}
-	m.source = awsconf.NewLazy(m.opts.conf(), now, func(cfg aws.Config) aws.CredentialsProvider { return cfg.Credentials })
+	m.found = awsconf.NewLazy(m.opts.conf(), now, func(cfg aws.Config) aws.CredentialsProvider { return cfg.Credentials })
 	return m
 }
 
-// Login signs a request and sends it to Vault. If a freeze outlived the signature
-// before Vault answered, it does so once more.
+// Method returns the login method auth=aws for vault.Scheme. Its parameters are role,
+// auth_mount (Options.Mount), server_id, region, profile, role_arn and external_id.
+func Method() auth.Method {
+	return auth.Method{
+		Name:   "aws",
+		Params: []string{"role", "auth_mount", "server_id", "region", "profile", "role_arn", "external_id"},
+		Open: func(params map[string]string) (api.AuthMethod, error) {
+			m := newMethod(&Options{
+				Role: params["role"], Mount: params["auth_mount"], ServerID: params["server_id"], Region: params["region"],
+				Profile: params["profile"], RoleARN: params["role_arn"], ExternalID: params["external_id"],
+			}, clock.New())
+			return m, m.fault
+		},
+	}
+}
+
+// Login signs a request and sends it to Vault. If a freeze lasted beyond the lifetime of
+// the signature before Vault responded, Login repeats this once.
 func (m *method) Login(ctx context.Context, client *api.Client) (*api.Secret, error) {
 	if m.fault != nil {
-		return nil, unable(hush.ErrUnauthenticated, m.fault)
+		return nil, call.Fail(hush.ErrUnauthenticated, m.fault)
 	}
-	for last := false; ; last = true {
+	for isRetry := false; ; isRetry = true {
 		keys, err := m.keys(ctx)
 		if err != nil {
 			return nil, err
 		}
-		signed := m.now()
-		secret, err := m.login(ctx, client, keys, signed.Time())
-		if err == nil || last || ctx.Err() != nil || m.now().Since(signed) < lifetime {
+		signedAt := m.now()
+		secret, err := m.login(ctx, client, keys, signedAt.Time())
+		if err == nil || isRetry || ctx.Err() != nil || m.now().Since(signedAt) < signatureLifetime {
 			return secret, err
 		}
 	}
 }
 
-// login sends no token, whatever client has: a login needs none. Its answer is not
-// wrapped, which VAULT_WRAP_TTL would ask for.
 func (m *method) login(ctx context.Context, client *api.Client, keys aws.Credentials, at time.Time) (*api.Secret, error) {
-	body, err := m.sts.payload(ctx, keys, m.opts.ServerID, at)
+	body, err := m.sts.signedRequest(ctx, keys, m.opts.ServerID, at)
 	if err != nil {
-		return nil, unable(hush.ErrUnauthenticated, err)
+		return nil, call.Fail(hush.ErrUnauthenticated, err)
 	}
 	if m.opts.Role != "" {
 		body["role"] = m.opts.Role
 	}
-	client = client.WithRequestCallbacks(func(r *api.Request) { r.ClientToken, r.WrapTTL = "", "" })
-	return client.Logical().WriteWithContext(ctx, "auth/"+m.opts.mount()+"/login", body)
+	return call.Login(ctx, client, m.mount, body)
 }
 
-// keys returns the keys to sign with. The end of ctx is for the caller to judge, who
-// knows whose limit it was.
+// keys returns the keys to sign with. If ctx has ended, it returns the error of ctx, which
+// the caller classifies.
 func (m *method) keys(ctx context.Context) (aws.Credentials, error) {
 	source, class, err := m.credentials(ctx)
 	if err == nil {
@@ -192,18 +145,18 @@ func (m *method) keys(ctx context.Context) (aws.Credentials, error) {
 	if ctx.Err() != nil {
 		return aws.Credentials{}, ctx.Err()
 	}
-	return aws.Credentials{}, unable(class, err)
+	return aws.Credentials{}, call.Fail(class, err)
 }
 
 func (m *method) credentials(ctx context.Context) (aws.CredentialsProvider, hush.Class, error) {
-	if given := m.given.Get(); given != nil {
-		return given, 0, nil
+	if provided := m.provided.Get(); provided != nil {
+		return provided, 0, nil
 	}
-	return m.source.Get(ctx, findTimeout)
+	return m.found.Get(ctx, credentialsTimeout)
 }
 
 func retrieve(ctx context.Context, source aws.CredentialsProvider) (aws.Credentials, hush.Class, error) {
-	limited, cancel := limit.Context(ctx, findTimeout, "finding AWS credentials")
+	limited, cancel := limit.Context(ctx, credentialsTimeout, "finding AWS credentials")
 	defer cancel()
 	keys, err := source.Retrieve(limited)
 	switch {
@@ -219,9 +172,4 @@ func retrieve(ctx context.Context, source aws.CredentialsProvider) (aws.Credenti
 	}
 	class, cause, _ := limit.Cut(ctx, limited, 0)
 	return keys, class, cause
-}
-
-// unable is an answer of our own, before Vault had one.
-func unable(class hush.Class, cause error) error {
-	return hush.NewError("vault", hush.Ref{}, class, cause)
 }

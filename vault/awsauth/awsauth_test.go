@@ -34,6 +34,7 @@ func laptop(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("AWS_CONFIG_FILE", filepath.Join(home, "config"))
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(home, "credentials"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
 // credentials puts the known key into the environment.
@@ -137,7 +138,7 @@ func TestProvider(t *testing.T) {
 	login.URL = whole.URL
 
 	get := func() (hush.Secret, error) {
-		p := vault.New(login.client(t), &vault.Options{KV: 1, Auth: awsauth.New(&awsauth.Options{InstanceMetadata: awsauth.MetadataOff})})
+		p := vault.New(login.client(t), &vault.Options{KV: 1, Auth: awsauth.New(nil)})
 		return p.Get(t.Context(), hush.Ref{Name: "db", Field: "password"})
 	}
 	_, err := get()
@@ -156,7 +157,7 @@ func TestProvider(t *testing.T) {
 func TestLazy(t *testing.T) {
 	laptop(t)
 	s := startVault(t)
-	method := awsauth.New(&awsauth.Options{InstanceMetadata: awsauth.MetadataOff})
+	method := awsauth.New(nil)
 	credentials(t)
 	for range 2 {
 		_, err := method.Login(t.Context(), s.client(t))

@@ -38,5 +38,5 @@ func ExampleNew() {
 	method := awsauth.New(&awsauth.Options{Mount: "auth/aws"})
 	_, err := method.Login(context.Background(), nil)
 	fmt.Println(err)
-	// Output: vault: unauthenticated: the mount is no path of an auth method
+	// Output: vault: unauthenticated: invalid auth mount: remove auth/, which hush adds
 }

@@ -63,7 +63,6 @@ func failing(err error) aws.CredentialsProvider {
 // TestNoCredentials: what went wrong has a class and words that quote nothing, and
 // Vault is not asked.
 func TestNoCredentials(t *testing.T) {
-	off := awsauth.MetadataOff
 	role := &awsauth.Options{RoleARN: roleARN, ExternalID: "ext"}
 	for name, c := range map[string]struct {
 		set   func(t *testing.T)
@@ -71,8 +70,8 @@ func TestNoCredentials(t *testing.T) {
 		class hush.Class
 		words string
 	}{
-		"nothing":      {nil, &awsauth.Options{InstanceMetadata: off}, hush.ErrAbsent, "no AWS credentials are configured"},
-		"half a key":   {func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey) }, &awsauth.Options{InstanceMetadata: off}, hush.ErrUnauthenticated, "without AWS_ACCESS_KEY_ID"},
+		"nothing":      {nil, nil, hush.ErrAbsent, "no AWS credentials are configured"},
+		"half a key":   {func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey) }, nil, hush.ErrUnauthenticated, "without AWS_ACCESS_KEY_ID"},
 		"no profile":   {nil, &awsauth.Options{Profile: "nobody"}, hush.ErrUnauthenticated, `no profile "nobody"`},
 		"broken role":  {func(t *testing.T) { credentials(t); tokenService(t, http.StatusServiceUnavailable) }, role, hush.ErrUnavailable, "a role to assume"},
 		"refused role": {func(t *testing.T) { credentials(t); tokenService(t, http.StatusForbidden) }, role, hush.ErrUnauthenticated, "AccessDenied"},
@@ -113,20 +112,18 @@ func TestBadOptions(t *testing.T) {
 	laptop(t)
 	credentials(t)
 	for words, opts := range map[string]awsauth.Options{
-		"invalid region":                {Region: "eu-west-1.example.com/"},
-		"must be an AWS region such as": {Region: "-fips"},
-		"the ARN of an IAM role":        {RoleARN: "app"},
-		"an external ID requires":       {ExternalID: "x"},
-		"unknown value":                 {InstanceMetadata: 9},
-		"the mount is no path":          {Mount: "../sys"},
-		"is no path of an auth":         {Mount: "auth/aws"},
-		"no path of an auth method":     {Mount: "a//b"},
-		"no HTTP header":                {ServerID: "x\r\nX-Amz-Date: y"},
-		"no HTTP header has":            {ServerID: " x"},
-		"and so is how to find some":    {Credentials: static(""), Profile: "p"},
-		"given, and so is how":          {Credentials: static(""), RoleARN: roleARN},
-		"AWS credentials are given":     {Credentials: static(""), InstanceMetadata: awsauth.MetadataOn},
-		"an external ID requires the":   {Credentials: static(""), ExternalID: "x"},
+		"invalid region":                     {Region: "eu-west-1.example.com/"},
+		"must be an AWS region such as":      {Region: "-fips"},
+		"the ARN of an IAM role":             {RoleARN: "app"},
+		"an external ID requires":            {ExternalID: "x"},
+		`segment ".." is not`:                {Mount: "../sys"},
+		"remove auth/":                       {Mount: "auth/aws"},
+		"empty path segment":                 {Mount: "a//b"},
+		"the server ID contains a character": {ServerID: "x\r\nX-Amz-Date: y"},
+		"not allowed in an HTTP header":      {ServerID: " x"},
+		"Credentials excludes Profile":       {Credentials: static(""), Profile: "p"},
+		"Profile and RoleARN":                {Credentials: static(""), RoleARN: roleARN},
+		"an external ID requires the":        {Credentials: static(""), ExternalID: "x"},
 	} {
 		s := startVault(t)
 		_, err := awsauth.New(&opts).Login(t.Context(), s.client(t))

@@ -21,7 +21,7 @@ import (
 // TestFreeze: a refusal that comes after the signature's lifetime, by the wall clock
 // alone, is one that signing anew can change, once.
 func TestFreeze(t *testing.T) {
-	for frozen, want := range map[time.Duration]int64{time.Minute: 1, lifetime: 2} {
+	for frozen, want := range map[time.Duration]int64{time.Minute: 1, signatureLifetime: 2} {
 		h := clocktest.New()
 		var calls atomic.Int64
 		vault := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -46,12 +46,12 @@ func TestFreeze(t *testing.T) {
 
 // TestTimeOfTheSignature: each is of its own time.
 func TestTimeOfTheSignature(t *testing.T) {
-	e, err := endpointOf("")
+	e, err := newEndpoint("")
 	require.NoError(t, err)
 	keys := aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}
 	seen := map[any]bool{}
 	for second := range 3 {
-		body, err := e.payload(t.Context(), keys, "", time.Unix(int64(second), 0))
+		body, err := e.signedRequest(t.Context(), keys, "", time.Unix(int64(second), 0))
 		require.NoError(t, err)
 		seen[body["iam_request_headers"]] = true
 	}
@@ -67,10 +67,10 @@ func FuzzRegion(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, region string) {
 		opts := Options{Region: region}
-		if opts.check() != nil {
+		if _, err := opts.check(); err != nil {
 			return
 		}
-		e, err := endpointOf(region)
+		e, err := newEndpoint(region)
 		if err != nil {
 			return
 		}

@@ -51,10 +51,10 @@ func TestMethodRefuses(t *testing.T) {
 		"secret_key=x":      "must not contain credentials",
 		"role_id=x":         "role_id",
 		"region=a.b":        "must be an AWS region",
-		"auth_mount=../sys": "is no path of an auth method",
+		"auth_mount=../sys": `segment ".." is not allowed`,
 		"role_arn=app":      "the ARN of an IAM role",
 		"external_id=x":     "an external ID requires",
-		"server_id=%0ax":    "no HTTP header has",
+		"server_id=%0ax":    "not allowed in an HTTP header",
 	} {
 		_, err := open(t, s, query)
 		require.Error(t, err, query)

@@ -20,51 +20,51 @@ import (
 )
 
 const (
-	service  = "sts"
-	question = "Action=GetCallerIdentity&Version=2011-06-15"
-	serverID = "X-Vault-AWS-IAM-Server-ID"
+	service        = "sts"
+	requestBody    = "Action=GetCallerIdentity&Version=2011-06-15"
+	serverIDHeader = "X-Vault-AWS-IAM-Server-ID"
 
-	global       = "aws-global" // the SDK's name for the one that serves all public regions
-	globalRegion = "us-east-1"  // which it is signed for
+	global       = "aws-global" // the SDK's name for the endpoint of all public regions
+	globalRegion = "us-east-1"  // requests to that endpoint are signed for this region
 )
 
-// An endpoint is an STS that can say who signed a request.
+// An endpoint is an STS.
 type endpoint struct {
 	url    string
-	region string // that requests to it are signed for
+	region string // to sign requests for
 }
 
-// endpointOf returns the STS of a region, or the global one for none.
-func endpointOf(region string) (endpoint, error) {
-	bare := strings.TrimSuffix(cmp.Or(region, global), "-fips")
-	if bare == "" || strings.Trim(bare, "-") != bare {
+// newEndpoint returns the STS of a region. Empty means the global one.
+func newEndpoint(region string) (endpoint, error) {
+	name := strings.TrimSuffix(cmp.Or(region, global), "-fips")
+	if name == "" || strings.Trim(name, "-") != name {
 		return endpoint{}, errors.New("invalid region: must be an AWS region such as eu-west-1")
 	}
-	params := sts.EndpointParameters{Region: &bare, UseFIPS: aws.Bool(strings.HasSuffix(region, "-fips"))}.WithDefaults()
+	params := sts.EndpointParameters{Region: &name, UseFIPS: aws.Bool(strings.HasSuffix(region, "-fips"))}.WithDefaults()
 	found, err := sts.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), params)
 	if err != nil {
-		return endpoint{}, errors.New("AWS has no such token service for the region")
+		return endpoint{}, errors.New("AWS has no STS of that kind in the region")
 	}
-	e := endpoint{url: found.URI.String(), region: bare}
+	e := endpoint{url: found.URI.String(), region: name}
 	if schemes, _ := smithyauth.GetAuthOptions(&found.Properties); len(schemes) > 0 {
-		signed, _ := smithyhttp.GetSigV4SigningRegion(&schemes[0].SignerProperties)
-		e.region = cmp.Or(signed, bare)
+		signingRegion, _ := smithyhttp.GetSigV4SigningRegion(&schemes[0].SignerProperties)
+		e.region = cmp.Or(signingRegion, name)
 	}
 	return e, nil
 }
 
-// payload returns what Vault wants to be sent of the question, signed with keys: its
-// method, address, body and headers.
-func (e endpoint) payload(ctx context.Context, keys aws.Credentials, id string, at time.Time) (map[string]any, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/", strings.NewReader(question))
+// signedRequest returns the body of a login: the method, URL, body and headers of a
+// GetCallerIdentity request that is signed with keys.
+func (e endpoint) signedRequest(ctx context.Context, keys aws.Credentials, serverID string, at time.Time) (map[string]any, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url+"/", strings.NewReader(requestBody))
 	if err != nil {
-		return nil, errors.New("the request to sign has no valid address")
+		return nil, errors.New("the STS has no valid URL")
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-	if id != "" {
-		request.Header.Set(serverID, id)
+	if serverID != "" {
+		request.Header.Set(serverIDHeader, serverID)
 	}
-	hash := sha256.Sum256([]byte(question))
+	hash := sha256.Sum256([]byte(requestBody))
 	if err := v4.NewSigner().SignHTTP(ctx, keys, request, hex.EncodeToString(hash[:]), service, e.region, at); err != nil {
 		return nil, errors.New("the request cannot be signed with these AWS credentials")
 	}
@@ -75,7 +75,7 @@ func (e endpoint) payload(ctx context.Context, keys aws.Credentials, id string, 
 	return map[string]any{
 		"iam_http_request_method": request.Method,
 		"iam_request_url":         base64.StdEncoding.EncodeToString([]byte(request.URL.String())),
-		"iam_request_body":        base64.StdEncoding.EncodeToString([]byte(question)),
+		"iam_request_body":        base64.StdEncoding.EncodeToString([]byte(requestBody)),
 		"iam_request_headers":     base64.StdEncoding.EncodeToString(headers),
 	}, nil
 }

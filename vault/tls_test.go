@@ -58,7 +58,7 @@ func TestCAs(t *testing.T) {
 	for name, opts := range map[string]vault.ClientOptions{
 		"file":   {CAFile: file},
 		"text":   {CAPEM: append(other, certificate(n)...)},
-		"folder": {CAPath: dir},
+		"folder": {CAFile: dir},
 		"name":   {CAFile: file, ServerName: "example.com"},
 	} {
 		noVault(t)
@@ -121,21 +121,18 @@ func TestFilesThatAreNoCA(t *testing.T) {
 	noPEM := writeFile(t, filepath.Join(dir, "no.pem"), clientCanary)
 	noVault(t)
 	for says, opts := range map[string]vault.ClientOptions{
-		"does not exist":                         {CAFile: "/nonexistent/" + clientCanary},
-		"the CA file has no PEM certificate":     {CAFile: noPEM},
-		"not a regular file":                     {CAFile: dir},
-		"the CA folder has no files":             {CAPath: t.TempDir()},
-		`"no.pem" of the CA folder has no PEM`:   {CAPath: dir},
-		"the CA folder does not exist":           {CAPath: "/nonexistent/" + clientCanary},
-		"has a certificate that is broken":       {CAPEM: append(cert, broken...)},
-		"PEM text of the CA has no PEM":          {CAPEM: key},
-		"CAFile and ClientOptions.CAPath":        {CAFile: noPEM, CAPath: dir},
-		"CAFile and ClientOptions.CAPEM":         {CAFile: noPEM, CAPEM: cert},
-		"set ClientOptions.ClientKeyFile":        {ClientCertFile: noPEM},
-		"set ClientOptions.ClientCertFile":       {ClientKeyFile: noPEM},
-		"key do not belong together":             {ClientCertFile: noPEM, ClientKeyFile: noPEM},
-		"the file of the client certificate doe": {ClientCertFile: "/nonexistent/" + string(key), ClientKeyFile: noPEM},
-		"client certificate's key does not":      {ClientCertFile: noPEM, ClientKeyFile: string(key)},
+		"the CA file does not exist":              {CAFile: "/nonexistent/" + clientCanary},
+		"the CA file has no PEM certificate":      {CAFile: noPEM},
+		"the CA folder has no files":              {CAFile: t.TempDir()},
+		`the CA file "no.pem" has no PEM`:         {CAFile: dir},
+		"has an invalid certificate":              {CAPEM: append(cert, broken...)},
+		"PEM text of the CA has no PEM":           {CAPEM: key},
+		"CAFile and CAPEM are both set":           {CAFile: noPEM, CAPEM: cert},
+		"the client certificate has no key":       {ClientCertFile: noPEM},
+		"the client key has no certificate":       {ClientKeyFile: noPEM},
+		"key do not match":                        {ClientCertFile: noPEM, ClientKeyFile: noPEM},
+		"the file of the client certificate does": {ClientCertFile: "/nonexistent/" + string(key), ClientKeyFile: noPEM},
+		"the file of the client key does not":     {ClientCertFile: noPEM, ClientKeyFile: string(key)},
 	} {
 		opts.Addresses = []string{"https://a"}
 		_, err := vault.NewClient(&opts)

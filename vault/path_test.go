@@ -72,7 +72,7 @@ func TestNamesStayBelowTheMount(t *testing.T) {
 func TestNamesThatAreRefused(t *testing.T) {
 	k := newKV(t, 2)
 	for _, name := range []string{"..", ".", "/", "/a", "a/", "a//b", "a/./b", "a/../b", "../sys/mounts", "a/..", "./a"} {
-		k.fails(t, hush.Name(name), hush.ErrNotFound, "no secret of Vault has such a name")
+		k.fails(t, hush.Name(name), hush.ErrNotFound, "invalid name of a secret")
 	}
 	assert.Zero(t, k.calls())
 }
@@ -119,12 +119,12 @@ func TestAReaderReadsBelowItsMountsAlone(t *testing.T) {
 	}
 	_, err := reader.Get(t.Context(), hush.Name("other/creds/app"))
 	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "below none of the mounts that may be read here: db/, none/")
+	assert.ErrorContains(t, err, "the path is not below a mount that may be read: db/, none/")
 	_, err = reader.Get(t.Context(), hush.Name("db/sys/mounts"))
-	assert.ErrorContains(t, err, `sys/ below "db/" holds Vault's own workings`)
+	assert.ErrorContains(t, err, `sys/ below "db/" is reserved for Vault itself`)
 	_, err = vault.NewReader(server.Client(), nil).Get(t.Context(), hush.Name("db/creds/app"))
 	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err))
-	assert.ErrorContains(t, err, "there is none")
+	assert.ErrorContains(t, err, "no path may be read: set ReaderOptions.Mounts")
 	assert.Zero(t, server.Calls(vaulttest.Call{}))
 
 	_, err = reader.Get(t.Context(), hush.Name("db/creds/app"))

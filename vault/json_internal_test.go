@@ -10,32 +10,32 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-var tidyObjects = []string{
+var canonicalObjects = []string{
 	`{}`, `{"a":1}`, `{"a":"","b":[],"c":{},"d":[1,"x",{"e":null,"f":[[]]}],"g":true}`, `{"A":1,"a":2,"aa":3,"é":4,"🔑":5}`,
 	`{"":0}`, `{"a":-0,"b":1e400,"c":12345678901234567890,"d":0.10}`, `{"a":"<b>&'}]:,"}`, `{"a":{"z":1},"b":{"a":1}}`,
 }
 
-var untidyObjects = []string{
+var uncanonicalObjects = []string{
 	`{"b":1,"a":2}`, `{"a":1,"a":2}`, `{"a":{"c":1,"b":2}}`, `{"a":[{"c":1,"b":2}]}`, `{ "a":1}`, `{"a" :1}`, `{"a": 1}`, `{"a":1 }`, `{"a":1, "b":2}`,
 	`{"a":[ ]}`, `{"a":[1 ,2]}`, `{"a":[1, 2]}`, `{"a":{ }}`, "{\"a\":\n1}", "{\"a\":1}\n", `{"a":"\u003c"}`, `{"a":"\\"}`, `{"\u0061":1}`, "{\"a\":\"\xff\"}",
 	"{\"a\":\"\u2028\"}", "{\"\u2029\":1}",
 }
 
 func TestTidyObjects(t *testing.T) {
-	for _, text := range tidyObjects {
+	for _, text := range canonicalObjects {
 		data := []byte(text)
-		assert.True(t, isTidy(data), text)
-		assert.Zero(t, testing.AllocsPerRun(10, func() { isTidy(data) }), "it is there to save them")
+		assert.True(t, isCanonical(data), text)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { isCanonical(data) }), "it is there to save them")
 	}
-	for _, text := range untidyObjects {
-		assert.False(t, isTidy([]byte(text)), text)
+	for _, text := range uncanonicalObjects {
+		assert.False(t, isCanonical([]byte(text)), text)
 	}
 }
 
 // FuzzObject: what is taken for tidy is what would have been made of it, and that is
 // tidy, but for escapes.
 func FuzzObject(f *testing.F) {
-	for _, text := range append(tidyObjects, untidyObjects...) {
+	for _, text := range append(canonicalObjects, uncanonicalObjects...) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -43,12 +43,12 @@ func FuzzObject(f *testing.F) {
 		if json.Unmarshal(data, &members) != nil || members == nil {
 			return
 		}
-		slow, err := tidy(data)
+		slow, err := canonicalize(data)
 		require.NoError(t, err)
-		fast, err := object(data)
+		fast, err := canonical(data)
 		require.NoError(t, err)
 		assert.Equal(t, slow.Reveal(), fast.Reveal())
-		assert.Equal(t, slow.Reveal(), revealed(object(slow.RevealBytes())), "the same again")
+		assert.Equal(t, slow.Reveal(), revealed(canonical(slow.RevealBytes())), "the same again")
 	})
 }
 

@@ -72,12 +72,12 @@ func TestAPreflightThatFails(t *testing.T) {
 		says    string
 	}{
 		"sealed":        {vaulttest.Failure{Status: 503}, hush.ErrUnavailable, "sealed"},
-		"throttled":     {vaulttest.Failure{Status: 429}, hush.ErrThrottled, "too many calls"},
-		"too old":       {vaulttest.Failure{Status: 404}, hush.ErrUnavailable, `does not say what is mounted at "secret" (status 404): set Options.KV`},
-		"bad request":   {vaulttest.Failure{Status: 400}, hush.ErrRefused, "does not take the request"},
-		"garbage":       {vaulttest.Failure{Status: 200, Body: []byte("canary-kv")}, hush.ErrUnavailable, "cannot be read"},
-		"nothing":       {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv"}}`)}, hush.ErrUnavailable, "cannot be read"},
-		"another mount": {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv","path":"secretly/"}}`)}, hush.ErrUnavailable, "cannot be read"},
+		"throttled":     {vaulttest.Failure{Status: 429}, hush.ErrThrottled, "too many requests"},
+		"too old":       {vaulttest.Failure{Status: 404}, hush.ErrUnavailable, `does not report the engine at "secret" (status 404): set Options.KV`},
+		"bad request":   {vaulttest.Failure{Status: 400}, hush.ErrRefused, "rejects the request"},
+		"garbage":       {vaulttest.Failure{Status: 200, Body: []byte("canary-kv")}, hush.ErrUnavailable, "the response is not valid"},
+		"nothing":       {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv"}}`)}, hush.ErrUnavailable, "the response is not valid"},
+		"another mount": {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv","path":"secretly/"}}`)}, hush.ErrUnavailable, "the response is not valid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := startVault(t)
@@ -136,9 +136,9 @@ func TestAMountThatIsNoKV(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
 	k := kv{vault.New(server.Client(), &vault.Options{Mount: "database"}), server}
-	k.fails(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is no KV engine: see NewReader`)
+	k.fails(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is not a KV engine: use NewReader`)
 	missing := kv{vault.New(server.Client(), &vault.Options{Mount: "none"}), server}
-	missing.fails(t, hush.Name(app), hush.ErrDenied, "or there is none")
+	missing.fails(t, hush.Name(app), hush.ErrDenied, "or the mount does not exist")
 	told := kv{vault.New(server.Client(), &vault.Options{Mount: "none", KV: 2}), server}
 	told.fails(t, hush.Name(app), hush.ErrNotFound, "status 404")
 }
