@@ -35,38 +35,30 @@ type machine struct {
 	root   string // directory of the files
 }
 
-// A sign is a variable that is set and not false, or a file that exists. The value or
-// the content begins with prefix.
-type sign struct{ variable, file, prefix string }
-
-// knownPlatforms begins with the most specific platform.
+// knownPlatforms begins with the most specific platform. A sign of a platform is a
+// variable that is set and not false, or the path of a file that exists. The text after
+// = is how the value or the content begins.
 var knownPlatforms = []struct {
 	name  string
-	signs []sign
+	signs []string
 }{
-	{lambda, []sign{{variable: "AWS_LAMBDA_RUNTIME_API"}, {variable: "AWS_LAMBDA_FUNCTION_NAME"}}},
-	{ci, []sign{
-		{variable: "GITHUB_ACTIONS"}, {variable: "GITLAB_CI"}, {variable: "BUILDKITE"}, {variable: "CIRCLECI"},
-		{variable: "JENKINS_URL"}, {variable: "CODEBUILD_BUILD_ID"}, {variable: "TF_BUILD"}, {variable: "CI"},
+	{lambda, []string{"AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME"}},
+	{ci, []string{
+		"GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "CIRCLECI", "JENKINS_URL", "CODEBUILD_BUILD_ID", "TF_BUILD", "CI",
 	}},
-	{ecs, []sign{
-		{variable: "ECS_CONTAINER_METADATA_URI_V4"},
-		{variable: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
-		{variable: "AWS_EXECUTION_ENV", prefix: "AWS_ECS_"},
+	{ecs, []string{
+		"ECS_CONTAINER_METADATA_URI_V4", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EXECUTION_ENV=AWS_ECS_",
 	}},
-	{eks, []sign{
-		{variable: "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", prefix: "/var/run/secrets/pods.eks.amazonaws.com/"},
-		{variable: "AWS_WEB_IDENTITY_TOKEN_FILE", prefix: "/var/run/secrets/eks.amazonaws.com/"},
+	{eks, []string{
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/var/run/secrets/pods.eks.amazonaws.com/",
+		"AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/secrets/eks.amazonaws.com/",
 	}},
-	{kubernetes, []sign{
-		{variable: "KUBERNETES_SERVICE_HOST"}, {file: "var/run/secrets/kubernetes.io/serviceaccount/token"},
+	{kubernetes, []string{"KUBERNETES_SERVICE_HOST", "/var/run/secrets/kubernetes.io/serviceaccount/token"}},
+	{ec2, []string{
+		"/sys/devices/virtual/dmi/id/sys_vendor=Amazon EC2", "/sys/devices/virtual/dmi/id/bios_vendor=Amazon EC2",
+		"/sys/hypervisor/uuid=ec2",
 	}},
-	{ec2, []sign{
-		{file: "sys/devices/virtual/dmi/id/sys_vendor", prefix: "Amazon EC2"},
-		{file: "sys/devices/virtual/dmi/id/bios_vendor", prefix: "Amazon EC2"},
-		{file: "sys/hypervisor/uuid", prefix: "ec2"},
-	}},
-	{"container", []sign{{file: ".dockerenv"}, {file: "run/.containerenv"}}},
+	{"container", []string{"/.dockerenv", "/run/.containerenv"}},
 }
 
 // detectPlatforms returns the platforms of m, the most specific first.
@@ -74,8 +66,8 @@ func detectPlatforms(m machine) []platform {
 	var found []platform
 	for _, known := range knownPlatforms {
 		var evidence []string
-		for _, s := range known.signs {
-			if name := m.find(s); name != "" {
+		for _, sign := range known.signs {
+			if name, prefix, _ := strings.Cut(sign, "="); m.has(name, prefix) {
 				evidence = append(evidence, name)
 			}
 		}
@@ -89,25 +81,20 @@ func detectPlatforms(m machine) []platform {
 	return found
 }
 
-// find returns the name of the variable or file if m has the sign, or "".
-func (m machine) find(s sign) string {
-	if s.file == "" {
-		value := m.getenv(s.variable)
+// has reports whether m has the variable or the file, with a text that begins with prefix.
+func (m machine) has(name, prefix string) bool {
+	if !strings.HasPrefix(name, "/") {
+		value := m.getenv(name)
 		disabled := slices.Contains([]string{"", "0", "false", "no", "off"}, strings.ToLower(value))
-		if disabled || !strings.HasPrefix(value, s.prefix) {
-			return ""
-		}
-		return s.variable
+		return !disabled && strings.HasPrefix(value, prefix)
 	}
-	path := filepath.Join(m.root, s.file)
-	if s.prefix == "" {
-		if _, err := os.Lstat(path); err != nil {
-			return ""
-		}
-	} else if text, err := secretfile.Read(path, maxEvidenceFile); err != nil || !strings.HasPrefix(string(text), s.prefix) {
-		return ""
+	path := filepath.Join(m.root, name)
+	if prefix == "" {
+		_, err := os.Lstat(path)
+		return err == nil
 	}
-	return "/" + s.file
+	text, err := secretfile.Read(path, maxEvidenceFile)
+	return err == nil && strings.HasPrefix(string(text), prefix)
 }
 
 // isOn reports whether the platform was detected.

@@ -67,14 +67,14 @@ func (p *printer) step(s Step, bars bool) {
 // The scale of the bars is logarithmic.
 const (
 	barWidth = 42
-	barMin   = 10 * time.Nanosecond
-	barMax   = 2 * time.Second
+	barLow   = 10 * time.Nanosecond
+	barHigh  = 2 * time.Second
 )
 
 // position returns the column of d on the scale.
 func position(d time.Duration) float64 {
-	low, high := math.Log10(float64(barMin)), math.Log10(float64(barMax))
-	return barWidth * (math.Log10(float64(max(d, barMin))) - low) / (high - low)
+	low, high := math.Log10(float64(barLow)), math.Log10(float64(barHigh))
+	return barWidth * (math.Log10(float64(max(d, barLow))) - low) / (high - low)
 }
 
 func bar(d time.Duration) string {

@@ -157,7 +157,7 @@ func newProgram(level zapcore.Level, links ...chain.Link) *program {
 	return &program{cachettl.New(chain.New(links, &chain.Options{Logger: logger}), programTTL, nil), log}
 }
 
-func (p *program) close() { _ = p.Cache.Close() }
+func (p *program) close() { _ = p.Close() }
 
 // A logBuffer keeps log lines until they are taken.
 type logBuffer struct {
