@@ -229,11 +229,11 @@ func TestPolicyAndBreakerReachTheChain(t *testing.T) {
 	assert.Zero(t, get(&config.Config{Policy: config.PolicyOutages, Providers: []config.Store{{URL: "missing", Policy: config.PolicyAny}, {URL: "here"}}}, missing, here))
 
 	for failures, want := range map[int]int{-1: 0, 2: 6} {
-		told, skipped := 0, 0
+		calls, skipped := 0, 0
 		p := open(t, &config.Config{
 			CacheTTL: -1, Breaker: chain.Breaker{Failures: failures, Wait: time.Hour},
 			OnCall: func(_ context.Context, c chain.Call) {
-				told++
+				calls++
 				if c.Skipped {
 					skipped++
 				}
@@ -244,7 +244,7 @@ func TestPolicyAndBreakerReachTheChain(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.Equal(t, want, skipped, "failures: %d", failures)
-		assert.Equal(t, 16, told)
+		assert.Equal(t, 16, calls)
 	}
 }
 
