@@ -102,7 +102,7 @@ func TestAgentTokenThatCannotBe(t *testing.T) {
 		{[]string{"AWS_SESSION_TOKEN=can\nary"}, nil, "AWS_SESSION_TOKEN: the token has a control character"},
 		{[]string{"AWS_TOKEN=" + strings.Repeat("canary", 4<<10)}, nil, "exceeds the limit of 16384 bytes"},
 		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, "")}, "--token-file: the token is empty"},
-		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, strings.Repeat("canary", 4<<10))}, "over the limit"},
+		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, strings.Repeat("canary", 4<<10))}, "exceeds the limit"},
 		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", filepath.Join(missing, "token")}, "--token-file: cannot create the file"},
 	} {
 		got := hush(t, c.vars, append([]string{"agent", "--addr", "127.0.0.1:0", "--provider", "env:?prefix=APP_"}, c.args...)...)

@@ -26,8 +26,8 @@ func start(t testing.TB) (*directtest.Server, *secretsmanager.Client) {
 	return server, server.Client(func(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 })
 }
 
-// code checks that err is an answer with that code.
-func code(t *testing.T, want string, err error) {
+// requireCode requires that err is an error response with this code.
+func requireCode(t *testing.T, want string, err error) {
 	t.Helper()
 	answer, ok := errors.AsType[smithy.APIError](err)
 	require.True(t, ok, "%v", err)
@@ -88,11 +88,11 @@ func TestGetSecretValueRefuses(t *testing.T) {
 		{secretsmanager.GetSecretValueInput{SecretId: aws.String("arn:aws:secretsmanager:eu-west-1:999999999999:secret:db/prod")}, "ResourceNotFoundException"},
 	} {
 		_, err := get(t, client, c.in)
-		code(t, c.want, err)
+		requireCode(t, c.want, err)
 	}
 }
 
-// TestRotation rotates as a rotation function does, by the API alone.
+// TestRotation rotates a secret as a rotation function does.
 func TestRotation(t *testing.T) {
 	_, client := start(t)
 	id := aws.String("db/prod")
@@ -108,9 +108,9 @@ func TestRotation(t *testing.T) {
 
 	move := &secretsmanager.UpdateSecretVersionStageInput{SecretId: id, VersionStage: aws.String("AWSCURRENT"), MoveToVersionId: put.VersionId}
 	_, err = client.UpdateSecretVersionStage(t.Context(), move)
-	code(t, "InvalidParameterException", err) // who loses the label must be said
+	requireCode(t, "InvalidParameterException", err) // RemoveFromVersionId is required
 	move.RemoveFromVersionId = created.VersionId
-	for range 2 { // the second time it is there already
+	for range 2 { // the second move changes nothing
 		_, err = client.UpdateSecretVersionStage(t.Context(), move)
 		require.NoError(t, err)
 	}
@@ -128,33 +128,33 @@ func TestRotation(t *testing.T) {
 	} {
 		bad.SecretId = id
 		_, err = client.UpdateSecretVersionStage(t.Context(), &bad)
-		code(t, "InvalidParameterException", err)
+		requireCode(t, "InvalidParameterException", err)
 	}
 	_, err = client.UpdateSecretVersionStage(t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: id, VersionStage: aws.String("MINE"), MoveToVersionId: aws.String(strings.Repeat("9", 32)),
 	})
-	code(t, "ResourceNotFoundException", err)
+	requireCode(t, "ResourceNotFoundException", err)
 }
 
 func TestPutSecretValue(t *testing.T) {
 	server, client := start(t)
 	server.Put("db/prod", []byte("old"))
 	in := &secretsmanager.PutSecretValueInput{SecretId: aws.String("db/prod"), SecretString: aws.String("new"), ClientRequestToken: aws.String(strings.Repeat("1", 32))}
-	for range 2 { // the same again is a retry
+	for range 2 { // the second call is a retry
 		out, err := client.PutSecretValue(t.Context(), in)
 		require.NoError(t, err)
 		assert.Equal(t, []string{"AWSCURRENT"}, out.VersionStages)
 	}
 	in.SecretString = aws.String("other")
 	_, err := client.PutSecretValue(t.Context(), in)
-	code(t, "ResourceExistsException", err)
+	requireCode(t, "ResourceExistsException", err)
 	in.SecretBinary = []byte("x")
 	_, err = client.PutSecretValue(t.Context(), in)
-	code(t, "InvalidParameterException", err)
+	requireCode(t, "InvalidParameterException", err)
 	_, err = client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("db/prod")})
-	code(t, "InvalidRequestException", err)
+	requireCode(t, "InvalidRequestException", err)
 	_, err = client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("nope"), SecretString: aws.String("x")})
-	code(t, "ResourceNotFoundException", err)
+	requireCode(t, "ResourceNotFoundException", err)
 	assert.Equal(t, "new", read(t, client, secretsmanager.GetSecretValueInput{SecretId: aws.String("db/prod")}))
 }
 
@@ -164,10 +164,10 @@ func TestCreateSecret(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, out.VersionId)
 	_, err = get(t, client, secretsmanager.GetSecretValueInput{SecretId: aws.String("empty")})
-	code(t, "ResourceNotFoundException", err) // no value for AWSCURRENT
+	requireCode(t, "ResourceNotFoundException", err) // no value for AWSCURRENT
 	for name, want := range map[string]string{"empty": "ResourceExistsException", "a b": "ValidationException"} {
 		_, err = client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name})
-		code(t, want, err)
+		requireCode(t, want, err)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestBatchGetSecretValue(t *testing.T) {
 	assert.Equal(t, "c", *out.Errors[1].SecretId)
 	for _, ids := range [][]string{nil, make([]string, 21)} {
 		_, err = client.BatchGetSecretValue(t.Context(), &secretsmanager.BatchGetSecretValueInput{SecretIdList: ids})
-		code(t, "InvalidParameterException", err)
+		requireCode(t, "InvalidParameterException", err)
 	}
 }
 
@@ -198,7 +198,7 @@ func TestDeleteSecret(t *testing.T) {
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now().AddDate(0, 0, 7), *out.DeletionDate, time.Hour)
 	_, err = get(t, client, secretsmanager.GetSecretValueInput{SecretId: id})
-	code(t, "InvalidRequestException", err)
+	requireCode(t, "InvalidRequestException", err)
 	described, err := client.DescribeSecret(t.Context(), &secretsmanager.DescribeSecretInput{SecretId: id})
 	require.NoError(t, err)
 	assert.NotNil(t, described.DeletedDate)
@@ -206,7 +206,7 @@ func TestDeleteSecret(t *testing.T) {
 	_, err = client.DeleteSecret(t.Context(), &secretsmanager.DeleteSecretInput{SecretId: id, ForceDeleteWithoutRecovery: aws.Bool(true)})
 	require.NoError(t, err)
 	_, err = get(t, client, secretsmanager.GetSecretValueInput{SecretId: id})
-	code(t, "ResourceNotFoundException", err)
+	requireCode(t, "ResourceNotFoundException", err)
 }
 
 func TestRegions(t *testing.T) {
@@ -214,7 +214,7 @@ func TestRegions(t *testing.T) {
 	there := "arn:aws:secretsmanager:us-east-1:123456789012:secret:db/prod"
 	server.Put(there, []byte("there"))
 	_, err := get(t, client, secretsmanager.GetSecretValueInput{SecretId: aws.String("db/prod")})
-	code(t, "ResourceNotFoundException", err)
+	requireCode(t, "ResourceNotFoundException", err)
 	out, err := client.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: aws.String(server.ARN(there))},
 		func(o *secretsmanager.Options) { o.Region = "us-east-1" })
 	require.NoError(t, err)
@@ -233,17 +233,17 @@ func TestUnsigned(t *testing.T) {
 	server, _ := start(t)
 	client := server.Client(func(o *secretsmanager.Options) { o.Credentials = nil })
 	_, err := get(t, client, secretsmanager.GetSecretValueInput{SecretId: aws.String("db/prod")})
-	code(t, "MissingAuthenticationTokenException", err)
+	requireCode(t, "MissingAuthenticationTokenException", err)
 }
 
 func TestTooLarge(t *testing.T) {
 	server, client := start(t)
 	server.Put("db/prod", []byte("hunter2"))
 	_, err := client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("db/prod"), SecretBinary: make([]byte, 1<<20)})
-	code(t, "RequestEntityTooLargeException", err)
+	requireCode(t, "RequestEntityTooLargeException", err)
 }
 
-// FuzzHandle: no request breaks the server.
+// FuzzHandle checks that the server responds to every request.
 func FuzzHandle(f *testing.F) {
 	server, err := directtest.Start(nil)
 	require.NoError(f, err)
@@ -259,7 +259,7 @@ func FuzzHandle(f *testing.F) {
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			if !strings.Contains(err.Error(), "invalid header field") {
-				t.Errorf("no answer: %v", err)
+				t.Errorf("no response: %v", err)
 			}
 			return
 		}
@@ -268,6 +268,6 @@ func FuzzHandle(f *testing.F) {
 }
 
 func TestMain(m *testing.M) {
-	// net/http lets a connection linger for half a second after it refused a body.
+	// net/http keeps a connection open for half a second after it refused a body.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }

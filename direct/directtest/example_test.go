@@ -34,7 +34,7 @@ func Example() {
 	// 2 calls
 }
 
-// A rotation has two halves, and a test can look between them.
+// A rotation has two steps. A test can read both versions between them.
 func ExampleServer_Rotate() {
 	server, err := directtest.Start(nil)
 	if err != nil {

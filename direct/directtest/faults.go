@@ -1,6 +1,7 @@
 package directtest
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -8,103 +9,99 @@ import (
 	"time"
 )
 
-// A Failure is what the server answers instead of the truth. The zero Failure is
-// an empty answer with status 400 to every call.
+// A Failure is an error response. The zero Failure is an empty response with status 400
+// to every call.
 type Failure struct {
-	// Operation limits the failure to one operation, such as "GetSecretValue".
-	// Empty: all.
+	// Operation is the operation that fails, such as "GetSecretValue". Empty means all.
 	Operation string
 
-	// Name limits it to calls with this SecretId, as the caller spelled it. Empty:
+	// Name is the SecretId of the calls that fail, as the caller spells it. Empty means
 	// all.
 	Name string
 
-	// Times is how many calls fail. Zero: every call until restored.
+	// Times is the number of calls that fail. Zero means every call until restore.
 	Times int
 
-	// Status is the HTTP status. Zero: 400, which is what Secrets Manager sends with
-	// nearly every code.
+	// Status is the HTTP status. Zero means 400, which Secrets Manager sends with nearly
+	// every code.
 	Status int
 
-	// Code is the error's code as it is to appear on the wire, with or without a
-	// namespace: "ThrottlingException", "com.amazonaws.secretsmanager#…".
+	// Code is the error code in the response. It may have a namespace, as in
+	// "com.amazonaws.secretsmanager#ThrottlingException".
 	Code string
 
-	// Message is the error's message. No error of a well-kept client quotes it, so
-	// a test puts a canary here.
+	// Message is the error message. A client must not quote it, so a test can use a
+	// canary.
 	Message string
 
-	// InHeader sends Code in X-Amzn-ErrorType instead of the body's __type.
+	// InHeader sends Code in the header X-Amzn-ErrorType instead of the body.
 	InHeader bool
 
-	// Body, if not nil, is the whole body, Code and Message notwithstanding: for
-	// answers that are no error, garbage, or empty ([]byte{}).
+	// Body replaces the body of the response unless it is nil. It may be invalid, or
+	// empty ([]byte{}).
 	Body []byte
 
-	// Drop closes the connection instead of answering.
+	// Drop closes the connection instead of sending a response.
 	Drop bool
 }
 
-// faults is what stands between a call and its answer.
+// faults are the failures and delays in effect.
 type faults struct {
 	mu       sync.Mutex
 	failures []*Failure
 	hangs    []chan struct{}
-	first    time.Duration
+	next     time.Duration // the delay of the next response
 	later    time.Duration
 }
 
-// Fail makes matching calls fail. Of several failures that match a call, the
-// oldest that is not used up decides, so that a sequence is a Fail for each step.
-// restore ends this one early.
+// Fail makes matching calls fail until restore is called. If several failures match a
+// call, the oldest one with remaining Times decides. A sequence of failures is therefore
+// one Fail for each step.
 func (s *Server) Fail(f Failure) (restore func()) {
-	failure := &f
 	if f.Times == 0 {
-		failure.Times = -1
+		f.Times = -1
 	}
-	s.faults.Get().mu.Lock()
-	defer s.faults.Get().mu.Unlock()
-	s.faults.Get().failures = append(s.faults.Get().failures, failure)
+	faults := s.faults.Get()
+	faults.mu.Lock()
+	defer faults.mu.Unlock()
+	faults.failures = append(faults.failures, &f)
 	return func() {
-		s.faults.Get().mu.Lock()
-		defer s.faults.Get().mu.Unlock()
-		s.faults.Get().failures = slices.DeleteFunc(s.faults.Get().failures, func(held *Failure) bool { return held == failure })
+		faults.mu.Lock()
+		defer faults.mu.Unlock()
+		faults.failures = slices.DeleteFunc(faults.failures, func(other *Failure) bool { return other == &f })
 	}
 }
 
-// Latency delays every answer from now on: the next by first, those after it by
-// later. Zeros end it.
+// Latency delays the next response by first, and later responses by later. Zeros end the
+// delays.
 func (s *Server) Latency(first, later time.Duration) {
-	s.faults.Get().mu.Lock()
-	defer s.faults.Get().mu.Unlock()
-	s.faults.Get().first, s.faults.Get().later = first, later
+	faults := s.faults.Get()
+	faults.mu.Lock()
+	defer faults.mu.Unlock()
+	faults.next, faults.later = first, later
 }
 
-// Hang makes the server take calls and not answer until restore is called; they
-// are then answered, if anyone still waits.
+// Hang makes the server send no responses until restore is called. Then it responds to
+// the clients that still wait.
 func (s *Server) Hang() (restore func()) {
 	hang := make(chan struct{})
-	s.faults.Get().mu.Lock()
-	defer s.faults.Get().mu.Unlock()
-	s.faults.Get().hangs = append(s.faults.Get().hangs, hang)
+	faults := s.faults.Get()
+	faults.mu.Lock()
+	defer faults.mu.Unlock()
+	faults.hangs = append(faults.hangs, hang)
 	return sync.OnceFunc(func() {
-		s.faults.Get().mu.Lock()
-		defer s.faults.Get().mu.Unlock()
-		s.faults.Get().hangs = slices.DeleteFunc(s.faults.Get().hangs, func(held chan struct{}) bool { return held == hang })
+		faults.mu.Lock()
+		defer faults.mu.Unlock()
+		faults.hangs = slices.DeleteFunc(faults.hangs, func(other chan struct{}) bool { return other == hang })
 		close(hang)
 	})
 }
 
-// Break closes every connection and refuses new ones until restore is called,
-// which listens on the same port again. It panics if another process has taken
-// the port meanwhile.
-func (s *Server) Break() (restore func()) { return s.http.Get().Break() }
-
-// wait holds a call up as long as the faults say, or until ctx is done.
+// wait delays a call as Hang and Latency say, or until ctx ends.
 func (f *faults) wait(ctx context.Context) error {
 	f.mu.Lock()
-	delay, hangs := f.first, slices.Clone(f.hangs)
-	f.first = f.later
+	delay, hangs := f.next, slices.Clone(f.hangs)
+	f.next = f.later
 	f.mu.Unlock()
 	for _, hang := range hangs {
 		select {
@@ -126,12 +123,12 @@ func (f *faults) wait(ctx context.Context) error {
 	}
 }
 
-// take returns the failure that this call meets, or nil.
-func (f *faults) take(operation, name string) *Failure {
+// take returns the failure for a call, or nil.
+func (f *faults) take(call Call) *Failure {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, failure := range f.failures {
-		if failure.Times == 0 || !matches(failure.Operation, operation) || !matches(failure.Name, name) {
+		if failure.Times == 0 || !matches(failure.Operation, call.Operation) || !matches(failure.Name, call.Name) {
 			continue
 		}
 		if failure.Times > 0 {
@@ -142,28 +139,23 @@ func (f *faults) take(operation, name string) *Failure {
 	return nil
 }
 
-// matches reports whether want is got or nothing in particular.
+// matches reports whether want is got or empty.
 func matches(want, got string) bool { return want == "" || want == got }
 
-// write answers with the failure.
 func (f *Failure) write(w http.ResponseWriter) {
 	if f.Drop {
-		panic(http.ErrAbortHandler) // net/http's way to close without an answer
-	}
-	status := f.Status
-	if status == 0 {
-		status = http.StatusBadRequest
+		panic(http.ErrAbortHandler) // net/http then closes the connection
 	}
 	body := f.Body
 	if body == nil && f.Code+f.Message != "" {
-		said := map[string]string{"Message": f.Message}
+		members := map[string]string{"Message": f.Message}
 		if !f.InHeader {
-			said["__type"] = f.Code
+			members["__type"] = f.Code
 		}
-		body = encode(said)
+		body = encode(members)
 	}
 	if f.InHeader {
 		w.Header().Set("X-Amzn-ErrorType", f.Code)
 	}
-	respond(w, status, body)
+	respond(w, cmp.Or(f.Status, http.StatusBadRequest), body)
 }

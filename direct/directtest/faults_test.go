@@ -36,11 +36,11 @@ func TestFail(t *testing.T) {
 	restore := server.Fail(directtest.Failure{Operation: "GetSecretValue", Status: 500, Code: "com.amazonaws.secretsmanager#InternalServiceError", Message: "why"})
 	for _, want := range []string{"ThrottlingException", "ThrottlingException", "InternalServiceError", "InternalServiceError"} {
 		_, err := get(t, client, prod)
-		code(t, want, err)
+		requireCode(t, want, err)
 	}
 	restore()
 	assert.Equal(t, "hunter2", read(t, client, prod))
-	assert.Equal(t, 5, server.Calls(directtest.Call{}), "calls that failed are calls")
+	assert.Equal(t, 5, server.Calls(directtest.Call{}), "failed calls count")
 }
 
 func TestFailureForms(t *testing.T) {
@@ -53,7 +53,7 @@ func TestFailureForms(t *testing.T) {
 		restore := server.Fail(failure)
 		_, err := get(t, client, prod)
 		restore()
-		code(t, want, err)
+		requireCode(t, want, err)
 		if failure.Status != 0 {
 			assert.Equal(t, failure.Status, status(t, err))
 		}
@@ -68,7 +68,7 @@ func TestDenyRestores(t *testing.T) {
 	server.Put("db/prod", []byte("hunter2"))
 	restore := server.Deny("db/prod")
 	_, err := get(t, client, prod)
-	code(t, "AccessDeniedException", err)
+	requireCode(t, "AccessDeniedException", err)
 	assert.Equal(t, 400, status(t, err))
 	restore()
 	assert.Equal(t, "hunter2", read(t, client, prod))
@@ -127,7 +127,7 @@ func TestBreak(t *testing.T) {
 	assert.Equal(t, "hunter2", read(t, client, prod))
 }
 
-// TestClose ends calls that hang, and stays closed.
+// TestClose ends calls that hang, and the server stays closed.
 func TestClose(t *testing.T) {
 	server, client := start(t)
 	server.Hang()

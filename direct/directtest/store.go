@@ -13,15 +13,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// The stages that Secrets Manager moves by itself.
+// The stages that Secrets Manager moves itself.
 const (
 	stageCurrent  = "AWSCURRENT"
 	stagePrevious = "AWSPREVIOUS"
 	stagePending  = "AWSPENDING"
 )
 
-// A store holds secrets by region and name. Its methods but those of Server
-// expect mu to be held.
+// A store has secrets by region and name. Its methods other than run require mu.
 type store struct {
 	mu      sync.Mutex
 	secrets map[place]*secret
@@ -31,8 +30,7 @@ type store struct {
 type place struct{ region, name string }
 
 type secret struct {
-	arn      string
-	name     string
+	identity
 	created  time.Time
 	changed  time.Time
 	deleted  time.Time  // when it was marked for deletion
@@ -46,13 +44,13 @@ type version struct {
 	stages  []string
 }
 
-// A payload is a secret's value: a string or bytes, one of them set.
+// A payload is the value of a secret, as a string or as bytes.
 type payload struct {
 	SecretString *string `json:",omitempty"`
 	SecretBinary []byte  `json:",omitempty"`
 }
 
-// payloadOf returns value as a string, if it is text, else as bytes.
+// payloadOf returns value as a string if it is valid UTF-8, and otherwise as bytes.
 func payloadOf(value []byte) payload {
 	if !utf8.Valid(value) {
 		return payload{SecretBinary: slices.Clone(value)}
@@ -68,65 +66,63 @@ func (p payload) equal(q payload) bool {
 	return *p.SecretString == *q.SecretString
 }
 
-// Put stores value as the current version of name, creating the secret if there
-// is none, and returns the version's id. Text is stored as SecretString, anything
-// else as SecretBinary. A name may be an ARN, with or without the six random
-// characters at its end, and is then put in that region.
+// Put stores value as the current version of name, and returns the ID of the version. It
+// creates the secret if necessary. Valid UTF-8 becomes a SecretString, and other values
+// become a SecretBinary. The name may be an ARN, with or without the suffix. The secret is
+// then in the region of the ARN.
 func (s *Server) Put(name string, value []byte) (version string) {
 	return s.put(name, value, stageCurrent)
 }
 
-// Rotate does the two halves of a rotation: it stores value as version AWSPENDING
-// of name at once, and moves AWSCURRENT to it when finish is called. Between the
-// two, both are there to be read.
+// Rotate does the two steps of a rotation. It stores value as the version AWSPENDING of
+// name. finish moves AWSCURRENT to this version. In between, clients can read both
+// versions.
 func (s *Server) Rotate(name string, value []byte) (finish func()) {
 	id := s.put(name, value, stagePending)
 	return func() {
-		s.store.Get().mu.Lock()
-		defer s.store.Get().mu.Unlock()
-		if held := s.store.Get().find(s.locate(name)); held != nil {
-			held.move(stagePending, "")
-			held.move(stageCurrent, id)
+		st := s.store.Get()
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if found := st.secrets[s.locate(name)]; found != nil {
+			found.move(stagePending, "")
+			found.move(stageCurrent, id)
 		}
 	}
 }
 
-// Deny makes every operation on name an AccessDeniedException, whether there is
-// such a secret or not, until restore is called.
+// Deny makes every operation on name fail with AccessDeniedException until restore is
+// called. The secret need not exist.
 func (s *Server) Deny(name string) (restore func()) {
-	where := s.locate(name)
 	set := func(denied bool) {
-		s.store.Get().mu.Lock()
-		defer s.store.Get().mu.Unlock()
-		if s.store.Get().denied == nil {
-			s.store.Get().denied = map[place]bool{}
-		}
-		s.store.Get().denied[where] = denied
+		st := s.store.Get()
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		st.denied[s.locate(name)] = denied
 	}
 	set(true)
 	return func() { set(false) }
 }
 
-// ARN returns the full ARN of name, which ends in a hyphen and six characters
-// that depend on the name alone, whether there is such a secret or not.
+// ARN returns the full ARN of name. It ends with a hyphen and six characters, which depend
+// on the name only. The secret need not exist.
 func (s *Server) ARN(name string) string {
 	where := s.locate(name)
 	return arnOf(where.region, where.name)
 }
 
 func (s *Server) put(name string, value []byte, stage string) string {
-	where := s.locate(name)
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	held := s.store.Get().find(where)
-	if held == nil {
-		held = s.store.Get().create(where)
+	st, where := s.store.Get(), s.locate(name)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	found := st.secrets[where]
+	if found == nil {
+		found = st.create(where)
 	}
-	held.deleted = time.Time{}
-	return held.add(newUUID(), payloadOf(value), stage).id
+	found.deleted = time.Time{}
+	return found.add(newUUID(), payloadOf(value), stage).id
 }
 
-// locate returns where the helpers of a Server keep name.
+// locate returns the place of a name or an ARN for the methods of Server.
 func (s *Server) locate(name string) place {
 	if a, err := arn.Parse(name); err == nil {
 		return place{a.Region, withoutSuffix(a.Region, strings.TrimPrefix(a.Resource, "secret:"))}
@@ -134,20 +130,15 @@ func (s *Server) locate(name string) place {
 	return place{s.region, name}
 }
 
-func (st *store) find(where place) *secret { return st.secrets[where] }
-
 func (st *store) create(where place) *secret {
-	if st.secrets == nil {
-		st.secrets = map[place]*secret{}
-	}
 	now := time.Now()
-	held := &secret{arn: arnOf(where.region, where.name), name: where.name, created: now, changed: now}
-	st.secrets[where] = held
-	return held
+	s := &secret{identity: identity{arnOf(where.region, where.name), where.name}, created: now, changed: now}
+	st.secrets[where] = s
+	return s
 }
 
-// resolve returns where id, a name or an ARN, is when asked in region. Another
-// account's or another region's ARN is nowhere.
+// resolve returns the place of a name or an ARN in a request to a region. An ARN of another
+// account or region has no secret.
 func resolve(region, id string) place {
 	prefix := fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:", region, Account)
 	name, isARN := strings.CutPrefix(id, prefix)
@@ -157,8 +148,7 @@ func resolve(region, id string) place {
 	return place{region, withoutSuffix(region, name)}
 }
 
-// withoutSuffix cuts the hyphen and six characters off a name from an ARN, if they
-// are the ones that we made.
+// withoutSuffix removes the suffix that arnOf adds to a name.
 func withoutSuffix(region, name string) string {
 	if cut := len(name) - len("-123456"); cut > 0 && strings.HasSuffix(arnOf(region, name[:cut]), ":"+name) {
 		return name[:cut]
@@ -176,8 +166,7 @@ func arnOf(region, name string) string {
 	return fmt.Sprintf("arn:aws:secretsmanager:%s:%s:secret:%s-%s", region, Account, name, suffix)
 }
 
-// add stores a version with stages. The first version of a secret is current,
-// whatever the stages say.
+// add stores a version with stages. The first version of a secret is always current.
 func (s *secret) add(id string, value payload, stages ...string) *version {
 	added := &version{id: id, value: value, created: time.Now()}
 	if len(s.versions) == 0 && !slices.Contains(stages, stageCurrent) {
@@ -190,13 +179,13 @@ func (s *secret) add(id string, value payload, stages ...string) *version {
 	return added
 }
 
-// move takes stage from the version that has it and gives it to the one with that
-// id, if there is one. AWSPREVIOUS follows AWSCURRENT.
+// move moves stage to the version with this id. Without such a version, no version has
+// the stage afterwards. AWSPREVIOUS follows AWSCURRENT.
 func (s *secret) move(stage, id string) {
 	s.changed = time.Now()
 	from := s.staged(stage)
 	if from != nil {
-		from.stages = slices.DeleteFunc(slices.Clone(from.stages), func(held string) bool { return held == stage })
+		from.stages = slices.DeleteFunc(slices.Clone(from.stages), func(other string) bool { return other == stage })
 	}
 	if to := s.version(id); to != nil {
 		to.stages = append(slices.Clone(to.stages), stage)
@@ -207,15 +196,15 @@ func (s *secret) move(stage, id string) {
 }
 
 func (s *secret) version(id string) *version {
-	return s.first(func(v *version) bool { return v.id == id })
+	return s.find(func(v *version) bool { return v.id == id })
 }
 
 func (s *secret) staged(stage string) *version {
-	return s.first(func(v *version) bool { return slices.Contains(v.stages, stage) })
+	return s.find(func(v *version) bool { return slices.Contains(v.stages, stage) })
 }
 
-func (s *secret) first(like func(*version) bool) *version {
-	if i := slices.IndexFunc(s.versions, like); i >= 0 {
+func (s *secret) find(matches func(*version) bool) *version {
+	if i := slices.IndexFunc(s.versions, matches); i >= 0 {
 		return s.versions[i]
 	}
 	return nil
