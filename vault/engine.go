@@ -48,10 +48,10 @@ func (p *Provider) discover(ctx context.Context) (*engine, error) {
 	case isForbidden(err):
 		return nil, call.Fail(hush.ErrDenied, &APIError{
 			Status: http.StatusForbidden, Mount: path,
-			reason: "the token can read nothing at the mount " + path + ", or the mount does not exist; if the token must not read the mount's version, set Options.KV",
+			reason: "the token can read nothing at the mount " + path + ", or the mount does not exist; if the token must not read the mount's version, set the KV version (kv in a URL)",
 		})
 	case call.HasStatus(err, http.StatusNotFound): // the endpoint is missing, not the secret
-		return nil, call.Failf(hush.ErrUnavailable, "Vault does not report the engine at %q (status 404): set Options.KV", path)
+		return nil, call.Failf(hush.ErrUnavailable, "Vault does not report the engine at %q (status 404): set the KV version", path)
 	case err != nil:
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (p *Provider) discover(ctx context.Context) (*engine, error) {
 	}
 	found := &response.Data
 	if found.Type != "kv" && found.Type != "generic" {
-		return nil, call.Failf(hush.ErrUnavailable, "the engine at %q is not a KV engine: use NewReader", path)
+		return nil, call.Failf(hush.ErrUnavailable, "the engine at %q is not a KV engine: use a Reader, or the parameter mounts of a URL", path)
 	}
 	mount := strings.Trim(found.Path, "/")
 	folder, ok := strings.CutPrefix(path+"/", mount+"/")

@@ -73,7 +73,7 @@ func TestAPreflightThatFails(t *testing.T) {
 	}{
 		"sealed":        {vaulttest.Failure{Status: 503}, hush.ErrUnavailable, "sealed"},
 		"throttled":     {vaulttest.Failure{Status: 429}, hush.ErrThrottled, "too many requests"},
-		"too old":       {vaulttest.Failure{Status: 404}, hush.ErrUnavailable, `does not report the engine at "secret" (status 404): set Options.KV`},
+		"too old":       {vaulttest.Failure{Status: 404}, hush.ErrUnavailable, `does not report the engine at "secret" (status 404): set the KV version`},
 		"bad request":   {vaulttest.Failure{Status: 400}, hush.ErrRefused, "rejects the request"},
 		"garbage":       {vaulttest.Failure{Status: 200, Body: []byte("canary-kv")}, hush.ErrUnavailable, "the response is not valid"},
 		"nothing":       {vaulttest.Failure{Status: 200, Body: []byte(`{"data":{"type":"kv"}}`)}, hush.ErrUnavailable, "the response is not valid"},
@@ -100,7 +100,7 @@ func TestAMountThatMayNotBeAskedFor(t *testing.T) {
 	server.DenyPath("sys/internal/ui/mounts/secret")
 	client := server.Client()
 	client.SetToken(server.Token(nil))
-	kv{vault.New(client, nil), server}.fails(t, hush.Name(app), hush.ErrDenied, "set Options.KV")
+	kv{vault.New(client, nil), server}.fails(t, hush.Name(app), hush.ErrDenied, "set the KV version")
 	asked := preflights(server)
 	kv{vault.New(client, &vault.Options{KV: 2}), server}.reads(t, hush.Name(app))
 	assert.Equal(t, asked, preflights(server), "it was told")
@@ -136,7 +136,7 @@ func TestAMountThatIsNoKV(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
 	k := kv{vault.New(server.Client(), &vault.Options{Mount: "database"}), server}
-	k.fails(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is not a KV engine: use NewReader`)
+	k.fails(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is not a KV engine: use a Reader`)
 	missing := kv{vault.New(server.Client(), &vault.Options{Mount: "none"}), server}
 	missing.fails(t, hush.Name(app), hush.ErrDenied, "or the mount does not exist")
 	told := kv{vault.New(server.Client(), &vault.Options{Mount: "none", KV: 2}), server}

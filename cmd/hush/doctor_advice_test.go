@@ -233,7 +233,8 @@ func TestDoctorOnAMountThatIsNotThere(t *testing.T) {
 		assert.False(t, l.OK)
 		assert.Contains(t, l.Advice, "check that the mount exists")
 		assert.NotContains(t, got.stdout, "Options")
-		assert.Contains(t, l.Error, "kv=1 or kv=2")
+		assert.Contains(t, l.Error, "set the KV version")
+		assert.NotRegexp(t, goNames, hush(t, vars, "get", "--provider", "vault://"+server.Addr()+"/nope?tls=false", "db").stderr)
 	}
 }
 

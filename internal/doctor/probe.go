@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hush-secrets/hush"
@@ -108,10 +107,5 @@ func (p *probe) detail() string {
 	if !ok {
 		return p.class.Error() // the text of a foreign error may quote anything
 	}
-	text := hush.NewError(p.store.Name, hush.Ref{}, e.Class, e.Err).Error()
-	return strings.NewReplacer( // names of Go options
-		"set Options.KV", "say kv=1 or kv=2 in its URL",
-		"is Options.KV right?", "is kv in its URL right?",
-		"see NewReader", "see the parameter mounts",
-	).Replace(text)
+	return hush.NewError(p.store.Name, hush.Ref{}, e.Class, e.Err).Error()
 }
