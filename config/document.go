@@ -57,11 +57,7 @@ func (r *reader) setting(s setting, n *yaml.Node) {
 
 // providers reads the list of stores.
 func (r *reader) providers(n *yaml.Node) {
-	switch n.Kind {
-	case yaml.AliasNode: // refuse has reported it
-		return
-	case yaml.SequenceNode:
-	default:
+	if n.Kind != yaml.SequenceNode {
 		r.report(n, "providers", "must be a list, not %s; write each provider on a line of its own after a dash", kind(n))
 		return
 	}

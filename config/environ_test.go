@@ -129,7 +129,7 @@ func TestFromEnvReportsInvalidVariables(t *testing.T) {
 			t.Setenv(name, value)
 			_, err := config.FromEnv()
 			require.Error(t, err)
-			assert.True(t, strings.HasPrefix(err.Error(), want), "%s\nand not\n%s", err, want)
+			assert.True(t, strings.HasPrefix(err.Error(), want), "got\n%s\nwant\n%s", err, want)
 			assert.NotContains(t, err.Error(), "hunter2")
 			assert.NotContains(t, err.Error(), "\n")
 		})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/chain"
 	"github.com/hush-secrets/hush/config"
 	"github.com/hush-secrets/hush/env"
 	"github.com/hush-secrets/hush/extension"
@@ -79,4 +80,30 @@ func ExampleOpen_mistakes() {
 	// config: policy: must be any or outages: did you mean "outages"?
 	// config: provider 1: unknown scheme "evn": did you mean "env"? known: extension, env
 	// config: provider 2: extension: unknown parameter "endpont": did you mean "endpoint"?; extension takes endpoint, timeout, ready_wait, dialect
+}
+
+// The program counts the calls of each store.
+func ExampleFromEnv() {
+	os.Setenv("HUSH_PROVIDERS", "extension env")
+	os.Setenv("ORDERS_DB", "hunter2")
+	defer os.Unsetenv("HUSH_PROVIDERS")
+
+	cfg, err := config.FromEnv()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	calls := map[string]int{}
+	cfg.OnCall = func(_ context.Context, call chain.Call) { calls[call.Provider]++ }
+
+	ctx := context.Background()
+	secrets, err := config.Open(ctx, cfg, extension.Scheme(), env.Scheme())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer secrets.Close()
+	_, err = secrets.Get(ctx, hush.Name("orders/db"))
+	fmt.Println(calls, err)
+	// Output: map[env:1 extension:1] <nil>
 }

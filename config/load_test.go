@@ -197,8 +197,8 @@ func TestLoadReportsMistakes(t *testing.T) {
 			if i := strings.Index(said, "hush.yaml"); i >= 0 {
 				said = said[i+len("hush.yaml"):]
 			}
-			assert.True(t, strings.HasPrefix(said, want), "%q says\n%s\nand not\n%s", text, said, want)
-			assert.NotContains(t, said, "\n", "%q has one fault", text)
+			assert.True(t, strings.HasPrefix(said, want), "got\n%s\nwant\n%s", said, want)
+			assert.NotContains(t, said, "\n", "the file has one mistake")
 		})
 	}
 }
@@ -250,6 +250,10 @@ func TestLoadDoesNotExpandAnchors(t *testing.T) {
 	}
 	_, err := config.Load(write(t, text))
 	assert.ErrorContains(t, err, "hush.yaml:1:4: anchors and aliases are not allowed")
+
+	_, err = config.Read([]byte("cache: &a {ttl: 5}\nnames: *a\n"))
+	const mistake = ": anchors and aliases are not allowed; write the value itself"
+	assert.EqualError(t, err, "hush.yaml:1:8"+mistake+"\nhush.yaml:2:8"+mistake)
 }
 
 func TestLoadReportsUnreadableFiles(t *testing.T) {

@@ -138,7 +138,7 @@ func TestOpenReportsMistakes(t *testing.T) {
 			}
 			_, err := config.Open(t.Context(), cfg, c.schemes...)
 			require.Error(t, err, want)
-			assert.True(t, strings.HasPrefix(err.Error(), "config: "+want), "%s\nand not\n%s", err, want)
+			assert.True(t, strings.HasPrefix(err.Error(), "config: "+want), "got\n%s\nwant\n%s", err, want)
 		})
 	}
 	_, err := config.Open(t.Context(), nil, known...)

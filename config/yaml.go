@@ -43,7 +43,7 @@ func (r *reader) parse(data []byte) *yaml.Node {
 	} else {
 		r.reportSyntax(err)
 	}
-	if r.refuse(&root); isNull(root.Content[0]) {
+	if r.refuse(&root) || isNull(root.Content[0]) {
 		return nil
 	}
 	return root.Content[0]
@@ -81,17 +81,20 @@ func parseSyntaxError(message string) (line int, text string) {
 const noAnchors = "anchors and aliases are not allowed; write the value itself"
 
 // refuse reports anchors, which can expand without limit and hide where a value is set,
-// and tags, which change the type of a value.
-func (r *reader) refuse(n *yaml.Node) {
+// and tags, which change the type of a value. It returns true if there are any.
+func (r *reader) refuse(n *yaml.Node) (found bool) {
 	switch {
 	case n.Kind == yaml.AliasNode, n.Anchor != "":
 		r.report(n, "", noAnchors)
+		found = true
 	case n.Style&yaml.TaggedStyle != 0:
 		r.report(n, "", "tags are not allowed; write the value itself")
+		found = true
 	}
 	for _, child := range n.Content {
-		r.refuse(child)
+		found = r.refuse(child) || found
 	}
+	return found
 }
 
 const nullTag = "!!null"
@@ -101,10 +104,7 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == nu
 // each calls visit for each entry of a mapping and reports the invalid ones. With known
 // nil, every key is valid.
 func (r *reader) each(n *yaml.Node, key string, known []string, visit func(key string, value *yaml.Node)) {
-	switch {
-	case n.Kind == yaml.AliasNode: // refuse has reported it
-		return
-	case n.Kind != yaml.MappingNode:
+	if n.Kind != yaml.MappingNode {
 		advice := "known keys: " + strings.Join(known, ", ")
 		if known == nil {
 			advice = "write for example names: {db: {direct: prod/db}}"
@@ -133,7 +133,6 @@ func (r *reader) each(n *yaml.Node, key string, known []string, visit func(key s
 // text returns the text of a single value, or reports that n is not one.
 func (r *reader) text(n *yaml.Node, key string) (string, bool) {
 	switch {
-	case n.Kind == yaml.AliasNode: // refuse has reported it
 	case n.Kind != yaml.ScalarNode:
 		r.report(n, key, "must be a single value, not %s", kind(n))
 	case isNull(n):
@@ -150,8 +149,6 @@ func kind(n *yaml.Node) string {
 		return "a mapping"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	case n.Kind == yaml.AliasNode:
-		return "an alias"
 	case isNull(n):
 		return "empty"
 	}
