@@ -34,7 +34,7 @@ func TestClientOptions(t *testing.T) {
 	assert.Nil(t, client.Limiter())
 }
 
-func TestClientOfTheEnvironment(t *testing.T) {
+func TestNewClientReadsVariables(t *testing.T) {
 	for variable, c := range map[string]struct {
 		value, want string
 		got         func(*api.Client) string
@@ -85,7 +85,7 @@ func TestIgnoreEnvironment(t *testing.T) {
 	assert.ErrorIs(t, err, hush.ErrAbsent)
 }
 
-func TestWithoutAnAddress(t *testing.T) {
+func TestNewClientWithoutAddressIsAbsent(t *testing.T) {
 	noVault(t)
 	_, err := vault.NewClient(nil)
 	require.ErrorIs(t, err, hush.ErrAbsent)
@@ -126,7 +126,7 @@ func TestNewClientRejectsAnOptionThatDiffersFromItsVariable(t *testing.T) {
 	}
 }
 
-func TestSayingTheSameIsNoConflict(t *testing.T) {
+func TestNewClientAcceptsAnOptionThatEqualsItsVariable(t *testing.T) {
 	noVault(t)
 	t.Setenv("VAULT_ADDR", "https://Vault.internal/")
 	t.Setenv("VAULT_NAMESPACE", "team/")
@@ -138,7 +138,7 @@ func TestSayingTheSameIsNoConflict(t *testing.T) {
 	})
 }
 
-func TestBadAddresses(t *testing.T) {
+func TestNewClientRejectsInvalidAddresses(t *testing.T) {
 	noVault(t)
 	for _, addresses := range [][]string{
 		{"https://user:hunter2@a"},
@@ -170,7 +170,7 @@ func TestBadAddresses(t *testing.T) {
 	assert.NotContains(t, err.Error(), clientCanary)
 }
 
-func TestBadVariables(t *testing.T) {
+func TestNewClientRejectsInvalidVariables(t *testing.T) {
 	for variable, values := range map[string][]string{
 		"VAULT_MAX_RETRIES":       {"hunter2", "-1", "1.5", "99999"},
 		"VAULT_CLIENT_TIMEOUT":    {"hunter2", "-1", "-1s"},
@@ -198,13 +198,13 @@ func TestBadVariables(t *testing.T) {
 	}
 }
 
-func TestSRVIsOfNoUseWithAPort(t *testing.T) {
+func TestSRVLookupIsAllowedWithAPort(t *testing.T) {
 	noVault(t)
 	t.Setenv("VAULT_SRV_LOOKUP", "true")
 	assert.False(t, made(t, &vault.ClientOptions{Addresses: []string{"https://a:8200"}}).SRVLookup())
 }
 
-func TestSkippingVerificationIsLogged(t *testing.T) {
+func TestInsecureSkipVerifyIsLogged(t *testing.T) {
 	noVault(t)
 	n := newTLSNode(t, serves)
 	var out bytes.Buffer
@@ -227,7 +227,7 @@ func TestSkippingVerificationIsLogged(t *testing.T) {
 	require.Error(t, ask(t, made(t, opts), http.MethodGet))
 }
 
-func TestRedirectsTurnedOff(t *testing.T) {
+func TestDisableRedirects(t *testing.T) {
 	noVault(t)
 	t.Setenv("VAULT_DISABLE_REDIRECTS", "true")
 	var self *node
@@ -236,7 +236,7 @@ func TestRedirectsTurnedOff(t *testing.T) {
 	assert.Len(t, self.requests(), 1)
 }
 
-func TestUnixSocket(t *testing.T) {
+func TestNewClientConnectsToAUnixSocket(t *testing.T) {
 	noVault(t)
 	path := filepath.Join(t.TempDir(), "vault.sock")
 	l, err := net.Listen("unix", path)
@@ -255,7 +255,7 @@ func TestUnixSocket(t *testing.T) {
 	assert.Equal(t, nodeToken, n.requests()[len(n.requests())-1].token)
 }
 
-func TestProxy(t *testing.T) {
+func TestNewClientUsesTheProxyExceptForLoopback(t *testing.T) {
 	for _, variable := range []string{"VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"} {
 		noVault(t)
 		proxy, local := newNode(t, serves), newNode(t, serves)
@@ -269,7 +269,7 @@ func TestProxy(t *testing.T) {
 	}
 }
 
-func TestAFailedRequestQuotesNoToken(t *testing.T) {
+func TestErrorOfARequestDoesNotQuoteTheToken(t *testing.T) {
 	err := ask(t, connect(t, nobody(t)), http.MethodGet)
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), nodeToken)

@@ -22,7 +22,7 @@ func dead(t *testing.T) *api.Client {
 	return client
 }
 
-func TestClientTokenIsWatched(t *testing.T) {
+func TestClientTokenDetectsANewToken(t *testing.T) {
 	client := dead(t)
 	method := newClientToken(client)
 	assert.False(t, method.TokenChanged())

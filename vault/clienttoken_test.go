@@ -35,9 +35,9 @@ func reads(t *testing.T, p hush.Provider) hush.Class {
 	return hush.ClassOf(err)
 }
 
-// TestTokenOfVaultLogin: a program that runs before "vault login", and after the next
+// TestStoredTokenIsReadAgain: a program that runs before "vault login", and after the next
 // one, uses the token that it stored.
-func TestTokenOfVaultLogin(t *testing.T) {
+func TestStoredTokenIsReadAgain(t *testing.T) {
 	server, path := userHome(t)
 	p := vault.New(made(t, nil), nil)
 	_, err := p.Get(t.Context(), hush.Name(app))
@@ -54,7 +54,7 @@ func TestTokenOfVaultLogin(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 }
 
-func TestTokenOfVaultLoginByURL(t *testing.T) {
+func TestURLUsesTheStoredToken(t *testing.T) {
 	server, path := userHome(t)
 	writeFile(t, path, server.Token(nil))
 	for _, text := range []string{"vault:", "vault:?auth=token", "vault:?kv=2", "vault://" + server.Addr() + "?tls=false"} {
@@ -64,9 +64,9 @@ func TestTokenOfVaultLoginByURL(t *testing.T) {
 	}
 }
 
-// TestTokenOfVaultLoginIsForItsAddress: a configuration file that names another host
+// TestStoredTokenIsSentOnlyToTheAddressInTheEnvironment: a configuration file that names another host
 // does not get the token, and neither does a program that ignores the environment.
-func TestTokenOfVaultLoginIsForItsAddress(t *testing.T) {
+func TestStoredTokenIsSentOnlyToTheAddressInTheEnvironment(t *testing.T) {
 	server, path := userHome(t)
 	writeFile(t, path, server.Token(nil))
 	here := []string{server.URL()}
@@ -82,8 +82,8 @@ func TestTokenOfVaultLoginIsForItsAddress(t *testing.T) {
 	assert.Zero(t, server.Calls(vaulttest.Call{}), "requests")
 }
 
-// TestTokenBeforeThatOfVaultLogin: VAULT_TOKEN and the program's token are used first.
-func TestTokenBeforeThatOfVaultLogin(t *testing.T) {
+// TestClientTokenTakesPrecedenceOverTheStoredToken: VAULT_TOKEN and the program's token are used first.
+func TestClientTokenTakesPrecedenceOverTheStoredToken(t *testing.T) {
 	server, path := userHome(t)
 	writeFile(t, path, "hvs.another")
 	t.Setenv(api.EnvVaultToken, server.Token(nil))
@@ -95,9 +95,9 @@ func TestTokenBeforeThatOfVaultLogin(t *testing.T) {
 	assert.Zero(t, reads(t, p))
 }
 
-// TestTokenOfVaultLoginAfterSetAddress: a client that was given another address does
+// TestStoredTokenIsNotSentAfterSetAddress: a client that was given another address does
 // not send the token there.
-func TestTokenOfVaultLoginAfterSetAddress(t *testing.T) {
+func TestStoredTokenIsNotSentAfterSetAddress(t *testing.T) {
 	_, path := userHome(t)
 	writeFile(t, path, "hvs.of-vault-login")
 	other := newNode(t, serves)

@@ -47,7 +47,7 @@ func (l leased) closes(t *testing.T, class hush.Class, says string) {
 	assert.Empty(t, providertest.Leaks(err, leaseCanary, l.server.RootToken()))
 }
 
-func TestCloseRevokes(t *testing.T) {
+func TestCloseRevokesUsableLeases(t *testing.T) {
 	l := newRevoking(t)
 	require.NoError(t, l.Close())
 	assert.Empty(t, l.server.Leases())
@@ -60,7 +60,7 @@ func TestCloseRevokes(t *testing.T) {
 	assert.Equal(t, calls, l.server.Calls(vaulttest.Call{}))
 }
 
-func TestCloseRevokesNothingUnlessToldTo(t *testing.T) {
+func TestCloseDoesNotRevokeByDefault(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
 	l.gets(t, creds.Fresh())
@@ -70,7 +70,7 @@ func TestCloseRevokesNothingUnlessToldTo(t *testing.T) {
 	l.fails(t, creds, hush.ErrUnavailable)
 }
 
-func TestCloseOfAReaderThatHoldsNothing(t *testing.T) {
+func TestCloseOfAReaderWithoutLeases(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{NoLease: true}, vault.ReaderOptions{RevokeOnClose: true})
 	_, err := l.Get(t.Context(), creds)
 	require.NoError(t, err)
@@ -82,7 +82,7 @@ func TestCloseOfAReaderThatHoldsNothing(t *testing.T) {
 }
 
 // What is being asked for when the Reader is closed is revoked, too.
-func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
+func TestCloseWaitsForPendingRequests(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
 	l.server.LeaseRole("database", "other", nil)
 	release := l.server.Hang(vaulttest.Read)
@@ -105,7 +105,7 @@ func TestCloseWaitsForWhatIsUnderWay(t *testing.T) {
 	assert.Positive(t, l.server.Counts().LeasesRevoked)
 }
 
-func TestCloseThatCannotRevoke(t *testing.T) {
+func TestCloseReportsLeasesThatItCannotRevoke(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		fault func(*vaulttest.Server)
@@ -141,7 +141,7 @@ func failRevoke(status, times int) func(*vaulttest.Server) {
 }
 
 // A token that was revoked took its leases with it.
-func TestCloseAfterARevocation(t *testing.T) {
+func TestCloseAfterTheTokenWasRevoked(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
 	server.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
@@ -156,7 +156,7 @@ func TestCloseAfterARevocation(t *testing.T) {
 	require.NoError(t, r.Close())
 }
 
-func TestCloseRevokesSeveralAtOnce(t *testing.T) {
+func TestCloseRevokesLeasesConcurrently(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
 	for range 8 {
 		l.gets(t, creds.Fresh())

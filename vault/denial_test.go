@@ -41,7 +41,7 @@ func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api
 func token(text string) api.AuthMethod { return auth.Token(auth.Value(hush.NewValue([]byte(text)))) }
 
 // A token made without the default policy may not look itself up, and is not dead.
-func TestADenialToATokenThatMayNotLookItselfUp(t *testing.T) {
+func TestDenialOfATokenWithoutLookupRight(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	for name, of := range map[string]func(string) api.AuthMethod{
 		"the client's": nil, "given": token,
@@ -63,7 +63,7 @@ func TestADenialToATokenThatMayNotLookItselfUp(t *testing.T) {
 	}
 }
 
-func TestADenialEndsNoTokenThatServes(t *testing.T) {
+func TestDenialDoesNotEndAValidToken(t *testing.T) {
 	for name, deny := range map[string]string{"may look itself up": "none", "may not": "auth/token/lookup-self"} {
 		t.Run(name, func(t *testing.T) {
 			l := logIn(t, nil)
@@ -81,7 +81,7 @@ func TestADenialEndsNoTokenThatServes(t *testing.T) {
 	}
 }
 
-func TestADenialEndsNoLease(t *testing.T) {
+func TestDenialDoesNotEndALease(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
 	l.server.LeaseRole("database", "other", &vaulttest.LeaseOptions{TTL: time.Hour})
 	l.server.DenyPath("auth/token/lookup-self")
@@ -97,7 +97,7 @@ func TestADenialEndsNoLease(t *testing.T) {
 
 // The token that took the place of a revoked one can be revoked, too, before it is
 // used.
-func TestTwoRevocationsInOneRead(t *testing.T) {
+func TestReadSurvivesTwoRevocations(t *testing.T) {
 	l := logIn(t, nil)
 	l.reads(t)
 	l.server.RevokeLogins()
@@ -119,7 +119,7 @@ func TestTwoRevocationsInOneRead(t *testing.T) {
 }
 
 // A look at a new token that fails says nothing against it.
-func TestALoginOutlivesItsLookUp(t *testing.T) {
+func TestNewTokenIsUsedAfterItsLookupFails(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.DenyPath("auth/token/lookup-self")
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Times: 1})
@@ -131,7 +131,7 @@ func TestALoginOutlivesItsLookUp(t *testing.T) {
 }
 
 // A token that the program took back is not gone back to.
-func TestTheClientsOldTokenIsNotUsedAgain(t *testing.T) {
+func TestReplacedClientTokenIsNotUsedAgain(t *testing.T) {
 	l, client := given(t, nil, nil)
 	l.reads(t)
 	old, next := client.Token(), l.server.Token(nil)
@@ -150,7 +150,7 @@ func TestTheClientsOldTokenIsNotUsedAgain(t *testing.T) {
 }
 
 // What is done for several callers ends, too, when it takes too long.
-func TestALoginHasALimitOfItsOwn(t *testing.T) {
+func TestLoginHasItsOwnTimeout(t *testing.T) {
 	ended := make(chan time.Time, 1)
 	server := startVault(t)
 	p := vault.New(server.Client(), &vault.Options{Timeout: 50 * time.Millisecond, Auth: method(func(ctx context.Context, _ *api.Client) (*api.Secret, error) {

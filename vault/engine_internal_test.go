@@ -10,7 +10,7 @@ import (
 )
 
 // A caller who saw no engine yet may come to ask when another has found it.
-func TestAPreflightThatSucceededIsNotMadeAgain(t *testing.T) {
+func TestDiscoveryIsNotRepeatedAfterSuccess(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

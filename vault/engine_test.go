@@ -19,7 +19,7 @@ func preflights(s *vaulttest.Server) int {
 	return s.Calls(vaulttest.Call{Operation: vaulttest.Preflight})
 }
 
-func TestTheEngineIsAskedForOnce(t *testing.T) {
+func TestEngineIsDiscoveredOnce(t *testing.T) {
 	for range 5 { // who comes as the answer does is a matter of luck
 		server := startVault(t)
 		server.Put("secret", app, map[string]any{"n": 1})
@@ -41,7 +41,7 @@ func TestTheEngineIsAskedForOnce(t *testing.T) {
 }
 
 // A preflight goes on for the others when the caller who began it has gone.
-func TestAPreflightOutlivesItsCaller(t *testing.T) {
+func TestDiscoverySurvivesTheCallerThatStartedIt(t *testing.T) {
 	server := startVault(t)
 	server.Put("secret", app, map[string]any{"n": 1})
 	p := vault.New(server.Client(), &vault.Options{Timeout: 20 * time.Second})
@@ -65,7 +65,7 @@ func TestAPreflightOutlivesItsCaller(t *testing.T) {
 }
 
 // A failure of the preflight is one of the call, and is not remembered.
-func TestAPreflightThatFails(t *testing.T) {
+func TestDiscoveryFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		failure vaulttest.Failure
 		class   hush.Class
@@ -94,7 +94,7 @@ func TestAPreflightThatFails(t *testing.T) {
 	}
 }
 
-func TestAMountThatMayNotBeAskedFor(t *testing.T) {
+func TestDiscoveryIsDenied(t *testing.T) {
 	server := startVault(t)
 	server.Put("secret", app, map[string]any{"n": 1})
 	server.DenyPath("sys/internal/ui/mounts/secret")
@@ -132,7 +132,7 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-func TestAMountThatIsNoKV(t *testing.T) {
+func TestMountOfAnotherEngineIsRejected(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
 	k := kv{vault.New(server.Client(), &vault.Options{Mount: "database"}), server}
@@ -144,7 +144,7 @@ func TestAMountThatIsNoKV(t *testing.T) {
 }
 
 // New does not fail: what cannot work is the answer of every Get, without a call.
-func TestOptionsThatCannotWork(t *testing.T) {
+func TestInvalidOptionsFailEachGet(t *testing.T) {
 	server := startVault(t)
 	for _, opts := range []vault.Options{
 		{KV: 3},
@@ -174,7 +174,7 @@ func TestOptionsThatCannotWork(t *testing.T) {
 }
 
 // What a Provider does is not seen on the client that it was given.
-func TestTheClientIsLeftAlone(t *testing.T) {
+func TestClientIsNotChanged(t *testing.T) {
 	server := startVault(t)
 	server.Put("secret", app, map[string]any{"n": 1})
 	client := server.Client()
@@ -186,7 +186,7 @@ func TestTheClientIsLeftAlone(t *testing.T) {
 }
 
 // KV v1 becomes KV v2 under a program that runs, by vault kv enable-versioning.
-func TestVersioningIsEnabled(t *testing.T) {
+func TestEngineIsDiscoveredAgainAfterAnUpgrade(t *testing.T) {
 	server := startVault(t)
 	server.Mount("kv", vaulttest.KV1)
 	server.Put("kv", app, map[string]any{"x": 1})

@@ -83,14 +83,8 @@ func statusError(status int) *hush.Error {
 // isRefused reports whether err is a response that a retry does not change.
 func isRefused(err error) bool {
 	response, ok := errors.AsType[*api.ResponseError](err)
-	if !ok {
-		return false
-	}
-	switch response.StatusCode {
-	case http.StatusPreconditionFailed, http.StatusTooManyRequests:
-		return false
-	}
-	return response.StatusCode >= http.StatusBadRequest && response.StatusCode < http.StatusInternalServerError
+	return ok && response.StatusCode/100 == 4 &&
+		response.StatusCode != http.StatusPreconditionFailed && response.StatusCode != http.StatusTooManyRequests
 }
 
 func isForbidden(err error) bool { return call.HasStatus(err, http.StatusForbidden) }

@@ -43,7 +43,7 @@ func failing(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class) erro
 	return err
 }
 
-func TestClassesOfAnswers(t *testing.T) {
+func TestStatusDecidesTheClass(t *testing.T) {
 	server := startVault(t)
 	both := readers(t, server, server.Client(), 0)
 	for status, want := range map[int]struct {
@@ -87,7 +87,7 @@ func TestClassesOfAnswers(t *testing.T) {
 }
 
 // What is no answer of Vault's at all.
-func TestNoAnswer(t *testing.T) {
+func TestNoResponseIsUnavailable(t *testing.T) {
 	server := startVault(t)
 	for ref, p := range readers(t, server, server.Client(), 0) {
 		server.Seal()
@@ -107,7 +107,7 @@ func TestNoAnswer(t *testing.T) {
 	}
 }
 
-func TestALimitOfOurs(t *testing.T) {
+func TestTimeoutIsUnavailable(t *testing.T) {
 	server := startVault(t)
 	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} { // the latter is what begins with a client's token
 		for ref, p := range readers(t, server, server.Client(), 100*time.Millisecond) {
@@ -118,7 +118,7 @@ func TestALimitOfOurs(t *testing.T) {
 	}
 }
 
-func TestALimitOfTheCallers(t *testing.T) {
+func TestCallersDeadlineIsCanceled(t *testing.T) {
 	server := startVault(t)
 	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} {
 		for ref, p := range readers(t, server, server.Client(), 0) {
@@ -137,7 +137,7 @@ func TestALimitOfTheCallers(t *testing.T) {
 }
 
 // A call that is cut off between tries has the class of the last answer.
-func TestALimitAfterAnAnswer(t *testing.T) {
+func TestTimeoutAfterAResponseKeepsItsClass(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} {
 		server := startVault(t)
@@ -164,7 +164,7 @@ func TestALimitAfterAnAnswer(t *testing.T) {
 }
 
 // A wait that an answer asks for is not waited for if it takes too long.
-func TestRetryAfter(t *testing.T) {
+func TestRetryAfterBeyondTheTimeoutIsNotAwaited(t *testing.T) {
 	server := startVault(t)
 	client := server.Client()
 	client.SetMaxRetries(5)
@@ -174,9 +174,9 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestAHangAfterA403: that a token was refused, which a new login may change, is
+// TestTimeoutAfterA403IsUnavailable: that a token was refused, which a new login may change, is
 // not the last word on the secret; a cache would drop what it holds.
-func TestAHangAfterA403(t *testing.T) {
+func TestTimeoutAfterA403IsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []vaulttest.Operation{vaulttest.Login, vaulttest.Read} {
 		server := startVault(t)

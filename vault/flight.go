@@ -58,15 +58,21 @@ func startFlight[T any](ctx context.Context, s *session, fn func(context.Context
 func (f *flight[T]) wait(ctx context.Context) (result T, err error) {
 	select {
 	case <-f.done:
-		return f.result, f.err
-	default:
+	case <-ctx.Done():
+		if !f.isDone() {
+			route.SetStatus(ctx, f.statuses.Last())
+			return result, ctx.Err()
+		}
 	}
+	return f.result, f.err
+}
+
+func (f *flight[T]) isDone() bool {
 	select {
 	case <-f.done:
-		return f.result, f.err
-	case <-ctx.Done():
-		route.SetStatus(ctx, f.statuses.Last())
-		return result, ctx.Err()
+		return true
+	default:
+		return false
 	}
 }
 
@@ -85,13 +91,8 @@ func (f *flight[T]) waitBriefly(ctx context.Context) (T, error) {
 // inFlight reports whether f is still worth waiting for. It cancels a flight that has
 // passed its deadline: a freeze interrupted it, and its connection is dead.
 func (f *flight[T]) inFlight(now clock.Instant) bool {
-	if f == nil {
+	if f == nil || f.isDone() {
 		return false
-	}
-	select {
-	case <-f.done:
-		return false
-	default:
 	}
 	if now.Reached(f.deadline) {
 		f.cancel()

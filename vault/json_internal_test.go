@@ -21,7 +21,7 @@ var uncanonicalObjects = []string{
 	"{\"a\":\"\u2028\"}", "{\"\u2029\":1}",
 }
 
-func TestTidyObjects(t *testing.T) {
+func TestCanonicalObjectsAreNotChanged(t *testing.T) {
 	for _, text := range canonicalObjects {
 		data := []byte(text)
 		assert.True(t, isCanonical(data), text)
@@ -32,9 +32,9 @@ func TestTidyObjects(t *testing.T) {
 	}
 }
 
-// FuzzObject: what is taken for tidy is what would have been made of it, and that is
+// FuzzCanonical: what is taken for tidy is what would have been made of it, and that is
 // tidy, but for escapes.
-func FuzzObject(f *testing.F) {
+func FuzzCanonical(f *testing.F) {
 	for _, text := range append(canonicalObjects, uncanonicalObjects...) {
 		f.Add([]byte(text))
 	}

@@ -57,7 +57,7 @@ func (k kv) fails(t *testing.T, ref hush.Ref, class hush.Class, what string) {
 
 func (k kv) calls() int { return k.server.Calls(vaulttest.Call{}) }
 
-func TestASecretOfKV2(t *testing.T) {
+func TestGetFromKV2(t *testing.T) {
 	k := newKV(t, 2)
 	before := time.Now().Add(-time.Minute)
 	k.server.PutJSON("secret", app, `{"user":"app","password":"two"}`)
@@ -76,7 +76,7 @@ func TestASecretOfKV2(t *testing.T) {
 	k.fails(t, hush.Ref{Name: app, Field: "none"}, hush.ErrNotFound, "")
 }
 
-func TestASecretOfKV1(t *testing.T) {
+func TestGetFromKV1(t *testing.T) {
 	k := newKV(t, 1)
 	k.server.PutJSON("secret", app, `{"user":"app","ttl":"60s","password":"two"}`)
 	secret := k.reads(t, hush.Name(app))
@@ -85,7 +85,7 @@ func TestASecretOfKV1(t *testing.T) {
 	assert.True(t, secret.Equal(hush.Secret{}), "there is no more, and the engine's ttl is not an end: %+v", secret)
 }
 
-func TestVersionsOfKV2(t *testing.T) {
+func TestGetVersionFromKV2(t *testing.T) {
 	k := newKV(t, 2)
 	for _, text := range []string{`{"n":2}`, `{"n":3}`, `{"n":4}`} {
 		k.server.PutJSON("secret", app, text)
@@ -116,7 +116,7 @@ func TestVersionsOfKV2(t *testing.T) {
 
 // What is no version of this engine is not asked for: Vault reads 0 and -1 as the
 // last one, and 010 as 8.
-func TestWhatIsNoVersion(t *testing.T) {
+func TestInvalidVersionIsNotFound(t *testing.T) {
 	k := newKV(t, 2)
 	for _, v := range []string{"0", "-1", "+1", "x", "010", "01", "1.0", "1e0", " 1", "1_0", "0x1", "99999999999", "1&list=true"} {
 		k.fails(t, hush.Ref{Name: app, Version: v}, hush.ErrNotFound, "numbers from 1")
@@ -124,7 +124,7 @@ func TestWhatIsNoVersion(t *testing.T) {
 	assert.Zero(t, k.calls())
 }
 
-func TestWhatVaultHasNot(t *testing.T) {
+func TestMissingSecretIsNotFound(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		k := newKV(t, version)
 		k.fails(t, hush.Ref{Name: app, Stage: "AWSPREVIOUS"}, hush.ErrUnsupported, "no stages")
@@ -136,9 +136,9 @@ func TestWhatVaultHasNot(t *testing.T) {
 	}
 }
 
-// TestNameOfTheHTTPAPI: a missing name that begins with data/ gets a hint. A secret
+// TestNameWithDataGetsAHint: a missing name that begins with data/ gets a hint. A secret
 // that is really called so is read.
-func TestNameOfTheHTTPAPI(t *testing.T) {
+func TestNameWithDataGetsAHint(t *testing.T) {
 	k := newKV(t, 2)
 	for _, name := range []string{"data/db/app", "secret/data/db/app"} {
 		k.fails(t, hush.Name(name), hush.ErrNotFound, `use the name "db/app"`)
@@ -156,7 +156,7 @@ func TestNameOfTheHTTPAPI(t *testing.T) {
 	assert.NotContains(t, err.Error(), "use")
 }
 
-func TestAVersionThatWillBeDeletedExpires(t *testing.T) {
+func TestVersionWithADeletionTimeExpires(t *testing.T) {
 	k := newKV(t, 2)
 	at := time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC()
 	k.server.DeleteAt("secret", app, at)
@@ -165,7 +165,7 @@ func TestAVersionThatWillBeDeletedExpires(t *testing.T) {
 	k.fails(t, hush.Name(app), hush.ErrNotFound, "is deleted")
 }
 
-func TestTheDataIsKeptAsItIs(t *testing.T) {
+func TestDataIsCanonical(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		k := newKV(t, version)
 		for text, want := range map[string]string{
@@ -183,7 +183,7 @@ func TestTheDataIsKeptAsItIs(t *testing.T) {
 	}
 }
 
-func TestAnswersThatCannotBeRead(t *testing.T) {
+func TestInvalidResponsesAreUnavailable(t *testing.T) {
 	const meta = `"metadata":{"created_time":"2026-01-01T00:00:00Z","version":1}`
 	for version, bodies := range map[int][]string{
 		1: {`{"data":null}`, `{}`, `{"data":"canary-kv"}`, `{"data":["canary-kv"]}`, `{"data":1}`, `{"wrap_info":{"token":"canary-kv"}}`},
@@ -209,7 +209,7 @@ func TestAnswersThatCannotBeRead(t *testing.T) {
 }
 
 // A date that cannot be read must not lose the secret.
-func TestOddDates(t *testing.T) {
+func TestInvalidDatesAreIgnored(t *testing.T) {
 	k := newKV(t, 2)
 	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7,"created_time":"canary","deletion_time":"canary"}}}`), 1)
 	secret := k.reads(t, hush.Name(app))
@@ -217,14 +217,14 @@ func TestOddDates(t *testing.T) {
 	assert.True(t, secret.Created.IsZero() && secret.Expires.IsZero())
 }
 
-func TestAnotherVersionThanWasAskedFor(t *testing.T) {
+func TestResponseWithAnotherVersionIsRejected(t *testing.T) {
 	k := newKV(t, 2)
 	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7}}}`), 1)
 	k.fails(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "returned version 7 instead")
 }
 
 // What a 404 has for a body does not change what it is.
-func TestOddBodiesOfA404(t *testing.T) {
+func TestNotFoundWithAnInvalidBody(t *testing.T) {
 	k := newKV(t, 2)
 	for _, body := range []string{``, `canary-kv`, `{"data":"canary-kv"}`, `{"errors":["canary-kv"]}`, `null`, `{"warnings":["canary-kv"]}`} {
 		k.server.Answer(http.StatusNotFound, []byte(body), 1)
@@ -232,7 +232,7 @@ func TestOddBodiesOfA404(t *testing.T) {
 	}
 }
 
-func TestToldTheWrongVersion(t *testing.T) {
+func TestWrongVersionOfTheEngineGetsAHint(t *testing.T) {
 	server := newKV(t, 2).server
 	two := kv{vault.New(server.Client(), &vault.Options{KV: 1}), server}
 	two.fails(t, hush.Name(app), hush.ErrNotFound, "check the version of KV")
@@ -244,9 +244,9 @@ func TestToldTheWrongVersion(t *testing.T) {
 	one.fails(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
 }
 
-// TestLoneSurrogates: encoding/json would replace them, and bytes that are not UTF-8,
+// TestLoneSurrogatesAreRejected: encoding/json would replace them, and bytes that are not UTF-8,
 // and return another secret.
-func TestLoneSurrogates(t *testing.T) {
+func TestLoneSurrogatesAreRejected(t *testing.T) {
 	for text, want := range map[string]string{`\ufffd\ud800`: "a lone surrogate", "\xff": "not UTF-8"} {
 		n := newNode(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/v1/auth/token/lookup-self" {

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-func TestOneLeaseForOneNeed(t *testing.T) {
+func TestConcurrentReadsShareALease(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	l.server.Latency(vaulttest.Read, 20*time.Millisecond)
 	last := l.getMany(t, creds)
@@ -30,7 +30,7 @@ func TestOneLeaseForOneNeed(t *testing.T) {
 	assert.Equal(t, 7, l.server.Counts().LeasesIssued)
 }
 
-func TestAFreshLease(t *testing.T) {
+func TestFreshReadRequestsANewLease(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	one := l.gets(t, creds)
 	two := l.gets(t, creds.Fresh())
@@ -71,7 +71,7 @@ func (w watched) Done() <-chan struct{} {
 }
 
 // A fresh read that finds a renewal going on is not content with what that brings.
-func TestAFreshLeaseDuringARenewal(t *testing.T) {
+func TestFreshReadDuringARenewal(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
 	first := l.gets(t, creds)
 	l.Advance(41 * time.Minute)
@@ -94,7 +94,7 @@ func TestAFreshLeaseDuringARenewal(t *testing.T) {
 	assert.LessOrEqual(t, l.server.Counts().LeasesIssued, 3)
 }
 
-func TestWhatIsNotLeasedIsNotHeld(t *testing.T) {
+func TestSecretWithoutALeaseIsNotKept(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{NoLease: true}, vault.ReaderOptions{Timeout: -1})
 	for i, ref := range []hush.Ref{creds, creds, creds.Fresh(), creds.NewerThan(hush.Secret{})} {
 		secret, err := l.Get(t.Context(), ref)
@@ -127,7 +127,7 @@ func TestWhatIsNotLeasedIsNotHeld(t *testing.T) {
 }
 
 // A role that leases no more, and whose lease is gone.
-func TestALeaseThatIsNoneAnyMore(t *testing.T) {
+func TestPathThatStopsLeasing(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	l.gets(t, creds)
 	l.server.RevokeLease(l.server.Leases()[0].ID)
@@ -142,7 +142,7 @@ func TestALeaseThatIsNoneAnyMore(t *testing.T) {
 }
 
 // A work that was under way when the program froze hangs on a dead connection.
-func TestALeaseThatAFreezeCutOff(t *testing.T) {
+func TestLeaseRequestThatAFreezeInterrupted(t *testing.T) {
 	for kind, passed := range map[vaulttest.Operation]time.Duration{vaulttest.Read: 0, vaulttest.RenewLease: 41 * time.Minute} {
 		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 		if passed > 0 {
@@ -164,7 +164,7 @@ func TestALeaseThatAFreezeCutOff(t *testing.T) {
 }
 
 // That a renewal was refused is not what a read of another lease ends with.
-func TestAFreshLeaseThatHangsAfterARefusedRenewal(t *testing.T) {
+func TestTimeoutAfterARefusedRenewalOfALease(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: 2 * time.Second})
 	first := l.gets(t, creds)

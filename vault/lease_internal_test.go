@@ -14,7 +14,7 @@ import (
 )
 
 // A read may find the Reader open, and begin when it is closed.
-func TestNothingIsAskedForAfterClose(t *testing.T) {
+func TestNoRequestStartsAfterClose(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -31,7 +31,7 @@ func TestNothingIsAskedForAfterClose(t *testing.T) {
 
 // Leases that took the place of others are kept for Close to revoke, and for nothing
 // else.
-func TestWhatIsRememberedOfReplacedLeases(t *testing.T) {
+func TestReplacedLeasesAreKeptForRevocation(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -48,7 +48,7 @@ func TestWhatIsRememberedOfReplacedLeases(t *testing.T) {
 }
 
 // A Reader keeps the leases that live, and not one for every path that was ever read.
-func TestEndedLeasesAreDropped(t *testing.T) {
+func TestExpiredLeasesAreDropped(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -77,7 +77,7 @@ func TestEndedLeasesAreDropped(t *testing.T) {
 }
 
 // A request may end after its slot was dropped. Close revokes its lease all the same.
-func TestALeaseOfADroppedSlotIsRemembered(t *testing.T) {
+func TestLeaseOfADroppedSlotIsRevoked(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

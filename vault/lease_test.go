@@ -117,7 +117,7 @@ func (l leased) getMany(t *testing.T, ref hush.Ref) hush.Secret {
 	return secrets[0]
 }
 
-func TestALeaseIsHeld(t *testing.T) {
+func TestLeasedSecretIsKept(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "NewReader contacts nobody")
 	first := l.gets(t, creds)
@@ -138,8 +138,8 @@ func TestALeaseIsHeld(t *testing.T) {
 	assert.Zero(t, l.calls(vaulttest.RenewLease))
 }
 
-// TestIDOfALease: the end of the ID becomes the Version, which is in logs and errors.
-func TestIDOfALease(t *testing.T) {
+// TestVersionIsTheEndOfTheLeaseID: the end of the ID becomes the Version, which is in logs and errors.
+func TestVersionIsTheEndOfTheLeaseID(t *testing.T) {
 	for id, want := range map[string]string{
 		strings.Repeat("x", 1<<20): "the version in the response",
 		`a\nb`:                     "the version in the response",
@@ -161,7 +161,7 @@ func TestIDOfALease(t *testing.T) {
 	}
 }
 
-func TestALeaseIsRenewedOnUse(t *testing.T) {
+func TestLeaseIsRenewedOnUse(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
 	for i := range 10 {
@@ -177,7 +177,7 @@ func TestALeaseIsRenewedOnUse(t *testing.T) {
 	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
-func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
+func TestLeaseAtItsMaximumTTLIsReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute}, vault.ReaderOptions{})
 	for range 50 {
 		l.gets(t, creds)
@@ -187,7 +187,7 @@ func TestALeaseAtItsLongestLifeIsReplaced(t *testing.T) {
 	assert.Equal(t, 2, l.calls(vaulttest.RenewLease), "the second gave no more time, and was the last")
 }
 
-func TestALeaseThatCannotBeRenewedIsReplaced(t *testing.T) {
+func TestLeaseThatIsNotRenewableIsReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, NotRenewable: true}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
 	l.Advance(59 * time.Minute)
@@ -199,7 +199,7 @@ func TestALeaseThatCannotBeRenewedIsReplaced(t *testing.T) {
 	assert.Zero(t, l.calls(vaulttest.RenewLease))
 }
 
-func TestARenewalOfALeaseThatIsRefused(t *testing.T) {
+func TestLeaseIsReplacedAfterARefusedRenewal(t *testing.T) {
 	for name, refuse := range map[string]func(leased){
 		"400":     func(l leased) { l.server.Fail(vaulttest.Failure{Operation: vaulttest.RenewLease, Status: 400}) },
 		"403":     func(l leased) { l.server.Fail(vaulttest.Failure{Operation: vaulttest.RenewLease, Status: 403}) },
@@ -218,9 +218,9 @@ func TestARenewalOfALeaseThatIsRefused(t *testing.T) {
 	}
 }
 
-// TestARenewalOfALeaseWithoutAnAnswer has the lease served to its very end, and
+// TestLeaseIsUsedUntilItsEndWithoutARenewal has the lease served to its very end, and
 // the renewal tried again every second.
-func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
+func TestLeaseIsUsedUntilItsEndWithoutARenewal(t *testing.T) {
 	for name, failure := range map[string]vaulttest.Failure{
 		"500":     {Status: 500, Errors: []string{leaseCanary}},
 		"429":     {Status: 429},
@@ -252,7 +252,7 @@ func TestARenewalOfALeaseWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-func TestALeaseDuringAnOutage(t *testing.T) {
+func TestLeaseIsUsedDuringAnOutage(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
 	restore := l.server.Break()
@@ -269,7 +269,7 @@ func TestALeaseDuringAnOutage(t *testing.T) {
 }
 
 // One waits for a renewal, for a moment, and the others do not.
-func TestARenewalOfALeaseThatHangs(t *testing.T) {
+func TestReadsDoNotWaitForARenewalThatHangs(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
 	first := l.gets(t, creds)
@@ -300,7 +300,7 @@ func TestARenewalOfALeaseThatHangs(t *testing.T) {
 }
 
 // A caller with little time gets what is held while there is time to use it.
-func TestARenewalOfALeaseThatHangsForACallerWithADeadline(t *testing.T) {
+func TestReadWithADeadlineWaitsBrieflyForARenewal(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
@@ -313,7 +313,7 @@ func TestARenewalOfALeaseThatHangsForACallerWithADeadline(t *testing.T) {
 	assert.True(t, first.Equal(secret))
 }
 
-func TestALeaseEndsByEitherClock(t *testing.T) {
+func TestLeaseExpiresByEitherClock(t *testing.T) {
 	const ttl = time.Hour
 	for name, move := range map[string]struct{ wall, mono time.Duration }{
 		"time":                                  {ttl, ttl},
@@ -337,7 +337,7 @@ func TestALeaseEndsByEitherClock(t *testing.T) {
 
 // What a cache reckons from Expires is the time that is left, whatever was done to
 // the wall clock.
-func TestExpiresOfALeaseAfterTheWallClockWasSet(t *testing.T) {
+func TestExpiresAfterTheWallClockWasSetBack(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.gets(t, creds)
 	l.Move(20*time.Minute-time.Millisecond, 20*time.Minute)

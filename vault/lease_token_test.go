@@ -13,7 +13,7 @@ import (
 )
 
 // A lease ends with the token that it was given to.
-func TestALeaseEndsWithItsToken(t *testing.T) {
+func TestLeaseEndsWithItsToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute, NotRenewable: true})
 	first := l.gets(t, creds)
@@ -29,7 +29,7 @@ func TestALeaseEndsWithItsToken(t *testing.T) {
 	assert.Zero(t, l.server.Counts().LeasesRevoked, "none was in use")
 }
 
-func TestALeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
+func TestLeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute})
 	l.gets(t, creds)
@@ -44,7 +44,7 @@ func TestALeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
 
 // A program that reads nothing but what it holds asks Vault for nothing, and its
 // token is renewed all the same.
-func TestATokenIsRenewedWhileItsLeasesAreHeld(t *testing.T) {
+func TestTokenIsRenewedWhileItsLeasesAreUsed(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{Period: time.Hour})
 	first := l.gets(t, creds)
@@ -61,7 +61,7 @@ func TestATokenIsRenewedWhileItsLeasesAreHeld(t *testing.T) {
 }
 
 // What a dead token was given is not given out, once that is known.
-func TestLeasesOfADeadToken(t *testing.T) {
+func TestLeasesOfARevokedTokenAreReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
 	l.server.LeaseRole("database", "other", nil)
 	first := l.gets(t, creds)
@@ -82,7 +82,7 @@ func TestLeasesOfADeadToken(t *testing.T) {
 }
 
 // So does the renewal of the token.
-func TestLeasesOfATokenWhoseRenewalSaysThatItIsDead(t *testing.T) {
+func TestLeasesAreReplacedIfARenewalShowsARevokedToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: time.Hour})
 	first := l.gets(t, creds)
@@ -96,7 +96,7 @@ func TestLeasesOfATokenWhoseRenewalSaysThatItIsDead(t *testing.T) {
 
 // A lease outlives the login that it belongs to no longer than its token, and is
 // renewed by whoever is logged in.
-func TestALeaseIsRenewedByTheNextLogin(t *testing.T) {
+func TestLeaseIsRenewedWithTheNextToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Minute}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 10 * time.Hour})
 	l.server.Deny("database", "denied")

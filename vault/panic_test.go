@@ -33,7 +33,7 @@ func (p *panicking) Login(context.Context, *api.Client) (*api.Secret, error) {
 }
 
 // A login runs in a goroutine of the package, where no caller can recover.
-func TestAPanicOfALoginMethodIsAnError(t *testing.T) {
+func TestPanicOfALoginMethodIsAnError(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -74,7 +74,7 @@ func (p panickingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func TestAPanicOfTheHTTPClientIsAnError(t *testing.T) {
+func TestPanicOfTheHTTPClientIsAnError(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)

@@ -67,9 +67,9 @@ func TestNamesStayBelowTheMount(t *testing.T) {
 	}
 }
 
-// TestNamesThatAreRefused are those of which the client or a server would make
+// TestInvalidNamesAreNotFound are those of which the client or a server would make
 // other ones.
-func TestNamesThatAreRefused(t *testing.T) {
+func TestInvalidNamesAreNotFound(t *testing.T) {
 	k := newKV(t, 2)
 	for _, name := range []string{"..", ".", "/", "/a", "a/", "a//b", "a/./b", "a/../b", "../sys/mounts", "a/..", "./a"} {
 		k.fails(t, hush.Name(name), hush.ErrNotFound, "invalid name of a secret")
@@ -106,7 +106,7 @@ var apart = []string{
 	"other/creds/app", "..", "db/..", "db/../db/creds/app", "",
 }
 
-func TestAReaderReadsBelowItsMountsAlone(t *testing.T) {
+func TestReaderReadsOnlyBelowItsMounts(t *testing.T) {
 	server := startVault(t)
 	for _, mount := range []string{"db", "other"} {
 		server.Mount(mount, vaulttest.Database)

@@ -17,7 +17,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-func TestAReaderReadsWhatIsThere(t *testing.T) {
+func TestReaderReadsAnyEngine(t *testing.T) {
 	server := startVault(t)
 	server.Mount("kv", vaulttest.KV1)
 	server.Mount("aws", vaulttest.AWS)
@@ -45,7 +45,7 @@ func TestAReaderReadsWhatIsThere(t *testing.T) {
 	assert.ErrorContains(t, err, "version 1 is deleted")
 }
 
-func TestWhatAReaderHasNot(t *testing.T) {
+func TestReaderRejectsVersionsStagesAndOtherPaths(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{}, vault.ReaderOptions{})
 	for _, ref := range []hush.Ref{
 		{Name: creds.Name, Version: "1"}, {Name: creds.Name, Stage: "AWSPREVIOUS"}, {Name: creds.Name, Version: "x", Stage: hush.CurrentStage},
@@ -66,7 +66,7 @@ func TestWhatAReaderHasNot(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-func TestAnswersThatAReaderCannotRead(t *testing.T) {
+func TestReaderRejectsInvalidResponses(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{}, vault.ReaderOptions{})
 	for _, body := range []string{
 		``, `canary-lease`, `{}`, `{"data":null}`, `{"data":"canary-lease"}`, `{"data":["canary-lease"]}`, `{"data":{"a":"canary-lease"`,
@@ -79,9 +79,9 @@ func TestAnswersThatAReaderCannotRead(t *testing.T) {
 	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
-// TestAReaderInsideUse: what a database did not accept is replaced at once, and not
+// TestUseGetsANewLeaseAfterARejection: what a database did not accept is replaced at once, and not
 // when patience is over.
-func TestAReaderInsideUse(t *testing.T) {
+func TestUseGetsANewLeaseAfterARejection(t *testing.T) {
 	for _, field := range []string{"", "n"} {
 		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 		l.gets(t, creds)
@@ -105,9 +105,9 @@ func TestAReaderInsideUse(t *testing.T) {
 	}
 }
 
-// TestACacheServesNoLeasePastItsEnd, however long its TTL is and whatever it may
+// TestCacheDoesNotServeAnExpiredLease, however long its TTL is and whatever it may
 // serve stale.
-func TestACacheServesNoLeasePastItsEnd(t *testing.T) {
+func TestCacheDoesNotServeAnExpiredLease(t *testing.T) {
 	t.Parallel()
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/vault/auth"
 )
 
-func TestAStandbyLeadsToTheActiveNode(t *testing.T) {
+func TestRedirectOfAStandbyIsFollowed(t *testing.T) {
 	for _, method := range both {
 		active := newNode(t, serves)
 		standby := newNode(t, redirects(func() string { return active.URL }))
@@ -33,9 +33,9 @@ func TestAStandbyLeadsToTheActiveNode(t *testing.T) {
 	}
 }
 
-// TestARedirectKeepsTheRequestsPath sees an escaped slash survive a standby that
+// TestRedirectKeepsTheEscapedPath sees an escaped slash survive a standby that
 // loses it: what is asked for would be another secret.
-func TestARedirectKeepsTheRequestsPath(t *testing.T) {
+func TestRedirectKeepsTheEscapedPath(t *testing.T) {
 	active := newNode(t, serves)
 	standby := newNode(t, redirects(func() string { return active.URL }))
 	client := connect(t, standby.URL, active.URL)
@@ -48,9 +48,9 @@ func TestARedirectKeepsTheRequestsPath(t *testing.T) {
 	assert.Equal(t, "/v1/secret/data/a%2Fb", active.requests()[0].path)
 }
 
-// TestNoRequestGoesElsewhere is the one that the official client fails: it follows
+// TestRedirectToAnotherHostIsNotFollowed is the one that the official client fails: it follows
 // any redirect, with the token.
-func TestNoRequestGoesElsewhere(t *testing.T) {
+func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 	stranger := newNode(t, serves)
 	insecure := strings.NewReplacer("https://", "http://")
 	for name, location := range map[string]func(own string, r *http.Request) string{
@@ -88,7 +88,7 @@ func port(n *node, host string) string {
 	return host + ":" + number
 }
 
-func TestRedirectsEnd(t *testing.T) {
+func TestRedirectLoopEnds(t *testing.T) {
 	var a, b *node
 	a = newNode(t, redirects(func() string { return b.URL }))
 	b = newNode(t, redirects(func() string { return a.URL }))
@@ -101,9 +101,9 @@ func TestRedirectsEnd(t *testing.T) {
 	assert.Len(t, self.requests(), 3)
 }
 
-// TestABalancerRedirectsToItself is a standby behind an address that leads to the
+// TestRedirectToTheSameAddressIsFollowed is a standby behind an address that leads to the
 // active node the next time.
-func TestABalancerRedirectsToItself(t *testing.T) {
+func TestRedirectToTheSameAddressIsFollowed(t *testing.T) {
 	var self *node
 	var asked atomic.Int32
 	self = newNode(t, func(w http.ResponseWriter, r *http.Request) {
@@ -116,9 +116,9 @@ func TestABalancerRedirectsToItself(t *testing.T) {
 	require.NoError(t, ask(t, connect(t, self.URL), http.MethodGet))
 }
 
-// TestAStandbyOfUnknownNodes sees the other addresses asked, which the request may
+// TestRedirectToAnUnknownNodeTriesTheOtherAddresses sees the other addresses asked, which the request may
 // go to.
-func TestAStandbyOfUnknownNodes(t *testing.T) {
+func TestRedirectToAnUnknownNodeTriesTheOtherAddresses(t *testing.T) {
 	stranger, live := newNode(t, serves), newNode(t, serves)
 	standby := newNode(t, redirects(func() string { return stranger.URL }))
 	require.NoError(t, ask(t, connect(t, standby.URL, live.URL), http.MethodPut))
@@ -132,8 +132,8 @@ func TestAStandbyOfUnknownNodes(t *testing.T) {
 	assert.Empty(t, providertest.Leaks(err, nodeToken))
 }
 
-// TestAStandbyOfADeadNode sees what was passed over not asked again.
-func TestAStandbyOfADeadNode(t *testing.T) {
+// TestRedirectToAFailedAddressIsNotFollowed sees what was passed over not asked again.
+func TestRedirectToAFailedAddressIsNotFollowed(t *testing.T) {
 	sealed := newNode(t, says(http.StatusServiceUnavailable))
 	standby := newNode(t, redirects(func() string { return sealed.URL }))
 	live := newNode(t, serves)

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-func TestATokenIsReplacedBeforeItsEndByEitherClock(t *testing.T) {
+func TestTokenIsReplacedBeforeItExpiresByEitherClock(t *testing.T) {
 	const ttl = time.Hour
 	for name, move := range map[string]struct{ wall, mono time.Duration }{
 		"time":                                  {ttl, ttl},
@@ -38,7 +38,7 @@ func TestATokenIsReplacedBeforeItsEndByEitherClock(t *testing.T) {
 	}
 }
 
-func TestATokenIsRenewedWhenAThirdIsLeft(t *testing.T) {
+func TestTokenIsRenewedAfterTwoThirdsOfItsTTL(t *testing.T) {
 	for name, opts := range map[string]*vaulttest.TokenOptions{
 		"renewable": {TTL: time.Hour, MaxTTL: 1000 * time.Hour}, "periodic": {Period: time.Hour},
 	} {
@@ -59,7 +59,7 @@ func TestATokenIsRenewedWhenAThirdIsLeft(t *testing.T) {
 	}
 }
 
-func TestATokenAtItsLongestLifeIsReplaced(t *testing.T) {
+func TestTokenAtItsMaximumTTLIsReplaced(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute})
 	l.reads(t)
 	for range 50 {
@@ -71,7 +71,7 @@ func TestATokenAtItsLongestLifeIsReplaced(t *testing.T) {
 }
 
 // One waits for the renewal of a token that serves, and the others do not.
-func TestARenewalHoldsUpNobodyElse(t *testing.T) {
+func TestOnlyOneReadWaitsForARenewal(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
@@ -85,7 +85,7 @@ func TestARenewalHoldsUpNobodyElse(t *testing.T) {
 	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
 }
 
-func TestARenewalThatFailsIsTriedAgainLater(t *testing.T) {
+func TestFailedRenewalIsRetriedWithBackoff(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
@@ -107,7 +107,7 @@ func TestARenewalThatFailsIsTriedAgainLater(t *testing.T) {
 	assert.Equal(t, 1, l.logins())
 }
 
-func TestARenewalThatIsRefusedIsALogin(t *testing.T) {
+func TestRefusedRenewalTriggersALogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
@@ -116,7 +116,7 @@ func TestARenewalThatIsRefusedIsALogin(t *testing.T) {
 	assert.Equal(t, 2, l.logins())
 }
 
-func TestARenewalThatGrantsNothingIsTheLast(t *testing.T) {
+func TestRenewalWithoutMoreTimeIsTheLast(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
@@ -130,7 +130,7 @@ func TestARenewalThatGrantsNothingIsTheLast(t *testing.T) {
 	assert.Equal(t, 2, l.logins(), "and the token still has its end")
 }
 
-func TestAnOutageEndsTheWordOfARefusal(t *testing.T) {
+func TestOutageClearsARefusedLogin(t *testing.T) {
 	l := logIn(t, nil)
 	for _, status := range []int{400, 400, 400, 503} {
 		l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: status, Times: 1})
@@ -145,7 +145,7 @@ func TestAnOutageEndsTheWordOfARefusal(t *testing.T) {
 
 // What is superseded is not the last word: a login that hangs after a 403 is an
 // outage, in which a cache may go on, and no denial.
-func TestAHangAfterADenialIsAnOutage(t *testing.T) {
+func TestTimeoutOfALoginAfterADenialIsUnavailable(t *testing.T) {
 	l := logIn(t, nil)
 	l.reads(t)
 	l.server.RevokeLogins()
@@ -158,7 +158,7 @@ func TestAHangAfterADenialIsAnOutage(t *testing.T) {
 }
 
 // A login that is throttled and tried again is throttled for those who wait for it.
-func TestWhoWaitsForALoginHasItsLastAnswer(t *testing.T) {
+func TestWaitingCallerGetsTheClassOfTheLogin(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 429, Times: 1})
 	client := l.server.Client()
@@ -170,7 +170,7 @@ func TestWhoWaitsForALoginHasItsLastAnswer(t *testing.T) {
 	assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "%v", err)
 }
 
-func TestARefusedLoginIsNotRepeatedByEveryRead(t *testing.T) {
+func TestRefusedLoginIsNotRepeatedByEachRead(t *testing.T) {
 	l := logIn(t, nil)
 	restore := l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 400, Errors: []string{"canary-session"}})
 	wait := time.Second
@@ -188,7 +188,7 @@ func TestARefusedLoginIsNotRepeatedByEveryRead(t *testing.T) {
 	assert.Zero(t, l.calls(vaulttest.Lookup))
 }
 
-func TestAnOutageDuringTheNewLoginIsUnavailable(t *testing.T) {
+func TestOutageDuringALoginIsUnavailable(t *testing.T) {
 	l := logIn(t, nil)
 	l.reads(t)
 	l.server.RevokeLogins()
@@ -199,7 +199,7 @@ func TestAnOutageDuringTheNewLoginIsUnavailable(t *testing.T) {
 }
 
 // A freeze stops one of the clocks, and a renewal after it is as long as any.
-func TestARenewalAfterAFreezeIsNotTheLast(t *testing.T) {
+func TestTokenStaysRenewableAfterAFreeze(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{Period: time.Hour})
 	leases := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 1000 * time.Hour}, vault.ReaderOptions{})
 	for range 6 {
@@ -214,7 +214,7 @@ func TestARenewalAfterAFreezeIsNotTheLast(t *testing.T) {
 
 // A renewal asks for what the token was made with, not for what was left of it when
 // it was first seen.
-func TestARenewalShortensNoLife(t *testing.T) {
+func TestRenewalDoesNotShortenTheTTL(t *testing.T) {
 	l, _ := given(t, &vaulttest.TokenOptions{TTL: 24 * time.Hour, MaxTTL: 700 * time.Hour}, token)
 	l.Advance(24*time.Hour - 5*time.Minute)
 	l.reads(t)
@@ -225,7 +225,7 @@ func TestARenewalShortensNoLife(t *testing.T) {
 	l.reads(t)
 }
 
-func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
+func TestTimeoutAfterARefusedRenewalIsUnavailable(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(45 * time.Minute)
@@ -240,7 +240,7 @@ func TestAHangAfterARefusedRenewalIsAnOutage(t *testing.T) {
 }
 
 // A renewal that is answered by nonsense keeps nobody from the login that is due.
-func TestNonsenseForARenewalHoldsUpNoLogin(t *testing.T) {
+func TestInvalidRenewalDoesNotDelayALogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
 	l.reads(t)
 	l.Advance(59*time.Minute + 29*time.Second + 800*time.Millisecond)

@@ -36,7 +36,7 @@ func ask(t *testing.T, client *api.Client, method string) error {
 // both are a read, and a login with a body to be sent again.
 var both = []string{http.MethodGet, http.MethodPut}
 
-func TestAnAddressThatIsUnreachableIsPassedOver(t *testing.T) {
+func TestUnreachableAddressIsSkipped(t *testing.T) {
 	for _, method := range both {
 		live := newNode(t, serves)
 		client := connect(t, nobody(t), nobody(t), live.URL)
@@ -52,7 +52,7 @@ func TestAnAddressThatIsUnreachableIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatDoesNotServeIsPassedOver(t *testing.T) {
+func TestSealedNodeIsSkipped(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
 		for _, method := range both {
 			sealed, live := newNode(t, says(status)), newNode(t, serves)
@@ -68,8 +68,8 @@ func TestAnAddressThatDoesNotServeIsPassedOver(t *testing.T) {
 	}
 }
 
-// TestNobodyServes sees an answer win over the lack of one, wherever it came.
-func TestNobodyServes(t *testing.T) {
+// TestResponseTakesPrecedenceOverAFailedConnection sees an answer win over the lack of one, wherever it came.
+func TestResponseTakesPrecedenceOverAFailedConnection(t *testing.T) {
 	for _, order := range []int{0, 1} {
 		sealed := newNode(t, says(http.StatusServiceUnavailable))
 		addresses := []string{sealed.URL, nobody(t)}
@@ -85,8 +85,8 @@ func TestNobodyServes(t *testing.T) {
 	assert.Error(t, ask(t, connect(t, nobody(t), nobody(t)), http.MethodGet))
 }
 
-// TestAnErrorOfVaultIsTheAnswer sees one node's word not doubted at another.
-func TestAnErrorOfVaultIsTheAnswer(t *testing.T) {
+// TestOtherErrorsAreNotRetriedAtAnotherAddress sees one node's word not doubted at another.
+func TestOtherErrorsAreNotRetriedAtAnotherAddress(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 429, 500} {
 		first, second := newNode(t, says(status)), newNode(t, serves)
 		_ = ask(t, connect(t, first.URL, second.URL), http.MethodGet)
@@ -95,10 +95,10 @@ func TestAnErrorOfVaultIsTheAnswer(t *testing.T) {
 	}
 }
 
-// TestTheNextAttemptGoesElsewhere is about a node that takes requests and breaks
+// TestNextRequestUsesAnotherAddressAfterABrokenResponse is about a node that takes requests and breaks
 // off, where the request may have been served: the router itself does not send it
 // again.
-func TestTheNextAttemptGoesElsewhere(t *testing.T) {
+func TestNextRequestUsesAnotherAddressAfterABrokenResponse(t *testing.T) {
 	breaks := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	first, second := newNode(t, breaks), newNode(t, serves)
 	client := connect(t, first.URL, second.URL)
@@ -109,7 +109,7 @@ func TestTheNextAttemptGoesElsewhere(t *testing.T) {
 	assert.Len(t, first.requests(), 1)
 }
 
-func TestANodeThatHangsIsLeft(t *testing.T) {
+func TestNodeThatHangsIsAvoidedAfterATimeout(t *testing.T) {
 	released := make(chan struct{})
 	hangs := newNode(t, func(http.ResponseWriter, *http.Request) { <-released })
 	t.Cleanup(func() { close(released) })
@@ -131,10 +131,10 @@ func TestANodeThatHangsIsLeft(t *testing.T) {
 	assert.Len(t, live.requests(), 1)
 }
 
-// TestANodeThatGoesDown breaks off the second request of a kept connection and takes
+// TestNodeThatGoesDownIsSkipped breaks off the second request of a kept connection and takes
 // no other one. Nothing was sent on another connection, so that the request may go
 // elsewhere.
-func TestANodeThatGoesDown(t *testing.T) {
+func TestNodeThatGoesDownIsSkipped(t *testing.T) {
 	var down *node
 	down = newNode(t, func(w http.ResponseWriter, r *http.Request) {
 		if len(down.requests()) > 1 {
@@ -153,7 +153,7 @@ func TestANodeThatGoesDown(t *testing.T) {
 	assert.Len(t, live.requests(), 2)
 }
 
-func TestAnAnswerIsBounded(t *testing.T) {
+func TestResponseSizeIsLimited(t *testing.T) {
 	for _, size := range []int{4 << 20, 4<<20 + 1} {
 		n := newNode(t, func(w http.ResponseWriter, _ *http.Request) {
 			const frame = `{"data":{"x":""}}`
@@ -165,10 +165,10 @@ func TestAnAnswerIsBounded(t *testing.T) {
 	}
 }
 
-// TestADeadConnectionIsReplaced has a server that forgets its connections after the
+// TestDeadConnectionIsReplaced has a server that forgets its connections after the
 // first answer, which is how they are after a freeze. There is no retry but the
 // transport's.
-func TestADeadConnectionIsReplaced(t *testing.T) {
+func TestDeadConnectionIsReplaced(t *testing.T) {
 	for _, method := range both {
 		seen := map[string]int{}
 		n := &node{}
@@ -196,7 +196,7 @@ func TestADeadConnectionIsReplaced(t *testing.T) {
 	}
 }
 
-func TestRetries(t *testing.T) {
+func TestRetriesOfNewClient(t *testing.T) {
 	for _, c := range []struct {
 		status     int
 		retryAfter string
@@ -222,7 +222,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-func TestAMovedClientIsNotRouted(t *testing.T) {
+func TestSetAddressReplacesTheRoute(t *testing.T) {
 	first, second := newNode(t, serves), newNode(t, serves)
 	client := connect(t, first.URL)
 	require.NoError(t, client.SetAddress(second.URL))

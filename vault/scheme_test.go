@@ -122,7 +122,7 @@ func TestSchemeLogsIn(t *testing.T) {
 	}
 }
 
-func TestSchemeOfFurtherMethods(t *testing.T) {
+func TestSchemeWithMoreMethods(t *testing.T) {
 	noVault(t)
 	fails := errors.New("no region")
 	aws := auth.Method{Name: "aws", Params: []string{"role", "region"}, Open: func(params map[string]string) (api.AuthMethod, error) {
@@ -144,7 +144,7 @@ func TestSchemeOfFurtherMethods(t *testing.T) {
 	assert.ErrorContains(t, err, `unknown parameter "region"`)
 }
 
-func TestSchemeWithoutAnAddress(t *testing.T) {
+func TestSchemeWithoutAddressIsAbsent(t *testing.T) {
 	noVault(t)
 	for _, text := range []string{"vault:", "vault:?mounts=database", "vault:///kv?auth=kubernetes&role=r"} {
 		p, err := openURL(t, text)
@@ -161,7 +161,7 @@ func TestSchemeWithoutAnAddress(t *testing.T) {
 	}
 }
 
-func TestSchemeRefuses(t *testing.T) {
+func TestSchemeRejectsInvalidURLs(t *testing.T) {
 	noVault(t)
 	t.Setenv("VAULT_NAMESPACE", "team")
 	for text, want := range map[string]string{
@@ -227,7 +227,7 @@ func TestSchemeRefuses(t *testing.T) {
 }
 
 // Http to another machine is believed: there are networks that encrypt by themselves.
-func TestSchemeOpensHTTPWhereItIsTold(t *testing.T) {
+func TestSchemeOpensHTTPForAnyHost(t *testing.T) {
 	noVault(t)
 	p, err := openURL(t, "vault://vault.internal/kv?tls=false")
 	require.NoError(t, err)

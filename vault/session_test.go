@@ -83,7 +83,7 @@ func (l loggedIn) calls(kind vaulttest.Operation) int {
 	return l.server.Calls(vaulttest.Call{Operation: kind})
 }
 
-func TestOneLoginForAllWhoWait(t *testing.T) {
+func TestConcurrentReadsShareALogin(t *testing.T) {
 	l := logIn(t, nil)
 	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "New contacts nobody")
 	l.server.Latency(vaulttest.Login, 20*time.Millisecond)
@@ -92,7 +92,7 @@ func TestOneLoginForAllWhoWait(t *testing.T) {
 	assert.Zero(t, l.calls(vaulttest.Preflight), "the version of KV was told")
 }
 
-func TestALoginOutlivesTheCallerWhoBeganIt(t *testing.T) {
+func TestLoginSurvivesTheCallerThatStartedIt(t *testing.T) {
 	l := logIn(t, nil)
 	release := l.server.Hang(vaulttest.Login)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -110,7 +110,7 @@ func TestALoginOutlivesTheCallerWhoBeganIt(t *testing.T) {
 	assert.Equal(t, 1, l.logins())
 }
 
-func TestOneNewLoginForARevokedToken(t *testing.T) {
+func TestConcurrentReadsShareALoginAfterARevocation(t *testing.T) {
 	l := logIn(t, nil)
 	l.readMany(t, 1)
 	var wg sync.WaitGroup
@@ -126,7 +126,7 @@ func TestOneNewLoginForARevokedToken(t *testing.T) {
 	assert.Equal(t, 3, l.logins())
 }
 
-func TestOneNewLoginForADenial(t *testing.T) {
+func TestDenialTriggersOneLoginPerMinute(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.Deny("secret", "db/denied")
 	l.reads(t)
@@ -143,7 +143,7 @@ func TestOneNewLoginForADenial(t *testing.T) {
 	assert.Equal(t, 3, l.logins(), "a login in a minute: its policies may have changed")
 }
 
-func TestATokenThatMayNotLookItselfUpIsNoReasonForLogins(t *testing.T) {
+func TestTokenWithoutLookupRightDoesNotTriggerLogins(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.DenyPath("auth/token/lookup-self")
 	l.server.Deny("secret", "db/denied")
@@ -158,7 +158,7 @@ func TestATokenThatMayNotLookItselfUpIsNoReasonForLogins(t *testing.T) {
 	assert.Equal(t, 3, l.logins())
 }
 
-func TestClassesOfALoginThatFails(t *testing.T) {
+func TestClassOfAFailedLogin(t *testing.T) {
 	for status, class := range map[int]hush.Class{
 		400: hush.ErrUnauthenticated, 401: hush.ErrUnauthenticated, 403: hush.ErrUnauthenticated, 404: hush.ErrUnauthenticated,
 		412: hush.ErrUnavailable, 429: hush.ErrThrottled, 500: hush.ErrUnavailable, 503: hush.ErrUnavailable, 473: hush.ErrUnauthenticated,
@@ -174,7 +174,7 @@ func TestClassesOfALoginThatFails(t *testing.T) {
 }
 
 // A login that was under way when the program froze hangs on a dead connection.
-func TestALoginThatAFreezeOutlivedIsAbandoned(t *testing.T) {
+func TestLoginInterruptedByAFreezeIsAbandoned(t *testing.T) {
 	l := logIn(t, nil)
 	release := l.server.Hang(vaulttest.Login)
 	var wg sync.WaitGroup
@@ -187,7 +187,7 @@ func TestALoginThatAFreezeOutlivedIsAbandoned(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAGivenToken(t *testing.T) {
+func TestClientTokenIsReadForEachCall(t *testing.T) {
 	h := clocktest.New()
 	server, err := vaulttest.Start(&vaulttest.Options{Now: h.Time})
 	require.NoError(t, err)
@@ -223,7 +223,7 @@ type method func(context.Context, *api.Client) (*api.Secret, error)
 
 func (m method) Login(ctx context.Context, c *api.Client) (*api.Secret, error) { return m(ctx, c) }
 
-func TestAMethodOfAThirdParty(t *testing.T) {
+func TestThirdPartyMethod(t *testing.T) {
 	server := startVault(t)
 	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
 	token := server.Token(nil)

@@ -50,10 +50,10 @@ type outage struct {
 	stale        atomic.Int64
 }
 
-// TestAKilledServerBehindACache: no reader sees an error or waits past its deadline,
+// TestOutageBehindACache: no reader sees an error or waits past its deadline,
 // what is served past its TTL is marked Stale, and after the return reads are fresh
 // within one step of the cache's back-off, which is a second at most.
-func TestAKilledServerBehindACache(t *testing.T) {
+func TestOutageBehindACache(t *testing.T) {
 	t.Parallel()
 	const ttl, deadline = 200 * time.Millisecond, 2 * time.Second
 	l := logIn(t, nil)
@@ -98,9 +98,9 @@ func TestAKilledServerBehindACache(t *testing.T) {
 	assert.Equal(t, 1, l.logins())
 }
 
-// TestAKilledServerWithoutACache: every call ends within its limit, with the right
+// TestOutageWithoutACache: every call ends within its limit, with the right
 // class.
-func TestAKilledServerWithoutACache(t *testing.T) {
+func TestOutageWithoutACache(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond
 	for name, kill := range map[string]func(*vaulttest.Server) func(){
@@ -164,9 +164,9 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// TestNothingIsLeftBehind reads 20,000 times while tokens are revoked, forgotten and
+// TestNoGoroutinesOrMemoryLeak reads 20,000 times while tokens are revoked, forgotten and
 // denied, leases end, and the server is killed and comes back.
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestNoGoroutinesOrMemoryLeak(t *testing.T) {
 	const reads, chaosEvery, readers = 20_000, 500, 32
 	known := goleak.IgnoreCurrent()
 	server, err := vaulttest.Start(nil)

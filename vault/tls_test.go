@@ -45,7 +45,7 @@ func newPair(t *testing.T, name string) (cert, key []byte) {
 		pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: secret})
 }
 
-func TestCAs(t *testing.T) {
+func TestTrustedCAs(t *testing.T) {
 	n := newTLSNode(t, serves)
 	other, _ := newPair(t, "another CA")
 	dir := t.TempDir()
@@ -76,8 +76,8 @@ func TestCAs(t *testing.T) {
 	assert.NoError(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{n.URL}}), http.MethodGet))
 }
 
-// TestHTTP2IsNotSpoken, for requests would share one connection, dead or alive.
-func TestHTTP2IsNotSpoken(t *testing.T) {
+// TestHTTP2IsNotUsed, for requests would share one connection, dead or alive.
+func TestHTTP2IsNotUsed(t *testing.T) {
 	var major int
 	n := &node{}
 	n.Server = httptest.NewUnstartedServer(n.hears(func(w http.ResponseWriter, r *http.Request) {
@@ -92,9 +92,9 @@ func TestHTTP2IsNotSpoken(t *testing.T) {
 	assert.Equal(t, 1, major)
 }
 
-// TestCertificatesThatAreNotAccepted sees the token go nowhere, and nothing tried
+// TestUntrustedCertificateReceivesNoToken sees the token go nowhere, and nothing tried
 // again: each connection is counted.
-func TestCertificatesThatAreNotAccepted(t *testing.T) {
+func TestUntrustedCertificateReceivesNoToken(t *testing.T) {
 	n := newTLSNode(t, serves)
 	other, _ := newPair(t, "another CA")
 	for name, opts := range map[string]vault.ClientOptions{
@@ -114,7 +114,7 @@ func TestCertificatesThatAreNotAccepted(t *testing.T) {
 	assert.Empty(t, n.requests())
 }
 
-func TestFilesThatAreNoCA(t *testing.T) {
+func TestInvalidTLSFilesAreRejected(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := newPair(t, "x")
 	broken := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(clientCanary)})
@@ -142,9 +142,9 @@ func TestFilesThatAreNoCA(t *testing.T) {
 	}
 }
 
-// TestClientCertificate has a server that asks for one, whose files are replaced
+// TestClientCertificateIsReadForEachConnection has a server that asks for one, whose files are replaced
 // while the program runs, and for a moment broken.
-func TestClientCertificate(t *testing.T) {
+func TestClientCertificateIsReadForEachConnection(t *testing.T) {
 	var subject string
 	n := &node{}
 	n.Server = httptest.NewUnstartedServer(n.hears(func(w http.ResponseWriter, r *http.Request) {

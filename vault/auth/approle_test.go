@@ -78,7 +78,7 @@ func TestAppRoleRejectsInvalidOptions(t *testing.T) {
 	}
 }
 
-func TestAuthMounts(t *testing.T) {
+func TestAuthMount(t *testing.T) {
 	methods := func(mount string) []api.AuthMethod {
 		return []api.AuthMethod{
 			auth.AppRole("r", &auth.AppRoleOptions{Mount: mount}),
@@ -105,7 +105,7 @@ func TestAuthMounts(t *testing.T) {
 	}
 }
 
-func TestLoginIsAnsweredWithoutAToken(t *testing.T) {
+func TestLoginResponseWithoutATokenIsUnavailable(t *testing.T) {
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue(""))})
 	for _, body := range []string{``, `{}`, `{"data":{"x":1}}`, `{"auth":null}`, `{"auth":{"client_token":""}}`, `{"wrap_info":{"token":"canary-hunter2"}}`} {
 		s := newLoginServer(t)
@@ -118,7 +118,7 @@ func TestLoginIsAnsweredWithoutAToken(t *testing.T) {
 }
 
 // What Vault answers is for the session to judge, and so is handed up as it is.
-func TestLoginIsRefused(t *testing.T) {
+func TestErrorsOfVaultAreReturnedUnchanged(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		s := newLoginServer(t)
 		s.answer("auth/approle/login", answering(status, `{"errors":["invalid role or secret ID"]}`))

@@ -51,7 +51,7 @@ func TestEveryMethodReadsASecret(t *testing.T) {
 	}
 }
 
-func TestTokenOfARealLife(t *testing.T) {
+func TestTokenReportsItsTTL(t *testing.T) {
 	server, _, _ := startLogins(t)
 	for name, c := range map[string]struct {
 		opts      vaulttest.TokenOptions
@@ -71,7 +71,7 @@ func TestTokenOfARealLife(t *testing.T) {
 }
 
 // The wrapping token that somebody else unwrapped says so to whoever reads.
-func TestStolenWrappingToken(t *testing.T) {
+func TestUnwrappedTokenOfAnotherClientIsReported(t *testing.T) {
 	server, roleID, _ := startLogins(t)
 	wrapping := server.WrapSecretID("approle", "app", 0, 0)
 	thief := server.Client()
@@ -87,7 +87,7 @@ func TestStolenWrappingToken(t *testing.T) {
 }
 
 // Before the agent has written its sink nobody can read; from then on everybody.
-func TestSinkThatComesLate(t *testing.T) {
+func TestSinkThatIsCreatedLater(t *testing.T) {
 	server, _, _ := startLogins(t)
 	path := t.TempDir() + "/sink"
 	provider := vault.New(server.Client(), &vault.Options{Auth: auth.Token(auth.File(path))})

@@ -15,7 +15,7 @@ import (
 )
 
 // A FIFO without a writer would hold the login for ever.
-func TestCredentialInAFIFO(t *testing.T) {
+func TestCredentialInAPipeIsRejected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	s := newLoginServer(t)
@@ -25,7 +25,7 @@ func TestCredentialInAFIFO(t *testing.T) {
 }
 
 // The superuser may read everything, so both outcomes have their check.
-func TestCredentialThatMayNotBeRead(t *testing.T) {
+func TestUnreadableCredentialIsRejected(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, loginCanary)
 	require.NoError(t, os.Chmod(path, 0))

@@ -14,7 +14,7 @@ import (
 	"github.com/hush-secrets/hush/vault/auth"
 )
 
-func TestTokenAsksForItsLife(t *testing.T) {
+func TestTokenLooksUpItsTTL(t *testing.T) {
 	for name, c := range map[string]struct {
 		data      string
 		ttl       int
@@ -40,7 +40,7 @@ func TestTokenAsksForItsLife(t *testing.T) {
 	}
 }
 
-func TestTokenThatMayNotLookItselfUp(t *testing.T) {
+func TestTokenWithoutLookupRight(t *testing.T) {
 	s := newLoginServer(t)
 	s.answer("auth/token/lookup-self", answering(http.StatusForbidden, `{"errors":["permission denied"]}`))
 	secret, err := auth.Token(auth.Value(canaryValue(""))).Login(t.Context(), s.client)
@@ -48,7 +48,7 @@ func TestTokenThatMayNotLookItselfUp(t *testing.T) {
 	assert.Equal(t, &api.Secret{Auth: &api.SecretAuth{ClientToken: loginCanary}}, secret)
 }
 
-func TestTokenLookUpIsGarbage(t *testing.T) {
+func TestInvalidLookupIsUnavailable(t *testing.T) {
 	for _, body := range []string{
 		`{}`, ``, `{"data":{}}`, `{"data":{"ttl":"canary-hunter2"}}`, `{"data":{"ttl":-1}}`, `{"data":{"ttl":1.5}}`,
 		`{"data":{"ttl":99999999999999999999}}`, `{"data":{"ttl":null}}`, `{"auth":{"client_token":"canary-hunter2"}}`,
@@ -60,7 +60,7 @@ func TestTokenLookUpIsGarbage(t *testing.T) {
 }
 
 // What Vault answers is for the session to judge, and so is handed up as it is.
-func TestTokenLookUpFails(t *testing.T) {
+func TestErrorsOfTheLookupAreReturnedUnchanged(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		s := newLoginServer(t)
 		s.answer("auth/token/lookup-self", answering(status, `{"errors":["canary-hunter2"]}`))
@@ -71,7 +71,7 @@ func TestTokenLookUpFails(t *testing.T) {
 	}
 }
 
-func TestBadTokens(t *testing.T) {
+func TestInvalidTokensAreRejected(t *testing.T) {
 	for text, says := range map[string]string{
 		"":                          "the token is empty",
 		" \r\n":                     "the token is empty",
@@ -105,7 +105,7 @@ func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 	assert.Len(t, s.asked(""), 2)
 }
 
-func TestNoAnswerIsWrapped(t *testing.T) {
+func TestWrapTTLIsIgnored(t *testing.T) {
 	t.Setenv("VAULT_WRAP_TTL", "5m")
 	s := newLoginServer(t)
 	s.logsIn(t, auth.Token(auth.Value(canaryValue(""))))
@@ -117,7 +117,7 @@ func TestNoAnswerIsWrapped(t *testing.T) {
 	}
 }
 
-func TestNamespaceGoesWithTheLogin(t *testing.T) {
+func TestLoginSendsTheNamespace(t *testing.T) {
 	s := newLoginServer(t)
 	s.client.SetNamespace("team")
 	s.logsIn(t, auth.Token(auth.Value(canaryValue(""))))

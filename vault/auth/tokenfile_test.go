@@ -65,7 +65,7 @@ func faultyFiles(t *testing.T) map[string]string {
 	}
 }
 
-func TestFaultyFiles(t *testing.T) {
+func TestInvalidFilesAreRejected(t *testing.T) {
 	s := newLoginServer(t)
 	for path, says := range faultyFiles(t) {
 		s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, says)
@@ -77,7 +77,7 @@ func TestFaultyFiles(t *testing.T) {
 	assert.Empty(t, s.asked(""))
 }
 
-func TestSinkThatIsWrapped(t *testing.T) {
+func TestWrappedSinkIsRejected(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, `{"token":"canary-hunter2","accessor":"","ttl":300,"creation_path":"sys/wrapping/wrap"}`)
 	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a sink with wrap_ttl or dh_type")
@@ -85,7 +85,7 @@ func TestSinkThatIsWrapped(t *testing.T) {
 }
 
 // A credential in the place of its path shows in no error, a path does.
-func TestPathsInErrors(t *testing.T) {
+func TestErrorsQuoteOnlyAbsolutePaths(t *testing.T) {
 	s := newLoginServer(t)
 	_, err := auth.Token(auth.File(loginCanary)).Login(t.Context(), s.client)
 	assert.EqualError(t, err, "vault: unauthenticated: the file with the token does not exist")

@@ -79,7 +79,7 @@ func TestWrappedSecretIDIsUnwrappedOnce(t *testing.T) {
 	}
 }
 
-func TestAnotherWrappingTokenIsUnwrappedToo(t *testing.T) {
+func TestNewWrappingTokenIsUnwrapped(t *testing.T) {
 	s := newLoginServer(t).wraps("auth/teams/blue/role/app/custom-secret-id")
 	path := newFile(t, loginCanary+"-1")
 	method := auth.AppRole("r", &auth.AppRoleOptions{Mount: "teams/blue", SecretID: auth.File(path), Wrapped: true})
@@ -107,7 +107,7 @@ func TestAnotherWrappingTokenIsUnwrappedToo(t *testing.T) {
 	s.refuses(t, method, hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 }
 
-func TestWrappingTokenOfTheVariable(t *testing.T) {
+func TestWrappingTokenInAVariable(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Env("HUSHTEST_WRAPPED"), Wrapped: true})
 	s.refuses(t, method, hush.ErrUnauthenticated, `"HUSHTEST_WRAPPED" with the wrapping token of the secret ID is not set`)
@@ -120,7 +120,7 @@ func TestWrappingTokenOfTheVariable(t *testing.T) {
 
 // A wrapping token that somebody put in the place of the right one is not used up:
 // it is evidence.
-func TestWrappingTokenOfAnotherOrigin(t *testing.T) {
+func TestWrappingTokenForAnotherPathIsRejected(t *testing.T) {
 	for _, origin := range []string{
 		"", "cubbyhole/x", "sys/wrapping/wrap", "auth/token/create", "secret/data/auth/approle/role/app/secret-id",
 		"auth/other/role/app/secret-id", "auth/approle/role/app/role-id", "auth/approle/role//secret-id", "auth/approle/role/secret-id",
@@ -140,7 +140,7 @@ func TestWrappingTokenOfAnotherOrigin(t *testing.T) {
 	}
 }
 
-func TestWrappingTokenIsNotToBeHad(t *testing.T) {
+func TestFailedUnwrap(t *testing.T) {
 	method := func() api.AuthMethod {
 		return auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	}
@@ -176,7 +176,7 @@ func TestWrappingTokenIsNotToBeHad(t *testing.T) {
 }
 
 // Between the unwrap and the login a server may fail: the secret id is kept.
-func TestLoginFailsAfterTheUnwrap(t *testing.T) {
+func TestSecretIDIsKeptIfTheLoginFails(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	s.answer("auth/approle/login", answering(http.StatusServiceUnavailable, ""))
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
@@ -188,7 +188,7 @@ func TestLoginFailsAfterTheUnwrap(t *testing.T) {
 }
 
 // What a wrapping token gives it gives once, also to a caller that cannot wait.
-func TestCallerGivesUpDuringTheUnwrap(t *testing.T) {
+func TestUnwrapSurvivesItsCaller(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	unwrap := s.answers[unwrapPath]
@@ -210,7 +210,7 @@ func TestCallerGivesUpDuringTheUnwrap(t *testing.T) {
 	assert.Len(t, s.asked(unwrapPath), 1)
 }
 
-func TestCallerGaveUpBeforeTheUnwrap(t *testing.T) {
+func TestUnwrapDoesNotStartForACanceledCaller(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
 	ctx, cancel := context.WithCancel(t.Context())

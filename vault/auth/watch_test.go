@@ -63,7 +63,7 @@ func TestTokenFileIsWatched(t *testing.T) {
 }
 
 // While the file holds no token the last one goes on, and nobody logs in for it.
-func TestTokenFileThatIsGone(t *testing.T) {
+func TestTokenFileWithoutATokenIsNotAChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	write(t, path, "one", time.Hour)
 	method := watch(t, auth.File(path))
@@ -82,7 +82,7 @@ func TestTokenFileThatIsGone(t *testing.T) {
 }
 
 // Two writes within the resolution of the file's time look alike.
-func TestTokenFileThatWasJustWritten(t *testing.T) {
+func TestTokenFileIsReadAgainShortlyAfterAWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	then := time.Now().Truncate(time.Second)
 	method := watch(t, auth.File(path))
@@ -96,7 +96,7 @@ func TestTokenFileThatWasJustWritten(t *testing.T) {
 }
 
 // A file that is known not to have changed is not opened.
-func TestTokenFileIsReadOnlyInDoubt(t *testing.T) {
+func TestUnchangedTokenFileIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	write(t, path, "one", time.Hour)
 	info, err := os.Stat(path)

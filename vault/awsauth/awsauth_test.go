@@ -111,8 +111,8 @@ func TestSessionToken(t *testing.T) {
 	assert.Equal(t, []string{"the-session"}, s.last(t).headers["X-Amz-Security-Token"])
 }
 
-// TestPlain: neither a token that the client has nor a wish to wrap goes along.
-func TestPlain(t *testing.T) {
+// TestLoginSendsNoTokenAndDoesNotWrap: neither a token that the client has nor a wish to wrap goes along.
+func TestLoginSendsNoTokenAndDoesNotWrap(t *testing.T) {
 	laptop(t)
 	t.Setenv("VAULT_TOKEN", "hvs.old")
 	t.Setenv("VAULT_WRAP_TTL", "60s")
@@ -123,8 +123,8 @@ func TestPlain(t *testing.T) {
 	assert.Empty(t, s.last(t).wrap)
 }
 
-// TestProvider reads a secret with a login, and learns of one that cannot be.
-func TestProvider(t *testing.T) {
+// TestProviderLogsIn reads a secret with a login, and learns of one that cannot be.
+func TestProviderLogsIn(t *testing.T) {
 	laptop(t)
 	login := startVault(t)
 	mux := http.NewServeMux()
@@ -153,8 +153,8 @@ func TestProvider(t *testing.T) {
 	assert.Empty(t, providertest.Leaks(err, secretKey, accessKey))
 }
 
-// TestLazy: New looks for nothing, and what is found serves later logins.
-func TestLazy(t *testing.T) {
+// TestCredentialsAreFoundLazily: New looks for nothing, and what is found serves later logins.
+func TestCredentialsAreFoundLazily(t *testing.T) {
 	laptop(t)
 	s := startVault(t)
 	method := awsauth.New(nil)
@@ -166,7 +166,7 @@ func TestLazy(t *testing.T) {
 	}
 }
 
-func TestEndOfTheContext(t *testing.T) {
+func TestCanceledLogin(t *testing.T) {
 	laptop(t)
 	s := startVault(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -43,8 +43,8 @@ func tokenService(t *testing.T, status int) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
 }
 
-// TestRole needs no region: one that is configured nowhere is the global endpoint's.
-func TestRole(t *testing.T) {
+// TestRoleARNWithoutARegion needs no region: one that is configured nowhere is the global endpoint's.
+func TestRoleARNWithoutARegion(t *testing.T) {
 	laptop(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "another")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
@@ -60,9 +60,9 @@ func failing(err error) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, err })
 }
 
-// TestNoCredentials: what went wrong has a class and words that quote nothing, and
+// TestMissingAndInvalidCredentials: what went wrong has a class and words that quote nothing, and
 // Vault is not asked.
-func TestNoCredentials(t *testing.T) {
+func TestMissingAndInvalidCredentials(t *testing.T) {
 	role := &awsauth.Options{RoleARN: roleARN, ExternalID: "ext"}
 	for name, c := range map[string]struct {
 		set   func(t *testing.T)
@@ -108,7 +108,7 @@ func unable(t *testing.T, class hush.Class, words string, err error) {
 	assert.Empty(t, providertest.Leaks(err, secretKey))
 }
 
-func TestBadOptions(t *testing.T) {
+func TestInvalidOptionsFailTheLogin(t *testing.T) {
 	laptop(t)
 	credentials(t)
 	for words, opts := range map[string]awsauth.Options{
@@ -142,9 +142,9 @@ func (hanging) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, ctx.Err()
 }
 
-// TestHangingCredentials sees our own limit end the search, and not look like the
+// TestSearchForCredentialsHasATimeout sees our own limit end the search, and not look like the
 // caller's.
-func TestHangingCredentials(t *testing.T) {
+func TestSearchForCredentialsHasATimeout(t *testing.T) {
 	laptop(t)
 	for words, source := range map[string]hanging{
 		"finding AWS credentials took longer than its limit of 3s": {},

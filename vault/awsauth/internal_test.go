@@ -18,9 +18,9 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
-// TestFreeze: a refusal that comes after the signature's lifetime, by the wall clock
+// TestLoginIsSignedAgainAfterAFreeze: a refusal that comes after the signature's lifetime, by the wall clock
 // alone, is one that signing anew can change, once.
-func TestFreeze(t *testing.T) {
+func TestLoginIsSignedAgainAfterAFreeze(t *testing.T) {
 	for frozen, want := range map[time.Duration]int64{time.Minute: 1, signatureLifetime: 2} {
 		h := clocktest.New()
 		var calls atomic.Int64
@@ -44,8 +44,8 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
-// TestTimeOfTheSignature: each is of its own time.
-func TestTimeOfTheSignature(t *testing.T) {
+// TestEachLoginIsSignedAnew: each is of its own time.
+func TestEachLoginIsSignedAnew(t *testing.T) {
 	e, err := newEndpoint("")
 	require.NoError(t, err)
 	keys := aws.Credentials{AccessKeyID: "a", SecretAccessKey: "s"}

@@ -21,8 +21,8 @@ func open(t *testing.T, s *server, query string) (hush.Provider, error) {
 	return vault.Scheme(awsauth.Method()).Open(t.Context(), u)
 }
 
-// TestMethod sees every parameter arrive.
-func TestMethod(t *testing.T) {
+// TestMethodPassesEachParameter sees every parameter arrive.
+func TestMethodPassesEachParameter(t *testing.T) {
 	laptop(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "another")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
@@ -43,7 +43,7 @@ func TestMethod(t *testing.T) {
 	assert.ErrorContains(t, err, `no profile "nobody"`)
 }
 
-func TestMethodRefuses(t *testing.T) {
+func TestMethodRejectsInvalidParameters(t *testing.T) {
 	laptop(t)
 	s := startVault(t)
 	for query, why := range map[string]string{

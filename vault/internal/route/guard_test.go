@@ -45,7 +45,7 @@ func serve(t *testing.T, answer http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-func TestGuardKeepsWhatTheClientSays(t *testing.T) {
+func TestGuardKeepsHeadersAndNamespace(t *testing.T) {
 	var got *http.Request
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r })
 	client := users(t, s.URL)
@@ -67,7 +67,7 @@ func TestGuardKeepsWhatTheClientSays(t *testing.T) {
 	}
 }
 
-func TestGuardDoesNothingToTheClient(t *testing.T) {
+func TestGuardDoesNotChangeTheClient(t *testing.T) {
 	client := users(t, "http://127.0.0.1:8200")
 	client.SetToken("t")
 	before := client.CloneConfig()
@@ -78,9 +78,9 @@ func TestGuardDoesNothingToTheClient(t *testing.T) {
 	assert.Equal(t, "t", client.Token())
 }
 
-// TestGuardFollowsTheAddress is about a client whose configuration still has the
+// TestGuardUsesTheCurrentAddress is about a client whose configuration still has the
 // agent's address, which would come back when it is copied.
-func TestGuardFollowsTheAddress(t *testing.T) {
+func TestGuardUsesTheCurrentAddress(t *testing.T) {
 	t.Setenv(api.EnvVaultAgentAddr, "http://127.0.0.1:1")
 	client := users(t, "http://127.0.0.1:2")
 	require.Equal(t, "http://127.0.0.1:1", client.Address())
@@ -88,7 +88,7 @@ func TestGuardFollowsTheAddress(t *testing.T) {
 	assert.Equal(t, "http://127.0.0.1:3", guarded(t, client).Address())
 }
 
-func TestGuardKeepsTheSocket(t *testing.T) {
+func TestGuardKeepsAUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "vault.sock")
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestGuardKeepsTheSocket(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestGuardRefuses(t *testing.T) {
+func TestGuardRejectsInvalidClients(t *testing.T) {
 	client := users(t, "http://vault.internal")
 	client.SetSRVLookup(true)
 	_, err := Guard(client)
@@ -122,7 +122,7 @@ func TestGuardRefuses(t *testing.T) {
 	assert.NotContains(t, err.Error(), "hunter2")
 }
 
-func TestGuardKeepsTheTokenAtHome(t *testing.T) {
+func TestGuardSendsTheTokenOnlyToTheAddress(t *testing.T) {
 	var strange atomic.Int32
 	stranger := serve(t, func(http.ResponseWriter, *http.Request) { strange.Add(1) })
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -148,7 +148,7 @@ func (n *noisy) Warn(string, ...any)  { n.lines.Add(1) }
 func (n *noisy) Info(string, ...any)  { n.lines.Add(1) }
 func (n *noisy) Debug(string, ...any) { n.lines.Add(1) }
 
-func TestGuardIsQuiet(t *testing.T) {
+func TestGuardDoesNotLog(t *testing.T) {
 	client := users(t, "http://127.0.0.1:1")
 	client.SetMaxRetries(0)
 	logger := &noisy{}
@@ -162,9 +162,9 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestOneAddressIsBlamed has a deadline end a trip: the addresses that it did not
+// TestDeadlineBlamesOnlyTheCurrentAddress has a deadline end a trip: the addresses that it did not
 // come to are as good as they were.
-func TestOneAddressIsBlamed(t *testing.T) {
+func TestDeadlineBlamesOnlyTheCurrentAddress(t *testing.T) {
 	var asked []string
 	r := &Router{
 		origins: []Origin{{scheme: "http", host: "a"}, {scheme: "http", host: "b"}, {scheme: "http", host: "c"}},
@@ -185,9 +185,9 @@ func TestOneAddressIsBlamed(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, asked)
 }
 
-// TestGuardWaitsNoLongerThanTheCaller sees Retry-After ignored where the caller would
+// TestRetryAfterBeyondTheDeadlineIsNotAwaited sees Retry-After ignored where the caller would
 // only see its own limit.
-func TestGuardWaitsNoLongerThanTheCaller(t *testing.T) {
+func TestRetryAfterBeyondTheDeadlineIsNotAwaited(t *testing.T) {
 	for _, after := range []string{"3600", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)} {
 		var asked atomic.Int32
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -204,7 +204,7 @@ func TestGuardWaitsNoLongerThanTheCaller(t *testing.T) {
 	}
 }
 
-func TestExchange(t *testing.T) {
+func TestStatusRecorder(t *testing.T) {
 	var status atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch code := int(status.Load()); code {
@@ -228,7 +228,7 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-func TestBytesOf(t *testing.T) {
+func TestBody(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{}}`) })
 	client := users(t, s.URL)
 	for _, timeout := range []time.Duration{0, time.Minute} { // with a limit, net/http wraps the body

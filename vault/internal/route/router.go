@@ -92,11 +92,7 @@ func (r *Router) index(o Origin) int {
 // isUnavailable reports whether a status means that this address cannot serve now but
 // another address may: a sealed node, or a load balancer without nodes.
 func isUnavailable(status int) bool {
-	switch status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
 // makeRewindable makes sure that the body of req can be sent more than once.
@@ -214,11 +210,8 @@ func (d *dispatch) redirectTarget(resp *http.Response) (int, error) {
 
 // keepsRequest reports whether a redirect asks for the same request elsewhere.
 func keepsRequest(status int) bool {
-	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	}
-	return false
+	return status == http.StatusMovedPermanently || status == http.StatusFound ||
+		status == http.StatusTemporaryRedirect || status == http.StatusPermanentRedirect
 }
 
 // advance makes the next address the current one and reports whether the request may

@@ -12,9 +12,9 @@ import (
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
-// TestQuiet: a transport with settings that http1 does not have is used as it is,
+// TestQuietKeepsUnsupportedTransports: a transport with settings that http1 does not have is used as it is,
 // and so is a transport of another package.
-func TestQuiet(t *testing.T) {
+func TestQuietKeepsUnsupportedTransports(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{
 		//lint:ignore SA1019 net/http still uses this field
 		"Dial":                  &http.Transport{Dial: net.Dial}, //nolint:staticcheck // see above

@@ -143,7 +143,7 @@ func through(t *testing.T, address string, proxy *url.URL, trusts *node) (p *vau
 	return p, vault.IdleCloser(p)
 }
 
-func TestTunnels(t *testing.T) {
+func TestProxyTunnels(t *testing.T) {
 	noVault(t)
 	n := newTLSNode(t, serves)
 	for name, c := range map[string]struct {
@@ -185,8 +185,8 @@ func onHTTPS(t *testing.T, p *tunneler) *url.URL {
 	return startProxy(t, p, httptest.NewTLSServer)
 }
 
-// TestProxyThatRefuses quotes the status of the proxy's response and nothing else.
-func TestProxyThatRefuses(t *testing.T) {
+// TestRefusalOfAProxyQuotesOnlyTheStatus quotes the status of the proxy's response and nothing else.
+func TestRefusalOfAProxyQuotesOnlyTheStatus(t *testing.T) {
 	noVault(t)
 	n := newTLSNode(t, serves)
 	proxy := onHTTP(t, &tunneler{status: http.StatusProxyAuthRequired})
@@ -199,8 +199,8 @@ func TestProxyThatRefuses(t *testing.T) {
 	assert.Empty(t, providertest.Leaks(err, proxyCanary))
 }
 
-// TestForwardedByAProxy is about plain HTTP, for which a proxy needs no tunnel.
-func TestForwardedByAProxy(t *testing.T) {
+// TestProxyForwardsPlainHTTP is about plain HTTP, for which a proxy needs no tunnel.
+func TestProxyForwardsPlainHTTP(t *testing.T) {
 	noVault(t)
 	var header http.Header
 	n := newTLSNode(t, serves)
