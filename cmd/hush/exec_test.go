@@ -196,7 +196,7 @@ func TestExecRefuses(t *testing.T) {
 		}},
 		{[]string{"--env-file", dir}, []string{"not a regular file"}},
 		{[]string{"--env-file", filepath.Join(dir, "nope")}, []string{"does not exist"}},
-		{[]string{"--env-file", large}, []string{"over the limit"}},
+		{[]string{"--env-file", large}, []string{"exceeds the limit"}},
 		{[]string{"--env", "X=x", "--timeout", "0s"}, []string{"--timeout"}},
 	} {
 		got := hush(t, helped("look"), append(append([]string{"exec", "--provider", "env"}, c.flags...), "--", self(t))...)

@@ -21,15 +21,15 @@ var (
 	errHeader  = errors.New("the response header is too large")
 	errUpgrade = errors.New("the response switches protocols")
 
-	// past is a deadline that ends every read and write at once.
+	// past is a deadline that ends reads and writes at once.
 	past = time.Unix(1, 0)
 )
 
-// listenFor is how long each of two reads waits for bytes on an idle connection whose
-// socket cannot be examined.
+// listenFor is the time for which each of two reads waits for bytes on an idle connection
+// whose socket is not accessible.
 const listenFor = 500 * time.Microsecond
 
-// A host is what connections are kept for.
+// A host identifies the server of a connection.
 type host struct{ scheme, authority string }
 
 func hostOf(u *url.URL) host { return host{u.Scheme, u.Host} }
@@ -40,9 +40,9 @@ type conn struct {
 	host     host
 	reader   *bufio.Reader
 	writer   *bufio.Writer
-	headroom int64         // bytes that may still be read
-	received bool          // a byte of the response has arrived
-	idle     clock.Instant // since when it is idle
+	headroom int64         // remaining bytes of the limit
+	received bool          // a byte of the response was received
+	idle     clock.Instant // start of the idle time
 }
 
 func newConn(raw net.Conn, to host) *conn {
@@ -52,7 +52,7 @@ func newConn(raw net.Conn, to host) *conn {
 	return c
 }
 
-// Read reads from the connection for the bufio.Reader, up to the bound of the header.
+// Read reads from the connection for the bufio.Reader, up to the limit of the header.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.headroom <= 0 {
 		return 0, errHeader
@@ -66,8 +66,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// closeOnEnd makes the end of ctx the end of all reads and writes. The function that
-// it returns releases c from ctx, and reports whether c can still be used.
+// closeOnEnd makes the end of ctx end all reads and writes. release separates c from ctx,
+// and reports whether c is still usable.
 func (c *conn) closeOnEnd(ctx context.Context) (release func() bool) {
 	if ctx.Done() == nil {
 		return func() bool { return true }
@@ -75,7 +75,7 @@ func (c *conn) closeOnEnd(ctx context.Context) (release func() bool) {
 	return context.AfterFunc(ctx, func() { _ = c.raw.SetDeadline(past) })
 }
 
-// exchange sends req and returns its response, whose body is in memory.
+// exchange sends req and returns the response with its body in memory.
 func (c *conn) exchange(req *http.Request, maxHeader, maxBody int64) (*http.Response, error) {
 	c.received, c.headroom = false, maxHeader
 	if err := c.send(req); err != nil {
@@ -85,7 +85,7 @@ func (c *conn) exchange(req *http.Request, maxHeader, maxBody int64) (*http.Resp
 	if err != nil {
 		return nil, err
 	}
-	c.headroom = math.MaxInt64 // httpbody has its own bound
+	c.headroom = math.MaxInt64 // httpbody has its own limit
 	var whole []byte
 	if resp.Body != http.NoBody { // a response to HEAD has the Content-Length of GET
 		if whole, err = httpbody.Read(resp, maxBody); err != nil {
@@ -107,7 +107,7 @@ func (c *conn) send(req *http.Request) error {
 	return c.writer.Flush()
 }
 
-// withHeader returns req with more headers.
+// withHeader returns req with additional headers.
 func withHeader(req *http.Request, more http.Header) *http.Request {
 	if len(more) == 0 {
 		return req
@@ -118,8 +118,8 @@ func withHeader(req *http.Request, more http.Header) *http.Request {
 	return &with
 }
 
-// header reads the header of the response, after any informational responses. The
-// bound of the header holds for all of them together.
+// header reads the header of the response, after informational responses. The limit
+// applies to all of them together.
 func (c *conn) header(req *http.Request) (*http.Response, error) {
 	for {
 		resp, err := http.ReadResponse(c.reader, req)
@@ -134,9 +134,9 @@ func (c *conn) header(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// isClean reports whether no bytes have been received after the end of the response.
-// TLS may have decrypted more bytes than were read. A read whose deadline has passed
-// returns these bytes, and otherwise fails without a call to the system.
+// isClean reports whether no bytes were received after the end of the response. TLS may
+// have decrypted more bytes than were read. A read with a deadline in the past returns
+// these bytes, and otherwise fails without a system call.
 func (c *conn) isClean() bool {
 	if c.reader.Buffered() > 0 {
 		return false
@@ -147,14 +147,14 @@ func (c *conn) isClean() bool {
 	return c.isSilentUntil(past)
 }
 
-// isQuiet reports whether the peer has neither closed the idle connection nor sent
-// bytes on it. If the socket cannot be examined, isQuiet waits for bytes for a moment:
-// what has arrived would otherwise be taken for the response to the next request.
+// isQuiet reports whether the peer has neither closed the idle connection nor sent bytes
+// on it, because such bytes would look like the response to the next request. If the
+// socket is not accessible, isQuiet waits for bytes for a short time.
 func (c *conn) isQuiet() bool {
 	if quiet, known := examine(c.raw); known {
 		return quiet
 	}
-	for range 2 { // a read that a busy processor delays past its deadline reads nothing
+	for range 2 { // on a busy processor, the first deadline may pass before the read
 		if !c.isSilentUntil(time.Now().Add(listenFor)) {
 			return false
 		}
@@ -162,8 +162,7 @@ func (c *conn) isQuiet() bool {
 	return true
 }
 
-// isSilentUntil reports whether nothing can be read from the open connection until the
-// deadline.
+// isSilentUntil reports whether the open connection has nothing to read until the deadline.
 func (c *conn) isSilentUntil(deadline time.Time) bool {
 	if c.raw.SetReadDeadline(deadline) != nil {
 		return false
@@ -172,7 +171,7 @@ func (c *conn) isSilentUntil(deadline time.Time) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) && c.raw.SetReadDeadline(time.Time{}) == nil
 }
 
-// A body is the body of a response, which has been read.
+// A body is the body of a response in memory.
 type body struct {
 	bytes.Reader
 
@@ -188,16 +187,15 @@ func SetBody(resp *http.Response, whole []byte) {
 	resp.Body = b
 }
 
-// IsRead reports whether resp has been read to its end: it is the response of a
-// Transport, or one with SetBody.
+// IsRead reports whether the body of resp is in memory: a Transport returned resp, or
+// SetBody was called.
 func IsRead(resp *http.Response) bool {
 	_, ok := resp.Body.(*body)
 	return ok
 }
 
-// Bytes returns the body of a response that has been read to its end, regardless of
-// how much of resp.Body has been read. The caller must not change it. For other
-// responses, Bytes returns nil.
+// Bytes returns the whole body of a response that IsRead, even after resp.Body was read.
+// The caller must not change it. For other responses, Bytes returns nil.
 func Bytes(resp *http.Response) []byte {
 	if b, ok := resp.Body.(*body); ok {
 		return b.whole

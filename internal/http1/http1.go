@@ -1,13 +1,13 @@
-// Package http1 is an HTTP/1.1 transport for responses that hold secrets.
+// Package http1 is an HTTP/1.1 transport for responses with secrets.
 //
-// The transport of net/http prints bytes that a server sends after the end of a
-// response, and these bytes can be a part of a secret: the body of a 204, or the end
-// of a body that is longer than its Content-Length. This transport has no goroutine
-// that reads an idle connection, and it never logs. It closes a connection on which
-// more bytes have arrived than the response has.
+// The transport of net/http logs bytes that a server sends after the end of a response.
+// These bytes can be a part of a secret: the body of a 204, or the end of a body that is
+// longer than its Content-Length. This transport never logs, and has no goroutine that
+// reads idle connections. It closes a connection that received bytes after the end of a
+// response.
 //
-// The transport reads each response to its end, within a bound, before it returns
-// the response. It does not follow redirects, decompress bodies or speak HTTP/2.
+// The transport reads the whole response, up to a size limit, before it returns the
+// response. It does not follow redirects, decompress bodies or support HTTP/2.
 package http1
 
 import (
@@ -25,21 +25,20 @@ import (
 
 // Options are the settings of a Transport.
 type Options struct {
-	// Dial opens a connection to the host of to. For https, the connection includes
-	// TLS. A connection to a proxy that forwards requests is a *Forwarding.
+	// Dial connects to the host of to, for https with TLS. A connection to a proxy that
+	// forwards requests is a *Forwarding.
 	Dial func(ctx context.Context, to *url.URL) (net.Conn, error)
 
-	// MaxHeader and MaxBody are the largest header and the largest body of a
-	// response, in bytes.
+	// MaxHeader and MaxBody limit the header and the body of a response, in bytes.
 	MaxHeader, MaxBody int64
 
 	// MaxIdle is the number of idle connections to keep for each host.
 	MaxIdle int
 
-	// IdleTimeout closes a connection that was idle for so long.
+	// IdleTimeout is the time after which an idle connection is closed.
 	IdleTimeout time.Duration
 
-	// Now reads the clocks. Nil means the system's.
+	// Now reads the clocks. Nil means the clocks of the system.
 	Now clock.Func
 }
 
@@ -47,10 +46,10 @@ type Options struct {
 type Forwarding struct {
 	net.Conn
 
-	Header http.Header // headers for the proxy, such as Proxy-Authorization
+	Header http.Header // for the proxy, such as Proxy-Authorization
 }
 
-// NetConn returns the connection below f.
+// NetConn returns the underlying connection.
 func (f *Forwarding) NetConn() net.Conn { return f.Conn }
 
 // A Transport is an [http.RoundTripper]. It is safe for concurrent use.
@@ -72,12 +71,11 @@ func New(opts Options) *Transport {
 	return &Transport{opts: opts}
 }
 
-// RoundTrip sends req and returns the whole response. Closing its body is not
-// necessary.
+// RoundTrip sends req and returns the whole response. The caller need not close its body.
 //
-// If an idle connection turns out to be dead before a byte of the response has
-// arrived, RoundTrip sends the request once more on a new connection, provided that
-// the request is idempotent or has the header Idempotency-Key.
+// If a reused connection breaks before the first byte of the response, RoundTrip sends the
+// request once more on a new connection. It does so only if the request is idempotent or
+// has the header Idempotency-Key.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if req.Body != nil {
@@ -91,7 +89,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if err == nil || c.received || ctx.Err() != nil || !isReplayable(req) {
 			return resp, err
 		}
-		t.closeIdle(hostOf(req.URL)) // which have probably died with it
+		t.closeIdle(hostOf(req.URL)) // probably dead, too
 		again, err := rewind(req)
 		if err != nil {
 			return nil, err
@@ -105,7 +103,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.exchange(ctx, c, req)
 }
 
-// exchange sends req on c. Afterwards c is idle or closed.
+// exchange sends req on c. Afterwards, c is idle or closed.
 func (t *Transport) exchange(ctx context.Context, c *conn, req *http.Request) (*http.Response, error) {
 	release := c.closeOnEnd(ctx)
 	resp, err := c.exchange(req, t.opts.MaxHeader, t.opts.MaxBody)
@@ -140,7 +138,7 @@ func (t *Transport) dial(ctx context.Context, to *url.URL) (*conn, error) {
 	return newConn(raw, hostOf(to)), nil
 }
 
-// getConn and gotConn report to the context's trace, as net/http does.
+// getConn and gotConn call the trace of the context, as net/http does.
 func getConn(ctx context.Context, to *url.URL) {
 	if trace := httptrace.ContextClientTrace(ctx); trace != nil && trace.GetConn != nil {
 		trace.GetConn(to.Host)
@@ -153,7 +151,7 @@ func gotConn(ctx context.Context, raw net.Conn, reused bool) {
 	}
 }
 
-// isReplayable reports whether a request may be sent twice.
+// isReplayable reports whether sending req twice is safe.
 func isReplayable(req *http.Request) bool {
 	if req.Body != nil && req.Body != http.NoBody && req.GetBody == nil {
 		return false
@@ -164,7 +162,7 @@ func isReplayable(req *http.Request) bool {
 	return slices.Contains([]string{"", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace}, req.Method)
 }
 
-// rewind returns req with its body from the start.
+// rewind returns req with a new reader of its body.
 func rewind(req *http.Request) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil

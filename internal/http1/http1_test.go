@@ -34,7 +34,7 @@ func plain(ctx context.Context, to *url.URL) (net.Conn, error) {
 	return new(net.Dialer).DialContext(ctx, "tcp", to.Host)
 }
 
-// open returns a Transport with bounds that no test reaches by accident.
+// open returns a Transport with large limits.
 func open(t *testing.T, opts http1.Options) *http1.Transport {
 	t.Helper()
 	defaults := http1.Options{Dial: plain, MaxHeader: 64 << 10, MaxBody: 1 << 20, MaxIdle: 2, IdleTimeout: time.Hour}
@@ -74,7 +74,7 @@ func serve(t *testing.T, h http.HandlerFunc) *server {
 	return s
 }
 
-// conns returns the number of connections so far, and of those that are open.
+// conns returns the number of all connections and of the open ones.
 func (s *server) conns() (all, live int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,8 +159,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, []int{1, 1}, []int{all, live}, "all over one connection")
 }
 
-// TestBytesAfterTLS sends the bytes after a response in the record of the response,
-// where they are decrypted together with it.
+// TestBytesAfterTLS sends bytes after a response in the TLS record of the response.
 func TestBytesAfterTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(raw("HTTP/1.1 200 OK\r\nContent-Length: 8192\r\n\r\n" + strings.Repeat("x", 8192) +
 		"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret"))
@@ -179,7 +178,7 @@ func TestBytesAfterTLS(t *testing.T) {
 	assert.EqualValues(t, 3, dials.Load())
 }
 
-func TestTLSConnectionIsKept(t *testing.T) {
+func TestTLSConnectionIsReused(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") }))
 	t.Cleanup(s.Close)
 	var dials atomic.Int32
@@ -213,7 +212,7 @@ func TestContextEnds(t *testing.T) {
 	assert.Eventually(t, func() bool { _, live := hangs.conns(); return live == 0 }, margin, time.Millisecond)
 }
 
-// TestContextEndsLater: the context of a request has no effect on the next request.
+// TestContextEndsLater ends the context of a request during the next request.
 func TestContextEndsLater(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	transport := open(t, http1.Options{})
@@ -270,7 +269,7 @@ func TestTrace(t *testing.T) {
 	assert.Equal(t, []string{address, "new", address, "reused"}, seen)
 }
 
-// TestForwarding sends a request in the form that a proxy takes.
+// TestForwarding sends a request in the form for a proxy.
 func TestForwarding(t *testing.T) {
 	var lines atomic.Pointer[http.Request]
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { lines.Store(r) })
@@ -288,8 +287,7 @@ func TestForwarding(t *testing.T) {
 	assert.Equal(t, 1, all)
 }
 
-// FuzzResponse: a response is within its bounds, or an error, whatever the server
-// sends.
+// FuzzResponse checks that each response is within the limits, or an error.
 func FuzzResponse(f *testing.F) {
 	for _, text := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy", "HTTP/1.1 204 No Content\r\n\r\nx", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx",

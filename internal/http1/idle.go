@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// sweepEvery is the longest time for which a connection that the server has closed
-// stays open.
+// sweepEvery is the longest time until a connection is closed after the server has closed
+// it.
 const sweepEvery = 5 * time.Second
 
-// take returns the idle connection to the host of to that was used last, or nil.
+// take returns the most recently used idle connection to the host of to, or nil.
 func (t *Transport) take(to *url.URL) *conn {
 	for {
 		c := t.pop(hostOf(to))
@@ -35,8 +35,8 @@ func (t *Transport) pop(to host) *conn {
 	return nil
 }
 
-// put makes c idle. If there are too many connections to its host, put closes the one
-// that was idle for longest.
+// put makes c idle. If there are too many idle connections to its host, put closes the
+// oldest.
 func (t *Transport) put(c *conn) {
 	c.idle = t.opts.Now()
 	t.mu.Lock()
@@ -49,7 +49,7 @@ func (t *Transport) put(c *conn) {
 	t.schedule()
 }
 
-// count returns how many connections to a host are idle, and the index of the first.
+// count returns the number of idle connections to a host, and the index of the first.
 func (t *Transport) count(to host) (n, first int) {
 	for i, c := range slices.Backward(t.idle) {
 		if c.host == to {
@@ -59,8 +59,8 @@ func (t *Transport) count(to host) (n, first int) {
 	return n, first
 }
 
-// schedule makes sure that idle connections are closed at their time, although
-// nothing may use the Transport again. t.mu is held.
+// schedule starts a timer that closes idle connections, because the Transport may never be
+// used again. It requires t.mu.
 func (t *Transport) schedule() {
 	if t.sweep == nil && len(t.idle) > 0 {
 		left := t.opts.Now().Until(t.idle[0].idle.Add(t.opts.IdleTimeout))
@@ -68,8 +68,7 @@ func (t *Transport) schedule() {
 	}
 }
 
-// closeUnusable closes the connections that were idle for too long, and those that
-// are known to be closed by their servers.
+// closeUnusable closes the connections that have expired, or that the server has closed.
 func (t *Transport) closeUnusable() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -113,12 +112,12 @@ func (t *Transport) hasExpired(c *conn) bool {
 	return t.opts.Now().Reached(c.idle.Add(t.opts.IdleTimeout))
 }
 
-// examine reports whether the peer has neither closed an idle connection nor sent
-// bytes on it. It does not wait. known is false if the connection's socket is not
-// accessible, as in a net.Conn of another package, or if the system has no such call.
+// examine reports whether the peer has neither closed an idle connection nor sent bytes on
+// it. It does not wait. known is false if the socket is not accessible, as in a net.Conn of
+// another package, or if the system has no such call.
 func examine(raw net.Conn) (quiet, known bool) {
 	for {
-		below, ok := raw.(interface{ NetConn() net.Conn }) // as a *tls.Conn has it
+		below, ok := raw.(interface{ NetConn() net.Conn }) // such as *tls.Conn
 		if !ok {
 			break
 		}

@@ -23,7 +23,7 @@ import (
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
-// TestDeadConnection is about a server that drops a connection at its second request.
+// TestDeadConnection uses a server that drops a connection at its second request.
 func TestDeadConnection(t *testing.T) {
 	var requests atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -33,17 +33,17 @@ func TestDeadConnection(t *testing.T) {
 		_, _ = io.WriteString(w, "x")
 	})
 	for _, c := range []struct {
-		method string
-		key    bool
-		body   io.Reader
-		again  bool
+		method   string
+		key      bool
+		body     io.Reader
+		repeated bool
 	}{
 		{http.MethodGet, false, nil, true},
 		{http.MethodHead, false, nil, true},
 		{http.MethodPost, false, nil, false},
 		{http.MethodPost, true, nil, true},
 		{http.MethodPut, true, strings.NewReader("body"), true},
-		{http.MethodGet, false, io.MultiReader(), false}, // which cannot be read twice
+		{http.MethodGet, false, io.MultiReader(), false}, // cannot be read twice
 	} {
 		requests.Store(0)
 		transport := open(t, http1.Options{})
@@ -52,7 +52,7 @@ func TestDeadConnection(t *testing.T) {
 		if c.key {
 			req.Header["Idempotency-Key"] = nil
 		}
-		if !c.again {
+		if !c.repeated {
 			fails(t, transport, req)
 			assert.EqualValues(t, 2, requests.Load())
 			continue
@@ -64,8 +64,8 @@ func TestDeadConnection(t *testing.T) {
 	}
 }
 
-// TestBrokenResponseIsNotRepeated: the server has acted on a request whose response
-// has begun.
+// TestBrokenResponseIsNotRepeated sees no retry, because the server has processed the
+// request.
 func TestBrokenResponseIsNotRepeated(t *testing.T) {
 	var requests atomic.Int32
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -84,7 +84,7 @@ func TestBrokenResponseIsNotRepeated(t *testing.T) {
 	assert.EqualValues(t, 2, requests.Load())
 }
 
-func TestConnectionsToKeep(t *testing.T) {
+func TestIdleConnections(t *testing.T) {
 	release := make(chan struct{})
 	var waiting sync.WaitGroup
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +122,7 @@ func TestConnectionsToKeep(t *testing.T) {
 	assert.Eventually(t, live(0), margin, time.Millisecond, "CloseIdleConnections")
 }
 
-// TestIdleTimeout: a program that sends no more requests holds no connection.
+// TestIdleTimeout sees connections closed without another request.
 func TestIdleTimeout(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	transport := open(t, http1.Options{IdleTimeout: 20 * time.Millisecond})
@@ -130,8 +130,7 @@ func TestIdleTimeout(t *testing.T) {
 	assert.Eventually(t, func() bool { _, live := s.conns(); return live == 0 }, margin, time.Millisecond)
 }
 
-// TestIdleTimeoutIsExact: the time of a connection begins when its last request ends,
-// and not when an older connection is looked at.
+// TestIdleTimeoutIsExact sees the idle time start at the end of the last request.
 func TestIdleTimeoutIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended atomic.Int64
@@ -159,7 +158,7 @@ func TestIdleTimeoutIsExact(t *testing.T) {
 	})
 }
 
-// TestIdleAcrossAFreeze: either clock ends the life of an idle connection.
+// TestIdleAcrossAFreeze sees either clock expire an idle connection.
 func TestIdleAcrossAFreeze(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	c := clocktest.New()
@@ -177,8 +176,8 @@ func TestIdleAcrossAFreeze(t *testing.T) {
 	}
 }
 
-// TestClosedByTheServer: a connection that the server has closed is not used, so that
-// no request needs a second attempt.
+// TestClosedByTheServer sees a new connection used instead of one that the server has
+// closed.
 func TestClosedByTheServer(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	transport := open(t, http1.Options{})
@@ -189,12 +188,12 @@ func TestClosedByTheServer(t *testing.T) {
 	assert.NoError(t, resp.Body.Close())
 }
 
-// A wrapped connection hides its socket, as the connections of a SOCKS proxy and of a
-// program's own dialer do.
+// A wrapped connection hides its socket, as the connections of SOCKS proxies and custom
+// dialers do.
 type wrapped struct{ net.Conn }
 
-// TestBytesOnAnIdleConnection: a response that no request asked for arrives on an idle
-// connection. It must not become the response to the next request.
+// TestBytesOnAnIdleConnection sends an unsolicited response on an idle connection. It must
+// not become the response to the next request.
 func TestBytesOnAnIdleConnection(t *testing.T) {
 	next, sent := make(chan struct{}), make(chan struct{})
 	handler := func(w http.ResponseWriter, _ *http.Request) {
@@ -243,9 +242,7 @@ func TestBytesOnAnIdleConnection(t *testing.T) {
 	}
 }
 
-// TestWrappedConnectionIsKept: a connection whose socket cannot be examined is used
-// again.
-func TestWrappedConnectionIsKept(t *testing.T) {
+func TestWrappedConnectionIsReused(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	transport := open(t, http1.Options{Dial: func(ctx context.Context, to *url.URL) (net.Conn, error) {
 		conn, err := plain(ctx, to)
@@ -262,7 +259,7 @@ func TestWrappedConnectionIsKept(t *testing.T) {
 	assert.NoError(t, resp.Body.Close())
 }
 
-// TestBodyThatCannotBeReadAgain: the error of GetBody ends the request.
+// TestBodyThatCannotBeReadAgain sees the error of GetBody end the request.
 func TestBodyThatCannotBeReadAgain(t *testing.T) {
 	var requests atomic.Int32
 	s := serve(t, func(http.ResponseWriter, *http.Request) {

@@ -9,8 +9,7 @@ import (
 
 const canPeek = true
 
-// nothingToRead reports whether a non-blocking socket is open and has received
-// nothing.
+// nothingToRead reports whether a non-blocking socket is open and has no bytes to read.
 func nothingToRead(fd uintptr) bool {
 	var one [1]byte
 	_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK)

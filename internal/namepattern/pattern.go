@@ -1,6 +1,6 @@
-// Package namepattern matches the names of secrets against patterns. The syntax is
-// that of [path.Match], with one difference: a set or a range never matches a slash.
-// No wildcard therefore crosses from one part of a name into the next.
+// Package namepattern matches the names of secrets with patterns. The syntax is that of
+// [path.Match], except that a set or a range never matches a slash. A wildcard therefore
+// matches within one segment of a name.
 package namepattern
 
 import (
@@ -13,7 +13,7 @@ import (
 // A Pattern matches whole names. The zero value matches the empty name only.
 type Pattern struct{ tokens []token }
 
-// A token matches one character, or any number of them.
+// A token matches one character, or any number of characters.
 type token struct {
 	kind    kind
 	literal rune
@@ -30,8 +30,8 @@ const (
 	set          // one character of a set
 )
 
-// Parse returns the pattern that text describes. The error is [path.ErrBadPattern],
-// also for text that is not valid UTF-8.
+// Parse parses a pattern. It returns [path.ErrBadPattern] for an invalid pattern, and for
+// text that is not valid UTF-8.
 func Parse(text string) (Pattern, error) {
 	if _, err := path.Match(text, ""); err != nil || !utf8.ValidString(text) {
 		return Pattern{}, path.ErrBadPattern
@@ -84,15 +84,15 @@ func cutRune(text string) (c rune, rest string) {
 // Match reports whether p matches name.
 func (p Pattern) Match(name string) bool { return p.match(name, token.matches) }
 
-// MatchVariable reports whether p matches name and also every name that differs from
-// name only where a wildcard matched, and that an environment variable cannot tell
-// from name. A variable's name has no case, and an underscore for each character
-// that is not an ASCII letter or digit. Wildcards therefore match only letters and
-// digits, and a negated set excludes both cases of a letter.
+// MatchVariable reports whether p matches every name with the same environment variable as
+// name, if these names differ only where wildcards match. The mapping to variables ignores
+// case, and replaces each character that is not an ASCII letter or digit by an underscore.
+// Wildcards therefore match only letters and digits, and a negated set excludes both cases
+// of a letter.
 func (p Pattern) MatchVariable(name string) bool { return p.match(name, token.matchesVariable) }
 
-// match compares name with the tokens. After a mismatch it lets the last star match
-// one more character, which is enough because all stars match the same characters.
+// match compares name with the tokens. After a mismatch, the last star matches one more
+// character. This is sufficient because all stars match the same characters.
 func (p Pattern) match(name string, matches func(token, rune) bool) bool {
 	if !utf8.ValidString(name) {
 		return false
