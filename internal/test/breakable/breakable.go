@@ -1,5 +1,5 @@
-// Package breakable is an HTTP server on a loopback port that can be killed, and
-// comes back on the same port with all that it knew.
+// Package breakable has an HTTP server on a loopback port that can break and recover on
+// the same port.
 package breakable
 
 import (
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A Server serves until Close, but while it is broken. Its methods may be called at
-// any time, from any goroutine.
+// A Server serves until Close, except while it is broken. Its methods are safe for
+// concurrent use.
 type Server struct {
 	handler http.Handler
 	tls     *tls.Config // nil: http
@@ -30,7 +30,7 @@ type Server struct {
 }
 
 // Start listens on a free port of 127.0.0.1, with TLS if config is not nil. It fails
-// only if there is no port to be had.
+// only if no port is free.
 func Start(handler http.Handler, config *tls.Config) (*Server, error) {
 	s := &Server{handler: handler, tls: config}
 	listener, err := listen("127.0.0.1:0")
@@ -42,7 +42,7 @@ func Start(handler http.Handler, config *tls.Config) (*Server, error) {
 	return s, nil
 }
 
-// Addr returns the host and port that the server listens on.
+// Addr returns the host and port of the server.
 func (s *Server) Addr() string { return s.address }
 
 // URL returns the server's address with its scheme. It stays the same across Break.
@@ -53,17 +53,18 @@ func (s *Server) URL() string {
 	return "http://" + s.address
 }
 
-// Break closes every connection and refuses new ones until restore is called, which
-// listens on the same port again. restore panics if another process keeps the port.
+// Break closes every connection and refuses new ones until restore is called. restore
+// listens on the same port again, and panics if another process keeps the port. A Server
+// that is broken several times serves again after as many calls of restore.
 func (s *Server) Break() (restore func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken++
 	s.stop()
-	return sync.OnceFunc(s.mend)
+	return sync.OnceFunc(s.restore)
 }
 
-// Close ends every call and stops the server for good. Later calls do nothing.
+// Close ends all requests and stops the server. A second Close does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -72,14 +73,14 @@ func (s *Server) Close() {
 	s.served.Wait()
 }
 
-func (s *Server) mend() {
+func (s *Server) restore() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken--
 	if s.broken > 0 || s.closed {
 		return
 	}
-	s.served.Wait() // the old listener must be gone
+	s.served.Wait() // until the old listener is closed
 	listener, err := listenAgain(s.address)
 	if err != nil {
 		panic(fmt.Sprintf("breakable: cannot listen again: %v", err))
@@ -87,12 +88,12 @@ func (s *Server) mend() {
 	s.serve(listener)
 }
 
-// serve answers on listener. The caller holds mu, or is Start.
+// serve starts to serve on listener. The caller holds mu, or is Start.
 func (s *Server) serve(listener net.Listener) {
 	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // a client that went away is no news
+		ErrorLog:          log.New(io.Discard, "", 0), // clients disconnect in tests
 	}
 	s.listener, s.http = listener, server
 	if s.tls == nil {
@@ -108,13 +109,14 @@ func (s *Server) stop() {
 	if s.http == nil {
 		return
 	}
-	// Both: the server may not have taken the listener up yet.
+	// The server may not know the listener yet, so it is closed, too.
 	_ = s.listener.Close()
 	_ = s.http.Close()
 	s.http = nil
 }
 
-// listenAgain waits for a moment for a port that an outgoing connection has taken.
+// listenAgain listens on address. It waits for up to 2 s, because an outgoing connection
+// may have the port.
 func listenAgain(address string) (listener net.Listener, err error) {
 	for range 100 {
 		if listener, err = listen(address); err == nil {

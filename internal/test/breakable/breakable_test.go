@@ -25,7 +25,7 @@ func get(t *testing.T, url string) error {
 	return err
 }
 
-func TestBreak(t *testing.T) {
+func TestServerBreaksAndRecovers(t *testing.T) {
 	server, err := breakable.Start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -35,7 +35,7 @@ func TestBreak(t *testing.T) {
 	require.ErrorIs(t, get(t, server.URL()), syscall.ECONNREFUSED)
 	once()
 	once()
-	require.ErrorIs(t, get(t, server.URL()), syscall.ECONNREFUSED, "twice broken, and mended once")
+	require.ErrorIs(t, get(t, server.URL()), syscall.ECONNREFUSED, "broken twice, restored once")
 	again()
 	require.NoError(t, get(t, server.URL()))
 
@@ -43,7 +43,7 @@ func TestBreak(t *testing.T) {
 	server.Close()
 	server.Close()
 	late()
-	require.ErrorIs(t, get(t, server.URL()), syscall.ECONNREFUSED, "for good")
+	require.ErrorIs(t, get(t, server.URL()), syscall.ECONNREFUSED, "closed")
 }
 
 func TestRestoreWaitsForThePort(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package canary looks for secrets where none may be: in every error and log line
-// of a whole program, under every failure that its stores can have.
+// Package canary searches every error and log line of a program for planted secrets, during
+// every failure of its stores.
 package canary
 
 import (
@@ -38,14 +38,14 @@ const (
 
 var hidden = []string{value, message, token, directtest.SecretAccessKey}
 
-// codes are what Secrets Manager and AWS in general answer with.
+// codes are the error codes of Secrets Manager and of AWS in general.
 var codes = []string{
 	"ResourceNotFoundException", "InvalidRequestException", "InvalidParameterException", "ValidationException",
 	"AccessDeniedException", "DecryptionFailure", "ExpiredTokenException", "UnrecognizedClientException",
 	"InvalidSignatureException", "ThrottlingException", "InternalServiceError", "SomethingNew", message, "",
 }
 
-// failures of Secrets Manager, each with something to hide in it.
+// failures returns failures of Secrets Manager that contain hidden texts.
 func failures() map[string]directtest.Failure {
 	all := map[string]directtest.Failure{
 		"empty 429":   {Status: http.StatusTooManyRequests, Body: []byte{}},
@@ -69,11 +69,11 @@ func failures() map[string]directtest.Failure {
 	return all
 }
 
-// A program is a chain behind a cache, and all that it and its libraries log.
+// A program is a cache in front of a chain, with everything that it and its libraries log.
 type program struct {
 	*cachettl.Cache
 	logs   *lockedBuffer
-	hidden func() []string // what no error and no line may have
+	hidden func() []string // texts that no error and no line may contain
 }
 
 type lockedBuffer struct {
@@ -108,12 +108,12 @@ func start(t *testing.T, front *extension.Provider, store *directtest.Server) *p
 func startChain(t *testing.T, links []chain.Link, hidden func() []string) *program {
 	t.Helper()
 	logs := &lockedBuffer{}
-	log.SetOutput(logs) // net/http's and the SDK's
+	log.SetOutput(logs) // of net/http and the SDK
 	encoder := zapcore.NewJSONEncoder(zap.NewDevelopmentEncoderConfig())
 	slogged := chain.SlogCalls(slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	c := chain.New(links, &chain.Options{
 		Logger:  zap.New(zapcore.NewCore(encoder, logs, zapcore.DebugLevel)),
-		Breaker: chain.Breaker{Failures: -1}, // each failure is to reach each store
+		Breaker: chain.Breaker{Failures: -1}, // each failure reaches each store
 		OnCall: func(ctx context.Context, call chain.Call) {
 			slogged(ctx, call)
 			_, _ = fmt.Fprintf(logs, "%+v\n%#v\n", call, call)
@@ -131,8 +131,8 @@ func client(url string, dialect extension.Dialect) *extension.Provider {
 	})
 }
 
-// fails asks p in every way and checks what it says.
-func (p *program) fails(t *testing.T, why string) {
+// assertNoLeaks reads from p in every way and checks its errors and log lines.
+func (p *program) assertNoLeaks(t *testing.T, why string) {
 	t.Helper()
 	for _, ref := range []hush.Ref{
 		hush.Name("db"), hush.Name("db").Fresh(), {Name: "db", Version: "v"}, {Name: "db", Stage: "S"}, {Name: "db", Field: "f"},
@@ -141,7 +141,7 @@ func (p *program) fails(t *testing.T, why string) {
 		if err == nil {
 			continue
 		}
-		p.clean(t, err, "%s: %s", why, ref)
+		p.assertClean(t, err, "%s: %s", why, ref)
 	}
 	lines := p.logs.take()
 	assert.NotEmpty(t, lines)
@@ -150,8 +150,8 @@ func (p *program) fails(t *testing.T, why string) {
 	}
 }
 
-// clean checks what an error says.
-func (p *program) clean(t *testing.T, err error, why string, args ...any) {
+// assertClean checks that err contains no hidden text.
+func (p *program) assertClean(t *testing.T, err error, why string, args ...any) {
 	t.Helper()
 	assert.Empty(t, providertest.Leaks(err, p.hidden()...), append([]any{why}, args...)...)
 }
@@ -168,14 +168,14 @@ func TestNoSecretInAnyErrorOrLog(t *testing.T) {
 		p := start(t, client(front.URL, dialect), store)
 		for name, failure := range failures() {
 			restore := store.Fail(failure)
-			p.fails(t, name)
+			p.assertNoLeaks(t, name)
 			restore()
 		}
 	}
-	assert.Greater(t, store.Calls(directtest.Call{}), len(failures())*10, "each failure reached the store")
+	assert.Greater(t, store.Calls(directtest.Call{}), len(failures())*10, "each failure reaches the store")
 }
 
-// TestNoSecretInAnyErrorOrLogOfAnExtension has an extension that answers anything.
+// TestNoSecretInAnyErrorOrLogOfAnExtension uses an extension that sends arbitrary responses.
 func TestNoSecretInAnyErrorOrLogOfAnExtension(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	store, err := directtest.Start(nil)
@@ -200,7 +200,7 @@ func TestNoSecretInAnyErrorOrLogOfAnExtension(t *testing.T) {
 		p := start(t, client(front.URL, dialect), store)
 		for _, status = range []int{200, 301, 307, 400, 401, 403, 404, 405, 429, 500, 502, 503, 504} {
 			for _, body = range bodies {
-				p.fails(t, fmt.Sprintf("%d %s", status, body))
+				p.assertNoLeaks(t, fmt.Sprintf("%d %s", status, body))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// vaultFailures are of Vault, each with something to hide in it.
+// vaultFailures returns failures of Vault that contain hidden texts.
 func vaultFailures() map[string]vaulttest.Failure {
 	all := map[string]vaulttest.Failure{"dropped": {Drop: true}}
 	for _, status := range []int{400, 403, 404, 412, 429, 500, 503} {
@@ -43,7 +43,7 @@ func vaultFailures() map[string]vaulttest.Failure {
 	return all
 }
 
-// An eavesdropper is a transport that knows every token that was sent.
+// An eavesdropper is a transport that records every token that was sent.
 type eavesdropper struct {
 	http.Transport
 	mu     sync.Mutex
@@ -59,13 +59,13 @@ func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.Transport.RoundTrip(r)
 }
 
-func (e *eavesdropper) heard() []string {
+func (e *eavesdropper) sentTokens() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.tokens
 }
 
-// A vaultProgram reads from a Vault in every way, and has logged in to nothing yet.
+// A vaultProgram reads from a Vault in every way. It has not logged in yet.
 type vaultProgram struct {
 	*program
 	reader *vault.Reader
@@ -91,13 +91,12 @@ func startVaultProgram(t *testing.T, server *vaulttest.Server) *vaultProgram {
 		{Name: "jwt", Provider: vault.New(client, &vault.Options{KV: 2, Auth: jwt})},
 		{Name: "token", Provider: vault.New(client, nil)},
 	}, func() []string {
-		return slices.Concat(hidden, spy.heard(), []string{secretID, wrapping, client.Token()})
+		return slices.Concat(hidden, spy.sentTokens(), []string{secretID, wrapping, client.Token()})
 	})
 	return &vaultProgram{p, reader}
 }
 
-// TestNoSecretInAnyErrorOrLogOfVault meets each kind of call with each failure, all
-// alone and all the time.
+// TestNoSecretInAnyErrorOrLogOfVault makes each kind of call fail in each way.
 func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	server, err := vaulttest.Start(nil)
@@ -114,16 +113,16 @@ func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
 		before := server.Calls(vaulttest.Call{Operation: kind})
 		for name, failure := range vaultFailures() {
 			p := startVaultProgram(t, server)
-			_, err := p.reader.Get(t.Context(), lease) // to have one to revoke
+			_, err := p.reader.Get(t.Context(), lease) // a lease to revoke
 			require.NoError(t, err)
 			failure.Operation = kind
 			restore := server.Fail(failure)
-			p.fails(t, string(kind)+" "+name)
+			p.assertNoLeaks(t, string(kind)+" "+name)
 			_, err = p.reader.Get(t.Context(), lease.Fresh())
-			p.clean(t, err, "%s %s: fresh", kind, name)
-			p.clean(t, p.reader.Close(), "%s %s: close", kind, name)
+			p.assertClean(t, err, "%s %s: fresh", kind, name)
+			p.assertClean(t, p.reader.Close(), "%s %s: close", kind, name)
 			restore()
 		}
-		assert.Greater(t, server.Calls(vaulttest.Call{Operation: kind}), before+len(vaultFailures())-1, "each failure met a call of kind %q", kind)
+		assert.Greater(t, server.Calls(vaulttest.Call{Operation: kind}), before+len(vaultFailures())-1, "each failure meets a call of kind %q", kind)
 	}
 }

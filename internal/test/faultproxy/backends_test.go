@@ -32,23 +32,22 @@ import (
 )
 
 const (
-	held  = "db/held"  // a secret that the fallback store has, too
-	other = "db/other" // one that it has not
+	held  = "db/held"  // a secret that the fallback store also has
+	other = "db/other" // a secret that it does not have
 
 	value = "canary-value-91c3"
 	token = "canary-token-77d0"
 )
 
-// hidden is what no error and no log may quote.
+// hidden are texts that no error and no log may contain.
 var hidden = []string{value, token, faultproxy.Canary, directtest.SecretAccessKey}
 
-// A backend is a kind of store and its client: one more row of the matrix.
+// A backend is a kind of store and its client: a row of the matrix.
 type backend struct {
 	name string
-	// start starts a store that has held and other until the test ends.
+	// start starts a store with the secrets held and other. It stops when the test ends.
 	start func(t *testing.T) (target string)
-	// open returns a Provider that knows the store as endpoint, and gives up after
-	// limit.
+	// open returns a Provider of the store at endpoint, with the timeout limit.
 	open func(endpoint string, limit time.Duration) hush.Provider
 }
 
@@ -62,7 +61,7 @@ var backends = []backend{
 	{"vault", startVault, func(endpoint string, limit time.Duration) hush.Provider {
 		client, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{endpoint}, IgnoreEnvironment: true})
 		if err != nil {
-			panic(err) // of an address that is a proxy's
+			panic(err) // the address of a proxy is valid
 		}
 		return openVault(client, limit)
 	}},
@@ -73,8 +72,7 @@ func startAgent(t *testing.T) string {
 	return startHTTP(t, agent.Handler(hush.Static(map[string]string{held: value, other: value}), token, nil))
 }
 
-// startLambda starts what speaks as the Lambda extension does to those who ask for
-// what it has.
+// startLambda starts a server that responds like the Lambda extension if it has the secret.
 func startLambda(t *testing.T) string {
 	t.Helper()
 	return startHTTP(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -117,7 +115,7 @@ func startVault(t *testing.T) string {
 	return vaultServer(t).Addr()
 }
 
-// vaultServer lets who has the token log in.
+// vaultServer starts a Vault with a role that accepts token as its JWT.
 func vaultServer(t *testing.T) *vaulttest.Server {
 	t.Helper()
 	server, err := vaulttest.Start(nil)
@@ -130,7 +128,7 @@ func vaultServer(t *testing.T) *vaulttest.Server {
 	return server
 }
 
-// openVault answers with the one field that the store's secrets have.
+// openVault returns a Provider that selects the field "value" of each secret.
 func openVault(client *api.Client, limit time.Duration) hush.Provider {
 	method := auth.JWT("app", &auth.JWTOptions{JWT: auth.Value(hush.NewValue([]byte(token)))})
 	provider := vault.New(client, &vault.Options{Auth: method, Timeout: limit})
@@ -153,7 +151,7 @@ func openDirect(endpoint string, limit time.Duration) hush.Provider {
 	return direct.New(sdk(endpoint), &direct.Options{Timeout: limit})
 }
 
-// sdk is a client with the SDK's own defaults for endpoint.
+// sdk returns a client for endpoint with the defaults of the SDK.
 func sdk(endpoint string, opts ...func(*secretsmanager.Options)) *secretsmanager.Client {
 	return secretsmanager.New(secretsmanager.Options{
 		Region: "eu-west-1", BaseEndpoint: aws.String(endpoint),
@@ -161,12 +159,12 @@ func sdk(endpoint string, opts ...func(*secretsmanager.Options)) *secretsmanager
 	}, opts...)
 }
 
-// configureAWS gives awsdirect credentials, and nothing of this machine's.
+// configureAWS sets credentials for awsdirect, and removes the configuration of this machine.
 func configureAWS(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		if key, _, _ := strings.Cut(pair, "="); strings.HasPrefix(key, "AWS_") {
-			t.Setenv(key, "") // so that it is restored
+			t.Setenv(key, "") // restores the variable after the test
 			require.NoError(t, os.Unsetenv(key))
 		}
 	}
@@ -180,7 +178,7 @@ func configureAWS(t *testing.T) {
 	}
 }
 
-// start returns a proxy before target, which is closed when the test ends.
+// start returns a proxy in front of target. It is closed when the test ends.
 func start(t *testing.T, target string) *faultproxy.Proxy {
 	t.Helper()
 	proxy, err := faultproxy.New(target, &faultproxy.Options{DripEvery: 50 * time.Millisecond})
@@ -189,10 +187,10 @@ func start(t *testing.T, target string) *faultproxy.Proxy {
 	return proxy
 }
 
-// clean checks that err quotes nothing.
-func clean(t *testing.T, err error) {
+// assertClean checks that err contains none of the hidden texts.
+func assertClean(t *testing.T, err error) {
 	t.Helper()
 	for _, leak := range providertest.Leaks(err, hidden...) {
-		t.Errorf("an error quotes what it must not: %s", leak)
+		t.Errorf("an error contains a hidden text: %s", leak)
 	}
 }

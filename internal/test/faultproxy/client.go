@@ -15,32 +15,32 @@ import (
 	"time"
 )
 
-// Canary is part of everything that a fault says of its own. No error and no log
-// of a client may hold it.
+// Canary is part of every response that a fault makes up. No error and no log of a client
+// may contain it.
 const Canary = "canary-faultproxy-5a7e"
 
 const (
-	// body is a secret for any client that is taken in by it.
+	// body is a secret for a client that accepts it.
 	body   = `{"SecretString":"` + Canary + `","data":{"data":{"value":"` + Canary + `"}}}`
 	header = "X-Canary: " + Canary + "\r\n"
-	// cut is how many bytes of an answer's end make it incomplete.
+	// cut is the number of bytes that are missing from an incomplete response.
 	cut = 8
-	// most is the largest piece of a request or an answer.
+	// most is the largest part of a request or a response that is read at once.
 	most = 256 << 10
 )
 
-// A client is a connection of one.
+// A client is the connection of a client.
 type client struct {
 	proxy    *Proxy
 	conn     *net.TCPConn
-	answered atomic.Bool // the server has answered on it
+	answered atomic.Bool // the server has responded on it
 }
 
-// serve forwards requests until one meets a fault, or a side hangs up.
+// serve forwards requests until one meets a fault, or a side closes its connection.
 func (c *client) serve() {
-	if f, lasting := c.proxy.now(); f == HangBeforeRequest {
-		c.proxy.noteStruck()
-		<-lasting.Done()
+	if f, faultCtx := c.proxy.currentFault(); f == HangBeforeRequest {
+		c.proxy.noteFailed()
+		<-faultCtx.Done()
 		return
 	}
 	var answers sync.WaitGroup
@@ -56,10 +56,10 @@ func (c *client) serve() {
 		if err != nil {
 			return
 		}
-		if f, lasting := c.proxy.now(); c.meets(f) {
+		if f, faultCtx := c.proxy.currentFault(); c.meets(f) {
 			_ = server.Close()
 			answers.Wait()
-			c.strike(lasting, f, buffer[:n])
+			c.inject(faultCtx, f, buffer[:n])
 			return
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
@@ -70,7 +70,7 @@ func (c *client) serve() {
 
 func (c *client) meets(f Fault) bool { return f != None && (f != DeadKept || c.answered.Load()) }
 
-// backward forwards answers. When the server hangs up, so does the proxy.
+// backward forwards responses. When the server closes its connection, so does the proxy.
 func (c *client) backward(server net.Conn) {
 	buffer := make([]byte, most)
 	for {
@@ -88,32 +88,32 @@ func (c *client) backward(server net.Conn) {
 	}
 }
 
-// strike answers the request that begins with request. Afterwards the connection
-// is of no more use.
-func (c *client) strike(lasting context.Context, f Fault, request []byte) {
-	c.proxy.noteStruck()
-	defer context.AfterFunc(lasting, func() { _ = c.conn.Close() })()
+// inject responds with fault f to the request that begins with request. The connection
+// cannot be used afterwards.
+func (c *client) inject(faultCtx context.Context, f Fault, request []byte) {
+	c.proxy.noteFailed()
+	defer context.AfterFunc(faultCtx, func() { _ = c.conn.Close() })()
 	switch f {
 	case ResetInBody:
-		c.say(c.truth(lasting, request, cut))
+		c.write(c.serverResponse(faultCtx, request, cut))
 		c.reset()
 	case Truncate:
-		c.say(c.truth(lasting, request, cut))
+		c.write(c.serverResponse(faultCtx, request, cut))
 		c.end()
 	case Drip:
-		c.trickle(lasting, c.truth(lasting, request, 0))
+		c.writeSlowly(faultCtx, c.serverResponse(faultCtx, request, 0))
 		c.end()
 	case DeadKept:
 		c.reset()
 	default:
 		c.receive(request)
-		c.lie(f)
+		c.writeFake(f)
 	}
 }
 
-// receive reads the rest of the request that begins with request. The SDK closes the
-// body of a request when the response comes, and net/http would take that for a
-// failure of the request.
+// receive reads the rest of the request that begins with request. The AWS SDK closes the
+// body of a request when the response arrives, and net/http would report this as a failure
+// of the request.
 func (c *client) receive(request []byte) {
 	whole, err := http.ReadRequest(bufio.NewReader(io.MultiReader(bytes.NewReader(request), c.conn)))
 	if err == nil {
@@ -121,23 +121,23 @@ func (c *client) receive(request []byte) {
 	}
 }
 
-// lie answers with what no server said.
-func (c *client) lie(f Fault) {
+// writeFake writes a response that the server did not send.
+func (c *client) writeFake(f Fault) {
 	const (
 		status   = "HTTP/1.1 200 OK\r\n"
 		chunked  = "Transfer-Encoding: chunked\r\n\r\n"
 		terabyte = 1 << 40
-		many     = 1 << 10 // at once, for a call to the system each would be slow
+		many     = 1 << 10 // at once, because one system call for each would be slow
 	)
 	padding := strings.Repeat(Canary, many)
 	switch f {
 	case Garbage:
-		c.say("\x00\xff " + Canary + "\r\n\r\n" + body + "\r\n")
+		c.write("\x00\xff " + Canary + "\r\n\r\n" + body + "\r\n")
 	case HTTP09:
-		c.say(body)
+		c.write(body)
 		c.end()
 	case TLS:
-		c.say("\x15\x03\x01\x00\x02\x02\x0a") // a fatal alert: unexpected message
+		c.write("\x15\x03\x01\x00\x02\x02\x0a") // a fatal alert: unexpected message
 		c.end()
 	case EndlessHeaders:
 		c.repeat(status, strings.Repeat(header, many))
@@ -150,11 +150,11 @@ func (c *client) lie(f Fault) {
 	case HugeRefusal:
 		c.repeat("HTTP/1.1 500 Internal Server Error\r\n"+contentLength(terabyte)+`{"message":"`, padding)
 	case EndlessChunks:
-		c.say(status + chunked + chunk(body))
+		c.write(status + chunked + chunk(body))
 	case LongLength:
-		c.say(status + contentLength(len(body)+1) + body)
+		c.write(status + contentLength(len(body)+1) + body)
 	case ShortLength:
-		c.say(status + contentLength(len(body)/2) + body)
+		c.write(status + contentLength(len(body)/2) + body)
 	}
 	c.hold()
 }
@@ -165,30 +165,30 @@ func chunk(text string) string {
 	return strconv.FormatInt(int64(len(text)), 16) + "\r\n" + text + "\r\n"
 }
 
-// truth returns the server's answer to the request that begins with request,
-// without its last bytes; nothing if there is none.
-func (c *client) truth(lasting context.Context, request []byte, without int) string {
+// serverResponse returns the server's response to the request that begins with request,
+// without the last bytes. It returns nothing if there is no response.
+func (c *client) serverResponse(faultCtx context.Context, request []byte, without int) string {
 	server, err := dial(c.proxy.target)
 	if err != nil {
 		return ""
 	}
 	defer func() { _ = server.Close() }()
-	defer context.AfterFunc(lasting, func() { _ = server.Close() })()
+	defer context.AfterFunc(faultCtx, func() { _ = server.Close() })()
 	c.proxy.active.Go(func() {
-		// Not by splice, whose pipes stay open in a pool.
+		// Splice is not used, because its pipes stay open in a pool.
 		_, _ = io.Copy(struct{ io.Writer }{server}, io.MultiReader(bytes.NewReader(request), c.conn))
-		_ = server.Close() // the client does not wait any more
+		_ = server.Close() // the client no longer waits
 	})
 	buffer := make([]byte, most)
 	n, _ := server.Read(buffer)
 	return string(buffer[:max(n-without, 0)])
 }
 
-func (c *client) say(text string) { _, _ = io.WriteString(c.conn, text) }
+func (c *client) write(text string) { _, _ = io.WriteString(c.conn, text) }
 
-// repeat says first and then again and again next, until the client hangs up.
+// repeat writes first, and then next repeatedly until the client closes the connection.
 func (c *client) repeat(first, next string) {
-	c.say(first)
+	c.write(first)
 	for {
 		if _, err := io.WriteString(c.conn, next); err != nil {
 			return
@@ -196,7 +196,7 @@ func (c *client) repeat(first, next string) {
 	}
 }
 
-func (c *client) trickle(lasting context.Context, text string) {
+func (c *client) writeSlowly(faultCtx context.Context, text string) {
 	ticker := time.NewTicker(c.proxy.drip)
 	defer ticker.Stop()
 	for i := range len(text) {
@@ -205,21 +205,21 @@ func (c *client) trickle(lasting context.Context, text string) {
 		}
 		select {
 		case <-ticker.C:
-		case <-lasting.Done():
+		case <-faultCtx.Done():
 			return
 		}
 	}
 }
 
-// reset makes the end of the connection a reset instead of an orderly one.
+// reset makes Close reset the connection.
 func (c *client) reset() { _ = c.conn.SetLinger(0) }
 
-// end tells the client that nothing more comes, and waits for it to hang up: what
-// is closed with a part of the request unread would end in a reset.
+// end ends the response and waits for the client to close the connection. If the proxy
+// closed it with a part of the request unread, the system would reset it.
 func (c *client) end() {
 	_ = c.conn.CloseWrite()
 	c.hold()
 }
 
-// hold waits for the client to hang up.
+// hold waits for the client to close the connection.
 func (c *client) hold() { _, _ = io.Copy(io.Discard, c.conn) }

@@ -2,58 +2,59 @@ package faultproxy
 
 import "slices"
 
-// A Fault is a way to fail.
+// A Fault is a failure of a network or a server.
 type Fault uint8
 
-// The faults. A connection that one holds is open until the client closes it, or
-// until Set or Close; one that it ends is so, too, and sends nothing more.
+// The faults. A connection that a fault holds stays open until the client closes it, or
+// until Set or Close. A connection that a fault ends sends nothing more, and stays open
+// as long.
 const (
 	// None forwards everything.
 	None Fault = iota
 	// Refuse closes every connection and refuses new ones.
 	Refuse
-	// HangBeforeRequest closes every connection; new ones are accepted and held,
-	// and nothing is read from them. The proxy does not see a client close one.
+	// HangBeforeRequest closes every connection. It accepts and holds new ones, and
+	// reads nothing from them. The proxy does not notice when a client closes one.
 	HangBeforeRequest
 	// HangAfterRequest reads the request and holds the connection.
 	HangAfterRequest
-	// ResetInBody sends the server's answer but for its end, and resets.
+	// ResetInBody sends the server's response without its end, and resets.
 	ResetInBody
-	// Truncate sends the server's answer but for its end, and ends.
+	// Truncate sends the server's response without its end, and ends.
 	Truncate
-	// Drip sends the server's answer byte by byte, with a pause after each, and ends.
+	// Drip sends the server's response byte by byte, with a pause after each, and ends.
 	Drip
-	// Garbage answers what is no HTTP, and holds.
+	// Garbage sends bytes that are not HTTP, and holds.
 	Garbage
-	// HTTP09 answers a body alone, as HTTP/0.9 did, and ends.
+	// HTTP09 sends only a body, as in HTTP/0.9, and ends.
 	HTTP09
-	// TLS answers a TLS alert, as a TLS server does to what is no handshake, and ends.
+	// TLS sends a TLS alert, as a TLS server does after an invalid handshake, and ends.
 	TLS
-	// EndlessHeaders answers headers for as long as they are read.
+	// EndlessHeaders sends headers for as long as the client reads.
 	EndlessHeaders
-	// EndlessContinue answers 100 Continue for as long as they are read.
+	// EndlessContinue sends 100 Continue for as long as the client reads.
 	EndlessContinue
-	// HugeBody answers 200 and a body for as long as it is read; its length is said
-	// to be a terabyte.
+	// HugeBody sends status 200 and a body for as long as the client reads. Its
+	// Content-Length is a terabyte.
 	HugeBody
-	// HugeChunks is HugeBody in chunks, so that no length is said.
+	// HugeChunks is HugeBody in chunks, without a Content-Length.
 	HugeChunks
 	// HugeRefusal is HugeBody with status 500.
 	HugeRefusal
-	// EndlessChunks answers 200, the whole body as a chunk, never the last chunk,
-	// and holds.
+	// EndlessChunks sends status 200 and the whole body as a chunk, but not the last
+	// chunk, and holds.
 	EndlessChunks
-	// LongLength answers 200 and a body that is shorter than its Content-Length,
+	// LongLength sends status 200 and a body that is shorter than its Content-Length,
 	// and holds.
 	LongLength
-	// ShortLength answers 200 and a body that is longer than its Content-Length,
+	// ShortLength sends status 200 and a body that is longer than its Content-Length,
 	// and holds.
 	ShortLength
-	// DeadKept resets a connection at its second request, as one that died while
-	// the client was frozen. A client gets its answer if it tries again.
+	// DeadKept resets a connection at its second request, as if it had died while the
+	// client was frozen. A client succeeds if it tries again.
 	DeadKept
 
-	faults // how many there are
+	faults // the number of faults
 )
 
 var names = [...]string{

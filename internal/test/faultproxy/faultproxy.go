@@ -1,13 +1,13 @@
-// Package faultproxy is a TCP proxy for tests. It stands on loopback between a
-// client and a real server, and fails as a network, a dying server or a stranger
-// on the port does.
+// Package faultproxy has a TCP proxy for tests. It forwards connections on loopback from a
+// client to a real server. It can fail like a network, like a server that dies, and like
+// another process on the port.
 //
-// It knows nothing of the protocol that goes through it: with its first bytes a
-// request meets the fault that is in force, and the first bytes that come back are
-// the server's answer. What a fault says of its own is HTTP/1.1 and the same for
-// every server, so that one more client to test is one more address to dial.
+// The proxy does not parse the protocol. The first bytes of a request meet the current
+// fault, and the first bytes from the server are its response. A response that a fault
+// makes up is HTTP/1.1 and the same for every server, so a test of another client only
+// needs the address of its server.
 //
-// The package imports no testing package.
+// The package does not import the testing package.
 package faultproxy
 
 import (
@@ -20,28 +20,27 @@ import (
 	"time"
 )
 
-// defaultDrip is a byte a second.
 const defaultDrip = time.Second
 
-// relisten is how long Set tries to listen again after Refuse.
-const relisten = 5 * time.Second
+// relistenTimeout is how long Set tries to listen again after Refuse.
+const relistenTimeout = 5 * time.Second
 
-// Options are the settings of a Proxy. The zero value is the default.
+// Options configure a Proxy.
 type Options struct {
-	// DripEvery is the time between two bytes of Drip. Zero: 1 s.
+	// DripEvery is the time between two bytes of Drip. Zero means 1 s.
 	DripEvery time.Duration
 }
 
-// Counts tell what went through a Proxy. They count the connections of clients,
-// not the proxy's own to the server.
+// Counts are the counters of a Proxy. They include the connections of clients, but not
+// those of the proxy to the server.
 type Counts struct {
 	Accepted int // connections so far
-	Open     int // connections that neither side has closed, as far as the proxy knows
-	Struck   int // requests that met a fault instead of the server
+	Open     int // connections that the proxy knows to be open
+	Failed   int // requests that met a fault instead of the server
 }
 
-// A Proxy forwards connections to one server and fails as it was last told. Its
-// methods may be called at any time, from any goroutine.
+// A Proxy forwards connections to one server, with the fault of the last Set. Its methods
+// are safe for concurrent use.
 type Proxy struct {
 	target  string
 	address string
@@ -51,17 +50,16 @@ type Proxy struct {
 
 	mu       sync.Mutex
 	fault    Fault
-	lasting  context.Context // done when fault is lifted
-	lift     context.CancelFunc
-	listener net.Listener // nil while refusing and when closed
+	faultCtx context.Context // ends with fault
+	endFault context.CancelFunc
+	listener net.Listener // nil while the proxy refuses connections or is closed
 	clients  map[*client]struct{}
 	counts   Counts
 	closed   bool
 }
 
-// New returns a Proxy on a free port of 127.0.0.1 that forwards to target, a host
-// and a port. Nil opts are the defaults. It fails only if there is no port to be
-// had.
+// New returns a Proxy on a free port of 127.0.0.1 that forwards to target, a host and a
+// port. Nil opts means the defaults. New fails only if no port is free.
 func New(target string, opts *Options) (*Proxy, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -78,18 +76,18 @@ func New(target string, opts *Options) (*Proxy, error) {
 		_ = listener.Close()
 		return nil, err
 	}
-	p.lasting, p.lift = context.WithCancel(context.Background())
+	p.faultCtx, p.endFault = context.WithCancel(context.Background())
 	p.accept(listener)
 	return p, nil
 }
 
-// Addr returns the proxy's host and port, which stay the same across Refuse.
+// Addr returns the proxy's host and port. They stay the same after Refuse.
 func (p *Proxy) Addr() string { return p.address }
 
-// URL returns the proxy's address as an endpoint: http://127.0.0.1:40123.
+// URL returns the proxy's address as an endpoint, such as http://127.0.0.1:40123.
 func (p *Proxy) URL() string { return "http://" + p.address }
 
-// Counts returns the counts as they are now.
+// Counts returns the counters.
 func (p *Proxy) Counts() Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,25 +96,24 @@ func (p *Proxy) Counts() Counts {
 	return counts
 }
 
-// Set makes the proxy fail in this way from the next request on, or not at all.
-// Connections that met the fault before it are closed; kept ones that did not are
-// left as they are, except where the fault is one of the whole server. It panics
-// if the port was lost while the proxy refused connections.
+// Set sets the fault for the next requests. It closes the connections that met the fault
+// before it. It leaves other kept connections open, unless f concerns the whole server. Set
+// panics if another process took the port while the proxy refused connections.
 func (p *Proxy) Set(f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return
 	}
-	p.lift()
+	p.endFault()
 	p.fault = f
-	p.lasting, p.lift = context.WithCancel(context.Background())
+	p.faultCtx, p.endFault = context.WithCancel(context.Background())
 	if f == Refuse || f == HangBeforeRequest {
-		p.hangUp()
+		p.closeClients()
 	}
 	switch {
 	case f == Refuse:
-		p.deafen()
+		p.stopListening()
 	case p.listener == nil:
 		listener, err := listenAgain(p.address)
 		if err != nil {
@@ -126,14 +123,14 @@ func (p *Proxy) Set(f Fault) {
 	}
 }
 
-// Close ends every connection and the proxy for good, and waits for its
-// goroutines. Later calls do nothing.
+// Close closes the proxy and all connections, and waits for its goroutines. A second Close
+// does nothing.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	p.closed = true
-	p.lift()
-	p.hangUp()
-	p.deafen()
+	p.endFault()
+	p.closeClients()
+	p.stopListening()
 	for _, end := range p.anchor {
 		_ = end.Close()
 	}
@@ -141,22 +138,22 @@ func (p *Proxy) Close() {
 	p.active.Wait()
 }
 
-// hangUp closes the clients' connections. The caller holds mu.
-func (p *Proxy) hangUp() {
+// closeClients closes the connections of clients. The caller holds mu.
+func (p *Proxy) closeClients() {
 	for c := range p.clients {
 		_ = c.conn.Close()
 	}
 }
 
-// deafen closes the listener. The caller holds mu.
-func (p *Proxy) deafen() {
+// stopListening closes the listener. The caller holds mu.
+func (p *Proxy) stopListening() {
 	if p.listener != nil {
 		_ = p.listener.Close()
 		p.listener = nil
 	}
 }
 
-// accept takes connections from listener. The caller holds mu, or is New.
+// accept starts to accept connections. The caller holds mu, or is New.
 func (p *Proxy) accept(listener net.Listener) {
 	p.listener = listener
 	p.active.Go(func() {
@@ -165,13 +162,13 @@ func (p *Proxy) accept(listener net.Listener) {
 			if err != nil {
 				return
 			}
-			p.take(listener, conn)
+			p.startClient(listener, conn)
 		}
 	})
 }
 
-// take serves conn, unless the proxy has stopped listening meanwhile.
-func (p *Proxy) take(listener net.Listener, conn net.Conn) {
+// startClient serves conn, unless the proxy has stopped listening meanwhile.
+func (p *Proxy) startClient(listener net.Listener, conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	tcp, ok := conn.(*net.TCPConn)
@@ -195,17 +192,17 @@ func (p *Proxy) drop(c *client) {
 	delete(p.clients, c)
 }
 
-// now returns the fault in force, and a context that ends with it.
-func (p *Proxy) now() (Fault, context.Context) {
+// currentFault returns the fault, and a context that ends with it.
+func (p *Proxy) currentFault() (Fault, context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.fault, p.lasting
+	return p.fault, p.faultCtx
 }
 
-func (p *Proxy) noteStruck() {
+func (p *Proxy) noteFailed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.counts.Struck++
+	p.counts.Failed++
 }
 
 func listen(address string) (net.Listener, error) {
@@ -216,8 +213,8 @@ func dial(address string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(context.Background(), "tcp", address)
 }
 
-// connectTo returns both ends of a connection to listener. While they are open no
-// other process is given the port, also when nobody listens on it.
+// connectTo returns both ends of a connection to listener. While they are open, the system
+// gives the port to no other process, even if the listener is closed.
 func connectTo(listener net.Listener) (ends [2]net.Conn, err error) {
 	if ends[0], err = dial(listener.Addr().String()); err != nil {
 		return ends, err
@@ -228,9 +225,10 @@ func connectTo(listener net.Listener) (ends [2]net.Conn, err error) {
 	return ends, err
 }
 
-// listenAgain is patient with a system that still knows the listener before.
+// listenAgain listens on address. It retries, because the system may still have the
+// previous listener.
 func listenAgain(address string) (net.Listener, error) {
-	timeout := time.NewTimer(relisten)
+	timeout := time.NewTimer(relistenTimeout)
 	defer timeout.Stop()
 	for {
 		listener, err := listen(address)

@@ -21,12 +21,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	truth    = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n0123456789abcdef"
-	question = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+	response = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n0123456789abcdef"
+	request  = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 )
 
-// startParrot starts a server that says the truth whenever it is told anything.
-func startParrot(t *testing.T) (target string) {
+// startServer starts a server that sends response whenever it receives bytes.
+func startServer(t *testing.T) (target string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func startParrot(t *testing.T) (target string) {
 					if _, err := conn.Read(buffer); err != nil {
 						return
 					}
-					_, _ = io.WriteString(conn, truth)
+					_, _ = io.WriteString(conn, response)
 				}
 			})
 		}
@@ -55,7 +55,7 @@ func startParrot(t *testing.T) (target string) {
 	return listener.Addr().String()
 }
 
-// dial connects to the proxy, for as long as the margin.
+// dial connects to the proxy. The connection has the margin as its deadline.
 func dial(t *testing.T, proxy *faultproxy.Proxy) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", proxy.Addr())
@@ -65,39 +65,38 @@ func dial(t *testing.T, proxy *faultproxy.Proxy) net.Conn {
 	return conn
 }
 
-// tells sends a request and reads as many bytes of what comes back.
-func tells(t *testing.T, conn net.Conn, most int) string {
+// send sends a request and returns up to most bytes of the response.
+func send(t *testing.T, conn net.Conn, most int) string {
 	t.Helper()
-	_, err := io.WriteString(conn, question)
+	_, err := io.WriteString(conn, request)
 	require.NoError(t, err)
 	got := make([]byte, most)
 	n, _ := io.ReadFull(conn, got)
 	return string(got[:n])
 }
 
-func TestForwards(t *testing.T) {
-	proxy := start(t, startParrot(t))
+func TestProxyForwards(t *testing.T) {
+	proxy := start(t, startServer(t))
 	conn := dial(t, proxy)
 	for range 3 {
-		assert.Equal(t, truth, tells(t, conn, len(truth)))
+		assert.Equal(t, response, send(t, conn, len(response)))
 	}
 	assert.Equal(t, faultproxy.Counts{Accepted: 1, Open: 1}, proxy.Counts())
 	require.NoError(t, conn.Close())
 	assert.Eventually(t, func() bool { return proxy.Counts().Open == 0 }, margin, time.Millisecond)
 }
 
-// TestFaults sees what each fault puts on the wire, before a client makes
-// something of it.
-func TestFaults(t *testing.T) {
+// TestFaultSendsItsBytes checks the bytes that each fault sends.
+func TestFaultSendsItsBytes(t *testing.T) {
 	const status = "HTTP/1.1 200 OK\r\n"
 	for f, c := range map[faultproxy.Fault]struct {
-		says string // begins with this
-		ends bool   // and nothing more comes
+		want string // the first bytes
+		ends bool   // no more bytes follow
 	}{
 		faultproxy.HangAfterRequest: {"", false},
-		faultproxy.ResetInBody:      {"", true}, // some systems drop what came before a reset
-		faultproxy.Truncate:         {truth[:len(truth)-8], true},
-		faultproxy.Drip:             {truth[:2], true},
+		faultproxy.ResetInBody:      {"", true}, // some systems drop the bytes before a reset
+		faultproxy.Truncate:         {response[:len(response)-8], true},
+		faultproxy.Drip:             {response[:2], true},
 		faultproxy.Garbage:          {"\x00\xff " + faultproxy.Canary, false},
 		faultproxy.HTTP09:           {`{"SecretString":"` + faultproxy.Canary, true},
 		faultproxy.TLS:              {"\x15\x03\x01", true},
@@ -111,51 +110,52 @@ func TestFaults(t *testing.T) {
 		faultproxy.ShortLength:      {status + "Content-Length: 46\r\n\r\n" + `{"SecretString":"` + faultproxy.Canary, false},
 	} {
 		t.Run(f.String(), func(t *testing.T) {
-			proxy, err := faultproxy.New(startParrot(t), &faultproxy.Options{DripEvery: time.Millisecond})
+			proxy, err := faultproxy.New(startServer(t), &faultproxy.Options{DripEvery: time.Millisecond})
 			require.NoError(t, err)
 			defer proxy.Close()
 			kept := dial(t, proxy)
-			require.Equal(t, truth, tells(t, kept, len(truth)))
+			require.Equal(t, response, send(t, kept, len(response)))
 			idle := dial(t, proxy)
-			require.Equal(t, truth, tells(t, idle, len(truth)))
+			require.Equal(t, response, send(t, idle, len(response)))
 
 			proxy.Set(f)
 			for _, conn := range []net.Conn{kept, dial(t, proxy)} {
-				assert.Equal(t, c.says, tells(t, conn, len(c.says)))
+				assert.Equal(t, c.want, send(t, conn, len(c.want)))
 			}
-			assert.Eventually(t, func() bool { return proxy.Counts().Struck == 2 }, margin, time.Millisecond)
+			assert.Eventually(t, func() bool { return proxy.Counts().Failed == 2 }, margin, time.Millisecond)
 			if c.ends {
 				_, err = io.Copy(io.Discard, kept)
-				assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "it is held")
+				assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is held")
 			} else {
-				assert.Equal(t, 3, proxy.Counts().Open, "it is not held")
+				assert.Equal(t, 3, proxy.Counts().Open, "the connection is not held")
 			}
 
 			proxy.Set(faultproxy.None)
-			assert.Equal(t, truth, tells(t, idle, len(truth)), "a connection that met no fault")
-			assert.Eventually(t, func() bool { return proxy.Counts().Open == 1 }, margin, time.Millisecond, "those that met it are closed")
+			assert.Equal(t, response, send(t, idle, len(response)), "a connection that met no fault")
+			assert.Eventually(t, func() bool { return proxy.Counts().Open == 1 }, margin, time.Millisecond, "connections that met the fault are closed")
 		})
 	}
 }
 
-func TestReset(t *testing.T) {
-	proxy := start(t, startParrot(t))
+func TestResetFaultsResetTheConnection(t *testing.T) {
+	proxy := start(t, startServer(t))
 	proxy.Set(faultproxy.ResetInBody)
 	conn := dial(t, proxy)
-	tells(t, conn, 0)
+	send(t, conn, 0)
 	_, err := io.ReadAll(conn)
-	assert.Error(t, err, "an orderly end")
+	assert.Error(t, err, "the connection ended without a reset")
 
 	proxy.Set(faultproxy.DeadKept)
 	conn = dial(t, proxy)
-	assert.Equal(t, truth, tells(t, conn, len(truth)))
-	assert.Empty(t, tells(t, conn, 1))
-	assert.Equal(t, 2, proxy.Counts().Struck)
+	assert.Equal(t, response, send(t, conn, len(response)))
+	assert.Empty(t, send(t, conn, 1))
+	assert.Equal(t, 2, proxy.Counts().Failed)
 }
 
-// TestRefuse sees connections refused, and the port kept meanwhile.
-func TestRefuse(t *testing.T) {
-	proxy := start(t, startParrot(t))
+// TestRefuseKeepsThePort checks that connections are refused, and that no other listener
+// gets the port meanwhile.
+func TestRefuseKeepsThePort(t *testing.T) {
+	proxy := start(t, startServer(t))
 	kept := dial(t, proxy)
 	for range 3 {
 		proxy.Set(faultproxy.Refuse)
@@ -171,36 +171,37 @@ func TestRefuse(t *testing.T) {
 		}
 		proxy.Set(faultproxy.None)
 		kept = dial(t, proxy)
-		assert.Equal(t, truth, tells(t, kept, len(truth)))
+		assert.Equal(t, response, send(t, kept, len(response)))
 	}
 }
 
-func TestHangBeforeRequest(t *testing.T) {
-	proxy := start(t, startParrot(t))
+func TestHangBeforeRequestHoldsConnections(t *testing.T) {
+	proxy := start(t, startServer(t))
 	kept := dial(t, proxy)
-	require.Equal(t, truth, tells(t, kept, len(truth)))
+	require.Equal(t, response, send(t, kept, len(response)))
 	proxy.Set(faultproxy.HangBeforeRequest)
 	_, err := kept.Read(make([]byte, 1))
 	require.Error(t, err, "a kept connection is closed")
 	held := dial(t, proxy)
-	assert.Empty(t, tells(t, held, 0))
-	assert.Eventually(t, func() bool { return proxy.Counts().Struck == 1 }, margin, time.Millisecond)
+	assert.Empty(t, send(t, held, 0))
+	assert.Eventually(t, func() bool { return proxy.Counts().Failed == 1 }, margin, time.Millisecond)
 	proxy.Set(faultproxy.Drip)
 	_, err = held.Read(make([]byte, 1))
 	assert.Error(t, err, "a connection that met the fault before is closed")
 }
 
-// TestClose ends whatever goes on; TestMain sees that no goroutine is left.
-func TestClose(t *testing.T) {
-	target := startParrot(t)
+// TestCloseEndsConnections closes a proxy during each fault. TestMain checks that no
+// goroutine is left.
+func TestCloseEndsConnections(t *testing.T) {
+	target := startServer(t)
 	for _, f := range append(faultproxy.Faults(), faultproxy.None) {
 		proxy, err := faultproxy.New(target, nil)
 		require.NoError(t, err)
 		kept := dial(t, proxy)
-		require.Equal(t, truth, tells(t, kept, len(truth)))
+		require.Equal(t, response, send(t, kept, len(response)))
 		proxy.Set(f)
 		if f != faultproxy.Refuse {
-			tells(t, dial(t, proxy), 0)
+			send(t, dial(t, proxy), 0)
 		}
 		proxy.Close()
 		proxy.Close()
@@ -211,19 +212,19 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestServerThatIsDown: the proxy is no better than what it stands before.
-func TestServerThatIsDown(t *testing.T) {
+// TestServerIsDown checks that the proxy fails if its server does.
+func TestServerIsDown(t *testing.T) {
 	proxy := start(t, "127.0.0.1:1")
 	for _, f := range []faultproxy.Fault{faultproxy.None, faultproxy.Truncate} {
 		proxy.Set(f)
 		conn := dial(t, proxy)
-		_, _ = io.WriteString(conn, question)
+		_, _ = io.WriteString(conn, request)
 		_, err := conn.Read(make([]byte, 1))
 		assert.Error(t, err)
 	}
 }
 
-func TestNames(t *testing.T) {
+func TestFaultsHaveNames(t *testing.T) {
 	seen := map[string]bool{"": true}
 	for _, f := range append(faultproxy.Faults(), faultproxy.None) {
 		assert.False(t, seen[f.String()], "fault %d: %q", f, f)
@@ -241,21 +242,21 @@ func Example() {
 	defer proxy.Close()
 
 	client := &http.Client{Transport: &http.Transport{}}
-	ask := func() {
-		response, err := client.Get(proxy.URL())
+	get := func() {
+		resp, err := client.Get(proxy.URL())
 		if err != nil {
 			fmt.Println("failed")
 			return
 		}
-		defer func() { _ = response.Body.Close() }()
-		_, err = io.Copy(io.Discard, response.Body)
-		fmt.Println(response.StatusCode, err)
+		defer func() { _ = resp.Body.Close() }()
+		_, err = io.Copy(io.Discard, resp.Body)
+		fmt.Println(resp.StatusCode, err)
 	}
-	ask()
+	get()
 	proxy.Set(faultproxy.Truncate)
-	ask()
+	get()
 	proxy.Set(faultproxy.None)
-	ask()
+	get()
 	// Output:
 	// 404 <nil>
 	// 404 unexpected EOF

@@ -21,8 +21,8 @@ import (
 
 const leak = `{"SecretString":"` + faultproxy.Canary + `","data":{"data":{"value":"` + faultproxy.Canary + `"},"metadata":{"version":1},"ttl":0}}`
 
-// framings are responses that are followed by bytes of a secret, because their
-// headers say that they are shorter.
+// framings are responses with bytes of a secret after their end, because their headers
+// announce a shorter body.
 var framings = map[string]string{
 	"204 with a body":                   "HTTP/1.1 204 No Content\r\n\r\n" + leak,
 	"204 with a length":                 "HTTP/1.1 204 No Content\r\n" + contentLength(len(leak)) + leak,
@@ -121,7 +121,7 @@ func (s *rawServer) counts() []int {
 	return append([]int(nil), s.requests...)
 }
 
-// framed are the backends that no framing makes net/http's transport print from.
+// framed are the backends that must not let net/http's transport print such bytes.
 var framed = map[string]func(t *testing.T, endpoint string) hush.Provider{
 	"extension as the agent": func(_ *testing.T, endpoint string) hush.Provider {
 		return openExtension(extension.DialectAgent)(endpoint, margin)
@@ -144,9 +144,9 @@ var framed = map[string]func(t *testing.T, endpoint string) hush.Provider{
 	},
 }
 
-// TestFramings checks that nothing of a response is printed, whatever its framing,
-// and that a connection with bytes after a response is never used again.
-func TestFramings(t *testing.T) {
+// TestBytesAfterAResponseAreNotPrinted checks that no part of a response is printed,
+// whatever its framing, and that a connection with bytes after a response is not reused.
+func TestBytesAfterAResponseAreNotPrinted(t *testing.T) {
 	logged := captureLog(t)
 	for name, open := range framed {
 		for framing, raw := range framings {
@@ -155,7 +155,7 @@ func TestFramings(t *testing.T) {
 				p := open(t, "http://"+s.Addr().String())
 				for range 2 {
 					_, err := p.Get(t.Context(), hush.Name(held))
-					clean(t, err)
+					assertClean(t, err)
 				}
 				for _, n := range s.counts() {
 					assert.Equal(t, 1, n, "requests on a connection with bytes after the response")
@@ -166,9 +166,9 @@ func TestFramings(t *testing.T) {
 	assert.Empty(t, logged(), "the standard logger")
 }
 
-// TestLateBytes is about bytes that arrive on an idle connection: the connection is
-// closed, and the bytes are not the response to the next request.
-func TestLateBytes(t *testing.T) {
+// TestBytesOnAnIdleConnectionCloseIt checks that bytes on an idle connection close it, and
+// are not the response to the next request.
+func TestBytesOnAnIdleConnectionCloseIt(t *testing.T) {
 	logged := captureLog(t)
 	const good = `{"SecretString":"right","data":{"data":{"value":"right"},"metadata":{"version":1},"ttl":0}}`
 	for name, open := range framed {

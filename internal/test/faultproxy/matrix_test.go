@@ -22,19 +22,18 @@ import (
 	"github.com/hush-secrets/hush/internal/test/faultproxy"
 )
 
-// The times are for a machine that is not busy; on one that is, a cell takes them
-// longer.
+// The times suit an idle machine. On a busy machine, a cell multiplies them.
 const (
-	deadline = 150 * time.Millisecond // of a caller that has one
-	limit    = 400 * time.Millisecond // of a provider, for one that has none
-	ttl      = 200 * time.Millisecond // of a cache
-	margin   = 20 * time.Second       // what nothing may take longer than
+	deadline = 150 * time.Millisecond // of a caller with a deadline
+	limit    = 400 * time.Millisecond // of a provider, for a caller without a deadline
+	ttl      = 200 * time.Millisecond // of the cache
+	margin   = 20 * time.Second       // the limit for everything
 
-	atOnce = 24 // cells that run at the same time: most of each is waiting
+	atOnce = 24 // cells at the same time, because a cell mostly waits
 )
 
-// What becomes of a call while its fault lasts: nothing, until a time limit ends it;
-// or an answer, after all. Every other fault ends it by itself.
+// During some faults, a call ends by a time limit. During others, it gets a response after
+// all. Each other fault ends the call by itself.
 var (
 	hangs = map[faultproxy.Fault]bool{
 		faultproxy.HangBeforeRequest: true, faultproxy.HangAfterRequest: true, faultproxy.Drip: true,
@@ -43,23 +42,23 @@ var (
 	survived = map[faultproxy.Fault]bool{faultproxy.DeadKept: true}
 )
 
-// A shape is what stands between a program and the provider.
+// A shape says what is between a program and the provider.
 type shape struct {
-	name           string
-	chained, holds bool // there is a chain; there is a cache
+	name            string
+	chained, cached bool
 }
 
 var shapes = []shape{
 	{name: "bare"},
 	{name: "chain", chained: true},
-	{name: "cachettl", holds: true},
-	{name: "chain and cachettl", chained: true, holds: true},
+	{name: "cachettl", cached: true},
+	{name: "chain and cachettl", chained: true, cached: true},
 }
 
-// TestMatrix puts every fault between every provider and its store, in every
-// shape: a call ends in time and with the right class, quotes nothing, leaves
-// nothing behind, and works again once the fault is gone.
-func TestMatrix(t *testing.T) {
+// TestProvidersSurviveEveryFault puts each fault between each provider and its store, in each
+// shape. A call ends in time and with the right class. Its error contains no secret. It leaves
+// no goroutine or file behind, and succeeds again after the fault.
+func TestProvidersSurviveEveryFault(t *testing.T) {
 	configureAWS(t)
 	logged := captureLog(t)
 	files, known := openFiles(), goleak.IgnoreCurrent()
@@ -94,7 +93,7 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// A cell is one fault, met by one provider in one shape.
+// A cell is a fault that a provider meets in a shape.
 type cell struct {
 	*testing.T
 	backend
@@ -102,15 +101,14 @@ type cell struct {
 	fault           faultproxy.Fault
 	deadline, limit time.Duration
 	proxy           *faultproxy.Proxy
-	asked           hush.Provider
-	cache           *cachettl.Cache // nil without one
+	provider        hush.Provider
+	cache           *cachettl.Cache // nil if there is none
 
 	mu    sync.Mutex
 	calls []chain.Call
 }
 
-// open puts the cell together with times that are scaled. What it had before is
-// closed first.
+// open creates the providers of the cell with scaled times. It closes those before.
 func (c *cell) open(target string, scale time.Duration) {
 	c.close()
 	c.proxy, c.calls = start(c.T, target), nil
@@ -118,14 +116,14 @@ func (c *cell) open(target string, scale time.Duration) {
 	if survived[c.fault] {
 		c.deadline, c.limit = margin, margin
 	}
-	c.asked = c.backend.open(c.proxy.URL(), c.limit)
+	c.provider = c.backend.open(c.proxy.URL(), c.limit)
 	if c.chained {
-		links := []chain.Link{{Name: "network", Provider: c.asked}, {Name: "static", Provider: hush.Static(map[string]string{held: value})}}
-		c.asked = chain.New(links, &chain.Options{OnCall: c.note})
+		links := []chain.Link{{Name: "network", Provider: c.provider}, {Name: "static", Provider: hush.Static(map[string]string{held: value})}}
+		c.provider = chain.New(links, &chain.Options{OnCall: c.note})
 	}
-	if c.holds {
-		c.cache = cachettl.New(c.asked, ttl*scale, &cachettl.Options{StaleIfError: time.Hour})
-		c.asked = c.cache
+	if c.cached {
+		c.cache = cachettl.New(c.provider, ttl*scale, &cachettl.Options{StaleIfError: time.Hour})
+		c.provider = c.cache
 	}
 }
 
@@ -138,9 +136,9 @@ func (c *cell) close() {
 	}
 }
 
-// isWell reports whether all is well without a fault: the store's own answer comes
-// in time, and a cache keeps it.
-func (c *cell) isWell() bool {
+// works reports whether the store returns the secret in time without a fault, and whether
+// the cache keeps it.
+func (c *cell) works() bool {
 	secret, err := c.get(0, held)
 	return err == nil && isOwn(secret) && (c.cache == nil || c.cache.Stats().Entries > 0)
 }
@@ -157,9 +155,9 @@ func (c *cell) note(_ context.Context, call chain.Call) {
 func (c *cell) run(target string) {
 	defer c.close()
 	scale := time.Duration(1)
-	for c.open(target, scale); !c.isWell(); c.open(target, scale) {
+	for c.open(target, scale); !c.works(); c.open(target, scale) {
 		scale *= 2
-		require.Less(c, scale, time.Duration(64), "not well even before the fault")
+		require.Less(c, scale, time.Duration(64), "it fails without a fault")
 	}
 
 	c.proxy.Set(c.fault)
@@ -168,50 +166,48 @@ func (c *cell) run(target string) {
 		switch {
 		case survived[c.fault]:
 			assert.NoError(c, err)
-		case assert.Error(c, err, "taken in, by %d bytes of %s", secret.Value.Len(), secret.Source):
+		case assert.Error(c, err, "accepted %d bytes of %s", secret.Value.Len(), secret.Source):
 			c.checkClass(within > 0, err)
 		}
 	}
 	switch {
 	case survived[c.fault]:
-		c.becomes("well with the fault", held, isOwn)
-	case c.holds:
-		c.becomes("stale", held, func(s hush.Secret) bool { return s.Stale })
+		c.waitFor("a secret during the fault", held, isOwn)
+	case c.cached:
+		c.waitFor("stale", held, func(s hush.Secret) bool { return s.Stale })
 	case c.chained:
-		c.becomes("the fallback's", held, func(s hush.Secret) bool { return s.FromFallback })
+		c.waitFor("the secret of the fallback", held, func(s hush.Secret) bool { return s.FromFallback })
 	}
 	c.checkCalls()
-	if c.fault != faultproxy.HangBeforeRequest { // where the proxy does not see it
-		c.letsGo()
+	if c.fault != faultproxy.HangBeforeRequest { // the proxy does not notice it
+		c.waitForClose()
 	}
 
 	c.proxy.Set(faultproxy.None)
-	c.becomes("well after the fault", other, isOwn)
+	c.waitFor("a secret after the fault", other, isOwn)
 }
 
 func isOwn(s hush.Secret) bool { return !s.Stale && !s.FromFallback }
 
-// becomes asks for name until the answer is as it should be, for a machine may be
-// too busy to answer within the limit, a cached secret still good, and a breaker
-// open.
-func (c *cell) becomes(what, name string, is func(hush.Secret) bool) {
+// waitFor reads name until accepted returns true for the secret. The machine may be too busy
+// for the limit, a secret may still be cached, and a breaker may be open.
+func (c *cell) waitFor(what, name string, accepted func(hush.Secret) bool) {
 	c.Helper()
 	for over := time.After(margin); ; {
 		secret, err := c.get(0, name)
-		if err == nil && is(secret) {
+		if err == nil && accepted(secret) {
 			assert.Equal(c, value, secret.Value.Reveal())
 			return
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
 		case <-over:
-			require.FailNow(c, "it never became "+what, "%v", err)
+			require.FailNow(c, "it never returned "+what, "%v", err)
 		}
 	}
 }
 
-// get asks within a limit of the caller's, or within none, and checks that it is
-// kept.
+// get reads name with a deadline, or without one, and checks that the call ends in time.
 func (c *cell) get(within time.Duration, name string) (hush.Secret, error) {
 	c.Helper()
 	ctx, cancel, until := c.Context(), context.CancelFunc(func() {}), c.limit
@@ -221,19 +217,19 @@ func (c *cell) get(within time.Duration, name string) (hush.Secret, error) {
 	}
 	defer cancel()
 	start := time.Now()
-	secret, err := c.asked.Get(ctx, hush.Name(name))
-	assert.Less(c, time.Since(start), until+margin, "the call outlived its limit")
-	clean(c.T, err)
+	secret, err := c.provider.Get(ctx, hush.Name(name))
+	assert.Less(c, time.Since(start), until+margin, "the call exceeded its limit")
+	assertClean(c.T, err)
 	c.checkContext(ctx, err)
 	return secret, err
 }
 
-// checkContext: an error is about the caller's context if that is done and the
-// call had no answer, and never else.
+// checkContext checks that an error is about the caller's context only if this context is
+// done and the call has no response.
 func (c *cell) checkContext(ctx context.Context, err error) {
 	c.Helper()
 	if hush.ClassOf(err) == hush.ErrCanceled {
-		require.Error(c, ctx.Err(), "canceled for a caller who waits: %v", err)
+		require.Error(c, ctx.Err(), "canceled, although the caller waits: %v", err)
 		assert.ErrorIs(c, err, ctx.Err())
 	}
 	if ctx.Err() == nil {
@@ -242,47 +238,47 @@ func (c *cell) checkContext(ctx context.Context, err error) {
 	}
 }
 
-// checkClass: whatever goes wrong on the way, no store has answered. Where nothing
-// else ends the call, the caller's deadline does; a chain's links have shares of it.
+// checkClass checks the class of an error: an outage, because no store has responded. If the
+// caller's deadline ended the call, the class may be ErrCanceled.
 func (c *cell) checkClass(hasDeadline bool, err error) {
 	c.Helper()
-	if hasDeadline && hangs[c.fault] && (c.holds || !c.chained) {
+	if hasDeadline && hangs[c.fault] && (c.cached || !c.chained) {
 		assert.Equal(c, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
 		return
 	}
-	c.isOutage(err)
+	c.assertOutage(err)
 }
 
-func (c *cell) isOutage(err error) {
+func (c *cell) assertOutage(err error) {
 	c.Helper()
-	if hush.ClassOf(err) != hush.ErrCanceled { // which checkContext knows about
+	if hush.ClassOf(err) != hush.ErrCanceled { // checkContext checks it
 		assert.ErrorIs(c, hush.ClassOf(err), hush.ErrUnavailable, "%v", err)
 	}
 }
 
-// checkCalls looks at what a chain's link said, which its answer hides.
+// checkCalls checks the calls of the links, which the result of the chain hides.
 func (c *cell) checkCalls() {
 	c.Helper()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, call := range c.calls {
-		clean(c.T, call.Err)
+		assertClean(c.T, call.Err)
 		if call.Provider == "network" && call.Err != nil {
-			c.isOutage(call.Err)
+			c.assertOutage(call.Err)
 		}
 	}
 }
 
-// letsGo waits until the client has closed the connections that it gave up.
-func (c *cell) letsGo() {
+// waitForClose waits until the client has closed the connections that it does not keep.
+func (c *cell) waitForClose() {
 	c.Helper()
-	// On a busy machine a dial may outlive its call, and its connection is kept.
+	// On a busy machine, a dial may end after its call, and its connection is kept.
 	const most = 4
 	assert.Eventually(c, func() bool { return c.proxy.Counts().Open <= most }, margin, 5*time.Millisecond,
 		"%d connections are open", c.proxy.Counts().Open)
 }
 
-// openFiles returns how many files this process has open, where the system says.
+// openFiles returns the number of open files of this process, or 0 if it is unknown.
 func openFiles() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if errors.Is(err, os.ErrNotExist) {
@@ -291,7 +287,7 @@ func openFiles() int {
 	return len(entries)
 }
 
-// captureLog keeps what goes to the standard logger, as net/http's does.
+// captureLog captures the output of the standard logger, to which net/http writes.
 func captureLog(t *testing.T) (text func() string) {
 	t.Helper()
 	var mu sync.Mutex

@@ -19,15 +19,14 @@ import (
 	"github.com/hush-secrets/hush/internal/test/faultproxy"
 )
 
-// unretried is direct with a client that retries nothing by itself.
+// unretried is direct with a client that does not retry.
 var unretried = backend{"direct without retries", startSecretsManager, func(endpoint string, limit time.Duration) hush.Provider {
 	return direct.New(sdk(endpoint, once), &direct.Options{Timeout: limit})
 }}
 
 func once(o *secretsmanager.Options) { o.RetryMaxAttempts = 1 }
 
-// official is vault with the client that a program may have made for itself, here
-// without retries.
+// official is vault with the official client, without retries.
 var official = backend{"vault by the official client", startVault, func(endpoint string, limit time.Duration) hush.Provider {
 	return openVault(apiClient(endpoint), limit)
 }}
@@ -35,14 +34,14 @@ var official = backend{"vault by the official client", startVault, func(endpoint
 func apiClient(endpoint string) *api.Client {
 	client, err := api.NewClient(&api.Config{Address: endpoint, HttpClient: &http.Client{Transport: &http.Transport{}}})
 	if err != nil {
-		panic(err) // of an address that is a proxy's
+		panic(err) // the address of a proxy is valid
 	}
 	return client
 }
 
-// TestThaw: a connection that died while everything stood still is found dead by
-// the next call, which asks once more on a new one.
-func TestThaw(t *testing.T) {
+// TestDeadConnectionIsReplaced checks that a call on a connection that died during a freeze
+// succeeds on a new connection.
+func TestDeadConnectionIsReplaced(t *testing.T) {
 	configureAWS(t)
 	for _, b := range append(slices.Clip(backends), unretried, official) {
 		t.Run(b.name, func(t *testing.T) {
@@ -57,16 +56,16 @@ func TestThaw(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, value, secret.Value.Reveal())
 				counts := proxy.Counts()
-				assert.Equal(t, thaw, counts.Struck, "requests on a dead connection")
+				assert.Equal(t, thaw, counts.Failed, "requests on a dead connection")
 				assert.Equal(t, 1+thaw, counts.Accepted, "new connections")
 			}
 		})
 	}
 }
 
-// TestThawOfALogin: a token that was revoked meanwhile is replaced over connections
-// each of which has died, too, though a login is no request to be sent twice lightly.
-func TestThawOfALogin(t *testing.T) {
+// TestRevokedTokenIsReplacedOverDeadConnections checks that the provider logs in again after
+// a freeze, although each connection has died and a login is not idempotent.
+func TestRevokedTokenIsReplacedOverDeadConnections(t *testing.T) {
 	server := vaultServer(t)
 	proxy := start(t, server.Addr())
 	provider := official.open(proxy.URL(), margin)
@@ -76,13 +75,13 @@ func TestThawOfALogin(t *testing.T) {
 		proxy.Set(faultproxy.DeadKept)
 		require.Equal(t, 1, server.RevokeLogins())
 	}
-	assert.Greater(t, proxy.Counts().Struck, 5)
+	assert.Greater(t, proxy.Counts().Failed, 5)
 	assert.Equal(t, 3, server.Counts().Logins)
 }
 
-// TestThawOfMany: several kept connections have died, and a client without retries
-// does not fail for any of them.
-func TestThawOfMany(t *testing.T) {
+// TestManyDeadConnectionsAreReplaced checks that a client without retries survives the death
+// of several kept connections.
+func TestManyDeadConnectionsAreReplaced(t *testing.T) {
 	const many = 5
 	server := secretsManager(t)
 	proxy := start(t, strings.TrimPrefix(server.URL(), "http://"))
@@ -99,7 +98,7 @@ func TestThawOfMany(t *testing.T) {
 			assert.NoError(t, err)
 		})
 	}
-	sent.Wait() // or the SDK would not keep them all
+	sent.Wait() // otherwise the SDK would not keep all connections
 	restore()
 	group.Wait()
 	require.Equal(t, many, proxy.Counts().Open)
@@ -107,13 +106,13 @@ func TestThawOfMany(t *testing.T) {
 	proxy.Set(faultproxy.DeadKept)
 	_, err := provider.Get(t.Context(), hush.Name(held))
 	require.NoError(t, err)
-	want := faultproxy.Counts{Accepted: many + 1, Open: 1, Struck: many}
+	want := faultproxy.Counts{Accepted: many + 1, Open: 1, Failed: many}
 	assert.Eventually(t, func() bool { return proxy.Counts() == want }, margin, time.Millisecond, "%+v", proxy.Counts())
 }
 
-// TestHugeAnswers: what comes without an end is read up to a bound, and not for as
-// long as the call may take.
-func TestHugeAnswers(t *testing.T) {
+// TestEndlessResponsesAreLimited checks that a provider stops reading an endless response at
+// its limit, before the time limit of the call.
+func TestEndlessResponsesAreLimited(t *testing.T) {
 	configureAWS(t)
 	for _, b := range append(slices.Clip(backends), unretried, official) {
 		if b.name == "direct" {
@@ -126,7 +125,7 @@ func TestHugeAnswers(t *testing.T) {
 			_, err := provider.Get(t.Context(), hush.Name(held))
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 			assert.ErrorContains(t, err, " MiB", "%s: %s", b.name, f)
-			clean(t, err)
+			assertClean(t, err)
 		}
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A read is one Get, and what was known when it began.
+// A read is one Get, with the state of its key at its start.
 type read struct {
 	ref       hush.Ref
 	key       *key
 	began     time.Time
-	forgotten time.Time // at least what the key's was at the beginning
+	forgotten time.Time // the start of the last Forget that had returned
 	denied    time.Time
 	forgets   int
 }
 
-// A memory is what one reader has seen of one key.
+// A memory is what a reader has seen of a key.
 type memory struct {
 	secret   hush.Secret
 	version  int
-	refusals int // that the store had made by then
+	refusals int // of the store until then
 }
 
 func (s *store) begins(ref hush.Ref) read {
@@ -34,8 +34,8 @@ func (s *store) begins(ref hush.Ref) read {
 	return read{ref: ref, key: k, began: time.Now(), forgotten: k.forgotten, denied: k.denied, forgets: k.forgets}
 }
 
-// check looks at what a read came to. A call is known by the label of its answer,
-// so that none of the bounds needs a margin.
+// check checks the result of a read. The label of a secret names the call that returned it,
+// so the checks need no margin.
 func (s *store) check(r read, secret hush.Secret, err error) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,13 +44,13 @@ func (s *store) check(r read, secret hush.Secret, err error) *call {
 		return nil
 	}
 	if len(secret.Stages) != 1 {
-		s.fault("%s: an answer that no call brought", r.ref)
+		s.fault("%s: no call returned this secret", r.ref)
 		return nil
 	}
 	c := s.labelled(secret.Stages[0], "")
 	want := c.secret()
 	if c.key != r.key || !want.Value.Equal(secret.Value) || want.Version != secret.Version || secret.Source != c.link {
-		s.fault("%s: %s of %s is not what %s brought", r.ref, secret.Version, secret.Source, c.label())
+		s.fault("%s: %s of %s is not what %s returned", r.ref, secret.Version, secret.Source, c.label())
 	}
 	s.checkAge(r, secret, c)
 	s.checkFreshness(r, secret, c)
@@ -58,13 +58,13 @@ func (s *store) check(r read, secret hush.Secret, err error) *call {
 	case c.began.Before(r.forgotten):
 		s.fault("%s: %s was forgotten before the read began", r.ref, c.label())
 	case !c.began.After(r.denied):
-		s.fault("%s: %s served again after a refusal that a later call had brought", r.ref, c.label())
+		s.fault("%s: %s served again after a later call was refused", r.ref, c.label())
 	}
 	return c
 }
 
-// checkAge: what is served from memory is served within its bound. What a read
-// waited for may be older than the read by as long as the call took.
+// checkAge checks that a secret from memory is within its limit. A secret that the read
+// waited for may be as old as its call.
 func (s *store) checkAge(r read, secret hush.Secret, c *call) {
 	bound := ttl
 	if secret.Stale {
@@ -79,8 +79,8 @@ func (s *store) checkAge(r read, secret hush.Secret, c *call) {
 	}
 }
 
-// laterThan reports whether another call for the same key began after c and before
-// t: c's fetch was over then.
+// laterThan reports whether another call for the same key began after c and before t. The
+// fetch of c had ended then.
 func (s *store) laterThan(c *call, t time.Time) bool {
 	for _, later := range s.calls[c.id+1:] {
 		if !later.began.Before(t) {
@@ -98,9 +98,9 @@ func (s *store) checkFreshness(r read, secret hush.Secret, c *call) {
 	switch {
 	case !fresh, c.began.After(r.began) && c.link != "front" && !secret.Stale:
 	case than == nil:
-		s.fault("%s: a fresh read, answered by %s of %v before", r.ref, c.label(), r.began.Sub(c.began))
+		s.fault("%s: a fresh read returned %s, which began %v before it", r.ref, c.label(), r.began.Sub(c.began))
 	case secret.Stale || secret.FromFallback || unchanged(*than, secret):
-		s.fault("%s: newer than %s, answered with %s of %v before, stale %t, fallback %t",
+		s.fault("%s: newer than %s: returned %s, which began %v before it, stale %t, fallback %t",
 			r.ref, than.Version, secret.Version, r.began.Sub(c.began), secret.Stale, secret.FromFallback)
 	}
 }
@@ -112,9 +112,8 @@ func unchanged(a, b hush.Secret) bool {
 	return a.Value.Equal(b.Value)
 }
 
-// checkBackwards: a reader never sees an older version than before, unless the
-// store rolled back to it, or has refused the secret meanwhile, which ends all
-// that the cache knew.
+// checkBackwards checks that a reader sees no older version than before, unless the store
+// rolled back to it, or refused the secret meanwhile, which ends the entry of the cache.
 func (s *store) checkBackwards(r read, seen *memory, secret hush.Secret, c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +137,7 @@ func (s *store) checkError(r read, err error) {
 	case hush.ErrDenied, hush.ErrNotFound:
 		switch {
 		case c == nil || c.class != class || c.key != r.key:
-			s.fault("%s: nobody said so: %v", r.ref, err)
+			s.fault("%s: no call failed like this: %v", r.ref, err)
 			return
 		case r.began.Sub(c.began) > negativeTTL && s.laterThan(s.labelled(text, ""), r.began):
 			s.fault("%s: a refusal of %v before: %v", r.ref, r.began.Sub(c.began), err)
@@ -149,19 +148,19 @@ func (s *store) checkError(r read, err error) {
 	case hush.ErrUnavailable:
 		unknown := strings.Contains(text, "breaker") || strings.Contains(text, "a fresh read to confirm it failed")
 		if !unknown && (c == nil || c.class != class) {
-			s.fault("%s: nobody said so: %v", r.ref, err)
+			s.fault("%s: no call failed like this: %v", r.ref, err)
 		}
 	case hush.ErrThrottled, hush.ErrUnauthenticated:
 		if c == nil || c.class != class {
-			s.fault("%s: nobody said so: %v", r.ref, err)
+			s.fault("%s: no call failed like this: %v", r.ref, err)
 		}
 	default:
 		s.fault("%s: unexpected: %v", r.ref, err)
 	}
 }
 
-// checkCanceled: a reader whose context ended gets to know that, and no other one
-// does.
+// checkCanceled checks that an error is about the end of a context only if the context of
+// the reader ended.
 func (s *store) checkCanceled(ctx context.Context, r read, err error) (canceled bool) {
 	is := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, hush.ErrCanceled)
 	if !is {
@@ -170,7 +169,7 @@ func (s *store) checkCanceled(ctx context.Context, r read, err error) (canceled 
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) || hush.ClassOf(err) != hush.ErrCanceled {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.fault("%s: the caller's context says %v, and the error %v", r.ref, ctx.Err(), err)
+		s.fault("%s: the caller's context has %v, and the error is %v", r.ref, ctx.Err(), err)
 	}
 	return true
 }

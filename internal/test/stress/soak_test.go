@@ -31,29 +31,29 @@ const (
 	soakReaders = 8
 	soakKeys    = 50
 
-	// A sample is taken so often, or a dozen in a short run.
+	// The interval of the samples; a short run takes a dozen.
 	sampleEvery  = 10 * time.Second
 	leastSamples = 12
 
-	// What the second half of a run may have more of than the first, at the most: a
-	// tenth of the heap and 4 MB, for bodies that are being read; half as many
-	// goroutines and files and 20, for connections that are kept.
+	// The limits for the growth from the first half of a run to the second: a tenth of
+	// the heap and 4 MB, for bodies in flight; half as many goroutines and files and 20,
+	// for kept connections.
 	heapMargin = 4 << 20
 	kept       = 20
 
-	// A run too short to compare its halves may have no more than this at any time,
-	// which one left behind by each call would pass.
+	// The limit for a run that is too short to assertNoGrowth its halves. A leak in each call
+	// would exceed it.
 	shortRun  = time.Minute
 	shortHeap = 64 << 20
 	shortMost = 300
 )
 
-// TestSoak reads over real sockets for as long as HUSH_SOAK says, while the store
-// and the way to the extension fail and recover, and sees that memory, goroutines
-// and open files do not grow: `make soak` does so for ten minutes.
+// TestSoak reads over real sockets while the store and the network to the extension fail and
+// recover. It checks that memory, goroutines and open files do not grow. HUSH_SOAK is the
+// time; make soak sets ten minutes.
 func TestSoak(t *testing.T) {
-	d := lasting(t, "HUSH_SOAK", 2*time.Second)
-	b := newBath(t)
+	d := duration(t, "HUSH_SOAK", 2*time.Second)
+	b := newSystem(t)
 	ctx, stop := context.WithTimeout(t.Context(), d)
 	defer stop()
 	var group sync.WaitGroup
@@ -66,7 +66,7 @@ func TestSoak(t *testing.T) {
 	faulty := false
 	every(ctx, interval/2, func() {
 		if faulty {
-			b.mend() // and half the interval for what it has left behind
+			b.endFaults() // the second half of the interval has no fault
 		} else {
 			taken = append(taken, takeSample())
 			b.disturb()
@@ -77,29 +77,29 @@ func TestSoak(t *testing.T) {
 	report(t, taken)
 	stats := b.cache.Stats()
 	t.Logf("%d reads in %v: %d hits, %d stale, %d failed; %d fetches, %d calls of the store, %d requests met a fault",
-		b.reads.Load(), d, stats.Hits, stats.Stale, b.failed.Load(), stats.Fetches, b.server.Calls(directtest.Call{}), b.proxy.Counts().Struck)
-	compare(t, d, taken)
-	b.recovers(t)
+		b.reads.Load(), d, stats.Hits, stats.Stale, b.failed.Load(), stats.Fetches, b.server.Calls(directtest.Call{}), b.proxy.Counts().Failed)
+	assertNoGrowth(t, d, taken)
+	b.waitForRecovery(t)
 }
 
-// A bath is the whole house: a cache, a chain, the extension's client, a proxy that
-// fails, the agent with a cache of its own, and Secrets Manager.
-type bath struct {
+// A system is a cache, a chain, the extension's client, a proxy with faults, the agent with
+// its own cache, and a Secrets Manager.
+type system struct {
 	server *directtest.Server
 	proxy  *faultproxy.Proxy
 	cache  *cachettl.Cache
 
-	restore func() // the fault of the server
+	restore func() // ends the fault of the server
 
 	reads, failed, rotations atomic.Uint64
 }
 
-func newBath(t *testing.T) *bath {
+func newSystem(t *testing.T) *system {
 	t.Helper()
 	server, err := directtest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	b := &bath{server: server, restore: func() {}}
+	b := &system{server: server, restore: func() {}}
 	for i := range soakKeys {
 		server.Put(soakKey(i), []byte(`{"user":"app","password":"of version 0"}`))
 	}
@@ -118,7 +118,7 @@ func newBath(t *testing.T) *bath {
 	return b
 }
 
-// serve serves store by the agent, behind a proxy.
+// serve serves store by the agent, and returns a proxy in front of it.
 func serve(t *testing.T, store hush.Provider) *faultproxy.Proxy {
 	t.Helper()
 	cache := cachettl.New(store, time.Second, nil)
@@ -140,8 +140,8 @@ func serve(t *testing.T, store hush.Provider) *faultproxy.Proxy {
 
 func soakKey(i int) string { return fmt.Sprint("prod/key-", i) }
 
-// read is one of very many. Some are fresh, some give up soon, some forget.
-func (b *bath) read() {
+// read makes one read. Some are fresh, some have a short deadline, and some call Forget.
+func (b *system) read() {
 	ref := hush.Ref{Name: soakKey(rand.N(soakKeys)), Field: "password"}
 	ctx := context.Background()
 	switch rand.N(100) {
@@ -160,8 +160,8 @@ func (b *bath) read() {
 	}
 }
 
-// disturb sets a fault of the server, of the way to the extension, or of both.
-func (b *bath) disturb() {
+// disturb sets a fault of the server, of the network to the extension, or of both.
+func (b *system) disturb() {
 	switch rand.N(5) {
 	case 0:
 		b.restore = b.server.Fail(directtest.Failure{Code: "ThrottlingException"})
@@ -178,32 +178,32 @@ func (b *bath) disturb() {
 	}
 }
 
-func (b *bath) mend() {
+func (b *system) endFaults() {
 	b.restore()
 	b.restore = func() {}
 	b.proxy.Set(faultproxy.None)
 }
 
-func (b *bath) rotate() {
+func (b *system) rotate() {
 	n := b.rotations.Add(1)
 	b.server.Rotate(soakKey(rand.N(soakKeys)), fmt.Appendf(nil, `{"user":"app","password":"of version %d"}`, n))()
 }
 
-// recovers lifts the fault and waits until each secret is there.
-func (b *bath) recovers(t *testing.T) {
+// waitForRecovery ends the fault and waits until each secret can be read.
+func (b *system) waitForRecovery(t *testing.T) {
 	t.Helper()
-	b.mend()
+	b.endFaults()
 	for i := range soakKeys {
 		assert.Eventually(t, func() bool {
 			_, err := b.cache.Get(t.Context(), hush.Name(soakKey(i)).Fresh())
 			return err == nil
-		}, busy, 10*time.Millisecond, "%s does not come back", soakKey(i))
+		}, busy, 10*time.Millisecond, "%s cannot be read after the fault", soakKey(i))
 	}
 }
 
-// A sample is what the process holds.
+// A sample is what the process uses.
 type sample struct {
-	heap              uint64 // bytes that are in use after a collection
+	heap              uint64 // bytes in use after a garbage collection
 	goroutines, files int
 }
 
@@ -211,7 +211,7 @@ func takeSample() sample {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	files, _ := os.ReadDir("/proc/self/fd") // none where the system does not say
+	files, _ := os.ReadDir("/proc/self/fd") // none if the system has no such directory
 	return sample{heap: m.HeapAlloc, goroutines: runtime.NumGoroutine(), files: len(files)}
 }
 
@@ -224,7 +224,7 @@ func report(t *testing.T, taken []sample) {
 	}
 }
 
-// most returns the greatest of each figure.
+// most returns the maximum of each figure.
 func most(taken []sample) (m sample) {
 	for _, s := range taken {
 		m.heap, m.goroutines, m.files = max(m.heap, s.heap), max(m.goroutines, s.goroutines), max(m.files, s.files)
@@ -232,9 +232,9 @@ func most(taken []sample) (m sample) {
 	return m
 }
 
-// compare holds the second half of a run against the first, of which the first
-// third is for warming up; a short run against bounds that do not depend on chance.
-func compare(t *testing.T, d time.Duration, taken []sample) {
+// assertNoGrowth compares the second half of a run with the first half, without its first
+// third, which warms up. It compares a short run with fixed limits.
+func assertNoGrowth(t *testing.T, d time.Duration, taken []sample) {
 	t.Helper()
 	if d < shortRun {
 		all := most(taken)
@@ -243,7 +243,7 @@ func compare(t *testing.T, d time.Duration, taken []sample) {
 		assert.LessOrEqual(t, all.files, shortMost, "open files")
 		return
 	}
-	require.GreaterOrEqual(t, len(taken), 6, "too few samples to compare")
+	require.GreaterOrEqual(t, len(taken), 6, "too few samples to assertNoGrowth")
 	half := len(taken) / 2
 	first, second := most(taken[half/3:half]), most(taken[half:])
 	t.Logf("at most, first half and second: heap %.2f and %.2f MB, goroutines %d and %d, files %d and %d",

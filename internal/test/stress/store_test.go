@@ -14,58 +14,58 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A call is one call of a link, as the label of its answer names it: so every
-// answer tells when it was asked for, and by whom.
+// A call is one call of a link. The secret that it returns has a label that names the call, so
+// a reader knows when the call began.
 type call struct {
 	id    int
 	link  string
 	key   *key
 	began time.Time
-	class hush.Class // what came of it
-	// What it brought, which may come from the front's copy, and when the store
-	// gave that.
+	class hush.Class // of the result
+	// The version that it returned, maybe from the copy of the front, and when the store
+	// returned this version.
 	version int
 	read    time.Time
 }
 
 func (c *call) label() string { return fmt.Sprintf("call %d of %s", c.id, c.link) }
 
-// A key is a secret as it really is.
+// A key is the true state of a secret.
 type key struct {
 	name    string
 	made    int   // its versions are 1 to made
 	current int   // one of them
-	history []int // what was current, in order
+	history []int // the current versions, in order
 	refused hush.Class
-	running int // calls under way
+	running int // calls in flight
 	latest  *call
 	copied  copied
 
-	// What readers may rely on.
-	refusals  int       // that the store has made
+	// The state that readers check against.
+	refusals  int       // of the store
 	forgotten time.Time // the start of the last Forget that has returned
 	forgets   int
-	denied    time.Time // the start of the last call whose refusal a reader has got
+	denied    time.Time // the start of the last refused call that a reader knows of
 }
 
-// copied is what the front has of a key.
+// A copied is the copy of a key in the front.
 type copied struct {
 	version int
 	at      time.Time // zero: nothing
 }
 
-// A store is Secrets Manager, the Lambda extension before it and a spare behind
-// it, all of which fail as they are told, and remembers all that it was asked.
+// A store is a Secrets Manager with the Lambda extension in front of it and a spare store
+// after it. Each fails on demand. The store records all calls.
 type store struct {
 	mu     sync.Mutex
 	keys   map[string]*key
 	calls  []*call
 	broken map[string]hush.Class // by link
-	hang   chan struct{}         // calls that wait go on when it is closed
-	faults []string              // that the test is to report
+	hang   chan struct{}         // waiting calls continue when it is closed
+	faults []string              // that the test reports
 }
 
-const spares = 3 // of the keys are in the spare, too
+const spares = 3 // keys that the spare has, too
 
 func newStore(keys int) *store {
 	s := &store{keys: map[string]*key{}, broken: map[string]hush.Class{}}
@@ -82,11 +82,11 @@ func (s *store) fault(format string, args ...any) {
 	}
 }
 
-// link returns the Provider that is one of the three.
+// link returns one of the three Providers.
 func (s *store) link(name string) hush.Provider {
 	return hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		c, hang := s.begin(name, ref)
-		err := dawdle(ctx, hang)
+		err := delay(ctx, hang)
 		return s.end(c, ref, err)
 	})
 }
@@ -103,8 +103,8 @@ func (s *store) begin(link string, ref hush.Ref) (*call, <-chan struct{}) {
 	return c, s.hang
 }
 
-// dawdle takes as long as a store may.
-func dawdle(ctx context.Context, hang <-chan struct{}) error {
+// delay takes as long as a store may take.
+func delay(ctx context.Context, hang <-chan struct{}) error {
 	timer := time.NewTimer(rand.N(2 * time.Millisecond))
 	defer timer.Stop()
 	select {
@@ -159,8 +159,8 @@ func spareNames() (names []string) {
 	return names
 }
 
-// front answers from its copy, which it has for a time, or fetches one; why the
-// store refused it cannot say.
+// front returns its copy, or fetches one. Like the extension, it does not report why the store
+// refused.
 func (s *store) front(c *call, fresh bool) {
 	if fresh {
 		c.class = hush.ErrUnsupported
@@ -189,8 +189,8 @@ func (c *call) secret() hush.Secret {
 
 var label = regexp.MustCompile(`call (\d+) of (\w+)`)
 
-// labelled returns the latest call that text names, or nil. A chain may call a link
-// that its breaker holds back last. With link, only calls of this link count.
+// labelled returns the latest call that text names, or nil. If link is not empty, it only
+// finds calls of this link.
 func (s *store) labelled(text, link string) *call {
 	var found *call
 	for _, m := range label.FindAllStringSubmatch(text, -1) {
@@ -201,7 +201,7 @@ func (s *store) labelled(text, link string) *call {
 	return found
 }
 
-// disturb does one of the things that happen to a store, or nothing.
+// disturb changes or breaks the store, or does nothing.
 func (s *store) disturb(names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +230,7 @@ func (s *store) disturb(names []string) {
 			s.hang = make(chan struct{})
 		}
 	case 13, 14:
-		s.mend()
+		s.endSharedFaults()
 	}
 }
 
@@ -239,8 +239,8 @@ func (k *key) turn(version int) {
 	k.history = append(k.history, version)
 }
 
-// mend ends the faults that are everybody's.
-func (s *store) mend() {
+// endSharedFaults ends the faults that concern all keys.
+func (s *store) endSharedFaults() {
 	clear(s.broken)
 	if s.hang != nil {
 		close(s.hang)
@@ -248,11 +248,11 @@ func (s *store) mend() {
 	}
 }
 
-// heal ends all faults.
-func (s *store) heal() {
+// endFaults ends all faults.
+func (s *store) endFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mend()
+	s.endSharedFaults()
 	for _, k := range s.keys {
 		k.refused = 0
 	}

@@ -1,5 +1,5 @@
-// Package stress has the tests that let everything happen at once, for as long as
-// they are told: `make stress` and `make soak`.
+// Package stress has the tests that run reads, changes and faults at the same time, for as
+// long as a variable says: make stress and make soak.
 package stress_test
 
 import (
@@ -29,13 +29,13 @@ const (
 	refreshAhead         = 5 * time.Millisecond
 	negativeTTL          = 5 * time.Millisecond
 
-	// busy is what a machine may need between a store's answer and the readers who
-	// wait for it.
+	// busy is how long a busy machine may need to deliver a response to the waiting
+	// readers.
 	busy = 10 * time.Second
 )
 
-// lasting returns how long a test is to run: what the variable says, or not long.
-func lasting(t *testing.T, variable string, short time.Duration) time.Duration {
+// duration returns the duration of a test: the value of the variable, or short.
+func duration(t *testing.T, variable string, short time.Duration) time.Duration {
 	t.Helper()
 	text, ok := os.LookupEnv(variable)
 	if !ok {
@@ -46,12 +46,12 @@ func lasting(t *testing.T, variable string, short time.Duration) time.Duration {
 	return d
 }
 
-// TestStress reads through a cache and a chain, in all the ways there are, while
-// the store rotates, rolls back, refuses, fails and hangs, and secrets are
-// forgotten and evicted. HUSH_STRESS says for how long.
+// TestStress makes every kind of read through a cache and a chain, while the store rotates,
+// rolls back, refuses, fails and hangs, and secrets are forgotten and evicted. HUSH_STRESS is
+// the time.
 func TestStress(t *testing.T) {
 	known := goleak.IgnoreCurrent()
-	d := lasting(t, "HUSH_STRESS", 2*time.Second)
+	d := duration(t, "HUSH_STRESS", 2*time.Second)
 	t.Run("worlds", func(t *testing.T) {
 		for name, entries := range map[string]int{"roomy": 1000, "cramped": 4} {
 			t.Run(name, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestStress(t *testing.T) {
 	goleak.VerifyNone(t, known)
 }
 
-// A world is a store and what reads from it.
+// A world is a store with its readers.
 type world struct {
 	store   *store
 	cache   *cachettl.Cache
@@ -103,18 +103,18 @@ func (w *world) run(t *testing.T, d time.Duration) {
 	}
 	group.Go(func() {
 		every(ctx, 2*time.Millisecond, func() { w.store.disturb(w.names) })
-		w.store.heal()
+		w.store.endFaults()
 	})
 	group.Go(func() { every(ctx, 5*time.Millisecond, w.forget) })
 	group.Wait()
-	w.recovers(t)
+	w.waitForRecovery(t)
 	w.report(t)
 	require.NoError(t, w.cache.Close())
 	_, err := w.cache.Get(t.Context(), hush.Name(w.names[0]))
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "closed")
 }
 
-// every calls do again and again until ctx ends.
+// every calls do repeatedly until ctx ends.
 func every(ctx context.Context, d time.Duration, do func()) {
 	ticker := time.NewTicker(d)
 	defer ticker.Stop()
@@ -146,23 +146,23 @@ func (w *world) forget() {
 	}
 }
 
-// recovers waits until each secret is read as it is.
-func (w *world) recovers(t *testing.T) {
+// waitForRecovery waits until each read returns the current version.
+func (w *world) waitForRecovery(t *testing.T) {
 	t.Helper()
 	for name, k := range w.store.keys {
 		assert.Eventually(t, func() bool {
 			secret, err := w.cache.Get(t.Context(), hush.Name(name).Fresh())
 			w.reads.Add(1)
 			return err == nil && secret.Version == w.store.version(k)
-		}, busy, time.Millisecond, "%s does not come back", name)
+		}, busy, time.Millisecond, "%s cannot be read after the faults", name)
 	}
 }
 
 func (w *world) report(t *testing.T) {
 	t.Helper()
 	s := w.cache.Stats()
-	assert.LessOrEqual(t, s.Hits+s.Stale+s.Misses, w.reads.Load(), "answers that nobody asked for: %+v", s)
-	assert.GreaterOrEqual(t, s.Hits+s.Stale+s.Misses, w.reads.Load()-w.canceled.Load(), "reads that are not counted: %+v", s)
+	assert.LessOrEqual(t, s.Hits+s.Stale+s.Misses, w.reads.Load(), "more results than reads: %+v", s)
+	assert.GreaterOrEqual(t, s.Hits+s.Stale+s.Misses, w.reads.Load()-w.canceled.Load(), "reads without a count: %+v", s)
 	assert.Positive(t, s.Hits)
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
