@@ -58,16 +58,19 @@ func TestANegativeCacheTTLDisablesTheCache(t *testing.T) {
 }
 
 func TestTheProviderHasACopyOfTheConfig(t *testing.T) {
-	store, rotated := &providertest.Map{}, 0
-	c := &config.Config{Cache: cachettl.Options{OnRotate: func(hush.Ref, hush.Secret, hush.Secret) { rotated++ }}}
-	p := open(t, c, opens("memory", store))
-	*c = config.Config{}
-	for range 2 {
-		store.Put("db", []byte("hunter2"))
-		_, err := p.Get(t.Context(), hush.Name("db").Fresh())
-		require.NoError(t, err)
-	}
-	assert.Equal(t, 1, rotated)
+	synctest.Test(t, func(t *testing.T) {
+		store, rotated := &providertest.Map{}, 0
+		c := &config.Config{Cache: cachettl.Options{OnRotate: func(hush.Ref, hush.Secret, hush.Secret) { rotated++ }}}
+		p := open(t, c, opens("memory", store))
+		*c = config.Config{}
+		for range 2 {
+			store.Put("db", []byte("hunter2"))
+			_, err := p.Get(t.Context(), hush.Name("db").Fresh())
+			require.NoError(t, err)
+		}
+		synctest.Wait() // for OnRotate
+		assert.Equal(t, 1, rotated)
+	})
 }
 
 func TestForgetRemovesSecrets(t *testing.T) {
