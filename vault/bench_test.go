@@ -14,17 +14,18 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// moreAllocs is what a read may allocate beyond that of the bare official client.
+// moreAllocs is the maximum number of additional allocations of a read, compared with
+// the official client.
 const moreAllocs = 20
 
-// A contest is a read of the same secret by hush and by the bare official client,
-// from the same server.
+// A contest is a read of the same secret by hush and by the official client, from the
+// same server.
 type contest struct {
 	name       string
 	hush, bare func()
 }
 
-// contests also warm up: they are logged in and have a connection.
+// contests returns contests that are logged in and have a connection.
 func contests(tb testing.TB) []contest {
 	tb.Helper()
 	server := startVault(tb)
@@ -66,8 +67,8 @@ func contests(tb testing.TB) []contest {
 	return all
 }
 
-// TestAllocations counts what the server allocates, in the same process, on both
-// sides.
+// TestAllocations includes the allocations of the server, which runs in the same process
+// on both sides.
 func TestAllocations(t *testing.T) {
 	for _, c := range contests(t) {
 		bare, ours := testing.AllocsPerRun(200, c.bare), testing.AllocsPerRun(200, c.hush)
@@ -76,8 +77,8 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkGet has a read by each, and then both in turns, so that the ratio does
-// not depend on how busy the machine is.
+// BenchmarkGet reads with each client alone, and then with both in turns, so that the
+// ratio does not depend on the load of the machine.
 func BenchmarkGet(b *testing.B) {
 	for _, c := range contests(b) {
 		for name, read := range map[string]func(){"bare": c.bare, "hush": c.hush} {

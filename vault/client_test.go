@@ -22,8 +22,8 @@ import (
 const clientCanary = "hunter2"
 
 func TestClientOptions(t *testing.T) {
-	noVault(t)
-	client := made(t, &vault.ClientOptions{
+	clearVaultVariables(t)
+	client := newClient(t, &vault.ClientOptions{
 		Addresses: []string{"https://a:8200", "b:8200"}, Namespace: "/team/", Token: hush.NewValue([]byte("t")),
 	})
 	assert.Equal(t, "https://a:8200", client.Address())
@@ -48,16 +48,16 @@ func TestNewClientReadsVariables(t *testing.T) {
 		"VAULT_RATE_LIMIT":     {"5:2", "2", func(c *api.Client) string { return string(rune('0' + c.Limiter().Burst())) }},
 		"VAULT_HEADERS":        {`{"X-Team":"a"}`, "a", func(c *api.Client) string { return c.Headers().Get("X-Team") }},
 	} {
-		noVault(t)
+		clearVaultVariables(t)
 		t.Setenv("VAULT_ADDR", "http://127.0.0.1:3")
 		t.Setenv(variable, c.value)
-		assert.Equal(t, c.want, c.got(made(t, nil)), variable)
+		assert.Equal(t, c.want, c.got(newClient(t, nil)), variable)
 	}
 }
 
 func TestIgnoreEnvironment(t *testing.T) {
-	noVault(t)
-	want := made(t, &vault.ClientOptions{Addresses: []string{"http://127.0.0.1:1"}})
+	clearVaultVariables(t)
+	want := newClient(t, &vault.ClientOptions{Addresses: []string{"http://127.0.0.1:1"}})
 	for variable, value := range map[string]string{
 		"VAULT_ADDR": "http://127.0.0.1:2", "VAULT_AGENT_ADDR": "http://127.0.0.1:3", "VAULT_NAMESPACE": "n", "VAULT_TOKEN": "t",
 		"VAULT_MAX_RETRIES": "9", "VAULT_CLIENT_TIMEOUT": "9s", "VAULT_RATE_LIMIT": "9", "VAULT_HEADERS": `{"X-Team":"a"}`,
@@ -66,7 +66,7 @@ func TestIgnoreEnvironment(t *testing.T) {
 	} {
 		t.Setenv(variable, value)
 	}
-	got := made(t, &vault.ClientOptions{Addresses: []string{"http://127.0.0.1:1"}, IgnoreEnvironment: true})
+	got := newClient(t, &vault.ClientOptions{Addresses: []string{"http://127.0.0.1:1"}, IgnoreEnvironment: true})
 	assert.Equal(t, want.Address(), got.Address())
 	assert.Equal(t, want.Headers(), got.Headers())
 	assert.Equal(t, want.MaxRetries(), got.MaxRetries())
@@ -86,7 +86,7 @@ func TestIgnoreEnvironment(t *testing.T) {
 }
 
 func TestNewClientWithoutAddressIsAbsent(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	_, err := vault.NewClient(nil)
 	require.ErrorIs(t, err, hush.ErrAbsent)
 	assert.Equal(t, hush.ErrAbsent, hush.ClassOf(err))
@@ -113,7 +113,7 @@ func TestNewClientRejectsAnOptionThatDiffersFromItsVariable(t *testing.T) {
 		{"ClientOptions.InsecureSkipVerify", "VAULT_SKIP_VERIFY", "false", vault.ClientOptions{InsecureSkipVerify: true}},
 	} {
 		t.Run(c.setting+" and "+c.variable, func(t *testing.T) {
-			noVault(t)
+			clearVaultVariables(t)
 			t.Setenv(c.variable, c.value)
 			if len(c.opts.Addresses) == 0 {
 				c.opts.Addresses = []string{"https://a:8200"}
@@ -127,19 +127,19 @@ func TestNewClientRejectsAnOptionThatDiffersFromItsVariable(t *testing.T) {
 }
 
 func TestNewClientAcceptsAnOptionThatEqualsItsVariable(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	t.Setenv("VAULT_ADDR", "https://Vault.internal/")
 	t.Setenv("VAULT_NAMESPACE", "team/")
 	t.Setenv("VAULT_TOKEN", "t")
 	t.Setenv("VAULT_TLS_SERVER_NAME", "n")
 	t.Setenv("VAULT_SKIP_VERIFY", "false")
-	made(t, &vault.ClientOptions{
+	newClient(t, &vault.ClientOptions{
 		Addresses: []string{"vault.internal:443"}, Namespace: "team", Token: hush.NewValue([]byte("t")), ServerName: "n",
 	})
 }
 
 func TestNewClientRejectsInvalidAddresses(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	for _, addresses := range [][]string{
 		{"https://user:hunter2@a"},
 		{"ftp://hunter2"},
@@ -188,7 +188,7 @@ func TestNewClientRejectsInvalidVariables(t *testing.T) {
 		"VAULT_CLIENT_KEY":        {"/nonexistent/hunter2"},
 	} {
 		for _, value := range values {
-			noVault(t)
+			clearVaultVariables(t)
 			t.Setenv("VAULT_ADDR", "https://a")
 			t.Setenv(variable, value)
 			_, err := vault.NewClient(nil)
@@ -199,22 +199,22 @@ func TestNewClientRejectsInvalidVariables(t *testing.T) {
 }
 
 func TestSRVLookupIsAllowedWithAPort(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	t.Setenv("VAULT_SRV_LOOKUP", "true")
-	assert.False(t, made(t, &vault.ClientOptions{Addresses: []string{"https://a:8200"}}).SRVLookup())
+	assert.False(t, newClient(t, &vault.ClientOptions{Addresses: []string{"https://a:8200"}}).SRVLookup())
 }
 
 func TestInsecureSkipVerifyIsLogged(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	n := newTLSNode(t, serves)
 	var out bytes.Buffer
 	opts := &vault.ClientOptions{
 		Addresses: []string{n.URL}, InsecureSkipVerify: true, Token: hush.NewValue([]byte(nodeToken)),
 		Logger: slog.New(slog.NewTextHandler(&out, nil)),
 	}
-	client := made(t, opts)
+	client := newClient(t, opts)
 	for range 3 {
-		require.NoError(t, ask(t, client, http.MethodGet))
+		require.NoError(t, request(t, client, http.MethodGet))
 	}
 	_, err := vault.New(client, &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
 	require.NoError(t, err)
@@ -224,31 +224,31 @@ func TestInsecureSkipVerifyIsLogged(t *testing.T) {
 	assert.NotContains(t, out.String(), nodeToken)
 
 	opts.InsecureSkipVerify = false
-	require.Error(t, ask(t, made(t, opts), http.MethodGet))
+	require.Error(t, request(t, newClient(t, opts), http.MethodGet))
 }
 
 func TestDisableRedirects(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	t.Setenv("VAULT_DISABLE_REDIRECTS", "true")
 	var self *node
 	self = newNode(t, redirects(func() string { return self.URL }))
-	require.Error(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{self.URL}}), http.MethodGet))
+	require.Error(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{self.URL}}), http.MethodGet))
 	assert.Len(t, self.requests(), 1)
 }
 
 func TestNewClientConnectsToAUnixSocket(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	path := filepath.Join(t.TempDir(), "vault.sock")
 	l, err := net.Listen("unix", path)
 	require.NoError(t, err)
 	n := &node{}
-	n.Server = httptest.NewUnstartedServer(n.hears(serves))
+	n.Server = httptest.NewUnstartedServer(n.record(serves))
 	_ = n.Listener.Close()
 	n.Listener = l
 	n.Start()
 	t.Cleanup(n.Close)
-	client := made(t, &vault.ClientOptions{Addresses: []string{"unix://" + path}})
-	require.NoError(t, ask(t, client, http.MethodPut))
+	client := newClient(t, &vault.ClientOptions{Addresses: []string{"unix://" + path}})
+	require.NoError(t, request(t, client, http.MethodPut))
 	client.SetToken(nodeToken)
 	_, err = vault.New(client, &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
 	require.NoError(t, err)
@@ -257,20 +257,20 @@ func TestNewClientConnectsToAUnixSocket(t *testing.T) {
 
 func TestNewClientUsesTheProxyExceptForLoopback(t *testing.T) {
 	for _, variable := range []string{"VAULT_PROXY_ADDR", "VAULT_HTTP_PROXY"} {
-		noVault(t)
+		clearVaultVariables(t)
 		proxy, local := newNode(t, serves), newNode(t, serves)
 		t.Setenv(variable, proxy.URL)
-		require.NoError(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{"http://vault.invalid:8200"}}), http.MethodGet))
+		require.NoError(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{"http://vault.invalid:8200"}}), http.MethodGet))
 		require.Len(t, proxy.requests(), 1)
 		assert.Equal(t, "vault.invalid:8200", proxy.requests()[0].host)
-		require.NoError(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{local.URL}}), http.MethodGet))
+		require.NoError(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{local.URL}}), http.MethodGet))
 		assert.Len(t, local.requests(), 1)
 		assert.Len(t, proxy.requests(), 1, "loopback needs no proxy")
 	}
 }
 
 func TestErrorOfARequestDoesNotQuoteTheToken(t *testing.T) {
-	err := ask(t, connect(t, nobody(t)), http.MethodGet)
+	err := request(t, connect(t, unusedAddress(t)), http.MethodGet)
 	require.Error(t, err)
 	assert.NotContains(t, err.Error(), nodeToken)
 }

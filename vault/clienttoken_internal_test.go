@@ -10,8 +10,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// dead is a server that is not there: what is looked up there fails after the token
-// was found.
+// dead returns a client of an unreachable address, whose lookups fail.
 func dead(t *testing.T) *api.Client {
 	t.Helper()
 	config := api.DefaultConfig()

@@ -18,8 +18,8 @@ import (
 
 var other = hush.Name("database/creds/other")
 
-// newRevoking has three leases outstanding, one of which is not held any more, and
-// two that have ended.
+// newRevoking returns a Reader with three usable leases, one of which was replaced, and
+// two expired ones.
 func newRevoking(t *testing.T) leased {
 	t.Helper()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
@@ -27,18 +27,18 @@ func newRevoking(t *testing.T) leased {
 	l.server.LeaseRole("database", "short", &vaulttest.LeaseOptions{TTL: time.Minute})
 	_, err := l.Get(t.Context(), hush.Name("database/creds/short"))
 	require.NoError(t, err)
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 	l.Advance(time.Hour)
-	l.gets(t, creds)
-	l.gets(t, creds.Fresh())
+	l.requireGet(t, creds)
+	l.requireGet(t, creds.Fresh())
 	_, err = l.Get(t.Context(), other)
 	require.NoError(t, err)
 	require.Len(t, l.server.Leases(), 3)
 	return l
 }
 
-// closes wants Close to fail with class.
-func (l leased) closes(t *testing.T, class hush.Class, says string) {
+// requireCloseFailure requires Close to fail with class.
+func (l leased) requireCloseFailure(t *testing.T, class hush.Class, says string) {
 	t.Helper()
 	err := l.Close()
 	require.Error(t, err)
@@ -54,20 +54,20 @@ func TestCloseRevokesUsableLeases(t *testing.T) {
 	assert.Equal(t, 3, l.calls(vaulttest.RevokeLease))
 	assert.Equal(t, 2, l.server.Counts().LeasesExpired)
 	calls := l.server.Calls(vaulttest.Call{})
-	assert.ErrorContains(t, l.fails(t, creds, hush.ErrUnavailable), "the reader is closed")
-	assert.ErrorContains(t, l.fails(t, creds.Fresh(), hush.ErrUnavailable), "the reader is closed")
+	assert.ErrorContains(t, l.requireFailure(t, creds, hush.ErrUnavailable), "the reader is closed")
+	assert.ErrorContains(t, l.requireFailure(t, creds.Fresh(), hush.ErrUnavailable), "the reader is closed")
 	require.NoError(t, l.Close())
 	assert.Equal(t, calls, l.server.Calls(vaulttest.Call{}))
 }
 
 func TestCloseDoesNotRevokeByDefault(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	first := l.gets(t, creds)
-	l.gets(t, creds.Fresh())
+	first := l.requireGet(t, creds)
+	l.requireGet(t, creds.Fresh())
 	require.NoError(t, l.Close())
 	assert.True(t, l.lives(first))
 	assert.Len(t, l.server.Leases(), 2)
-	l.fails(t, creds, hush.ErrUnavailable)
+	l.requireFailure(t, creds, hush.ErrUnavailable)
 }
 
 func TestCloseOfAReaderWithoutLeases(t *testing.T) {
@@ -81,7 +81,6 @@ func TestCloseOfAReaderWithoutLeases(t *testing.T) {
 	require.NoError(t, unable.Close())
 }
 
-// What is being asked for when the Reader is closed is revoked, too.
 func TestCloseWaitsForPendingRequests(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
 	l.server.LeaseRole("database", "other", nil)
@@ -91,7 +90,7 @@ func TestCloseWaitsForPendingRequests(t *testing.T) {
 		_, err := l.Get(t.Context(), creds)
 		assert.NoError(t, err)
 	})
-	l.reaches(t, vaulttest.Read, 1)
+	l.waitForCalls(t, vaulttest.Read, 1)
 	wg.Go(func() { assert.NoError(t, l.Close()) })
 	require.Eventually(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -125,10 +124,10 @@ func TestCloseReportsLeasesThatItCannotRevoke(t *testing.T) {
 					Mounts: []string{"database"}, Timeout: time.Second, RevokeOnClose: true,
 				})
 				l.SetClock(l.Now)
-				l.gets(t, creds)
+				l.requireGet(t, creds)
 			}
 			c.fault(l.server)
-			l.closes(t, c.class, c.says)
+			l.requireCloseFailure(t, c.class, c.says)
 			require.NoError(t, l.Close())
 		})
 	}
@@ -140,7 +139,7 @@ func failRevoke(status, times int) func(*vaulttest.Server) {
 	}
 }
 
-// A token that was revoked took its leases with it.
+// Vault revokes the leases of a revoked token.
 func TestCloseAfterTheTokenWasRevoked(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
@@ -159,7 +158,7 @@ func TestCloseAfterTheTokenWasRevoked(t *testing.T) {
 func TestCloseRevokesLeasesConcurrently(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{RevokeOnClose: true})
 	for range 8 {
-		l.gets(t, creds.Fresh())
+		l.requireGet(t, creds.Fresh())
 	}
 	release := l.server.Hang(vaulttest.RevokeLease)
 	done := make(chan error)

@@ -21,7 +21,7 @@ func startVault(t testing.TB) *vaulttest.Server {
 	return server
 }
 
-// harness is over a client whose token policies can restrict.
+// harness has a client whose token policies can restrict.
 func harness(t *testing.T, mount string, engine vaulttest.Engine, opts *vault.Options) (providertest.Harness, *vaulttest.Server) {
 	server := startVault(t)
 	server.Mount(mount, engine)
@@ -60,7 +60,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// What a Reader reads without a lease is a plain secret, here of KV v1.
+// A secret without a lease is read here from KV v1.
 func TestReaderConformance(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) providertest.Harness {
 		const mount = "team/kv"
@@ -72,7 +72,7 @@ func TestReaderConformance(t *testing.T) {
 	})
 }
 
-// below is next with names below mount, as the suite has them.
+// below adds the mount to the names of the suite.
 func below(mount string, next hush.Provider) hush.Provider {
 	return hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		if err := ref.Validate(); err != nil {

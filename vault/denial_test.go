@@ -18,8 +18,8 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// given starts a server whose client has a token, and a Provider with the method
-// that of makes of it: none is the client's own.
+// given starts a server whose client has a token, and a Provider with the login method
+// that of returns for that token.
 func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api.AuthMethod) (loggedIn, *api.Client) {
 	t.Helper()
 	h := clocktest.New()
@@ -40,7 +40,7 @@ func given(t *testing.T, opts *vaulttest.TokenOptions, of func(token string) api
 
 func token(text string) api.AuthMethod { return auth.Token(auth.Value(hush.NewValue([]byte(text)))) }
 
-// A token made without the default policy may not look itself up, and is not dead.
+// A token without the default policy must not look itself up, but is valid.
 func TestDenialOfATokenWithoutLookupRight(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	for name, of := range map[string]func(string) api.AuthMethod{
@@ -54,11 +54,11 @@ func TestDenialOfATokenWithoutLookupRight(t *testing.T) {
 			l, client := given(t, nil, of)
 			l.server.DenyPath("auth/token/lookup-self")
 			l.server.Deny("secret", "db/denied")
-			l.reads(t)
-			l.fails(t, "db/denied", hush.ErrDenied)
-			l.reads(t)
+			l.requireGet(t)
+			l.requireFailure(t, "db/denied", hush.ErrDenied)
+			l.requireGet(t)
 			l.server.Revoke(client.Token())
-			l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+			l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 		})
 	}
 }
@@ -69,12 +69,12 @@ func TestDenialDoesNotEndAValidToken(t *testing.T) {
 			l := logIn(t, nil)
 			l.server.DenyPath(deny)
 			l.server.Deny("secret", "db/denied")
-			l.reads(t)
+			l.requireGet(t)
 			l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 400}) // its secret id is used up
 			before := l.calls(vaulttest.Login)
 			for range 20 {
-				l.fails(t, "db/denied", hush.ErrDenied)
-				l.reads(t)
+				l.requireFailure(t, "db/denied", hush.ErrDenied)
+				l.requireGet(t)
 			}
 			assert.Equal(t, 1, l.calls(vaulttest.Login)-before, "one new login, and none for a minute")
 		})
@@ -86,20 +86,19 @@ func TestDenialDoesNotEndALease(t *testing.T) {
 	l.server.LeaseRole("database", "other", &vaulttest.LeaseOptions{TTL: time.Hour})
 	l.server.DenyPath("auth/token/lookup-self")
 	l.server.Deny("database", "other")
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 	for range 10 {
-		l.fails(t, hush.Name("database/creds/other"), hush.ErrDenied)
+		l.requireFailure(t, hush.Name("database/creds/other"), hush.ErrDenied)
 		l.Advance(time.Minute)
-		l.gets(t, creds)
+		l.requireGet(t, creds)
 	}
 	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
-// The token that took the place of a revoked one can be revoked, too, before it is
-// used.
+// The new token can be revoked, too, before it is used.
 func TestReadSurvivesTwoRevocations(t *testing.T) {
 	l := logIn(t, nil)
-	l.reads(t)
+	l.requireGet(t)
 	l.server.RevokeLogins()
 	login := l.server.Hang(vaulttest.Login)
 	done := make(chan error)
@@ -118,38 +117,36 @@ func TestReadSurvivesTwoRevocations(t *testing.T) {
 	assert.Equal(t, 3, l.logins())
 }
 
-// A look at a new token that fails says nothing against it.
+// A failed lookup does not show that a new token is invalid.
 func TestNewTokenIsUsedAfterItsLookupFails(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.DenyPath("auth/token/lookup-self")
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Times: 1})
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Lookup, Status: 403, Times: 1})
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Lookup, Status: 503, Times: 9})
-	l.reads(t)
-	l.reads(t)
+	l.requireGet(t)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.logins())
 }
 
-// A token that the program took back is not gone back to.
 func TestReplacedClientTokenIsNotUsedAgain(t *testing.T) {
 	l, client := given(t, nil, nil)
-	l.reads(t)
+	l.requireGet(t)
 	old, next := client.Token(), l.server.Token(nil)
 	client.SetToken(next)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Lookup, Status: 503, Times: 1})
-	l.fails(t, dbProd.Name, hush.ErrUnavailable)
+	l.requireFailure(t, dbProd.Name, hush.ErrUnavailable)
 	for range 3 {
 		l.Advance(time.Minute)
-		l.reads(t)
+		l.requireGet(t)
 	}
 	assert.Equal(t, 1, l.server.Calls(vaulttest.Call{Operation: vaulttest.Read, Token: vaulttest.Fingerprint(old)}))
 	client.ClearToken()
 	for range 3 {
-		l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+		l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 	}
 }
 
-// What is done for several callers ends, too, when it takes too long.
 func TestLoginHasItsOwnTimeout(t *testing.T) {
 	ended := make(chan time.Time, 1)
 	server := startVault(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// A caller who saw no engine yet may come to ask when another has found it.
+// A caller may have seen no engine although another one has found it since.
 func TestDiscoveryIsNotRepeatedAfterSuccess(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)

@@ -40,7 +40,6 @@ func TestEngineIsDiscoveredOnce(t *testing.T) {
 	}
 }
 
-// A preflight goes on for the others when the caller who began it has gone.
 func TestDiscoverySurvivesTheCallerThatStartedIt(t *testing.T) {
 	server := startVault(t)
 	server.Put("secret", app, map[string]any{"n": 1})
@@ -64,7 +63,7 @@ func TestDiscoverySurvivesTheCallerThatStartedIt(t *testing.T) {
 	assert.Equal(t, 1, preflights(server))
 }
 
-// A failure of the preflight is one of the call, and is not remembered.
+// A failed discovery is repeated by the next call.
 func TestDiscoveryFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		failure vaulttest.Failure
@@ -85,10 +84,10 @@ func TestDiscoveryFails(t *testing.T) {
 			k := kv{vault.New(server.Client(), nil), server}
 			c.failure.Operation, c.failure.Times, c.failure.Errors = vaulttest.Preflight, 1, []string{"canary-kv"}
 			server.Fail(c.failure)
-			k.fails(t, hush.Name(app), c.class, c.says)
+			k.requireFailure(t, hush.Name(app), c.class, c.says)
 			assert.Zero(t, server.Calls(vaulttest.Call{Operation: vaulttest.Read}))
-			k.reads(t, hush.Name(app))
-			k.reads(t, hush.Name(app))
+			k.requireGet(t, hush.Name(app))
+			k.requireGet(t, hush.Name(app))
 			assert.Equal(t, 2, preflights(server))
 		})
 	}
@@ -100,13 +99,13 @@ func TestDiscoveryIsDenied(t *testing.T) {
 	server.DenyPath("sys/internal/ui/mounts/secret")
 	client := server.Client()
 	client.SetToken(server.Token(nil))
-	kv{vault.New(client, nil), server}.fails(t, hush.Name(app), hush.ErrDenied, "set the KV version")
+	kv{vault.New(client, nil), server}.requireFailure(t, hush.Name(app), hush.ErrDenied, "set the KV version")
 	asked := preflights(server)
-	kv{vault.New(client, &vault.Options{KV: 2}), server}.reads(t, hush.Name(app))
+	kv{vault.New(client, &vault.Options{KV: 2}), server}.requireGet(t, hush.Name(app))
 	assert.Equal(t, asked, preflights(server), "it was told")
 
 	server.DenyPath("secret/*")
-	kv{vault.New(client, &vault.Options{KV: 2}), server}.fails(t, hush.Name(app), hush.ErrDenied, "no policy of the token")
+	kv{vault.New(client, &vault.Options{KV: 2}), server}.requireFailure(t, hush.Name(app), hush.ErrDenied, "no policy of the token")
 }
 
 func TestMounts(t *testing.T) {
@@ -126,7 +125,7 @@ func TestMounts(t *testing.T) {
 		server.Mount(c.mount, c.engine)
 		server.Put(c.mount, c.name, map[string]any{"n": 1})
 		k := kv{vault.New(server.Client(), &vault.Options{Mount: c.given}), server}
-		assert.Equal(t, `{"n":1}`, k.reads(t, hush.Name("db/app")).Value.Reveal())
+		assert.Equal(t, `{"n":1}`, k.requireGet(t, hush.Name("db/app")).Value.Reveal())
 		recent := server.RecentCalls()
 		assert.Equal(t, c.path, recent[len(recent)-1].Path)
 	}
@@ -136,14 +135,14 @@ func TestMountOfAnotherEngineIsRejected(t *testing.T) {
 	server := startVault(t)
 	server.Mount("database", vaulttest.Database)
 	k := kv{vault.New(server.Client(), &vault.Options{Mount: "database"}), server}
-	k.fails(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is not a KV engine: use a Reader`)
+	k.requireFailure(t, hush.Name("creds/app"), hush.ErrUnavailable, `"database" is not a KV engine: use a Reader`)
 	missing := kv{vault.New(server.Client(), &vault.Options{Mount: "none"}), server}
-	missing.fails(t, hush.Name(app), hush.ErrDenied, "or the mount does not exist")
+	missing.requireFailure(t, hush.Name(app), hush.ErrDenied, "or the mount does not exist")
 	told := kv{vault.New(server.Client(), &vault.Options{Mount: "none", KV: 2}), server}
-	told.fails(t, hush.Name(app), hush.ErrNotFound, "status 404")
+	told.requireFailure(t, hush.Name(app), hush.ErrNotFound, "status 404")
 }
 
-// New does not fail: what cannot work is the answer of every Get, without a call.
+// No request is sent.
 func TestInvalidOptionsFailEachGet(t *testing.T) {
 	server := startVault(t)
 	for _, opts := range []vault.Options{
@@ -164,7 +163,7 @@ func TestInvalidOptionsFailEachGet(t *testing.T) {
 		{Mount: "ſys"},
 	} {
 		k := kv{vault.New(server.Client(), &opts), server}
-		k.fails(t, hush.Name(app), hush.ErrUnavailable, "")
+		k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "")
 		_, err := vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"ok", opts.Mount}}).Get(t.Context(), hush.Name("ok/x"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%q", opts.Mount)
 	}
@@ -173,19 +172,19 @@ func TestInvalidOptionsFailEachGet(t *testing.T) {
 	assert.Panics(t, func() { vault.NewReader(nil, nil) })
 }
 
-// What a Provider does is not seen on the client that it was given.
 func TestClientIsNotChanged(t *testing.T) {
 	server := startVault(t)
 	server.Put("secret", app, map[string]any{"n": 1})
 	client := server.Client()
 	headers, transport := client.Headers(), client.CloneConfig().HttpClient.Transport
-	kv{vault.New(client, nil), server}.reads(t, hush.Name(app))
+	kv{vault.New(client, nil), server}.requireGet(t, hush.Name(app))
 	assert.Equal(t, server.RootToken(), client.Token())
 	assert.Equal(t, headers, client.Headers())
 	assert.Same(t, transport.(*http.Transport), client.CloneConfig().HttpClient.Transport.(*http.Transport))
 }
 
-// KV v1 becomes KV v2 under a program that runs, by vault kv enable-versioning.
+// The command "vault kv enable-versioning" turns KV v1 into KV v2 while the program
+// runs.
 func TestEngineIsDiscoveredAgainAfterAnUpgrade(t *testing.T) {
 	server := startVault(t)
 	server.Mount("kv", vaulttest.KV1)

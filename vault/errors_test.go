@@ -19,7 +19,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// readers are both kinds of Provider over a server, with one secret each.
+// readers returns a Provider and a Reader of a server with one secret each.
 func readers(t *testing.T, server *vaulttest.Server, client *api.Client, timeout time.Duration) map[hush.Ref]hush.Provider {
 	t.Helper()
 	server.Mount("kv", vaulttest.KV1)
@@ -32,7 +32,7 @@ func readers(t *testing.T, server *vaulttest.Server, client *api.Client, timeout
 	}
 }
 
-func failing(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class) error {
+func requireClass(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class) error {
 	t.Helper()
 	_, err := p.Get(t.Context(), ref)
 	require.Error(t, err)
@@ -69,7 +69,7 @@ func TestStatusDecidesTheClass(t *testing.T) {
 			restore := server.Fail(vaulttest.Failure{
 				Operation: vaulttest.Read, Status: status, Errors: []string{kvCanary}, Header: http.Header{"X-Canary": {kvCanary}},
 			})
-			err := failing(t, p, ref, want.class)
+			err := requireClass(t, p, ref, want.class)
 			assert.ErrorContains(t, err, want.says)
 			assert.ErrorContains(t, err, "(status "+strconv.Itoa(status)+")")
 			restore()
@@ -86,21 +86,20 @@ func TestStatusDecidesTheClass(t *testing.T) {
 	}
 }
 
-// What is no answer of Vault's at all.
 func TestNoResponseIsUnavailable(t *testing.T) {
 	server := startVault(t)
 	for ref, p := range readers(t, server, server.Client(), 0) {
 		server.Seal()
-		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "sealed")
+		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "sealed")
 		server.Unseal()
 		restore := server.Answer(http.StatusServiceUnavailable, []byte("<html>"+kvCanary), 1)
-		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "status 503")
+		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "status 503")
 		restore()
 		restore = server.Fail(vaulttest.Failure{Drop: true})
-		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "closed before the response")
+		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "closed before the response")
 		restore()
 		restore = server.Break()
-		assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "connection refused")
+		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "connection refused")
 		restore()
 		_, err := p.Get(t.Context(), ref)
 		assert.NoError(t, err)
@@ -112,7 +111,7 @@ func TestTimeoutIsUnavailable(t *testing.T) {
 	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} { // the latter is what begins with a client's token
 		for ref, p := range readers(t, server, server.Client(), 100*time.Millisecond) {
 			release := server.Hang(kind)
-			assert.ErrorContains(t, failing(t, p, ref, hush.ErrUnavailable), "Vault took longer than its limit of 100ms")
+			assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "Vault took longer than its limit of 100ms")
 			release()
 		}
 	}
@@ -136,7 +135,6 @@ func TestCallersDeadlineIsCanceled(t *testing.T) {
 	}
 }
 
-// A call that is cut off between tries has the class of the last answer.
 func TestTimeoutAfterAResponseKeepsItsClass(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} {
@@ -150,7 +148,7 @@ func TestTimeoutAfterAResponseKeepsItsClass(t *testing.T) {
 				continue // which is two steps away
 			}
 			restore := server.Fail(vaulttest.Failure{Operation: kind, Status: 429, Errors: []string{kvCanary}})
-			err := failing(t, p, ref, hush.ErrThrottled)
+			err := requireClass(t, p, ref, hush.ErrThrottled)
 			assert.ErrorContains(t, err, "limit of 300ms; before that: too many requests", "%s", kind)
 
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -163,19 +161,18 @@ func TestTimeoutAfterAResponseKeepsItsClass(t *testing.T) {
 	}
 }
 
-// A wait that an answer asks for is not waited for if it takes too long.
 func TestRetryAfterBeyondTheTimeoutIsNotAwaited(t *testing.T) {
 	server := startVault(t)
 	client := server.Client()
 	client.SetMaxRetries(5)
 	for ref, p := range readers(t, server, client, 0) {
 		server.Throttle(time.Hour, 1)
-		failing(t, p, ref, hush.ErrThrottled)
+		requireClass(t, p, ref, hush.ErrThrottled)
 	}
 }
 
-// TestTimeoutAfterA403IsUnavailable: that a token was refused, which a new login may change, is
-// not the last word on the secret; a cache would drop what it holds.
+// A denied token may be replaced by a login, so the 403 is not final. A cache would
+// otherwise drop the secret.
 func TestTimeoutAfterA403IsUnavailable(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []vaulttest.Operation{vaulttest.Login, vaulttest.Read} {
@@ -186,7 +183,7 @@ func TestTimeoutAfterA403IsUnavailable(t *testing.T) {
 			KV: 2, Timeout: 300 * time.Millisecond,
 			Auth: auth.AppRole(roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(secretID)))}),
 		})
-		kv{p, server}.reads(t, hush.Name(app))
+		kv{p, server}.requireGet(t, hush.Name(app))
 		server.RevokeLogins()
 		server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Times: 1})
 		release := func() {}
@@ -195,7 +192,7 @@ func TestTimeoutAfterA403IsUnavailable(t *testing.T) {
 		} else {
 			server.Latency(vaulttest.Read, 200*time.Millisecond) // twice is over the limit
 		}
-		failing(t, p, hush.Name(app), hush.ErrUnavailable)
+		requireClass(t, p, hush.Name(app), hush.ErrUnavailable)
 		release()
 	}
 }

@@ -32,8 +32,8 @@ func TestCanonicalObjectsAreNotChanged(t *testing.T) {
 	}
 }
 
-// FuzzCanonical: what is taken for tidy is what would have been made of it, and that is
-// tidy, but for escapes.
+// FuzzCanonical compares the two ways to canonicalize: they agree, and the result is
+// canonical.
 func FuzzCanonical(f *testing.F) {
 	for _, text := range append(canonicalObjects, uncanonicalObjects...) {
 		f.Add([]byte(text))

@@ -17,11 +17,10 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// app is the secret of these tests, and what must be in no error is in it.
+// app is the name of the secret in these tests. No error contains kvCanary.
 const app, kvCanary = "db/app", "canary-kv"
 
-// A kv is a Provider of the mount "secret" of a server, of a version that it was
-// told.
+// A kv is a Provider of the mount "secret" of a server, with a configured version.
 type kv struct {
 	*vault.Provider
 	server *vaulttest.Server
@@ -37,7 +36,7 @@ func newKV(t *testing.T, version int) kv {
 	return kv{vault.New(server.Client(), &vault.Options{KV: version}), server}
 }
 
-func (k kv) reads(t *testing.T, ref hush.Ref) hush.Secret {
+func (k kv) requireGet(t *testing.T, ref hush.Ref) hush.Secret {
 	t.Helper()
 	secret, err := k.Get(t.Context(), ref)
 	require.NoError(t, err, "%s", ref)
@@ -45,8 +44,8 @@ func (k kv) reads(t *testing.T, ref hush.Ref) hush.Secret {
 	return secret
 }
 
-// fails wants an error of class that says what, and quotes nothing.
-func (k kv) fails(t *testing.T, ref hush.Ref, class hush.Class, what string) {
+// requireFailure requires an error of class that contains what and quotes no secret.
+func (k kv) requireFailure(t *testing.T, ref hush.Ref, class hush.Class, what string) {
 	t.Helper()
 	_, err := k.Get(t.Context(), ref)
 	require.Error(t, err, "%s", ref)
@@ -62,7 +61,7 @@ func TestGetFromKV2(t *testing.T) {
 	before := time.Now().Add(-time.Minute)
 	k.server.PutJSON("secret", app, `{"user":"app","password":"two"}`)
 	k.server.SetCustomMetadata("secret", app, map[string]string{"owner": "team-a"})
-	secret := k.reads(t, hush.Name(app))
+	secret := k.requireGet(t, hush.Name(app))
 	assert.Equal(t, `{"password":"two","user":"app"}`, secret.Value.Reveal(), "the keys are sorted")
 	assert.Equal(t, "2", secret.Version)
 	assert.Equal(t, map[string]string{"owner": "team-a"}, secret.Metadata)
@@ -70,16 +69,16 @@ func TestGetFromKV2(t *testing.T) {
 	assert.True(t, secret.Expires.IsZero(), "it never expires")
 	assert.Empty(t, secret.Stages)
 
-	part := k.reads(t, hush.Ref{Name: app, Field: "user"})
+	part := k.requireGet(t, hush.Ref{Name: app, Field: "user"})
 	assert.Equal(t, "app", part.Value.Reveal())
 	assert.Equal(t, "2", part.Version)
-	k.fails(t, hush.Ref{Name: app, Field: "none"}, hush.ErrNotFound, "")
+	k.requireFailure(t, hush.Ref{Name: app, Field: "none"}, hush.ErrNotFound, "")
 }
 
 func TestGetFromKV1(t *testing.T) {
 	k := newKV(t, 1)
 	k.server.PutJSON("secret", app, `{"user":"app","ttl":"60s","password":"two"}`)
-	secret := k.reads(t, hush.Name(app))
+	secret := k.requireGet(t, hush.Name(app))
 	assert.Equal(t, `{"password":"two","ttl":"60s","user":"app"}`, secret.Value.Reveal())
 	secret.Value, secret.Source = hush.Value{}, ""
 	assert.True(t, secret.Equal(hush.Secret{}), "there is no more, and the engine's ttl is not an end: %+v", secret)
@@ -94,32 +93,31 @@ func TestGetVersionFromKV2(t *testing.T) {
 	k.server.Destroy("secret", app, 3)
 	version := func(v string) hush.Ref { return hush.Ref{Name: app, Version: v} }
 
-	assert.Equal(t, `{"n":4}`, k.reads(t, hush.Name(app)).Value.Reveal())
-	assert.Equal(t, `{"n":4}`, k.reads(t, hush.Ref{Name: app, Stage: hush.CurrentStage}).Value.Reveal())
-	one := k.reads(t, version("1"))
+	assert.Equal(t, `{"n":4}`, k.requireGet(t, hush.Name(app)).Value.Reveal())
+	assert.Equal(t, `{"n":4}`, k.requireGet(t, hush.Ref{Name: app, Stage: hush.CurrentStage}).Value.Reveal())
+	one := k.requireGet(t, version("1"))
 	assert.Equal(t, `{"password":"canary-kv"}`, one.Value.Reveal())
 	assert.Equal(t, "1", one.Version)
-	k.fails(t, version("2"), hush.ErrNotFound, "version 2 is deleted (status 404)")
-	k.fails(t, version("3"), hush.ErrNotFound, "version 3 is destroyed (status 404)")
-	k.fails(t, version("5"), hush.ErrNotFound, "version 5 was never written (status 404)")
-	k.fails(t, hush.Name("db/none"), hush.ErrNotFound, "no such secret (status 404)")
+	k.requireFailure(t, version("2"), hush.ErrNotFound, "version 2 is deleted (status 404)")
+	k.requireFailure(t, version("3"), hush.ErrNotFound, "version 3 is destroyed (status 404)")
+	k.requireFailure(t, version("5"), hush.ErrNotFound, "version 5 was never written (status 404)")
+	k.requireFailure(t, hush.Name("db/none"), hush.ErrNotFound, "no such secret (status 404)")
 
 	k.server.Undelete("secret", app, 2)
-	assert.Equal(t, `{"n":2}`, k.reads(t, version("2")).Value.Reveal())
+	assert.Equal(t, `{"n":2}`, k.requireGet(t, version("2")).Value.Reveal())
 	k.server.Delete("secret", app)
-	k.fails(t, hush.Name(app), hush.ErrNotFound, "version 4 is deleted")
+	k.requireFailure(t, hush.Name(app), hush.ErrNotFound, "version 4 is deleted")
 	k.server.Destroy("secret", app)
-	k.fails(t, hush.Name(app), hush.ErrNotFound, "version 4 is destroyed")
+	k.requireFailure(t, hush.Name(app), hush.ErrNotFound, "version 4 is destroyed")
 	k.server.PutJSON("secret", app, `{"n":5}`)
-	assert.Equal(t, "5", k.reads(t, hush.Name(app)).Version)
+	assert.Equal(t, "5", k.requireGet(t, hush.Name(app)).Version)
 }
 
-// What is no version of this engine is not asked for: Vault reads 0 and -1 as the
-// last one, and 010 as 8.
+// Vault is not asked: it would read 0 and -1 as the last version, and 010 as 8.
 func TestInvalidVersionIsNotFound(t *testing.T) {
 	k := newKV(t, 2)
 	for _, v := range []string{"0", "-1", "+1", "x", "010", "01", "1.0", "1e0", " 1", "1_0", "0x1", "99999999999", "1&list=true"} {
-		k.fails(t, hush.Ref{Name: app, Version: v}, hush.ErrNotFound, "numbers from 1")
+		k.requireFailure(t, hush.Ref{Name: app, Version: v}, hush.ErrNotFound, "numbers from 1")
 	}
 	assert.Zero(t, k.calls())
 }
@@ -127,28 +125,27 @@ func TestInvalidVersionIsNotFound(t *testing.T) {
 func TestMissingSecretIsNotFound(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		k := newKV(t, version)
-		k.fails(t, hush.Ref{Name: app, Stage: "AWSPREVIOUS"}, hush.ErrUnsupported, "no stages")
-		k.fails(t, hush.Ref{Name: app, Version: "1", Stage: hush.CurrentStage}, hush.ErrUnsupported, "no stages")
+		k.requireFailure(t, hush.Ref{Name: app, Stage: "AWSPREVIOUS"}, hush.ErrUnsupported, "no stages")
+		k.requireFailure(t, hush.Ref{Name: app, Version: "1", Stage: hush.CurrentStage}, hush.ErrUnsupported, "no stages")
 		if version == 1 {
-			k.fails(t, hush.Ref{Name: app, Version: "1"}, hush.ErrUnsupported, "no versions")
+			k.requireFailure(t, hush.Ref{Name: app, Version: "1"}, hush.ErrUnsupported, "no versions")
 		}
 		assert.Zero(t, k.calls())
 	}
 }
 
-// TestNameWithDataGetsAHint: a missing name that begins with data/ gets a hint. A secret
-// that is really called so is read.
+// A secret whose name really begins with data/ is read.
 func TestNameWithDataGetsAHint(t *testing.T) {
 	k := newKV(t, 2)
 	for _, name := range []string{"data/db/app", "secret/data/db/app"} {
-		k.fails(t, hush.Name(name), hush.ErrNotFound, `use the name "db/app"`)
-		k.fails(t, hush.Ref{Name: name, Version: "3"}, hush.ErrNotFound, `use the name "db/app"`)
+		k.requireFailure(t, hush.Name(name), hush.ErrNotFound, `use the name "db/app"`)
+		k.requireFailure(t, hush.Ref{Name: name, Version: "3"}, hush.ErrNotFound, `use the name "db/app"`)
 	}
 	_, err := k.Get(t.Context(), hush.Name("db/other"))
 	require.ErrorIs(t, hush.ClassOf(err), hush.ErrNotFound)
 	assert.NotContains(t, err.Error(), "data/")
 	k.server.Put("secret", "data/db/app", map[string]any{"password": "x"})
-	k.reads(t, hush.Name("data/db/app"))
+	k.requireGet(t, hush.Name("data/db/app"))
 
 	k = newKV(t, 1)
 	_, err = k.Get(t.Context(), hush.Name("data/db/app"))
@@ -160,9 +157,9 @@ func TestVersionWithADeletionTimeExpires(t *testing.T) {
 	k := newKV(t, 2)
 	at := time.Now().Add(time.Hour).Truncate(time.Microsecond).UTC()
 	k.server.DeleteAt("secret", app, at)
-	assert.True(t, at.Equal(k.reads(t, hush.Name(app)).Expires))
+	assert.True(t, at.Equal(k.requireGet(t, hush.Name(app)).Expires))
 	k.server.DeleteAt("secret", app, time.Now().Add(-time.Second))
-	k.fails(t, hush.Name(app), hush.ErrNotFound, "is deleted")
+	k.requireFailure(t, hush.Name(app), hush.ErrNotFound, "is deleted")
 }
 
 func TestDataIsCanonical(t *testing.T) {
@@ -178,7 +175,7 @@ func TestDataIsCanonical(t *testing.T) {
 			`{"long":"` + strings.Repeat("x", 1<<20) + `"}`:                 `{"long":"` + strings.Repeat("x", 1<<20) + `"}`,
 		} {
 			k.server.PutJSON("secret", app, text)
-			assert.Equal(t, want, k.reads(t, hush.Name(app)).Value.Reveal(), "version %d", version)
+			assert.Equal(t, want, k.requireGet(t, hush.Name(app)).Value.Reveal(), "version %d", version)
 		}
 	}
 }
@@ -197,22 +194,22 @@ func TestInvalidResponsesAreUnavailable(t *testing.T) {
 		k := newKV(t, version)
 		for _, body := range append(bodies, ``, `canary-kv`, `<html>canary-kv</html>`, `{"data":{"password":"canary-kv`, `null`, `[]`, `"canary-kv"`, "\xff") {
 			restore := k.server.Answer(http.StatusOK, []byte(body), 0)
-			k.fails(t, hush.Name(app), hush.ErrUnavailable, "")
+			k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "")
 			restore()
 		}
 		k.server.Answer(http.StatusNoContent, nil, 1)
-		k.fails(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
+		k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
 		k.server.Answer(http.StatusOK, bytes.Repeat([]byte("canary-kv"), 1<<19), 1)
-		k.fails(t, hush.Name(app), hush.ErrUnavailable, "exceeds the limit of 4 MiB")
-		k.reads(t, hush.Name(app))
+		k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "exceeds the limit of 4 MiB")
+		k.requireGet(t, hush.Name(app))
 	}
 }
 
-// A date that cannot be read must not lose the secret.
+// An invalid date must not lose the secret.
 func TestInvalidDatesAreIgnored(t *testing.T) {
 	k := newKV(t, 2)
 	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7,"created_time":"canary","deletion_time":"canary"}}}`), 1)
-	secret := k.reads(t, hush.Name(app))
+	secret := k.requireGet(t, hush.Name(app))
 	assert.Equal(t, "7", secret.Version)
 	assert.True(t, secret.Created.IsZero() && secret.Expires.IsZero())
 }
@@ -220,32 +217,31 @@ func TestInvalidDatesAreIgnored(t *testing.T) {
 func TestResponseWithAnotherVersionIsRejected(t *testing.T) {
 	k := newKV(t, 2)
 	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7}}}`), 1)
-	k.fails(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "returned version 7 instead")
+	k.requireFailure(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "returned version 7 instead")
 }
 
-// What a 404 has for a body does not change what it is.
 func TestNotFoundWithAnInvalidBody(t *testing.T) {
 	k := newKV(t, 2)
 	for _, body := range []string{``, `canary-kv`, `{"data":"canary-kv"}`, `{"errors":["canary-kv"]}`, `null`, `{"warnings":["canary-kv"]}`} {
 		k.server.Answer(http.StatusNotFound, []byte(body), 1)
-		k.fails(t, hush.Name(app), hush.ErrNotFound, "(status 404)")
+		k.requireFailure(t, hush.Name(app), hush.ErrNotFound, "(status 404)")
 	}
 }
 
 func TestWrongVersionOfTheEngineGetsAHint(t *testing.T) {
 	server := newKV(t, 2).server
 	two := kv{vault.New(server.Client(), &vault.Options{KV: 1}), server}
-	two.fails(t, hush.Name(app), hush.ErrNotFound, "check the version of KV")
+	two.requireFailure(t, hush.Name(app), hush.ErrNotFound, "check the version of KV")
 
 	server = newKV(t, 1).server
 	one := kv{vault.New(server.Client(), &vault.Options{KV: 2}), server}
-	one.fails(t, hush.Name(app), hush.ErrNotFound, "no such secret")
+	one.requireFailure(t, hush.Name(app), hush.ErrNotFound, "no such secret")
 	server.PutJSON("secret", "data/"+app, `{"data":{"password":"canary-kv"}}`)
-	one.fails(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
+	one.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
 }
 
-// TestLoneSurrogatesAreRejected: encoding/json would replace them, and bytes that are not UTF-8,
-// and return another secret.
+// encoding/json would replace them, and bytes that are not UTF-8, and return another
+// secret.
 func TestLoneSurrogatesAreRejected(t *testing.T) {
 	for text, want := range map[string]string{`\ufffd\ud800`: "a lone surrogate", "\xff": "not UTF-8"} {
 		n := newNode(t, func(w http.ResponseWriter, r *http.Request) {

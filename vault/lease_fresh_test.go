@@ -18,45 +18,45 @@ import (
 func TestConcurrentReadsShareALease(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	l.server.Latency(vaulttest.Read, 20*time.Millisecond)
-	last := l.getMany(t, creds)
+	last := l.requireOneSecret(t, creds)
 	for i := range 5 {
-		next := l.getMany(t, creds.NewerThan(last))
+		next := l.requireOneSecret(t, creds.NewerThan(last))
 		assert.NotEqual(t, last.Version, next.Version)
 		assert.Equal(t, i+2, l.server.Counts().LeasesIssued)
 		last = next
 	}
 	l.Advance(time.Hour)
-	l.getMany(t, creds)
+	l.requireOneSecret(t, creds)
 	assert.Equal(t, 7, l.server.Counts().LeasesIssued)
 }
 
 func TestFreshReadRequestsANewLease(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	one := l.gets(t, creds)
-	two := l.gets(t, creds.Fresh())
+	one := l.requireGet(t, creds)
+	two := l.requireGet(t, creds.Fresh())
 	assert.NotEqual(t, one.Version, two.Version)
-	assert.Equal(t, two.Version, l.gets(t, creds).Version)
-	assert.Equal(t, two.Version, l.gets(t, creds.NewerThan(one)).Version, "another is held by now")
+	assert.Equal(t, two.Version, l.requireGet(t, creds).Version)
+	assert.Equal(t, two.Version, l.requireGet(t, creds.NewerThan(one)).Version, "another is held by now")
 	assert.Equal(t, 2, l.server.Counts().LeasesIssued)
 	assert.True(t, l.lives(one), "others may use it still")
 
 	field := creds
 	field.Field = "n"
-	part := l.gets(t, field)
-	assert.Equal(t, "3", l.gets(t, field.NewerThan(part)).Value.Reveal(), "the part is of what is held")
+	part := l.requireGet(t, field)
+	assert.Equal(t, "3", l.requireGet(t, field.NewerThan(part)).Value.Reveal(), "the part is of what is held")
 	nameless := part
 	nameless.Version = ""
-	assert.Equal(t, "3", l.gets(t, field.NewerThan(nameless)).Value.Reveal(), "by value, it differs")
+	assert.Equal(t, "3", l.requireGet(t, field.NewerThan(nameless)).Value.Reveal(), "by value, it differs")
 	nameless.Value = hush.NewValue([]byte("3"))
-	assert.Equal(t, "4", l.gets(t, field.NewerThan(nameless)).Value.Reveal())
+	assert.Equal(t, "4", l.requireGet(t, field.NewerThan(nameless)).Value.Reveal())
 
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 500, Times: 1})
-	l.fails(t, creds.Fresh(), hush.ErrUnavailable)
-	l.gets(t, creds)
+	l.requireFailure(t, creds.Fresh(), hush.ErrUnavailable)
+	l.requireGet(t, creds)
 	assert.Equal(t, 4, l.server.Counts().LeasesIssued, "what is held is not lost by that")
 }
 
-// A watched context tells when somebody waits for its end.
+// A watched context reports that a caller waits for its end.
 type watched struct {
 	context.Context
 	once    *sync.Once
@@ -70,15 +70,15 @@ func (w watched) Done() <-chan struct{} {
 	return w.Context.Done()
 }
 
-// A fresh read that finds a renewal going on is not content with what that brings.
+// A fresh read does not accept the result of a renewal that started before it.
 func TestFreshReadDuringARenewal(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.Advance(41 * time.Minute)
 	release := l.server.Hang(vaulttest.RenewLease)
 	var wg sync.WaitGroup
-	wg.Go(func() { l.gets(t, creds) })
-	l.reaches(t, vaulttest.RenewLease, 1)
+	wg.Go(func() { l.requireGet(t, creds) })
+	l.waitForCalls(t, vaulttest.RenewLease, 1)
 	for _, ref := range []hush.Ref{creds.Fresh(), creds.NewerThan(first)} {
 		ctx := watch(t.Context())
 		wg.Go(func() {
@@ -106,7 +106,7 @@ func TestSecretWithoutALeaseIsNotKept(t *testing.T) {
 	release := l.server.Hang(vaulttest.Read)
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = l.Get(t.Context(), creds) })
-	l.reaches(t, vaulttest.Read, 5)
+	l.waitForCalls(t, vaulttest.Read, 5)
 	ctx := watch(t.Context())
 	wg.Go(func() {
 		secret, err := l.Get(ctx, creds.Fresh())
@@ -126,10 +126,9 @@ func TestSecretWithoutALeaseIsNotKept(t *testing.T) {
 	assert.Contains(t, secret.Value.Reveal(), `"n":7`)
 }
 
-// A role that leases no more, and whose lease is gone.
 func TestPathThatStopsLeasing(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 	l.server.RevokeLease(l.server.Leases()[0].ID)
 	l.server.LeaseRole("database", "app", &vaulttest.LeaseOptions{NoLease: true})
 	l.Advance(41 * time.Minute)
@@ -141,33 +140,33 @@ func TestPathThatStopsLeasing(t *testing.T) {
 	assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
 }
 
-// A work that was under way when the program froze hangs on a dead connection.
+// A flight that a freeze interrupts hangs on a dead connection.
 func TestLeaseRequestThatAFreezeInterrupted(t *testing.T) {
 	for kind, passed := range map[vaulttest.Operation]time.Duration{vaulttest.Read: 0, vaulttest.RenewLease: 41 * time.Minute} {
 		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 		if passed > 0 {
-			l.gets(t, creds)
+			l.requireGet(t, creds)
 			l.Advance(passed)
 		}
 		release := l.server.Hang(kind)
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = l.Get(t.Context(), creds) })
-		l.reaches(t, kind, 1)
+		l.waitForCalls(t, kind, 1)
 		l.Move(10*time.Minute, 0)
-		wg.Go(func() { l.gets(t, creds) })
-		l.reaches(t, kind, 2)
+		wg.Go(func() { l.requireGet(t, creds) })
+		l.waitForCalls(t, kind, 2)
 		release()
 		wg.Wait()
-		l.gets(t, creds)
+		l.requireGet(t, creds)
 		assert.Equal(t, 1, l.server.Counts().LeasesIssued, "what came of the second is held")
 	}
 }
 
-// That a renewal was refused is not what a read of another lease ends with.
+// The refused renewal does not decide the class of the new request.
 func TestTimeoutAfterARefusedRenewalOfALease(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: 2 * time.Second})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.Advance(41 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.RenewLease, Status: http.StatusForbidden})
 	defer l.server.Hang(vaulttest.Read)()
@@ -177,7 +176,7 @@ func TestTimeoutAfterARefusedRenewalOfALease(t *testing.T) {
 		assert.NoError(t, err)
 		assert.True(t, first.Equal(secret))
 	})
-	l.reaches(t, vaulttest.Read, 2)
-	l.fails(t, creds.NewerThan(first), hush.ErrUnavailable)
+	l.waitForCalls(t, vaulttest.Read, 2)
+	l.requireFailure(t, creds.NewerThan(first), hush.ErrUnavailable)
 	wg.Wait()
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// A read may find the Reader open, and begin when it is closed.
+// A read may find the Reader open and start its request when it is closed.
 func TestNoRequestStartsAfterClose(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
@@ -29,8 +29,6 @@ func TestNoRequestStartsAfterClose(t *testing.T) {
 	assert.Zero(t, server.Calls(vaulttest.Call{}))
 }
 
-// Leases that took the place of others are kept for Close to revoke, and for nothing
-// else.
 func TestReplacedLeasesAreKeptForRevocation(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
@@ -47,7 +45,7 @@ func TestReplacedLeasesAreKeptForRevocation(t *testing.T) {
 	}
 }
 
-// A Reader keeps the leases that live, and not one for every path that was ever read.
+// A Reader keeps the usable leases, and no slot for each path that was ever read.
 func TestExpiredLeasesAreDropped(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
@@ -76,7 +74,7 @@ func TestExpiredLeasesAreDropped(t *testing.T) {
 	assert.Equal(t, roles, server.Counts().LeasesRevoked)
 }
 
-// A request may end after its slot was dropped. Close revokes its lease all the same.
+// A request may end after its slot was dropped.
 func TestLeaseOfADroppedSlotIsRevoked(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)

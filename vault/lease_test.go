@@ -24,14 +24,14 @@ var creds = hush.Name("database/creds/app")
 
 const leaseCanary = "canary-lease"
 
-// A leased is a Reader of the mount "database" of a server, and their clocks.
+// A leased is a Reader of the mount "database" of a server, and their clock.
 type leased struct {
 	*vault.Reader
 	*clocktest.Clock
 	server *vaulttest.Server
 }
 
-// newLeased has a role app of those settings. The answers are numbered.
+// newLeased has a role app with these options. The secrets are numbered.
 func newLeased(t *testing.T, role vaulttest.LeaseOptions, opts vault.ReaderOptions) leased {
 	t.Helper()
 	h := clocktest.New()
@@ -50,7 +50,7 @@ func newLeased(t *testing.T, role vaulttest.LeaseOptions, opts vault.ReaderOptio
 	return l
 }
 
-// logsIn gives l a login by AppRole, whose tokens have these settings.
+// logsIn makes l log in by AppRole. Its tokens have these options.
 func (l leased) logsIn(opts *vaulttest.TokenOptions) leased {
 	roleID, secretID := l.server.AppRole("approle", "app", opts)
 	l.Reader = vault.NewReader(l.server.Client(), &vault.ReaderOptions{
@@ -61,8 +61,8 @@ func (l leased) logsIn(opts *vaulttest.TokenOptions) leased {
 	return l
 }
 
-// gets returns an answer to ref, which must be one that the server holds to.
-func (l leased) gets(t *testing.T, ref hush.Ref) hush.Secret {
+// requireGet requires a secret for ref whose lease has not expired.
+func (l leased) requireGet(t *testing.T, ref hush.Ref) hush.Secret {
 	t.Helper()
 	secret, err := l.Get(t.Context(), ref)
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func (l leased) lives(secret hush.Secret) bool {
 	return false
 }
 
-func (l leased) fails(t *testing.T, ref hush.Ref, class hush.Class) error {
+func (l leased) requireFailure(t *testing.T, ref hush.Ref, class hush.Class) error {
 	t.Helper()
 	_, err := l.Get(t.Context(), ref)
 	require.Error(t, err)
@@ -92,14 +92,14 @@ func (l leased) calls(kind vaulttest.Operation) int {
 	return l.server.Calls(vaulttest.Call{Operation: kind})
 }
 
-// reaches waits until so many calls of a kind are with the server.
-func (l leased) reaches(t *testing.T, kind vaulttest.Operation, calls int) {
+// waitForCalls waits until the server has received that many requests of a kind.
+func (l leased) waitForCalls(t *testing.T, kind vaulttest.Operation, calls int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return l.calls(kind) >= calls }, 10*time.Second, time.Millisecond)
 }
 
-// getMany gets ref with 64 goroutines at once, and returns what all of them got.
-func (l leased) getMany(t *testing.T, ref hush.Ref) hush.Secret {
+// requireOneSecret gets ref in 64 goroutines and requires the same secret for all.
+func (l leased) requireOneSecret(t *testing.T, ref hush.Ref) hush.Secret {
 	t.Helper()
 	var wg sync.WaitGroup
 	var secrets [64]hush.Secret
@@ -120,25 +120,25 @@ func (l leased) getMany(t *testing.T, ref hush.Ref) hush.Secret {
 func TestLeasedSecretIsKept(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "NewReader contacts nobody")
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	assert.Equal(t, `{"n":1,"password":"canary-lease"}`, first.Value.Reveal())
 	assert.Equal(t, l.Time(), first.Created)
 	assert.Equal(t, l.Time().Add(time.Hour), first.Expires)
 	assert.Equal(t, "vault", first.Source)
 	for range 39 {
 		l.Advance(time.Minute)
-		assert.True(t, first.Equal(l.gets(t, creds)))
+		assert.True(t, first.Equal(l.requireGet(t, creds)))
 	}
 	field := creds
 	field.Field = "password"
-	part := l.gets(t, field)
+	part := l.requireGet(t, field)
 	assert.Equal(t, leaseCanary, part.Value.Reveal())
 	assert.Equal(t, first.Expires, part.Expires)
 	assert.Equal(t, 1, l.calls(vaulttest.Read))
 	assert.Zero(t, l.calls(vaulttest.RenewLease))
 }
 
-// TestVersionIsTheEndOfTheLeaseID: the end of the ID becomes the Version, which is in logs and errors.
+// The Version is in logs and errors.
 func TestVersionIsTheEndOfTheLeaseID(t *testing.T) {
 	for id, want := range map[string]string{
 		strings.Repeat("x", 1<<20): "the version in the response",
@@ -163,11 +163,11 @@ func TestVersionIsTheEndOfTheLeaseID(t *testing.T) {
 
 func TestLeaseIsRenewedOnUse(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	for i := range 10 {
 		l.Advance(41 * time.Minute)
-		l.gets(t, creds)
-		again := l.getMany(t, creds)
+		l.requireGet(t, creds)
+		again := l.requireOneSecret(t, creds)
 		assert.Equal(t, first.Version, again.Version)
 		assert.True(t, first.Value.Equal(again.Value))
 		assert.Equal(t, first.Created, again.Created)
@@ -180,7 +180,7 @@ func TestLeaseIsRenewedOnUse(t *testing.T) {
 func TestLeaseAtItsMaximumTTLIsReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute}, vault.ReaderOptions{})
 	for range 50 {
-		l.gets(t, creds)
+		l.requireGet(t, creds)
 		l.Advance(2 * time.Minute)
 	}
 	assert.Equal(t, 2, l.server.Counts().LeasesIssued, "one before 90 minutes are over")
@@ -189,11 +189,11 @@ func TestLeaseAtItsMaximumTTLIsReplaced(t *testing.T) {
 
 func TestLeaseThatIsNotRenewableIsReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, NotRenewable: true}, vault.ReaderOptions{})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.Advance(59 * time.Minute)
-	assert.True(t, first.Equal(l.gets(t, creds)))
+	assert.True(t, first.Equal(l.requireGet(t, creds)))
 	l.Advance(31 * time.Second)
-	next := l.gets(t, creds)
+	next := l.requireGet(t, creds)
 	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
 	assert.True(t, l.lives(first), "what others use ends by itself")
 	assert.Zero(t, l.calls(vaulttest.RenewLease))
@@ -207,10 +207,10 @@ func TestLeaseIsReplacedAfterARefusedRenewal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-			first := l.gets(t, creds)
+			first := l.requireGet(t, creds)
 			refuse(l)
 			l.Advance(41 * time.Minute)
-			next := l.gets(t, creds)
+			next := l.requireGet(t, creds)
 			assert.NotEqual(t, first.Version, next.Version)
 			assert.Equal(t, 2, l.server.Counts().LeasesIssued)
 			assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
@@ -218,8 +218,7 @@ func TestLeaseIsReplacedAfterARefusedRenewal(t *testing.T) {
 	}
 }
 
-// TestLeaseIsUsedUntilItsEndWithoutARenewal has the lease served to its very end, and
-// the renewal tried again every second.
+// The renewal is retried each second.
 func TestLeaseIsUsedUntilItsEndWithoutARenewal(t *testing.T) {
 	for name, failure := range map[string]vaulttest.Failure{
 		"500":     {Status: 500, Errors: []string{leaseCanary}},
@@ -231,22 +230,22 @@ func TestLeaseIsUsedUntilItsEndWithoutARenewal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-			first := l.gets(t, creds)
+			first := l.requireGet(t, creds)
 			l.Advance(41 * time.Minute)
 			failure.Operation = vaulttest.RenewLease
 			restore := l.server.Fail(failure)
-			l.gets(t, creds)
+			l.requireGet(t, creds)
 			once := l.calls(vaulttest.RenewLease) // net/http asks twice where the answer is dropped
 			for range 5 {
-				assert.True(t, first.Equal(l.gets(t, creds)), "with the same end")
+				assert.True(t, first.Equal(l.requireGet(t, creds)), "with the same end")
 			}
 			assert.Equal(t, once, l.calls(vaulttest.RenewLease), "not by every read")
 			l.Advance(time.Second)
-			assert.True(t, first.Equal(l.gets(t, creds)))
+			assert.True(t, first.Equal(l.requireGet(t, creds)))
 			assert.Greater(t, l.calls(vaulttest.RenewLease), once)
 			restore()
 			l.Advance(time.Second)
-			assert.Equal(t, l.Time().Add(time.Hour), l.gets(t, creds).Expires)
+			assert.Equal(t, l.Time().Add(time.Hour), l.requireGet(t, creds).Expires)
 			assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 		})
 	}
@@ -254,25 +253,25 @@ func TestLeaseIsUsedUntilItsEndWithoutARenewal(t *testing.T) {
 
 func TestLeaseIsUsedDuringAnOutage(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	restore := l.server.Break()
 	for range 59 {
 		l.Advance(time.Minute)
-		assert.True(t, first.Equal(l.gets(t, creds)))
+		assert.True(t, first.Equal(l.requireGet(t, creds)))
 	}
 	l.Advance(59 * time.Second)
-	assert.True(t, first.Equal(l.gets(t, creds)), "to the last second")
+	assert.True(t, first.Equal(l.requireGet(t, creds)), "to the last second")
 	l.Advance(time.Second)
-	l.fails(t, creds, hush.ErrUnavailable)
+	l.requireFailure(t, creds, hush.ErrUnavailable)
 	restore()
-	assert.NotEqual(t, first.Version, l.gets(t, creds).Version)
+	assert.NotEqual(t, first.Version, l.requireGet(t, creds).Version)
 }
 
-// One waits for a renewal, for a moment, and the others do not.
+// One read waits briefly for the renewal, and the others do not wait.
 func TestReadsDoNotWaitForARenewalThatHangs(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{Timeout: -1})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.Advance(41 * time.Minute)
 	release := l.server.Hang(vaulttest.RenewLease)
 	defer release()
@@ -282,7 +281,7 @@ func TestReadsDoNotWaitForARenewalThatHangs(t *testing.T) {
 		assert.NoError(t, err)
 		assert.True(t, first.Equal(secret))
 	})
-	l.reaches(t, vaulttest.RenewLease, 1)
+	l.waitForCalls(t, vaulttest.RenewLease, 1)
 	ctx := watch(t.Context())
 	secret, err := l.Get(ctx, creds)
 	require.NoError(t, err)
@@ -292,18 +291,18 @@ func TestReadsDoNotWaitForARenewalThatHangs(t *testing.T) {
 		assert.Fail(t, "another waited, too")
 	default:
 	}
-	assert.True(t, first.Equal(l.getMany(t, creds)))
+	assert.True(t, first.Equal(l.requireOneSecret(t, creds)))
 	wg.Wait()
 	assert.Equal(t, 1, l.calls(vaulttest.RenewLease))
 	release()
-	require.Eventually(t, func() bool { return l.gets(t, creds).Expires.After(first.Expires) }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return l.requireGet(t, creds).Expires.After(first.Expires) }, 10*time.Second, time.Millisecond)
 }
 
-// A caller with little time gets what is held while there is time to use it.
+// A caller with little time gets the current secret while there is time to use it.
 func TestReadWithADeadlineWaitsBrieflyForARenewal(t *testing.T) {
 	t.Parallel()
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.Advance(41 * time.Minute)
 	defer l.server.Hang(vaulttest.RenewLease)()
 	ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
@@ -322,10 +321,10 @@ func TestLeaseExpiresByEitherClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLeased(t, vaulttest.LeaseOptions{TTL: ttl}, vault.ReaderOptions{})
-			first := l.gets(t, creds)
+			first := l.requireGet(t, creds)
 			restore := l.server.Break()
 			l.Move(move.wall, move.mono)
-			l.fails(t, creds, hush.ErrUnavailable)
+			l.requireFailure(t, creds, hush.ErrUnavailable)
 			restore()
 			next, err := l.Get(t.Context(), creds)
 			require.NoError(t, err)
@@ -335,15 +334,14 @@ func TestLeaseExpiresByEitherClock(t *testing.T) {
 	}
 }
 
-// What a cache reckons from Expires is the time that is left, whatever was done to
-// the wall clock.
+// A cache computes the remaining time from Expires, even if the wall clock was set back.
 func TestExpiresAfterTheWallClockWasSetBack(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.Move(20*time.Minute-time.Millisecond, 20*time.Minute)
-	assert.Equal(t, first.Expires, l.gets(t, creds).Expires, "clocks are never quite as one")
+	assert.Equal(t, first.Expires, l.requireGet(t, creds).Expires, "clocks are never quite as one")
 	l.Move(-3*time.Hour+time.Millisecond, 0)
-	assert.Equal(t, l.Time().Add(40*time.Minute), l.gets(t, creds).Expires)
+	assert.Equal(t, l.Time().Add(40*time.Minute), l.requireGet(t, creds).Expires)
 	l.Move(3*time.Hour+10*time.Minute, 0)
-	assert.Equal(t, first.Expires, l.gets(t, creds).Expires, "the sooner one counts")
+	assert.Equal(t, first.Expires, l.requireGet(t, creds).Expires, "the sooner one counts")
 }

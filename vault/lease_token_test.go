@@ -12,17 +12,16 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// A lease ends with the token that it was given to.
 func TestLeaseEndsWithItsToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute, NotRenewable: true})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	end := l.Time().Add(30 * time.Minute)
 	assert.Equal(t, end, first.Expires)
 	l.Advance(29 * time.Minute)
-	assert.True(t, first.Equal(l.gets(t, creds)))
+	assert.True(t, first.Equal(l.requireGet(t, creds)))
 	l.Advance(31 * time.Second)
-	next := l.gets(t, creds)
+	next := l.requireGet(t, creds)
 	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
 	assert.Equal(t, l.Time().Add(30*time.Minute), next.Expires)
 	assert.Equal(t, 2, l.server.Counts().Logins)
@@ -32,44 +31,44 @@ func TestLeaseEndsWithItsToken(t *testing.T) {
 func TestLeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 30 * time.Minute})
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 	restore := l.server.Break()
 	l.Advance(30*time.Minute - time.Second)
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 	l.Advance(time.Second)
-	l.fails(t, creds, hush.ErrUnavailable)
+	l.requireFailure(t, creds, hush.ErrUnavailable)
 	restore()
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 }
 
-// A program that reads nothing but what it holds asks Vault for nothing, and its
-// token is renewed all the same.
+// A program that reads only current leases sends no other request, and its token is
+// renewed all the same.
 func TestTokenIsRenewedWhileItsLeasesAreUsed(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{Period: time.Hour})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	assert.Equal(t, l.Time().Add(time.Hour), first.Expires)
 	for i := range 10 {
 		l.Advance(41 * time.Minute)
-		l.gets(t, creds)
+		l.requireGet(t, creds)
 		require.Eventually(t, func() bool { return l.server.Counts().TokensRenewed == i+1 }, 10*time.Second, time.Millisecond)
-		require.Eventually(t, func() bool { return l.gets(t, creds).Expires.Equal(l.Time().Add(time.Hour)) }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return l.requireGet(t, creds).Expires.Equal(l.Time().Add(time.Hour)) }, 10*time.Second, time.Millisecond)
 	}
-	assert.Equal(t, first.Version, l.gets(t, creds).Version)
+	assert.Equal(t, first.Version, l.requireGet(t, creds).Version)
 	assert.Equal(t, 1, l.server.Counts().Logins)
 	assert.Equal(t, 1, l.calls(vaulttest.Read))
 }
 
-// What a dead token was given is not given out, once that is known.
+// The leases are not returned once the revocation is known.
 func TestLeasesOfARevokedTokenAreReplaced(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{}).logsIn(nil)
 	l.server.LeaseRole("database", "other", nil)
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.server.RevokeLogins()
 	assert.False(t, l.lives(first))
 	_, err := l.Get(t.Context(), hush.Name("database/creds/other"))
 	require.NoError(t, err)
-	next := l.gets(t, creds)
+	next := l.requireGet(t, creds)
 	assert.NotEqual(t, first.Version, next.Version)
 	assert.Equal(t, 2, l.server.Counts().Logins)
 	assert.Equal(t, 3, l.server.Counts().LeasesIssued)
@@ -77,15 +76,14 @@ func TestLeasesOfARevokedTokenAreReplaced(t *testing.T) {
 	// The lease's own renewal tells, too.
 	l.server.RevokeLogins()
 	l.Advance(41 * time.Minute)
-	assert.NotEqual(t, next.Version, l.gets(t, creds).Version)
+	assert.NotEqual(t, next.Version, l.requireGet(t, creds).Version)
 	assert.Equal(t, 3, l.server.Counts().Logins)
 }
 
-// So does the renewal of the token.
 func TestLeasesAreReplacedIfARenewalShowsARevokedToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Hour}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: time.Hour})
-	first := l.gets(t, creds)
+	first := l.requireGet(t, creds)
 	l.server.RevokeLogins()
 	l.Advance(41 * time.Minute)
 	require.Eventually(t, func() bool {
@@ -94,17 +92,16 @@ func TestLeasesAreReplacedIfARenewalShowsARevokedToken(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-// A lease outlives the login that it belongs to no longer than its token, and is
-// renewed by whoever is logged in.
+// A lease stays in use after a new login, and the new token renews it.
 func TestLeaseIsRenewedWithTheNextToken(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: 100 * time.Minute}, vault.ReaderOptions{}).
 		logsIn(&vaulttest.TokenOptions{TTL: 10 * time.Hour})
 	l.server.Deny("database", "denied")
-	first := l.gets(t, creds)
-	l.fails(t, hush.Name("database/creds/denied"), hush.ErrDenied)
+	first := l.requireGet(t, creds)
+	l.requireFailure(t, hush.Name("database/creds/denied"), hush.ErrDenied)
 	assert.Equal(t, 2, l.server.Counts().Logins, "for the denial")
 	l.Advance(70 * time.Minute)
-	again := l.gets(t, creds)
+	again := l.requireGet(t, creds)
 	assert.Equal(t, first.Version, again.Version)
 	assert.Equal(t, l.Time().Add(100*time.Minute), again.Expires)
 }

@@ -20,20 +20,20 @@ import (
 
 const nodeToken = "hvs.canary-of-the-client"
 
-// A heard is a request as a node got it.
-type heard struct{ method, path, host, token, body string }
+// A received is a request that a node received.
+type received struct{ method, path, host, token, body string }
 
-// A node is a server of one address that remembers what it was asked.
+// A node is a server of one address that records its requests.
 type node struct {
 	*httptest.Server
-	mu    sync.Mutex
-	heard []heard
+	mu       sync.Mutex
+	received []received
 }
 
 func newNode(t *testing.T, answer http.HandlerFunc) *node {
 	t.Helper()
 	n := &node{}
-	n.Server = httptest.NewServer(n.hears(answer))
+	n.Server = httptest.NewServer(n.record(answer))
 	t.Cleanup(n.Close)
 	return n
 }
@@ -41,37 +41,37 @@ func newNode(t *testing.T, answer http.HandlerFunc) *node {
 func newTLSNode(t *testing.T, answer http.HandlerFunc) *node {
 	t.Helper()
 	n := &node{}
-	n.Server = httptest.NewTLSServer(n.hears(answer))
+	n.Server = httptest.NewTLSServer(n.record(answer))
 	n.Config.ErrorLog = quiet
 	t.Cleanup(n.Close)
 	return n
 }
 
-func (n *node) hears(answer http.HandlerFunc) http.Handler {
+func (n *node) record(answer http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		n.mu.Lock()
-		n.heard = append(n.heard, heard{r.Method, r.URL.EscapedPath(), r.Host, r.Header.Get("X-Vault-Token"), string(body)})
+		n.received = append(n.received, received{r.Method, r.URL.EscapedPath(), r.Host, r.Header.Get("X-Vault-Token"), string(body)})
 		n.mu.Unlock()
 		answer(w, r)
 	})
 }
 
-func (n *node) requests() []heard {
+func (n *node) requests() []received {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.heard
+	return n.received
 }
 
-// host is the node's address without the scheme.
+// host returns the address of the node without the scheme.
 func (n *node) host() string { return n.Listener.Addr().String() }
 
-// serves answers as a KV engine of version 1 that has every secret.
+// serves responds as a KV engine of version 1 that has every secret.
 func serves(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{"data":{"password":"hunter2","ttl":3600}}`)
 }
 
-// redirects answers as a standby whose active node is at address.
+// redirects responds as a standby whose active node is at address.
 func redirects(address func() string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		// As Vault does: the path decoded, and so without its escapes.
@@ -80,12 +80,12 @@ func redirects(address func() string) http.HandlerFunc {
 	}
 }
 
-func says(status int) http.HandlerFunc {
+func respondsWith(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }
 
-// nobody returns an address on which nobody listens.
-func nobody(t *testing.T) string {
+// unusedAddress returns an address to which nothing listens.
+func unusedAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -93,8 +93,8 @@ func nobody(t *testing.T) string {
 	return "http://" + l.Addr().String()
 }
 
-// noVault unsets the VAULT_ variables until the test ends.
-func noVault(t *testing.T) {
+// clearVaultVariables unsets the VAULT_ variables until the test ends.
+func clearVaultVariables(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
 		if key, _, _ := strings.Cut(pair, "="); strings.HasPrefix(key, "VAULT_") {
@@ -104,15 +104,15 @@ func noVault(t *testing.T) {
 	}
 }
 
-// connect returns a client of these addresses, in an environment that says nothing.
+// connect returns a client of these addresses, without VAULT_ variables.
 func connect(t *testing.T, addresses ...string) *api.Client {
 	t.Helper()
-	noVault(t)
-	return made(t, &vault.ClientOptions{Addresses: addresses, Token: hush.NewValue([]byte(nodeToken))})
+	clearVaultVariables(t)
+	return newClient(t, &vault.ClientOptions{Addresses: addresses, Token: hush.NewValue([]byte(nodeToken))})
 }
 
-// made returns a client whose connections end with the test.
-func made(t *testing.T, opts *vault.ClientOptions) *api.Client {
+// newClient returns a client whose connections are closed at the end of the test.
+func newClient(t *testing.T, opts *vault.ClientOptions) *api.Client {
 	t.Helper()
 	client, err := vault.NewClient(opts)
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 
 const loginCanary = "canary-hunter2"
 
-// A panicking method panics with value, until value is nil. Then it logs in with token.
+// A panicking method panics with value. If value is nil, it returns token.
 type panicking struct {
 	value any
 	token string
@@ -64,7 +64,7 @@ func TestPanicOfALoginMethodIsAnError(t *testing.T) {
 	}
 }
 
-// A panickingTransport is an HTTP client of the program that panics for one path.
+// A panickingTransport panics for one path.
 type panickingTransport struct{ path string }
 
 func (p panickingTransport) RoundTrip(r *http.Request) (*http.Response, error) {

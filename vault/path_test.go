@@ -12,8 +12,8 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// hostile are names that try to be a path elsewhere, in every spelling that some
-// layer on the way could read so.
+// hostile are names that try to leave the mount, in each spelling that some layer could
+// decode.
 var hostile = []string{
 	"..", ".", "../x", "../../sys/mounts", "a/..", "a/../../../sys/mounts", "a/./b", "./a", "a/.", "/", "/a", "//a", "a//b", "a/", "a//",
 	"/v1/sys/mounts", "../v1/sys/mounts", "..%2fsys", "%2e%2e/%2e%2e/sys/mounts", "..%2f..%2fsys%2fmounts", "%2e%2e%2fsys", ".%2e/sys",
@@ -23,7 +23,7 @@ var hostile = []string{
 	strings.Repeat("a/", 500) + "a", strings.Repeat("../", 500) + "sys", "a\u200bb", "\u202ea", "é", "e\u0301",
 }
 
-// elsewhere returns the calls that are neither below the prefix nor about the
+// elsewhere returns the requests that are not below the prefix, except those about the
 // token or the mount itself.
 func elsewhere(server *vaulttest.Server, prefix string) (out []string) {
 	for _, call := range server.RecentCalls() {
@@ -37,8 +37,7 @@ func elsewhere(server *vaulttest.Server, prefix string) (out []string) {
 	return out
 }
 
-// TestNamesStayBelowTheMount: a name is the name of one secret below the mount, or
-// of none.
+// A name is that of one secret below the mount, or of none.
 func TestNamesStayBelowTheMount(t *testing.T) {
 	for engine, prefix := range map[vaulttest.Engine]string{vaulttest.KV2: "secret/data/", vaulttest.KV1: "secret/"} {
 		server := startVault(t)
@@ -67,12 +66,11 @@ func TestNamesStayBelowTheMount(t *testing.T) {
 	}
 }
 
-// TestInvalidNamesAreNotFound are those of which the client or a server would make
-// other ones.
+// The client or a server would change these names.
 func TestInvalidNamesAreNotFound(t *testing.T) {
 	k := newKV(t, 2)
 	for _, name := range []string{"..", ".", "/", "/a", "a/", "a//b", "a/./b", "a/../b", "../sys/mounts", "a/..", "./a"} {
-		k.fails(t, hush.Name(name), hush.ErrNotFound, "invalid name of a secret")
+		k.requireFailure(t, hush.Name(name), hush.ErrNotFound, "invalid name of a secret")
 	}
 	assert.Zero(t, k.calls())
 }
@@ -97,7 +95,7 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
-// apart is what a Reader never reads, each in a spelling that could be taken for it.
+// apart are paths that a Reader never reads, in different spellings.
 var apart = []string{
 	"sys/mounts", "sys", "auth/token/lookup-self", "identity/entity", "cubbyhole/response", "SYS/mounts", "Sys/mounts", "ſys/mounts",
 	"/sys/mounts", "//sys/mounts", "sys//mounts", "./sys/mounts", "db/../sys/mounts", "db/./../sys/mounts", "%73ys/mounts", "sys%2fmounts",

@@ -21,8 +21,8 @@ import (
 
 const proxyCanary = "canary-of-the-proxy"
 
-// A tunneler is a proxy that connects every tunnel to one address, whatever its
-// client names, and remembers what that was.
+// A tunneler is a proxy that connects each tunnel to one address and records the
+// requested one.
 type tunneler struct {
 	target string
 	status int // of CONNECT
@@ -58,7 +58,7 @@ func (p *tunneler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.join(conn, rw.Reader)
 }
 
-// serveSOCKS serves version 5, with a user and a password if the client offers them.
+// serveSOCKS serves SOCKS 5, with a user and a password if the client offers them.
 func (p *tunneler) serveSOCKS(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	read := func(n int) []byte {
@@ -82,7 +82,7 @@ func (p *tunneler) serveSOCKS(conn net.Conn) {
 	p.join(conn, r)
 }
 
-// join copies between a client and the target until one of them ends.
+// join copies between a client and the target until one of them closes.
 func (p *tunneler) join(client net.Conn, from io.Reader) {
 	defer func() { _ = client.Close() }()
 	server, err := net.Dial("tcp", p.target)
@@ -129,8 +129,7 @@ func startProxy(t *testing.T, p *tunneler, start func(http.Handler) *httptest.Se
 	return u
 }
 
-// through returns a Provider whose client reaches address through a proxy, as a
-// program configures it.
+// through returns a Provider whose client reaches address through a proxy.
 func through(t *testing.T, address string, proxy *url.URL, trusts *node) (p *vault.Provider, closeIdle func()) {
 	t.Helper()
 	transport := &http.Transport{Proxy: http.ProxyURL(proxy)}
@@ -144,7 +143,7 @@ func through(t *testing.T, address string, proxy *url.URL, trusts *node) (p *vau
 }
 
 func TestProxyTunnels(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	n := newTLSNode(t, serves)
 	for name, c := range map[string]struct {
 		user  *url.Userinfo
@@ -185,9 +184,8 @@ func onHTTPS(t *testing.T, p *tunneler) *url.URL {
 	return startProxy(t, p, httptest.NewTLSServer)
 }
 
-// TestRefusalOfAProxyQuotesOnlyTheStatus quotes the status of the proxy's response and nothing else.
 func TestRefusalOfAProxyQuotesOnlyTheStatus(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	n := newTLSNode(t, serves)
 	proxy := onHTTP(t, &tunneler{status: http.StatusProxyAuthRequired})
 	proxy.User = url.UserPassword("user", proxyCanary)
@@ -199,9 +197,9 @@ func TestRefusalOfAProxyQuotesOnlyTheStatus(t *testing.T) {
 	assert.Empty(t, providertest.Leaks(err, proxyCanary))
 }
 
-// TestProxyForwardsPlainHTTP is about plain HTTP, for which a proxy needs no tunnel.
+// A proxy needs no tunnel for plain HTTP.
 func TestProxyForwardsPlainHTTP(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	var header http.Header
 	n := newTLSNode(t, serves)
 	forwarder := newNode(t, func(w http.ResponseWriter, r *http.Request) {

@@ -50,14 +50,14 @@ func TestReaderRejectsVersionsStagesAndOtherPaths(t *testing.T) {
 	for _, ref := range []hush.Ref{
 		{Name: creds.Name, Version: "1"}, {Name: creds.Name, Stage: "AWSPREVIOUS"}, {Name: creds.Name, Version: "x", Stage: hush.CurrentStage},
 	} {
-		l.fails(t, ref, hush.ErrUnsupported)
+		l.requireFailure(t, ref, hush.ErrUnsupported)
 	}
-	l.fails(t, hush.Ref{}, hush.ErrInvalidRef)
+	l.requireFailure(t, hush.Ref{}, hush.ErrInvalidRef)
 	assert.Zero(t, l.server.Calls(vaulttest.Call{}))
-	l.gets(t, hush.Ref{Name: creds.Name, Stage: hush.CurrentStage})
-	l.fails(t, hush.Ref{Name: creds.Name, Field: "none"}, hush.ErrNotFound)
-	l.fails(t, hush.Name("database/creds/none"), hush.ErrRefused)
-	l.fails(t, hush.Name("database/none"), hush.ErrNotFound)
+	l.requireGet(t, hush.Ref{Name: creds.Name, Stage: hush.CurrentStage})
+	l.requireFailure(t, hush.Ref{Name: creds.Name, Field: "none"}, hush.ErrNotFound)
+	l.requireFailure(t, hush.Name("database/creds/none"), hush.ErrRefused)
+	l.requireFailure(t, hush.Name("database/none"), hush.ErrNotFound)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -73,18 +73,17 @@ func TestReaderRejectsInvalidResponses(t *testing.T) {
 		`{"data":{},"lease_id":1}`, `{"data":{},"lease_duration":"canary-lease"}`, `{"data":{},"lease_duration":1e99}`, `{"wrap_info":{"token":"canary-lease"}}`,
 	} {
 		l.server.Answer(http.StatusOK, []byte(body), 1)
-		l.fails(t, creds, hush.ErrUnavailable)
+		l.requireFailure(t, creds, hush.ErrUnavailable)
 	}
-	l.gets(t, creds)
+	l.requireGet(t, creds)
 	assert.Equal(t, 1, l.server.Counts().LeasesIssued)
 }
 
-// TestUseGetsANewLeaseAfterARejection: what a database did not accept is replaced at once, and not
-// when patience is over.
+// A rejected secret is replaced at once.
 func TestUseGetsANewLeaseAfterARejection(t *testing.T) {
 	for _, field := range []string{"", "n"} {
 		l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
-		l.gets(t, creds)
+		l.requireGet(t, creds)
 		var asked atomic.Int32
 		counted := hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			asked.Add(1)
@@ -105,8 +104,7 @@ func TestUseGetsANewLeaseAfterARejection(t *testing.T) {
 	}
 }
 
-// TestCacheDoesNotServeAnExpiredLease, however long its TTL is and whatever it may
-// serve stale.
+// The TTL of the cache and its stale bounds are longer than the lease.
 func TestCacheDoesNotServeAnExpiredLease(t *testing.T) {
 	t.Parallel()
 	server := startVault(t)

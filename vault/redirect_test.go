@@ -21,7 +21,7 @@ func TestRedirectOfAStandbyIsFollowed(t *testing.T) {
 		standby := newNode(t, redirects(func() string { return active.URL }))
 		client := connect(t, standby.URL, active.URL)
 		for range 3 {
-			require.NoError(t, ask(t, client, method))
+			require.NoError(t, request(t, client, method))
 		}
 		assert.Len(t, standby.requests(), 1, "the active node is asked first afterwards")
 		require.Len(t, active.requests(), 3)
@@ -33,8 +33,7 @@ func TestRedirectOfAStandbyIsFollowed(t *testing.T) {
 	}
 }
 
-// TestRedirectKeepsTheEscapedPath sees an escaped slash survive a standby that
-// loses it: what is asked for would be another secret.
+// A standby redirects to the path without its escapes, which would be another secret.
 func TestRedirectKeepsTheEscapedPath(t *testing.T) {
 	active := newNode(t, serves)
 	standby := newNode(t, redirects(func() string { return active.URL }))
@@ -48,8 +47,7 @@ func TestRedirectKeepsTheEscapedPath(t *testing.T) {
 	assert.Equal(t, "/v1/secret/data/a%2Fb", active.requests()[0].path)
 }
 
-// TestRedirectToAnotherHostIsNotFollowed is the one that the official client fails: it follows
-// any redirect, with the token.
+// The official client follows any redirect, with the token.
 func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 	stranger := newNode(t, serves)
 	insecure := strings.NewReplacer("https://", "http://")
@@ -71,9 +69,9 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 					w.WriteHeader(status)
 				})
 				own = n.URL
-				noVault(t)
-				client := made(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n), Token: hush.NewValue([]byte(nodeToken))})
-				err := ask(t, client, method)
+				clearVaultVariables(t)
+				client := newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n), Token: hush.NewValue([]byte(nodeToken))})
+				err := request(t, client, method)
 				require.Error(t, err, "%s, %d", name, status)
 				assert.NotContains(t, err.Error(), nodeToken)
 				assert.Len(t, n.requests(), 1, "%s, %d: nothing to try again", name, status)
@@ -92,17 +90,16 @@ func TestRedirectLoopEnds(t *testing.T) {
 	var a, b *node
 	a = newNode(t, redirects(func() string { return b.URL }))
 	b = newNode(t, redirects(func() string { return a.URL }))
-	require.Error(t, ask(t, connect(t, a.URL, b.URL), http.MethodPut))
+	require.Error(t, request(t, connect(t, a.URL, b.URL), http.MethodPut))
 	assert.LessOrEqual(t, len(a.requests())+len(b.requests()), 4)
 
 	var self *node
 	self = newNode(t, redirects(func() string { return self.URL }))
-	require.Error(t, ask(t, connect(t, self.URL), http.MethodGet))
+	require.Error(t, request(t, connect(t, self.URL), http.MethodGet))
 	assert.Len(t, self.requests(), 3)
 }
 
-// TestRedirectToTheSameAddressIsFollowed is a standby behind an address that leads to the
-// active node the next time.
+// A load balancer may lead to a standby first and to the active node next.
 func TestRedirectToTheSameAddressIsFollowed(t *testing.T) {
 	var self *node
 	var asked atomic.Int32
@@ -113,33 +110,31 @@ func TestRedirectToTheSameAddressIsFollowed(t *testing.T) {
 		}
 		serves(w, r)
 	})
-	require.NoError(t, ask(t, connect(t, self.URL), http.MethodGet))
+	require.NoError(t, request(t, connect(t, self.URL), http.MethodGet))
 }
 
-// TestRedirectToAnUnknownNodeTriesTheOtherAddresses sees the other addresses asked, which the request may
-// go to.
+// The request may go to the other configured addresses.
 func TestRedirectToAnUnknownNodeTriesTheOtherAddresses(t *testing.T) {
 	stranger, live := newNode(t, serves), newNode(t, serves)
 	standby := newNode(t, redirects(func() string { return stranger.URL }))
-	require.NoError(t, ask(t, connect(t, standby.URL, live.URL), http.MethodPut))
+	require.NoError(t, request(t, connect(t, standby.URL, live.URL), http.MethodPut))
 	assert.Len(t, live.requests(), 1)
 	assert.Empty(t, stranger.requests())
 
-	p := vault.New(connect(t, standby.URL, nobody(t)), &vault.Options{KV: 1, Auth: auth.Token(auth.Value(hush.NewValue([]byte(nodeToken))))})
+	p := vault.New(connect(t, standby.URL, unusedAddress(t)), &vault.Options{KV: 1, Auth: auth.Token(auth.Value(hush.NewValue([]byte(nodeToken))))})
 	_, err := p.Get(t.Context(), hush.Name("app"))
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 	assert.Empty(t, stranger.requests())
 	assert.Empty(t, providertest.Leaks(err, nodeToken))
 }
 
-// TestRedirectToAFailedAddressIsNotFollowed sees what was passed over not asked again.
 func TestRedirectToAFailedAddressIsNotFollowed(t *testing.T) {
-	sealed := newNode(t, says(http.StatusServiceUnavailable))
+	sealed := newNode(t, respondsWith(http.StatusServiceUnavailable))
 	standby := newNode(t, redirects(func() string { return sealed.URL }))
 	live := newNode(t, serves)
 	client := connect(t, sealed.URL, standby.URL, live.URL)
 	client.SetMaxRetries(0)
-	require.NoError(t, ask(t, client, http.MethodPut))
+	require.NoError(t, request(t, client, http.MethodPut))
 	assert.Len(t, sealed.requests(), 1)
 	assert.Len(t, standby.requests(), 1)
 }

@@ -24,14 +24,14 @@ func TestTokenIsReplacedBeforeItExpiresByEitherClock(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := logIn(t, &vaulttest.TokenOptions{TTL: ttl, NotRenewable: true})
-			l.reads(t)
+			l.requireGet(t)
 			const little = time.Minute // more than 30 s, which is what is kept off the end
 			l.Move(max(move.wall-little, 0), max(move.mono-little, 0))
-			l.reads(t)
+			l.requireGet(t)
 			assert.Equal(t, 1, l.logins())
 			l.Move(move.wall-max(move.wall-little, 0)-29*time.Second, move.mono-max(move.mono-little, 0)-29*time.Second)
 			before := l.calls(vaulttest.Lookup)
-			l.reads(t)
+			l.requireGet(t)
 			assert.Equal(t, 2, l.logins())
 			assert.Equal(t, before, l.calls(vaulttest.Lookup), "no 403 had to say so")
 		})
@@ -44,13 +44,13 @@ func TestTokenIsRenewedAfterTwoThirdsOfItsTTL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := logIn(t, opts)
-			l.reads(t)
+			l.requireGet(t)
 			l.Advance(39 * time.Minute)
-			l.reads(t)
+			l.requireGet(t)
 			assert.Zero(t, l.server.Counts().TokensRenewed)
 			l.Advance(2 * time.Minute)
 			for i := range 10 {
-				l.readMany(t, 2)
+				l.requireGets(t, 2)
 				assert.Equal(t, i+1, l.server.Counts().TokensRenewed)
 				l.Advance(41 * time.Minute)
 			}
@@ -61,25 +61,24 @@ func TestTokenIsRenewedAfterTwoThirdsOfItsTTL(t *testing.T) {
 
 func TestTokenAtItsMaximumTTLIsReplaced(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour, MaxTTL: 90 * time.Minute})
-	l.reads(t)
+	l.requireGet(t)
 	for range 50 {
 		l.Advance(2 * time.Minute)
-		l.reads(t)
+		l.requireGet(t)
 	}
 	assert.Equal(t, 2, l.logins(), "one before 90 minutes are over")
 	assert.LessOrEqual(t, l.server.Counts().TokensRenewed, 5)
 }
 
-// One waits for the renewal of a token that serves, and the others do not.
 func TestOnlyOneReadWaitsForARenewal(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(45 * time.Minute)
 	release := l.server.Hang(vaulttest.Renew)
 	var wg sync.WaitGroup
-	wg.Go(func() { l.reads(t) })
+	wg.Go(func() { l.requireGet(t) })
 	require.Eventually(t, func() bool { return l.calls(vaulttest.Renew) == 1 }, 10*time.Second, time.Millisecond)
-	l.readMany(t, 2)
+	l.requireGets(t, 2)
 	release()
 	wg.Wait()
 	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
@@ -87,46 +86,46 @@ func TestOnlyOneReadWaitsForARenewal(t *testing.T) {
 
 func TestFailedRenewalIsRetriedWithBackoff(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(45 * time.Minute)
 	restore := l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 500, Errors: []string{"canary-session"}})
 	for range 5 {
-		l.reads(t)
+		l.requireGet(t)
 	}
 	assert.Equal(t, 1, l.calls(vaulttest.Renew), "not by every read")
 	l.Advance(time.Second)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.calls(vaulttest.Renew))
 	l.Advance(time.Second)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.calls(vaulttest.Renew), "and ever less often")
 	restore()
 	l.Advance(time.Second)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
 	assert.Equal(t, 1, l.logins())
 }
 
 func TestRefusedRenewalTriggersALogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(45 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 400})
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.logins())
 }
 
 func TestRenewalWithoutMoreTimeIsTheLast(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(45 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 200, Body: []byte(`{"auth":{"client_token":"x","lease_duration":0,"renewable":true}}`)})
 	for range 3 {
-		l.reads(t)
+		l.requireGet(t)
 	}
 	assert.Equal(t, 1, l.calls(vaulttest.Renew))
 	l.Advance(15 * time.Minute)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.logins(), "and the token still has its end")
 }
 
@@ -138,16 +137,15 @@ func TestOutageClearsARefusedLogin(t *testing.T) {
 		l.Advance(4 * time.Second)
 	}
 	restore := l.server.Break()
-	l.fails(t, dbProd.Name, hush.ErrUnavailable)
+	l.requireFailure(t, dbProd.Name, hush.ErrUnavailable)
 	restore()
-	l.reads(t)
+	l.requireGet(t)
 }
 
-// What is superseded is not the last word: a login that hangs after a 403 is an
-// outage, in which a cache may go on, and no denial.
+// The 403 is not final. In an outage, a cache may serve a stale secret.
 func TestTimeoutOfALoginAfterADenialIsUnavailable(t *testing.T) {
 	l := logIn(t, nil)
-	l.reads(t)
+	l.requireGet(t)
 	l.server.RevokeLogins()
 	release := l.server.Hang(vaulttest.Login)
 	defer release()
@@ -157,7 +155,7 @@ func TestTimeoutOfALoginAfterADenialIsUnavailable(t *testing.T) {
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
 }
 
-// A login that is throttled and tried again is throttled for those who wait for it.
+// A throttled login is throttled for the callers that wait for it.
 func TestWaitingCallerGetsTheClassOfTheLogin(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 429, Times: 1})
@@ -176,7 +174,7 @@ func TestRefusedLoginIsNotRepeatedByEachRead(t *testing.T) {
 	wait := time.Second
 	for i := range 7 {
 		for range 3 {
-			err := l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+			err := l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 			assert.ErrorContains(t, err, "Vault refuses the login (status 400)")
 		}
 		assert.Equal(t, i+1, l.calls(vaulttest.Login))
@@ -184,50 +182,49 @@ func TestRefusedLoginIsNotRepeatedByEachRead(t *testing.T) {
 		wait = min(2*wait, 30*time.Second)
 	}
 	restore()
-	l.reads(t)
+	l.requireGet(t)
 	assert.Zero(t, l.calls(vaulttest.Lookup))
 }
 
 func TestOutageDuringALoginIsUnavailable(t *testing.T) {
 	l := logIn(t, nil)
-	l.reads(t)
+	l.requireGet(t)
 	l.server.RevokeLogins()
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 503, Times: 1})
-	l.fails(t, dbProd.Name, hush.ErrUnavailable)
-	l.reads(t)
+	l.requireFailure(t, dbProd.Name, hush.ErrUnavailable)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.logins())
 }
 
-// A freeze stops one of the clocks, and a renewal after it is as long as any.
+// A freeze stops one of the clocks.
 func TestTokenStaysRenewableAfterAFreeze(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{Period: time.Hour})
 	leases := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour, MaxTTL: 1000 * time.Hour}, vault.ReaderOptions{})
 	for range 6 {
-		l.reads(t)
+		l.requireGet(t)
 		l.Move(45*time.Minute, time.Millisecond)
-		leases.gets(t, creds)
+		leases.requireGet(t, creds)
 		leases.Move(45*time.Minute, time.Millisecond)
 	}
 	assert.Equal(t, 1, l.logins())
 	assert.Equal(t, 1, leases.server.Counts().LeasesIssued)
 }
 
-// A renewal asks for what the token was made with, not for what was left of it when
-// it was first seen.
+// A renewal asks for the TTL that the token was created with.
 func TestRenewalDoesNotShortenTheTTL(t *testing.T) {
 	l, _ := given(t, &vaulttest.TokenOptions{TTL: 24 * time.Hour, MaxTTL: 700 * time.Hour}, token)
 	l.Advance(24*time.Hour - 5*time.Minute)
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(4 * time.Minute)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 1, l.server.Counts().TokensRenewed)
 	l.Advance(6 * time.Minute)
-	l.reads(t)
+	l.requireGet(t)
 }
 
 func TestTimeoutAfterARefusedRenewalIsUnavailable(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(45 * time.Minute)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 403})
 	for _, kind := range []vaulttest.Operation{vaulttest.Lookup, vaulttest.Read} {
@@ -239,15 +236,14 @@ func TestTimeoutAfterARefusedRenewalIsUnavailable(t *testing.T) {
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "%v", err)
 }
 
-// A renewal that is answered by nonsense keeps nobody from the login that is due.
 func TestInvalidRenewalDoesNotDelayALogin(t *testing.T) {
 	l := logIn(t, &vaulttest.TokenOptions{TTL: time.Hour})
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(59*time.Minute + 29*time.Second + 800*time.Millisecond)
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Renew, Status: 200, Body: []byte(`{}`)})
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 1, l.logins())
 	l.Advance(400 * time.Millisecond)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 2, l.logins())
 }

@@ -21,8 +21,8 @@ import (
 
 var quiet = log.New(io.Discard, "", 0)
 
-// ask reads a secret, or writes to log in, and returns the error.
-func ask(t *testing.T, client *api.Client, method string) error {
+// request reads a secret, or sends a login, and returns the error.
+func request(t *testing.T, client *api.Client, method string) error {
 	t.Helper()
 	var err error
 	if method == http.MethodGet {
@@ -33,14 +33,14 @@ func ask(t *testing.T, client *api.Client, method string) error {
 	return err
 }
 
-// both are a read, and a login with a body to be sent again.
+// both are the methods of a read, and of a login with a body that may be sent again.
 var both = []string{http.MethodGet, http.MethodPut}
 
 func TestUnreachableAddressIsSkipped(t *testing.T) {
 	for _, method := range both {
 		live := newNode(t, serves)
-		client := connect(t, nobody(t), nobody(t), live.URL)
-		require.NoError(t, ask(t, client, method), method)
+		client := connect(t, unusedAddress(t), unusedAddress(t), live.URL)
+		require.NoError(t, request(t, client, method), method)
 		require.Len(t, live.requests(), 1, "one request, without a retry of the client")
 		got := live.requests()[0]
 		assert.Equal(t, method, got.method)
@@ -55,11 +55,11 @@ func TestUnreachableAddressIsSkipped(t *testing.T) {
 func TestSealedNodeIsSkipped(t *testing.T) {
 	for _, status := range []int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
 		for _, method := range both {
-			sealed, live := newNode(t, says(status)), newNode(t, serves)
+			sealed, live := newNode(t, respondsWith(status)), newNode(t, serves)
 			client := connect(t, sealed.URL, live.URL)
 			client.SetMaxRetries(0)
 			for range 3 {
-				require.NoError(t, ask(t, client, method))
+				require.NoError(t, request(t, client, method))
 			}
 			assert.Len(t, sealed.requests(), 1, "the one that served is asked first")
 			assert.Len(t, live.requests(), 3)
@@ -68,44 +68,42 @@ func TestSealedNodeIsSkipped(t *testing.T) {
 	}
 }
 
-// TestResponseTakesPrecedenceOverAFailedConnection sees an answer win over the lack of one, wherever it came.
+// The order of the addresses does not matter.
 func TestResponseTakesPrecedenceOverAFailedConnection(t *testing.T) {
 	for _, order := range []int{0, 1} {
-		sealed := newNode(t, says(http.StatusServiceUnavailable))
-		addresses := []string{sealed.URL, nobody(t)}
+		sealed := newNode(t, respondsWith(http.StatusServiceUnavailable))
+		addresses := []string{sealed.URL, unusedAddress(t)}
 		if order == 1 {
 			addresses[0], addresses[1] = addresses[1], addresses[0]
 		}
-		err := ask(t, connect(t, addresses...), http.MethodGet)
+		err := request(t, connect(t, addresses...), http.MethodGet)
 		var answer *api.ResponseError
 		require.ErrorAs(t, err, &answer)
 		assert.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
 		assert.Len(t, sealed.requests(), 2, "each address once, and the client's one retry")
 	}
-	assert.Error(t, ask(t, connect(t, nobody(t), nobody(t)), http.MethodGet))
+	assert.Error(t, request(t, connect(t, unusedAddress(t), unusedAddress(t)), http.MethodGet))
 }
 
-// TestOtherErrorsAreNotRetriedAtAnotherAddress sees one node's word not doubted at another.
 func TestOtherErrorsAreNotRetriedAtAnotherAddress(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 429, 500} {
-		first, second := newNode(t, says(status)), newNode(t, serves)
-		_ = ask(t, connect(t, first.URL, second.URL), http.MethodGet)
+		first, second := newNode(t, respondsWith(status)), newNode(t, serves)
+		_ = request(t, connect(t, first.URL, second.URL), http.MethodGet)
 		assert.NotEmpty(t, first.requests())
 		assert.Empty(t, second.requests(), "status %d", status)
 	}
 }
 
-// TestNextRequestUsesAnotherAddressAfterABrokenResponse is about a node that takes requests and breaks
-// off, where the request may have been served: the router itself does not send it
-// again.
+// The node may have processed the request, so the router does not send it to another
+// address.
 func TestNextRequestUsesAnotherAddressAfterABrokenResponse(t *testing.T) {
 	breaks := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	first, second := newNode(t, breaks), newNode(t, serves)
 	client := connect(t, first.URL, second.URL)
 	client.SetMaxRetries(0)
-	require.Error(t, ask(t, client, http.MethodPut))
+	require.Error(t, request(t, client, http.MethodPut))
 	assert.Empty(t, second.requests())
-	require.NoError(t, ask(t, client, http.MethodPut))
+	require.NoError(t, request(t, client, http.MethodPut))
 	assert.Len(t, first.requests(), 1)
 }
 
@@ -127,13 +125,12 @@ func TestNodeThatHangsIsAvoidedAfterATimeout(t *testing.T) {
 	_, err = client.Logical().ReadWithContext(limited, "secret/app")
 	require.Error(t, err)
 	assert.Len(t, hangs.requests(), 2, "a caller who gave up says nothing about the node")
-	require.NoError(t, ask(t, client, http.MethodGet))
+	require.NoError(t, request(t, client, http.MethodGet))
 	assert.Len(t, live.requests(), 1)
 }
 
-// TestNodeThatGoesDownIsSkipped breaks off the second request of a kept connection and takes
-// no other one. Nothing was sent on another connection, so that the request may go
-// elsewhere.
+// The node drops the second request of a kept connection and accepts no other
+// connection. Nothing was sent on a new one, so the request may go to another address.
 func TestNodeThatGoesDownIsSkipped(t *testing.T) {
 	var down *node
 	down = newNode(t, func(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +144,7 @@ func TestNodeThatGoesDownIsSkipped(t *testing.T) {
 	client := connect(t, down.URL, live.URL)
 	client.SetMaxRetries(0)
 	for range 3 {
-		require.NoError(t, ask(t, client, http.MethodPut))
+		require.NoError(t, request(t, client, http.MethodPut))
 	}
 	assert.Len(t, down.requests(), 2)
 	assert.Len(t, live.requests(), 2)
@@ -159,20 +156,19 @@ func TestResponseSizeIsLimited(t *testing.T) {
 			const frame = `{"data":{"x":""}}`
 			_, _ = fmt.Fprintf(w, `{"data":{"x":"%s"}}`, strings.Repeat("x", size-len(frame)))
 		})
-		err := ask(t, connect(t, n.URL), http.MethodGet)
+		err := request(t, connect(t, n.URL), http.MethodGet)
 		assert.Equal(t, size > 4<<20, err != nil, "%d bytes: %v", size, err)
 		assert.Len(t, n.requests(), 1, "it would be as large the next time")
 	}
 }
 
-// TestDeadConnectionIsReplaced has a server that forgets its connections after the
-// first answer, which is how they are after a freeze. There is no retry but the
-// transport's.
+// The server closes its connections after the first response, as they are after a
+// freeze. Only the transport retries.
 func TestDeadConnectionIsReplaced(t *testing.T) {
 	for _, method := range both {
 		seen := map[string]int{}
 		n := &node{}
-		n.Server = httptest.NewUnstartedServer(n.hears(func(w http.ResponseWriter, r *http.Request) {
+		n.Server = httptest.NewUnstartedServer(n.record(func(w http.ResponseWriter, r *http.Request) {
 			n.mu.Lock()
 			seen[r.RemoteAddr]++
 			dead := seen[r.RemoteAddr] > 1
@@ -187,7 +183,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 		client := connect(t, n.URL)
 		client.SetMaxRetries(0)
 		for range 3 {
-			require.NoError(t, ask(t, client, method), method)
+			require.NoError(t, request(t, client, method), method)
 		}
 		assert.Len(t, n.requests(), 5, "two of them on connections that had died")
 		if method == http.MethodPut {
@@ -217,7 +213,7 @@ func TestRetriesOfNewClient(t *testing.T) {
 			}
 			w.WriteHeader(c.status)
 		})
-		require.Error(t, ask(t, connect(t, n.URL), http.MethodPut))
+		require.Error(t, request(t, connect(t, n.URL), http.MethodPut))
 		assert.Len(t, n.requests(), c.want, "%+v", c)
 	}
 }
@@ -226,7 +222,7 @@ func TestSetAddressReplacesTheRoute(t *testing.T) {
 	first, second := newNode(t, serves), newNode(t, serves)
 	client := connect(t, first.URL)
 	require.NoError(t, client.SetAddress(second.URL))
-	require.Error(t, ask(t, client, http.MethodGet), "the router has the addresses that it was made with")
+	require.Error(t, request(t, client, http.MethodGet), "the router has the addresses that it was made with")
 	_, err := vault.New(client, &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
 	require.NoError(t, err, "a Provider asks where its client does now")
 	assert.Empty(t, first.requests())

@@ -43,7 +43,7 @@ func TestScheme(t *testing.T) {
 		"vault:///kv?kv=1":                                     "/v1/kv/app",
 		"vault:?kv=1":                                          "/v1/secret/app",
 	} {
-		noVault(t)
+		clearVaultVariables(t)
 		t.Setenv("VAULT_TOKEN", nodeToken)
 		if !strings.Contains(text, "HOST") {
 			t.Setenv("VAULT_ADDR", n.URL)
@@ -66,7 +66,7 @@ func TestSchemeOpensAReader(t *testing.T) {
 		}
 		serves(w, r)
 	})
-	noVault(t)
+	clearVaultVariables(t)
 	t.Setenv("VAULT_TOKEN", nodeToken)
 	p, err := openURL(t, "vault://"+n.host()+"?tls=false&mounts=aws,database&revoke=true")
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestSchemeOpensAReader(t *testing.T) {
 func TestSchemeLogsIn(t *testing.T) {
 	file := newFile(t, "canary-credential")
 	t.Setenv("HUSHTEST_CREDENTIAL", "canary-credential")
-	for query, want := range map[string]heard{
+	for query, want := range map[string]received{
 		"token_file=FILE":                      {path: "", token: "canary-credential"},
 		"auth=token_file&token_file=FILE":      {path: "", token: "canary-credential"},
 		"token_env=HUSHTEST_CREDENTIAL":        {path: "/v1/auth/token/lookup-self", token: "canary-credential"},
@@ -97,7 +97,7 @@ func TestSchemeLogsIn(t *testing.T) {
 			path: "/v1/auth/ci/login", body: `{"role_id":"r","secret_id":"canary-credential"}`,
 		},
 	} {
-		noVault(t)
+		clearVaultVariables(t)
 		n := newNode(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/login") {
 				_, _ = io.WriteString(w, `{"auth":{"client_token":"t","lease_duration":60}}`)
@@ -123,7 +123,7 @@ func TestSchemeLogsIn(t *testing.T) {
 }
 
 func TestSchemeWithMoreMethods(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	fails := errors.New("no region")
 	aws := auth.Method{Name: "aws", Params: []string{"role", "region"}, Open: func(params map[string]string) (api.AuthMethod, error) {
 		if params["region"] == "" {
@@ -145,7 +145,7 @@ func TestSchemeWithMoreMethods(t *testing.T) {
 }
 
 func TestSchemeWithoutAddressIsAbsent(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	for _, text := range []string{"vault:", "vault:?mounts=database", "vault:///kv?auth=kubernetes&role=r"} {
 		p, err := openURL(t, text)
 		require.NoError(t, err, text)
@@ -162,7 +162,7 @@ func TestSchemeWithoutAddressIsAbsent(t *testing.T) {
 }
 
 func TestSchemeRejectsInvalidURLs(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	t.Setenv("VAULT_NAMESPACE", "team")
 	for text, want := range map[string]string{
 		"vault://hvs.hunter2@a/kv":                      "user info",
@@ -226,16 +226,15 @@ func TestSchemeRejectsInvalidURLs(t *testing.T) {
 	assert.ErrorContains(t, err, "VAULT_ADDR differs from the configured address")
 }
 
-// Http to another machine is believed: there are networks that encrypt by themselves.
+// There are networks that encrypt by themselves.
 func TestSchemeOpensHTTPForAnyHost(t *testing.T) {
-	noVault(t)
+	clearVaultVariables(t)
 	p, err := openURL(t, "vault://vault.internal/kv?tls=false")
 	require.NoError(t, err)
 	assert.NotNil(t, p)
 }
 
-// FuzzScheme opens whatever parses, in which a credential stands where people put
-// them.
+// FuzzScheme opens URLs that have a credential in a likely wrong place.
 func FuzzScheme(f *testing.F) {
 	for _, seed := range []string{
 		"vault:", "vault://a:8200,b:8200/kv?kv=2", "vault://CANARY@a/kv", "vault://u:CANARY@a", "vault://a?token=CANARY",

@@ -21,14 +21,14 @@ import (
 
 var dbProd = hush.Name("db/prod")
 
-// A loggedIn is a Provider that logs in to a server by AppRole, and their clocks.
+// A loggedIn is a Provider that logs in to a server by AppRole, and their clock.
 type loggedIn struct {
 	*vault.Provider
 	*clocktest.Clock
 	server *vaulttest.Server
 }
 
-// logIn gives each login a token of opts.
+// logIn returns a loggedIn whose tokens have opts.
 func logIn(t *testing.T, opts *vaulttest.TokenOptions) loggedIn {
 	t.Helper()
 	h := clocktest.New()
@@ -45,15 +45,15 @@ func logIn(t *testing.T, opts *vaulttest.TokenOptions) loggedIn {
 	return loggedIn{p, h, server}
 }
 
-func (l loggedIn) reads(t *testing.T) {
+func (l loggedIn) requireGet(t *testing.T) {
 	t.Helper()
 	secret, err := l.Get(t.Context(), dbProd)
 	require.NoError(t, err)
 	assert.Equal(t, `{"password":"canary-session"}`, secret.Value.Reveal())
 }
 
-// fails reads name and wants class.
-func (l loggedIn) fails(t *testing.T, name string, class hush.Class) error {
+// requireFailure requires an error of class for name.
+func (l loggedIn) requireFailure(t *testing.T, name string, class hush.Class) error {
 	t.Helper()
 	_, err := l.Get(t.Context(), hush.Name(name))
 	require.Error(t, err)
@@ -62,8 +62,8 @@ func (l loggedIn) fails(t *testing.T, name string, class hush.Class) error {
 	return err
 }
 
-// readMany reads with 64 goroutines at once, all of which succeed.
-func (l loggedIn) readMany(t *testing.T, times int) {
+// requireGets reads in 64 goroutines and requires success.
+func (l loggedIn) requireGets(t *testing.T, times int) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for range 64 {
@@ -87,7 +87,7 @@ func TestConcurrentReadsShareALogin(t *testing.T) {
 	l := logIn(t, nil)
 	assert.Zero(t, l.server.Calls(vaulttest.Call{}), "New contacts nobody")
 	l.server.Latency(vaulttest.Login, 20*time.Millisecond)
-	l.readMany(t, 4)
+	l.requireGets(t, 4)
 	assert.Equal(t, 1, l.logins())
 	assert.Zero(t, l.calls(vaulttest.Preflight), "the version of KV was told")
 }
@@ -103,7 +103,7 @@ func TestLoginSurvivesTheCallerThatStartedIt(t *testing.T) {
 		assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err))
 	})
 	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 1 }, 10*time.Second, time.Millisecond)
-	wg.Go(func() { l.reads(t) })
+	wg.Go(func() { l.requireGet(t) })
 	cancel()
 	release()
 	wg.Wait()
@@ -112,34 +112,34 @@ func TestLoginSurvivesTheCallerThatStartedIt(t *testing.T) {
 
 func TestConcurrentReadsShareALoginAfterARevocation(t *testing.T) {
 	l := logIn(t, nil)
-	l.readMany(t, 1)
+	l.requireGets(t, 1)
 	var wg sync.WaitGroup
-	wg.Go(func() { l.readMany(t, 20) })
+	wg.Go(func() { l.requireGets(t, 20) })
 	l.server.RevokeLogins()
 	wg.Wait()
-	l.readMany(t, 1)
+	l.requireGets(t, 1)
 	assert.Equal(t, 2, l.logins())
 
 	// A minute is no limit where Vault says that the token is dead.
 	l.server.RevokeLogins()
-	l.readMany(t, 1)
+	l.requireGets(t, 1)
 	assert.Equal(t, 3, l.logins())
 }
 
 func TestDenialTriggersOneLoginPerMinute(t *testing.T) {
 	l := logIn(t, nil)
 	l.server.Deny("secret", "db/denied")
-	l.reads(t)
+	l.requireGet(t)
 	for range 5 {
-		l.fails(t, "db/denied", hush.ErrDenied)
+		l.requireFailure(t, "db/denied", hush.ErrDenied)
 	}
 	assert.Equal(t, 2, l.logins(), "the second changed nothing")
-	l.reads(t)
+	l.requireGet(t)
 	l.Advance(59 * time.Second)
-	l.fails(t, "db/denied", hush.ErrDenied)
+	l.requireFailure(t, "db/denied", hush.ErrDenied)
 	assert.Equal(t, 2, l.logins())
 	l.Advance(2 * time.Second)
-	l.fails(t, "db/denied", hush.ErrDenied)
+	l.requireFailure(t, "db/denied", hush.ErrDenied)
 	assert.Equal(t, 3, l.logins(), "a login in a minute: its policies may have changed")
 }
 
@@ -148,13 +148,13 @@ func TestTokenWithoutLookupRightDoesNotTriggerLogins(t *testing.T) {
 	l.server.DenyPath("auth/token/lookup-self")
 	l.server.Deny("secret", "db/denied")
 	for range 5 {
-		l.fails(t, "db/denied", hush.ErrDenied)
+		l.requireFailure(t, "db/denied", hush.ErrDenied)
 	}
 	assert.Equal(t, 2, l.logins())
 	l.server.RevokeLogins()
-	l.fails(t, dbProd.Name, hush.ErrDenied) // which is all that can be known
+	l.requireFailure(t, dbProd.Name, hush.ErrDenied) // which is all that can be known
 	l.Advance(time.Minute)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, 3, l.logins())
 }
 
@@ -166,14 +166,14 @@ func TestClassOfAFailedLogin(t *testing.T) {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			l := logIn(t, nil)
 			l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: status, Times: 1})
-			l.fails(t, dbProd.Name, class)
+			l.requireFailure(t, dbProd.Name, class)
 			l.Advance(time.Second)
-			l.reads(t)
+			l.requireGet(t)
 		})
 	}
 }
 
-// A login that was under way when the program froze hangs on a dead connection.
+// A login that a freeze interrupts hangs on a dead connection.
 func TestLoginInterruptedByAFreezeIsAbandoned(t *testing.T) {
 	l := logIn(t, nil)
 	release := l.server.Hang(vaulttest.Login)
@@ -181,7 +181,7 @@ func TestLoginInterruptedByAFreezeIsAbandoned(t *testing.T) {
 	wg.Go(func() { _, _ = l.Get(t.Context(), dbProd) })
 	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 1 }, 10*time.Second, time.Millisecond)
 	l.Move(10*time.Minute, 0)
-	wg.Go(func() { l.reads(t) })
+	wg.Go(func() { l.requireGet(t) })
 	require.Eventually(t, func() bool { return l.calls(vaulttest.Login) == 2 }, 10*time.Second, time.Millisecond)
 	release()
 	wg.Wait()
@@ -200,25 +200,25 @@ func TestClientTokenIsReadForEachCall(t *testing.T) {
 	l := loggedIn{p, h, server}
 
 	for range 5 {
-		l.reads(t)
+		l.requireGet(t)
 		l.Advance(41 * time.Minute)
 	}
 	assert.Equal(t, 4, server.Counts().TokensRenewed, "as one that was got by a login")
 
 	server.Revoke(client.Token())
-	err = l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	err = l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 	assert.ErrorContains(t, err, "expired, revoked or unknown")
 	calls := server.Calls(vaulttest.Call{})
-	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 	assert.Equal(t, calls, server.Calls(vaulttest.Call{}), "Vault is not asked again at once")
 
 	client.SetToken(server.Token(nil))
-	l.reads(t)
+	l.requireGet(t)
 	client.ClearToken()
-	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 }
 
-// A method of a third party, whose errors nobody knows.
+// A method is a login method of another package, with unknown errors.
 type method func(context.Context, *api.Client) (*api.Secret, error)
 
 func (m method) Login(ctx context.Context, c *api.Client) (*api.Secret, error) { return m(ctx, c) }
@@ -236,14 +236,41 @@ func TestThirdPartyMethod(t *testing.T) {
 		}),
 	})}
 	l.SetClock(l.Now)
-	l.fails(t, dbProd.Name, hush.ErrUnauthenticated)
+	l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)
 	for _, empty := range []*api.Secret{nil, {}, {Auth: &api.SecretAuth{}}} {
 		answer = func() (*api.Secret, error) { return empty, nil }
 		l.Advance(time.Minute)
-		l.fails(t, dbProd.Name, hush.ErrUnavailable)
+		l.requireFailure(t, dbProd.Name, hush.ErrUnavailable)
 	}
 	answer = func() (*api.Secret, error) { return &api.Secret{Auth: &api.SecretAuth{ClientToken: token}}, nil }
 	l.Advance(time.Minute)
-	l.reads(t)
+	l.requireGet(t)
 	assert.Equal(t, server.RootToken(), client.Token(), "the program's client is as it was")
+}
+
+// A watcher is a login method of another package whose token can change.
+type watcher struct {
+	token   string
+	changed bool
+}
+
+func (w *watcher) Login(context.Context, *api.Client) (*api.Secret, error) {
+	w.changed = false
+	return &api.Secret{Auth: &api.SecretAuth{ClientToken: w.token}}, nil
+}
+
+func (w *watcher) TokenChanged() bool { return w.changed }
+
+func TestTokenWatcherTriggersALogin(t *testing.T) {
+	server := startVault(t)
+	server.Put("secret", dbProd.Name, map[string]any{"password": "canary-session"})
+	w := &watcher{token: server.Token(nil)}
+	var method vault.TokenWatcher = w
+	p := vault.New(server.Client(), &vault.Options{Auth: method})
+	_, err := p.Get(t.Context(), dbProd)
+	require.NoError(t, err)
+	w.token, w.changed = server.Token(nil), true
+	_, err = p.Get(t.Context(), dbProd)
+	require.NoError(t, err)
+	assert.False(t, w.changed, "the second read logs in")
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// slack is what a busy machine may add to any limit.
+// slack is the time that a busy machine may add to a timeout.
 const slack = 3 * time.Second
 
-// many calls fn with 64 goroutines, again and again until done is closed.
+// many calls fn in 64 goroutines until done is closed.
 func many(done <-chan struct{}, fn func()) (wait func()) {
 	var wg sync.WaitGroup
 	for range 64 {
@@ -43,16 +43,15 @@ func many(done <-chan struct{}, fn func()) (wait func()) {
 	return wg.Wait
 }
 
-// An outage is when a server was killed and came back, and how many answers were
-// stale.
+// An outage has the times at which a server was killed and came back, and the number of
+// stale secrets.
 type outage struct {
 	killed, back atomic.Pointer[time.Time]
 	stale        atomic.Int64
 }
 
-// TestOutageBehindACache: no reader sees an error or waits past its deadline,
-// what is served past its TTL is marked Stale, and after the return reads are fresh
-// within one step of the cache's back-off, which is a second at most.
+// No read fails or exceeds its deadline. A secret past its TTL is marked Stale. After
+// the outage, reads are fresh within the maximum backoff of the cache, 1 s.
 func TestOutageBehindACache(t *testing.T) {
 	t.Parallel()
 	const ttl, deadline = 200 * time.Millisecond, 2 * time.Second
@@ -98,8 +97,7 @@ func TestOutageBehindACache(t *testing.T) {
 	assert.Equal(t, 1, l.logins())
 }
 
-// TestOutageWithoutACache: every call ends within its limit, with the right
-// class.
+// Each call ends within its timeout, with the right class.
 func TestOutageWithoutACache(t *testing.T) {
 	t.Parallel()
 	const limit = 300 * time.Millisecond
@@ -136,7 +134,7 @@ func TestOutageWithoutACache(t *testing.T) {
 	}
 }
 
-// counted returns a client that counts the connections that it has open.
+// counted returns a client that counts its open connections.
 func counted(t *testing.T, server *vaulttest.Server) (*api.Client, *atomic.Int64) {
 	t.Helper()
 	open := &atomic.Int64{}
@@ -164,8 +162,8 @@ func (c *countedConn) Close() error {
 	return c.Conn.Close()
 }
 
-// TestNoGoroutinesOrMemoryLeak reads 20,000 times while tokens are revoked, forgotten and
-// denied, leases end, and the server is killed and comes back.
+// The test reads 20,000 times while tokens are revoked and denied, leases expire, and
+// the server is killed and comes back.
 func TestNoGoroutinesOrMemoryLeak(t *testing.T) {
 	const reads, chaosEvery, readers = 20_000, 500, 32
 	known := goleak.IgnoreCurrent()
@@ -221,8 +219,8 @@ func TestNoGoroutinesOrMemoryLeak(t *testing.T) {
 	goleak.VerifyNone(t, known)
 }
 
-// wreak does another kind of harm at each turn. Between two that end tokens there is
-// one that does not, for a read that meets both is denied.
+// wreak causes another failure each turn. A read that meets two revocations is denied,
+// so a harmless turn follows each revocation.
 func wreak(server *vaulttest.Server, turn int64) {
 	switch turn % 4 {
 	case 0:

@@ -23,12 +23,12 @@ import (
 	"github.com/hush-secrets/hush/vault"
 )
 
-// certificate returns the node's, which is its own CA.
+// certificate returns the node's certificate, which is its own CA.
 func certificate(n *node) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: n.Certificate().Raw})
 }
 
-// newPair returns a client's certificate for name, and its key.
+// newPair returns a client certificate for name and its key.
 func newPair(t *testing.T, name string) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -61,39 +61,38 @@ func TestTrustedCAs(t *testing.T) {
 		"folder": {CAFile: dir},
 		"name":   {CAFile: file, ServerName: "example.com"},
 	} {
-		noVault(t)
+		clearVaultVariables(t)
 		opts.Addresses = []string{n.URL}
-		assert.NoError(t, ask(t, made(t, &opts), http.MethodGet), name)
+		assert.NoError(t, request(t, newClient(t, &opts), http.MethodGet), name)
 	}
 	for variable, value := range map[string]string{"VAULT_CACERT": file, "VAULT_CACERT_BYTES": string(certificate(n)), "VAULT_CAPATH": filepath.Dir(newFile(t, string(certificate(n))))} {
-		noVault(t)
+		clearVaultVariables(t)
 		t.Setenv(variable, value)
-		assert.NoError(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{n.URL}}), http.MethodGet), variable)
+		assert.NoError(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}}), http.MethodGet), variable)
 	}
-	noVault(t) // the official client's order
+	clearVaultVariables(t) // the official client's order
 	t.Setenv("VAULT_CACERT", file)
 	t.Setenv("VAULT_CACERT_BYTES", string(other))
-	assert.NoError(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{n.URL}}), http.MethodGet))
+	assert.NoError(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}}), http.MethodGet))
 }
 
-// TestHTTP2IsNotUsed, for requests would share one connection, dead or alive.
+// With HTTP/2, all requests would share one connection.
 func TestHTTP2IsNotUsed(t *testing.T) {
 	var major int
 	n := &node{}
-	n.Server = httptest.NewUnstartedServer(n.hears(func(w http.ResponseWriter, r *http.Request) {
+	n.Server = httptest.NewUnstartedServer(n.record(func(w http.ResponseWriter, r *http.Request) {
 		major = r.ProtoMajor
 		serves(w, r)
 	}))
 	n.EnableHTTP2 = true
 	n.StartTLS()
 	t.Cleanup(n.Close)
-	noVault(t)
-	require.NoError(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n)}), http.MethodGet))
+	clearVaultVariables(t)
+	require.NoError(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n)}), http.MethodGet))
 	assert.Equal(t, 1, major)
 }
 
-// TestUntrustedCertificateReceivesNoToken sees the token go nowhere, and nothing tried
-// again: each connection is counted.
+// Nothing is retried: each connection is counted.
 func TestUntrustedCertificateReceivesNoToken(t *testing.T) {
 	n := newTLSNode(t, serves)
 	other, _ := newPair(t, "another CA")
@@ -102,10 +101,10 @@ func TestUntrustedCertificateReceivesNoToken(t *testing.T) {
 		"another CA":       {CAPEM: other},
 		"another name":     {CAPEM: certificate(n), ServerName: "vault.internal"},
 	} {
-		noVault(t)
+		clearVaultVariables(t)
 		opts.Addresses = []string{n.URL}
 		opts.Token = hush.NewValue([]byte(nodeToken))
-		client := made(t, &opts)
+		client := newClient(t, &opts)
 		client.SetMinRetryWait(time.Hour)
 		_, err := vault.New(client, &vault.Options{KV: 1, Timeout: time.Minute}).Get(t.Context(), hush.Name("app"))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), name)
@@ -119,7 +118,7 @@ func TestInvalidTLSFilesAreRejected(t *testing.T) {
 	cert, key := newPair(t, "x")
 	broken := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(clientCanary)})
 	noPEM := writeFile(t, filepath.Join(dir, "no.pem"), clientCanary)
-	noVault(t)
+	clearVaultVariables(t)
 	for says, opts := range map[string]vault.ClientOptions{
 		"the CA file does not exist":              {CAFile: "/nonexistent/" + clientCanary},
 		"the CA file has no PEM certificate":      {CAFile: noPEM},
@@ -142,12 +141,11 @@ func TestInvalidTLSFilesAreRejected(t *testing.T) {
 	}
 }
 
-// TestClientCertificateIsReadForEachConnection has a server that asks for one, whose files are replaced
-// while the program runs, and for a moment broken.
+// The files are replaced while the program runs, and are invalid for a moment.
 func TestClientCertificateIsReadForEachConnection(t *testing.T) {
 	var subject string
 	n := &node{}
-	n.Server = httptest.NewUnstartedServer(n.hears(func(w http.ResponseWriter, r *http.Request) {
+	n.Server = httptest.NewUnstartedServer(n.record(func(w http.ResponseWriter, r *http.Request) {
 		subject = r.TLS.PeerCertificates[0].Subject.CommonName
 		serves(w, r)
 	}))
@@ -155,8 +153,8 @@ func TestClientCertificateIsReadForEachConnection(t *testing.T) {
 	n.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	n.StartTLS()
 	t.Cleanup(n.Close)
-	noVault(t)
-	require.Error(t, ask(t, made(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n)}), http.MethodGet))
+	clearVaultVariables(t)
+	require.Error(t, request(t, newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n)}), http.MethodGet))
 
 	dir := t.TempDir()
 	files := [2]string{filepath.Join(dir, "cert"), filepath.Join(dir, "key")}
@@ -166,13 +164,13 @@ func TestClientCertificateIsReadForEachConnection(t *testing.T) {
 		n.CloseClientConnections()
 	}
 	replace(newPair(t, "first"))
-	client := made(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n), ClientCertFile: files[0], ClientKeyFile: files[1]})
-	require.NoError(t, ask(t, client, http.MethodGet))
+	client := newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n), ClientCertFile: files[0], ClientKeyFile: files[1]})
+	require.NoError(t, request(t, client, http.MethodGet))
 	assert.Equal(t, "first", subject)
 	replace(newPair(t, "second"))
-	require.NoError(t, ask(t, client, http.MethodPut))
+	require.NoError(t, request(t, client, http.MethodPut))
 	assert.Equal(t, "second", subject)
 	replace(nil, nil)
-	require.NoError(t, ask(t, client, http.MethodGet))
+	require.NoError(t, request(t, client, http.MethodGet))
 	assert.Equal(t, "second", subject, "the last that could be read")
 }

@@ -45,9 +45,9 @@ func TestSecretIDIsReadForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, "first")
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)})
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	writeFile(t, path, "second")
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	calls := s.asked("auth/approle/login")
 	require.Len(t, calls, 2)
 	assert.Equal(t, "first", calls[0].body["secret_id"])
@@ -72,7 +72,7 @@ func TestAppRoleRejectsInvalidOptions(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			s := newLoginServer(t)
-			s.refuses(t, auth.AppRole(c.roleID, c.opts), hush.ErrUnauthenticated, want)
+			s.requireFailure(t, auth.AppRole(c.roleID, c.opts), hush.ErrUnauthenticated, want)
 			assert.Empty(t, s.asked(""))
 		})
 	}
@@ -92,14 +92,14 @@ func TestAuthMount(t *testing.T) {
 	} {
 		s := newLoginServer(t)
 		for _, method := range methods(mount) {
-			s.refuses(t, method, hush.ErrUnauthenticated, says)
+			s.requireFailure(t, method, hush.ErrUnauthenticated, says)
 		}
 		assert.Empty(t, s.asked(""))
 	}
 	for mount, path := range map[string]string{"a/b/": "auth/a/b/login", "//a?b#c%2f": "auth/a?b#c%2f/login", "authority": "auth/authority/login"} {
 		s := newLoginServer(t)
 		for _, method := range methods(mount) {
-			s.logsIn(t, method)
+			s.requireLogin(t, method)
 		}
 		assert.Len(t, s.asked(path), 3, mount)
 	}
@@ -110,14 +110,14 @@ func TestLoginResponseWithoutATokenIsUnavailable(t *testing.T) {
 	for _, body := range []string{``, `{}`, `{"data":{"x":1}}`, `{"auth":null}`, `{"auth":{"client_token":""}}`, `{"wrap_info":{"token":"canary-hunter2"}}`} {
 		s := newLoginServer(t)
 		s.answer("auth/approle/login", answering(http.StatusOK, body))
-		s.refuses(t, method, hush.ErrUnavailable, "the response to the login has no token")
+		s.requireFailure(t, method, hush.ErrUnavailable, "the response to the login has no token")
 	}
 	s := newLoginServer(t)
 	s.answer("auth/approle/login", answering(http.StatusOK, `{"auth":{"client_token":"","mfa_requirement":{"mfa_request_id":"canary-hunter2"}}}`))
-	s.refuses(t, method, hush.ErrUnauthenticated, "a second factor (MFA)")
+	s.requireFailure(t, method, hush.ErrUnauthenticated, "a second factor (MFA)")
 }
 
-// What Vault answers is for the session to judge, and so is handed up as it is.
+// Package vault classifies them.
 func TestErrorsOfVaultAreReturnedUnchanged(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		s := newLoginServer(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// A deployment hands out the secret id of a role wrapped, in a file. Whoever is
-// first can unwrap it, and nobody after that.
+// A deployment provides the wrapped secret ID of a role in a file. Only the first client
+// can unwrap it.
 func ExampleAppRole() {
 	server, err := vaulttest.Start(nil)
 	if err != nil {
@@ -33,8 +33,8 @@ func ExampleAppRole() {
 	// Output: app <nil>
 }
 
-// A pod logs in with the token of its service account, which the kubelet replaces
-// now and then. In a pod it is found without options.
+// A pod logs in with the token of its service account, which the kubelet replaces from
+// time to time. In a pod, no options are needed.
 func ExampleKubernetes() {
 	server, err := vaulttest.Start(nil)
 	if err != nil {

@@ -15,10 +15,10 @@ func TestKubernetesReadsTheJWTForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, "first\n")
 	method := auth.Kubernetes("app", &auth.JWTOptions{JWT: auth.File(path)})
-	assert.Equal(t, "new-token", s.logsIn(t, method))
+	assert.Equal(t, "new-token", s.requireLogin(t, method))
 	// As the kubelet does it: a new file under the old name.
 	require.NoError(t, os.Rename(newFile(t, "second"), path))
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	calls := s.asked("auth/kubernetes/login")
 	require.Len(t, calls, 2)
 	assert.Equal(t, map[string]any{"role": "app", "jwt": "first"}, calls[0].body)
@@ -28,9 +28,9 @@ func TestKubernetesReadsTheJWTForEachLogin(t *testing.T) {
 
 func TestKubernetesOutsideAPod(t *testing.T) {
 	s := newLoginServer(t)
-	s.refuses(t, auth.Kubernetes("app", nil), hush.ErrUnauthenticated,
+	s.requireFailure(t, auth.Kubernetes("app", nil), hush.ErrUnauthenticated,
 		`the file "/var/run/secrets/kubernetes.io/serviceaccount/token" with the JWT does not exist`)
-	s.refuses(t, auth.Kubernetes("", nil), hush.ErrUnauthenticated, "no role")
+	s.requireFailure(t, auth.Kubernetes("", nil), hush.ErrUnauthenticated, "no role")
 	assert.Empty(t, s.asked(""))
 }
 
@@ -42,9 +42,9 @@ func TestJWT(t *testing.T) {
 		"of the variable": {JWT: auth.Env("HUSHTEST_JWT")},
 	} {
 		s := newLoginServer(t)
-		s.logsIn(t, auth.JWT("", opts))
-		s.logsIn(t, auth.JWT("ci", opts))
-		s.logsIn(t, auth.Kubernetes("ci", opts))
+		s.requireLogin(t, auth.JWT("", opts))
+		s.requireLogin(t, auth.JWT("ci", opts))
+		s.requireLogin(t, auth.Kubernetes("ci", opts))
 		calls := s.asked("")
 		require.Len(t, calls, 3)
 		assert.Equal(t, "auth/jwt/login", calls[0].path)
@@ -60,10 +60,10 @@ func TestJWTRejectsInvalidOptions(t *testing.T) {
 		"the JWT is not a single line of text":       auth.Value(canaryValue("\nx")),
 	} {
 		s := newLoginServer(t)
-		s.refuses(t, auth.JWT("", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
-		s.refuses(t, auth.Kubernetes("app", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
+		s.requireFailure(t, auth.JWT("", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
+		s.requireFailure(t, auth.Kubernetes("app", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
 		assert.Empty(t, s.asked(""))
 	}
 	s := newLoginServer(t)
-	s.refuses(t, auth.JWT("ci", nil), hush.ErrUnauthenticated, "set JWTOptions.JWT")
+	s.requireFailure(t, auth.JWT("ci", nil), hush.ErrUnauthenticated, "set JWTOptions.JWT")
 }

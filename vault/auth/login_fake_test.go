@@ -17,18 +17,18 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// loginCanary is in every credential of the tests of the login methods, and in no
-// error.
+// loginCanary is in each credential of the tests of the login methods. No error contains
+// it.
 const loginCanary = "canary-hunter2"
 
-// A loginCall is what a server of logins was asked.
+// A loginCall is a request that a loginServer received.
 type loginCall struct {
 	path, token string
 	header      http.Header
 	body        map[string]any
 }
 
-// A loginServer answers by path, and keeps what it was asked.
+// A loginServer responds by path and records its requests.
 type loginServer struct {
 	client *api.Client
 
@@ -37,8 +37,7 @@ type loginServer struct {
 	calls   []loginCall
 }
 
-// newLoginServer starts a server that lets anybody log in anywhere and look up any
-// token.
+// newLoginServer starts a server that accepts each login and each lookup of a token.
 func newLoginServer(t *testing.T) *loginServer {
 	t.Helper()
 	s := &loginServer{answers: map[string]http.HandlerFunc{
@@ -75,7 +74,7 @@ func (s *loginServer) answer(path string, handler http.HandlerFunc) {
 	s.answers[path] = handler
 }
 
-// asked returns the calls for path; all for "".
+// asked returns the requests for path. Empty means all.
 func (s *loginServer) asked(path string) []loginCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,9 +94,9 @@ func answering(status int, body string) http.HandlerFunc {
 	}
 }
 
-// refuses checks that method cannot log in by a fault of its own, which says so in
-// those words and quotes no credential.
-func (s *loginServer) refuses(t *testing.T, method api.AuthMethod, class hush.Class, says string) {
+// requireFailure requires that method fails with an error of its own that contains says and
+// quotes no credential.
+func (s *loginServer) requireFailure(t *testing.T, method api.AuthMethod, class hush.Class, says string) {
 	t.Helper()
 	secret, err := method.Login(t.Context(), s.client)
 	require.Error(t, err)
@@ -110,8 +109,8 @@ func (s *loginServer) refuses(t *testing.T, method api.AuthMethod, class hush.Cl
 	assert.NotContains(t, fmt.Sprintf("%v %+v %#v", method, method, method), loginCanary)
 }
 
-// logsIn logs in and returns the token.
-func (s *loginServer) logsIn(t *testing.T, method api.AuthMethod) string {
+// requireLogin requires a login and returns the token.
+func (s *loginServer) requireLogin(t *testing.T, method api.AuthMethod) string {
 	t.Helper()
 	secret, err := method.Login(t.Context(), s.client)
 	require.NoError(t, err)

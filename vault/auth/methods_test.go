@@ -70,7 +70,6 @@ func TestTokenReportsItsTTL(t *testing.T) {
 	}
 }
 
-// The wrapping token that somebody else unwrapped says so to whoever reads.
 func TestUnwrappedTokenOfAnotherClientIsReported(t *testing.T) {
 	server, roleID, _ := startLogins(t)
 	wrapping := server.WrapSecretID("approle", "app", 0, 0)
@@ -86,7 +85,7 @@ func TestUnwrappedTokenOfAnotherClientIsReported(t *testing.T) {
 	assert.Empty(t, providertest.Leaks(err, wrapping))
 }
 
-// Before the agent has written its sink nobody can read; from then on everybody.
+// Reads fail until the agent has written its sink.
 func TestSinkThatIsCreatedLater(t *testing.T) {
 	server, _, _ := startLogins(t)
 	path := t.TempDir() + "/sink"

@@ -14,24 +14,24 @@ import (
 	"github.com/hush-secrets/hush/vault/auth"
 )
 
-// A FIFO without a writer would hold the login for ever.
+// Opening a FIFO without a writer would block the login.
 func TestCredentialInAPipeIsRejected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	s := newLoginServer(t)
-	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a pipe")
-	s.refuses(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)}), hush.ErrUnauthenticated, "a pipe")
-	s.refuses(t, auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, "a pipe")
+	s.requireFailure(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a pipe")
+	s.requireFailure(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)}), hush.ErrUnauthenticated, "a pipe")
+	s.requireFailure(t, auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, "a pipe")
 }
 
-// The superuser may read everything, so both outcomes have their check.
+// The superuser may read every file, so both outcomes are checked.
 func TestUnreadableCredentialIsRejected(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, loginCanary)
 	require.NoError(t, os.Chmod(path, 0))
 	if os.Geteuid() == 0 {
-		s.logsIn(t, auth.Token(auth.File(path)))
+		s.requireLogin(t, auth.Token(auth.File(path)))
 		return
 	}
-	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "is not readable by this process")
+	s.requireFailure(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "is not readable by this process")
 }

@@ -55,11 +55,11 @@ func TestInvalidLookupIsUnavailable(t *testing.T) {
 	} {
 		s := newLoginServer(t)
 		s.answer("auth/token/lookup-self", answering(http.StatusOK, body))
-		s.refuses(t, auth.Token(auth.Value(canaryValue(""))), hush.ErrUnavailable, "the response to the token's lookup")
+		s.requireFailure(t, auth.Token(auth.Value(canaryValue(""))), hush.ErrUnavailable, "the response to the token's lookup")
 	}
 }
 
-// What Vault answers is for the session to judge, and so is handed up as it is.
+// Package vault classifies them.
 func TestErrorsOfTheLookupAreReturnedUnchanged(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		s := newLoginServer(t)
@@ -84,7 +84,7 @@ func TestInvalidTokensAreRejected(t *testing.T) {
 		strings.Repeat(loginCanary, 10_000):                                       "exceeds the limit of 65536 bytes",
 	} {
 		s := newLoginServer(t)
-		s.refuses(t, auth.Token(auth.Value(hush.NewValue([]byte(text)))), hush.ErrUnauthenticated, says)
+		s.requireFailure(t, auth.Token(auth.Value(hush.NewValue([]byte(text)))), hush.ErrUnauthenticated, says)
 		assert.Empty(t, s.asked(""), "%.30q", text)
 	}
 }
@@ -94,12 +94,12 @@ func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 	method := auth.Token(auth.Env("HUSHTEST_TOKEN"))
 	for _, token := range []string{"first-" + loginCanary, " second-" + loginCanary + "\n"} {
 		t.Setenv("HUSHTEST_TOKEN", token)
-		assert.Equal(t, strings.TrimSpace(token), s.logsIn(t, method))
+		assert.Equal(t, strings.TrimSpace(token), s.requireLogin(t, method))
 	}
 	t.Setenv("HUSHTEST_TOKEN", "")
-	s.refuses(t, method, hush.ErrUnauthenticated, `the environment variable "HUSHTEST_TOKEN" with the token is empty`)
-	s.refuses(t, auth.Token(auth.Env("HUSHTEST_NOT_SET")), hush.ErrUnauthenticated, `"HUSHTEST_NOT_SET" with the token is not set`)
-	s.refuses(t, auth.Token(auth.Env("")), hush.ErrUnauthenticated, "has no name")
+	s.requireFailure(t, method, hush.ErrUnauthenticated, `the environment variable "HUSHTEST_TOKEN" with the token is empty`)
+	s.requireFailure(t, auth.Token(auth.Env("HUSHTEST_NOT_SET")), hush.ErrUnauthenticated, `"HUSHTEST_NOT_SET" with the token is not set`)
+	s.requireFailure(t, auth.Token(auth.Env("")), hush.ErrUnauthenticated, "has no name")
 	_, err := auth.Token(auth.Env(loginCanary)).Login(t.Context(), s.client)
 	assert.EqualError(t, err, "vault: unauthenticated: the environment variable with the token is not set", "a token in the place of its variable")
 	assert.Len(t, s.asked(""), 2)
@@ -108,9 +108,9 @@ func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 func TestWrapTTLIsIgnored(t *testing.T) {
 	t.Setenv("VAULT_WRAP_TTL", "5m")
 	s := newLoginServer(t)
-	s.logsIn(t, auth.Token(auth.Value(canaryValue(""))))
-	s.logsIn(t, auth.AppRole("role", nil))
-	s.logsIn(t, auth.JWT("", &auth.JWTOptions{JWT: auth.Value(canaryValue(""))}))
+	s.requireLogin(t, auth.Token(auth.Value(canaryValue(""))))
+	s.requireLogin(t, auth.AppRole("role", nil))
+	s.requireLogin(t, auth.JWT("", &auth.JWTOptions{JWT: auth.Value(canaryValue(""))}))
 	require.Len(t, s.asked(""), 3)
 	for _, call := range s.asked("") {
 		assert.Empty(t, call.header.Get("X-Vault-Wrap-TTL"), call.path)
@@ -120,8 +120,8 @@ func TestWrapTTLIsIgnored(t *testing.T) {
 func TestLoginSendsTheNamespace(t *testing.T) {
 	s := newLoginServer(t)
 	s.client.SetNamespace("team")
-	s.logsIn(t, auth.Token(auth.Value(canaryValue(""))))
-	s.logsIn(t, auth.AppRole("role", nil))
+	s.requireLogin(t, auth.Token(auth.Value(canaryValue(""))))
+	s.requireLogin(t, auth.AppRole("role", nil))
 	for _, call := range s.asked("") {
 		assert.Equal(t, "team", call.header.Get("X-Vault-Namespace"), call.path)
 	}

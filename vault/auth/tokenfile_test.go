@@ -30,7 +30,7 @@ func TestTokenFileIsReadForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	path := filepath.Join(t.TempDir(), "sink")
 	method := auth.Token(auth.File(path))
-	s.refuses(t, method, hush.ErrUnauthenticated, "does not exist")
+	s.requireFailure(t, method, hush.ErrUnauthenticated, "does not exist")
 	for _, text := range []string{"first-" + loginCanary, "second-" + loginCanary + "\r\n"} {
 		writeFile(t, path+".tmp", text)
 		require.NoError(t, os.Rename(path+".tmp", path))
@@ -42,7 +42,7 @@ func TestTokenFileIsReadForEachLogin(t *testing.T) {
 	assert.Empty(t, s.asked(""))
 }
 
-// faultyFiles are files without a credential, and what is said of them.
+// faultyFiles returns files without a valid credential, and the reason in the error.
 func faultyFiles(t *testing.T) map[string]string {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,11 +68,11 @@ func faultyFiles(t *testing.T) map[string]string {
 func TestInvalidFilesAreRejected(t *testing.T) {
 	s := newLoginServer(t)
 	for path, says := range faultyFiles(t) {
-		s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, says)
-		s.refuses(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)}), hush.ErrUnauthenticated, says)
-		s.refuses(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path), Wrapped: true}), hush.ErrUnauthenticated, says)
-		s.refuses(t, auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, says)
-		s.refuses(t, auth.JWT("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, says)
+		s.requireFailure(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, says)
+		s.requireFailure(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path)}), hush.ErrUnauthenticated, says)
+		s.requireFailure(t, auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.File(path), Wrapped: true}), hush.ErrUnauthenticated, says)
+		s.requireFailure(t, auth.Kubernetes("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, says)
+		s.requireFailure(t, auth.JWT("r", &auth.JWTOptions{JWT: auth.File(path)}), hush.ErrUnauthenticated, says)
 	}
 	assert.Empty(t, s.asked(""))
 }
@@ -80,11 +80,11 @@ func TestInvalidFilesAreRejected(t *testing.T) {
 func TestWrappedSinkIsRejected(t *testing.T) {
 	s := newLoginServer(t)
 	path := newFile(t, `{"token":"canary-hunter2","accessor":"","ttl":300,"creation_path":"sys/wrapping/wrap"}`)
-	s.refuses(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a sink with wrap_ttl or dh_type")
-	s.refuses(t, auth.Token(auth.File("")), hush.ErrUnauthenticated, "the file with the token has no name")
+	s.requireFailure(t, auth.Token(auth.File(path)), hush.ErrUnauthenticated, "a sink with wrap_ttl or dh_type")
+	s.requireFailure(t, auth.Token(auth.File("")), hush.ErrUnauthenticated, "the file with the token has no name")
 }
 
-// A credential in the place of its path shows in no error, a path does.
+// An error quotes a path, but not a credential in place of a path.
 func TestErrorsQuoteOnlyAbsolutePaths(t *testing.T) {
 	s := newLoginServer(t)
 	_, err := auth.Token(auth.File(loginCanary)).Login(t.Context(), s.client)

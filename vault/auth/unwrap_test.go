@@ -22,8 +22,8 @@ const (
 	usedUp     = `{"errors":["wrapping token is not valid or does not exist"]}`
 )
 
-// wraps makes s a server whose wrapping tokens "canary-hunter2-N" can be unwrapped
-// once each, to the secret id "id-of-canary-hunter2-N".
+// wraps makes s a server whose wrapping tokens "canary-hunter2-N" can be unwrapped once
+// each, to the secret ID "id-of-canary-hunter2-N".
 func (s *loginServer) wraps(origin string) *loginServer {
 	var used sync.Map
 	s.answer(lookupPath, func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +45,7 @@ func (s *loginServer) wraps(origin string) *loginServer {
 	return s
 }
 
-// sent returns the secret ids of the logins.
+// sent returns the secret IDs of the logins.
 func (s *loginServer) sent(path string) []any {
 	var ids []any
 	for _, call := range s.asked(path) {
@@ -67,7 +67,7 @@ func TestWrappedSecretIDIsUnwrappedOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	require.Len(t, s.asked(lookupPath), 1)
 	require.Len(t, s.asked(unwrapPath), 1)
 	assert.Equal(t, map[string]any{"token": loginCanary + "-1"}, s.asked(lookupPath)[0].body)
@@ -83,12 +83,12 @@ func TestNewWrappingTokenIsUnwrapped(t *testing.T) {
 	s := newLoginServer(t).wraps("auth/teams/blue/role/app/custom-secret-id")
 	path := newFile(t, loginCanary+"-1")
 	method := auth.AppRole("r", &auth.AppRoleOptions{Mount: "teams/blue", SecretID: auth.File(path), Wrapped: true})
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	writeFile(t, path, loginCanary+"-2")
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	// Whoever tidies up the token after it served leaves the program its secret id.
 	require.NoError(t, os.Remove(path))
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	want := []any{"id-of-canary-hunter2-1", "id-of-canary-hunter2-2", "id-of-canary-hunter2-2"}
 	assert.Equal(t, want, s.sent("auth/teams/blue/login"))
 
@@ -99,27 +99,26 @@ func TestNewWrappingTokenIsUnwrapped(t *testing.T) {
 	require.Error(t, err)
 	s.answer(unwrapPath, unwrap)
 	require.NoError(t, os.Remove(path))
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	assert.Equal(t, append(want, want[2]), s.sent("auth/teams/blue/login"), "what could not be unwrapped replaces nothing")
 
 	// One that is not to be had ends that: it may have been taken.
 	writeFile(t, path, loginCanary+"-1")
-	s.refuses(t, method, hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
+	s.requireFailure(t, method, hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 }
 
 func TestWrappingTokenInAVariable(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Env("HUSHTEST_WRAPPED"), Wrapped: true})
-	s.refuses(t, method, hush.ErrUnauthenticated, `"HUSHTEST_WRAPPED" with the wrapping token of the secret ID is not set`)
+	s.requireFailure(t, method, hush.ErrUnauthenticated, `"HUSHTEST_WRAPPED" with the wrapping token of the secret ID is not set`)
 	t.Setenv("HUSHTEST_WRAPPED", loginCanary)
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	require.NoError(t, os.Unsetenv("HUSHTEST_WRAPPED"))
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	assert.Len(t, s.asked(unwrapPath), 1)
 }
 
-// A wrapping token that somebody put in the place of the right one is not used up:
-// it is evidence.
+// The wrapping token is not used up, because it is evidence.
 func TestWrappingTokenForAnotherPathIsRejected(t *testing.T) {
 	for _, origin := range []string{
 		"", "cubbyhole/x", "sys/wrapping/wrap", "auth/token/create", "secret/data/auth/approle/role/app/secret-id",
@@ -129,14 +128,14 @@ func TestWrappingTokenForAnotherPathIsRejected(t *testing.T) {
 	} {
 		s := newLoginServer(t).wraps(origin)
 		method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
-		s.refuses(t, method, hush.ErrUnauthenticated, `was not created for a secret ID of the auth mount "approle"`)
+		s.requireFailure(t, method, hush.ErrUnauthenticated, `was not created for a secret ID of the auth mount "approle"`)
 		assert.Len(t, s.asked(""), 1, origin)
 	}
 	for _, body := range []string{`{"data":{}}`, `{"data":{"creation_path":7}}`} {
 		s := newLoginServer(t)
 		s.answer(lookupPath, answering(http.StatusOK, body))
 		method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
-		s.refuses(t, method, hush.ErrUnauthenticated, "was not created for")
+		s.requireFailure(t, method, hush.ErrUnauthenticated, "was not created for")
 	}
 }
 
@@ -146,20 +145,20 @@ func TestFailedUnwrap(t *testing.T) {
 	}
 	s := newLoginServer(t)
 	s.answer(lookupPath, answering(http.StatusBadRequest, usedUp))
-	s.refuses(t, method(), hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
+	s.requireFailure(t, method(), hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 	assert.Empty(t, s.asked(unwrapPath))
 
 	s = newLoginServer(t).wraps(secretIDPath)
 	s.answer(unwrapPath, answering(http.StatusBadRequest, usedUp))
-	s.refuses(t, method(), hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
+	s.requireFailure(t, method(), hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 
 	s = newLoginServer(t)
 	s.answer(lookupPath, answering(http.StatusOK, ""))
-	s.refuses(t, method(), hush.ErrUnavailable, "lookup is empty")
+	s.requireFailure(t, method(), hush.ErrUnavailable, "lookup is empty")
 	for _, body := range []string{``, `{"data":null}`, `{"data":{"secret_id":""}}`, `{"data":{"secret_id":{"a":"canary-hunter2"}}}`, `{"auth":{"client_token":"canary-hunter2"}}`} {
 		s = newLoginServer(t).wraps(secretIDPath)
 		s.answer(unwrapPath, answering(http.StatusOK, body))
-		s.refuses(t, method(), hush.ErrUnauthenticated, "has no secret ID")
+		s.requireFailure(t, method(), hush.ErrUnauthenticated, "has no secret ID")
 	}
 	for _, path := range []string{lookupPath, unwrapPath} {
 		s = newLoginServer(t).wraps(secretIDPath)
@@ -171,11 +170,10 @@ func TestFailedUnwrap(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
 
 		s.wraps(secretIDPath)
-		s.logsIn(t, m)
+		s.requireLogin(t, m)
 	}
 }
 
-// Between the unwrap and the login a server may fail: the secret id is kept.
 func TestSecretIDIsKeptIfTheLoginFails(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	s.answer("auth/approle/login", answering(http.StatusServiceUnavailable, ""))
@@ -183,11 +181,11 @@ func TestSecretIDIsKeptIfTheLoginFails(t *testing.T) {
 	_, err := method.Login(t.Context(), s.client)
 	require.Error(t, err)
 	s.answer("auth/approle/login", answering(http.StatusOK, `{"auth":{"client_token":"late"}}`))
-	assert.Equal(t, "late", s.logsIn(t, method))
+	assert.Equal(t, "late", s.requireLogin(t, method))
 	assert.Len(t, s.asked(unwrapPath), 1)
 }
 
-// What a wrapping token gives it gives once, also to a caller that cannot wait.
+// Vault returns the secret ID only once.
 func TestUnwrapSurvivesItsCaller(t *testing.T) {
 	s := newLoginServer(t).wraps(secretIDPath)
 	method := auth.AppRole("r", &auth.AppRoleOptions{SecretID: auth.Value(canaryValue("")), Wrapped: true})
@@ -205,7 +203,7 @@ func TestUnwrapSurvivesItsCaller(t *testing.T) {
 	_, err = method.Login(ctx, s.client)
 	assert.ErrorIs(t, err, context.Canceled, "nor does it wait for its turn")
 	close(gaveUp)
-	s.logsIn(t, method)
+	s.requireLogin(t, method)
 	assert.Equal(t, []any{"id-of-canary-hunter2"}, s.sent("auth/approle/login"))
 	assert.Len(t, s.asked(unwrapPath), 1)
 }

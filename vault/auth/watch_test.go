@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// watch returns the method of a token as package vault sees it.
+// watch returns the method of a token as package vault uses it.
 func watch(t *testing.T, c auth.Credential) vault.TokenWatcher {
 	t.Helper()
 	watcher, ok := auth.Token(c).(vault.TokenWatcher)
@@ -62,7 +62,7 @@ func TestTokenFileIsWatched(t *testing.T) {
 	assert.False(t, method.TokenChanged(), "the same token, written again")
 }
 
-// While the file holds no token the last one goes on, and nobody logs in for it.
+// The last token stays in use, without a login.
 func TestTokenFileWithoutATokenIsNotAChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	write(t, path, "one", time.Hour)
@@ -81,7 +81,7 @@ func TestTokenFileWithoutATokenIsNotAChange(t *testing.T) {
 	assert.True(t, method.TokenChanged())
 }
 
-// Two writes within the resolution of the file's time look alike.
+// Two writes within the resolution of the file's times are not distinguishable.
 func TestTokenFileIsReadAgainShortlyAfterAWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	then := time.Now().Truncate(time.Second)
@@ -95,7 +95,6 @@ func TestTokenFileIsReadAgainShortlyAfterAWrite(t *testing.T) {
 	}
 }
 
-// A file that is known not to have changed is not opened.
 func TestUnchangedTokenFileIsNotRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	write(t, path, "one", time.Hour)
@@ -129,8 +128,7 @@ func TestTokenFileIsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// dead is a server that is not there: what is looked up there fails after the token
-// was found.
+// dead returns a client of an unreachable address, whose lookups fail.
 func dead(t *testing.T) *api.Client {
 	t.Helper()
 	config := api.DefaultConfig()

@@ -22,7 +22,7 @@ import (
 	"github.com/hush-secrets/hush/vault/awsauth"
 )
 
-// laptop makes the environment one in which nobody configured AWS or Vault.
+// laptop removes the configuration of AWS and Vault from the environment.
 func laptop(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -37,7 +37,7 @@ func laptop(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 }
 
-// credentials puts the known key into the environment.
+// credentials sets the known key in the environment.
 func credentials(t *testing.T) {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
@@ -50,8 +50,8 @@ func static(token string) aws.CredentialsProvider {
 	})
 }
 
-// TestLogin logs in to Vaults of every configuration, and to the same Vault
-// configured otherwise, which refuses.
+// TestLogin logs in to Vaults with each configuration. The same Vault with another
+// configuration refuses the login.
 func TestLogin(t *testing.T) {
 	laptop(t)
 	credentials(t)
@@ -89,13 +89,13 @@ func TestLogin(t *testing.T) {
 
 			s.endpoint, s.serverID = "https://sts.eu-central-1.amazonaws.com", "another"
 			_, err = awsauth.New(c.opts).Login(t.Context(), s.client(t))
-			refused(t, err)
+			requireRefused(t, err)
 		})
 	}
 }
 
-// refused checks that err is Vault's own refusal.
-func refused(t *testing.T, err error) {
+// requireRefused requires that err is Vault's refusal.
+func requireRefused(t *testing.T, err error) {
 	t.Helper()
 	answer, ok := errors.AsType[*api.ResponseError](err)
 	require.True(t, ok, "%v", err)
@@ -111,7 +111,6 @@ func TestSessionToken(t *testing.T) {
 	assert.Equal(t, []string{"the-session"}, s.last(t).headers["X-Amz-Security-Token"])
 }
 
-// TestLoginSendsNoTokenAndDoesNotWrap: neither a token that the client has nor a wish to wrap goes along.
 func TestLoginSendsNoTokenAndDoesNotWrap(t *testing.T) {
 	laptop(t)
 	t.Setenv("VAULT_TOKEN", "hvs.old")
@@ -123,7 +122,6 @@ func TestLoginSendsNoTokenAndDoesNotWrap(t *testing.T) {
 	assert.Empty(t, s.last(t).wrap)
 }
 
-// TestProviderLogsIn reads a secret with a login, and learns of one that cannot be.
 func TestProviderLogsIn(t *testing.T) {
 	laptop(t)
 	login := startVault(t)
@@ -153,7 +151,7 @@ func TestProviderLogsIn(t *testing.T) {
 	assert.Empty(t, providertest.Leaks(err, secretKey, accessKey))
 }
 
-// TestCredentialsAreFoundLazily: New looks for nothing, and what is found serves later logins.
+// New does not look for credentials. They are kept for later logins.
 func TestCredentialsAreFoundLazily(t *testing.T) {
 	laptop(t)
 	s := startVault(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/hush-secrets/hush/vault/awsauth"
 )
 
-// A Lambda function reads from Vault as the role that it runs with.
+// A Lambda function reads from Vault with its own role.
 func Example() {
 	client, err := api.NewClient(nil) // VAULT_ADDR and its kind
 	if err != nil {
@@ -33,7 +33,7 @@ func Example() {
 	}
 }
 
-// An option that cannot work is the answer of every login, and nobody is asked.
+// An invalid option fails each login, and no request is sent.
 func ExampleNew() {
 	method := awsauth.New(&awsauth.Options{Mount: "auth/aws"})
 	_, err := method.Login(context.Background(), nil)

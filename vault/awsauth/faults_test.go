@@ -20,13 +20,13 @@ import (
 	"github.com/hush-secrets/hush/vault/awsauth"
 )
 
-// closedPort refuses connections: nothing serves TCP's port multiplexer any more.
+// closedPort is a port that refuses connections.
 const closedPort = "127.0.0.1:1"
 
 const roleARN = "arn:aws:iam::123456789012:role/app"
 
-// tokenService is an STS that gives everyone the known key for the role, or refuses
-// everyone.
+// tokenService is an STS that returns the known key for the role, or refuses with
+// status.
 func tokenService(t *testing.T, status int) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,7 +43,7 @@ func tokenService(t *testing.T, status int) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", server.URL)
 }
 
-// TestRoleARNWithoutARegion needs no region: one that is configured nowhere is the global endpoint's.
+// Without a region, the global endpoint is used.
 func TestRoleARNWithoutARegion(t *testing.T) {
 	laptop(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "another")
@@ -60,8 +60,7 @@ func failing(err error) aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, err })
 }
 
-// TestMissingAndInvalidCredentials: what went wrong has a class and words that quote nothing, and
-// Vault is not asked.
+// Each error has a class and quotes nothing, and Vault is not asked.
 func TestMissingAndInvalidCredentials(t *testing.T) {
 	role := &awsauth.Options{RoleARN: roleARN, ExternalID: "ext"}
 	for name, c := range map[string]struct {
@@ -90,14 +89,14 @@ func TestMissingAndInvalidCredentials(t *testing.T) {
 			}
 			s := startVault(t)
 			_, err := awsauth.New(c.opts).Login(t.Context(), s.client(t))
-			unable(t, c.class, c.words, err)
+			requireFailure(t, c.class, c.words, err)
 			assert.Empty(t, s.logins)
 		})
 	}
 }
 
-// unable checks the error of a login that Vault was not asked for.
-func unable(t *testing.T, class hush.Class, words string, err error) {
+// requireFailure requires the error of a login that sent no request to Vault.
+func requireFailure(t *testing.T, class hush.Class, words string, err error) {
 	t.Helper()
 	require.Error(t, err)
 	own, ok := errors.AsType[*hush.Error](err)
@@ -127,12 +126,12 @@ func TestInvalidOptionsFailTheLogin(t *testing.T) {
 	} {
 		s := startVault(t)
 		_, err := awsauth.New(&opts).Login(t.Context(), s.client(t))
-		unable(t, hush.ErrUnauthenticated, words, err)
+		requireFailure(t, hush.ErrUnauthenticated, words, err)
 		assert.Empty(t, s.logins)
 	}
 }
 
-// hanging is a source that never answers.
+// hanging is a source of credentials that never responds.
 type hanging struct{ sources []aws.CredentialSource }
 
 func (h hanging) ProviderSources() []aws.CredentialSource { return h.sources }
@@ -142,8 +141,7 @@ func (hanging) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, ctx.Err()
 }
 
-// TestSearchForCredentialsHasATimeout sees our own limit end the search, and not look like the
-// caller's.
+// The timeout does not look like the caller's deadline.
 func TestSearchForCredentialsHasATimeout(t *testing.T) {
 	laptop(t)
 	for words, source := range map[string]hanging{
@@ -158,7 +156,7 @@ func TestSearchForCredentialsHasATimeout(t *testing.T) {
 			if source.sources != nil {
 				class = hush.ErrAbsent
 			}
-			unable(t, class, words, err)
+			requireFailure(t, class, words, err)
 			assert.NotErrorIs(t, err, context.DeadlineExceeded)
 		})
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
-// TestLoginIsSignedAgainAfterAFreeze: a refusal that comes after the signature's lifetime, by the wall clock
-// alone, is one that signing anew can change, once.
+// A refusal after the lifetime of the signature may be due to the freeze, so the login
+// is repeated once.
 func TestLoginIsSignedAgainAfterAFreeze(t *testing.T) {
 	for frozen, want := range map[time.Duration]int64{time.Minute: 1, signatureLifetime: 2} {
 		h := clocktest.New()
@@ -44,7 +44,6 @@ func TestLoginIsSignedAgainAfterAFreeze(t *testing.T) {
 	}
 }
 
-// TestEachLoginIsSignedAnew: each is of its own time.
 func TestEachLoginIsSignedAnew(t *testing.T) {
 	e, err := newEndpoint("")
 	require.NoError(t, err)
@@ -60,7 +59,7 @@ func TestEachLoginIsSignedAnew(t *testing.T) {
 
 var stsHost = regexp.MustCompile(`^sts(-fips)?\.[a-z0-9.-]+\.[a-z.]+$`)
 
-// FuzzRegion: whatever is called a region, the request is for an STS in it.
+// FuzzRegion requires that each valid region leads to an STS.
 func FuzzRegion(f *testing.F) {
 	for _, seed := range []string{"", "eu-west-1", "us-east-1-fips", "cn-north-1", "aws-global", "-fips", "a.b", "x@y", "us-iso-east-1"} {
 		f.Add(seed)

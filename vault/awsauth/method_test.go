@@ -21,7 +21,6 @@ func open(t *testing.T, s *server, query string) (hush.Provider, error) {
 	return vault.Scheme(awsauth.Method()).Open(t.Context(), u)
 }
 
-// TestMethodPassesEachParameter sees every parameter arrive.
 func TestMethodPassesEachParameter(t *testing.T) {
 	laptop(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "another")

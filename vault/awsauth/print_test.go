@@ -16,7 +16,7 @@ import (
 	"github.com/hush-secrets/hush/vault/awsauth"
 )
 
-// openKeys has its keys in an exported field, as the static provider of the SDK has.
+// openKeys has its keys in an exported field, as the SDK's static provider does.
 type openKeys struct{ Value aws.Credentials }
 
 func (k openKeys) Retrieve(context.Context) (aws.Credentials, error) { return k.Value, nil }

@@ -28,12 +28,12 @@ const (
 	secretKey = "canary-secret-9c41-e0"
 )
 
-// A server is a Vault with an AWS auth method, as far as a login sees it: it takes
-// what Vault takes, and then judges the signed request as STS does.
+// A server is a Vault with an AWS auth method. It accepts the logins that Vault accepts,
+// and checks the signed request as STS does.
 type server struct {
 	*httptest.Server
 
-	// What Vault is configured with.
+	// The configuration of Vault.
 	mount    string
 	endpoint string // sts_endpoint
 	serverID string // iam_server_id_header_value
@@ -43,7 +43,7 @@ type server struct {
 	before func() // at the beginning of each login
 }
 
-// A login is one that was asked for.
+// A login is a login request that the server received.
 type login struct {
 	role    string
 	headers map[string][]string // signed and sent
@@ -100,7 +100,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, `{"auth":{"client_token":"hvs.aws","lease_duration":3600,"renewable":true}}`)
 }
 
-// accept returns why Vault would refuse a login, or STS the request in it.
+// accept returns the reason why Vault would refuse a login, or STS its request.
 func (s *server) accept(r *http.Request, l *login) error {
 	var fields map[string]string
 	if err := json.NewDecoder(r.Body).Decode(&fields); err != nil {
@@ -131,7 +131,7 @@ func (s *server) accept(r *http.Request, l *login) error {
 	)
 }
 
-// checkForm refuses what Vault would not send on.
+// checkForm rejects a request that Vault would not send.
 func checkForm(method, address, body string) error {
 	u, err := url.Parse(address)
 	if err != nil || method != http.MethodPost || u.RawQuery != "" {
@@ -148,8 +148,8 @@ func checkForm(method, address, body string) error {
 	return nil
 }
 
-// checkHeaders wants the server id signed, and no header of AWS's that could change
-// what the request is.
+// checkHeaders requires a signed server ID, and rejects AWS headers that could change
+// the request.
 func (s *server) checkHeaders(headers map[string][]string, signed []string) error {
 	allowed := []string{"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent"}
 	var id []string
@@ -170,8 +170,7 @@ func (s *server) checkHeaders(headers map[string][]string, signed []string) erro
 	return nil
 }
 
-// checkHost: Vault sends the request to its own sts_endpoint, with the host that was
-// signed.
+// checkHost requires the host of sts_endpoint, to which Vault sends the request.
 func (s *server) checkHost(address string) error {
 	if strings.TrimSuffix(address, "/") != s.endpoint {
 		return fmt.Errorf("a request for %s, and Vault asks %s", address, s.endpoint)
@@ -179,7 +178,7 @@ func (s *server) checkHost(address string) error {
 	return nil
 }
 
-// A signature is what an Authorization header says of Signature Version 4.
+// A signature has the parts of an Authorization header of Signature Version 4.
 type signature struct {
 	key, date, region string
 	headers           []string
@@ -196,7 +195,7 @@ func parseSignature(header []string) (*signature, error) {
 	return &signature{parts[1], parts[2], parts[3], strings.Split(parts[4], ";"), parts[5]}, nil
 }
 
-// check computes the signature anew, from AWS's description of it.
+// check computes the signature again, as AWS documents it.
 func (s *signature) check(address, body string, headers map[string][]string) error {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
-// users returns a client as a user of the official package makes it.
-func users(t *testing.T, address string) *api.Client {
+// officialClient returns a client as a user of the official package creates it.
+func officialClient(t *testing.T, address string) *api.Client {
 	t.Helper()
 	cfg := api.DefaultConfig()
 	require.NoError(t, cfg.Error)
@@ -48,7 +48,7 @@ func serve(t *testing.T, answer http.HandlerFunc) *httptest.Server {
 func TestGuardKeepsHeadersAndNamespace(t *testing.T) {
 	var got *http.Request
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r })
-	client := users(t, s.URL)
+	client := officialClient(t, s.URL)
 	client.SetToken("of the client")
 	client.SetNamespace("team")
 	client.AddHeader("X-Team", "a")
@@ -68,7 +68,7 @@ func TestGuardKeepsHeadersAndNamespace(t *testing.T) {
 }
 
 func TestGuardDoesNotChangeTheClient(t *testing.T) {
-	client := users(t, "http://127.0.0.1:8200")
+	client := officialClient(t, "http://127.0.0.1:8200")
 	client.SetToken("t")
 	before := client.CloneConfig()
 	_ = guarded(t, client)
@@ -78,11 +78,11 @@ func TestGuardDoesNotChangeTheClient(t *testing.T) {
 	assert.Equal(t, "t", client.Token())
 }
 
-// TestGuardUsesTheCurrentAddress is about a client whose configuration still has the
-// agent's address, which would come back when it is copied.
+// The client's configuration still has the agent's address, which would come back in a
+// copy.
 func TestGuardUsesTheCurrentAddress(t *testing.T) {
 	t.Setenv(api.EnvVaultAgentAddr, "http://127.0.0.1:1")
-	client := users(t, "http://127.0.0.1:2")
+	client := officialClient(t, "http://127.0.0.1:2")
 	require.Equal(t, "http://127.0.0.1:1", client.Address())
 	require.NoError(t, client.SetAddress("http://127.0.0.1:3"))
 	assert.Equal(t, "http://127.0.0.1:3", guarded(t, client).Address())
@@ -97,12 +97,12 @@ func TestGuardKeepsAUnixSocket(t *testing.T) {
 	s.Listener = l
 	s.Start()
 	t.Cleanup(s.Close)
-	_, err = guarded(t, users(t, "unix://"+path)).Logical().ReadWithContext(t.Context(), "secret/app")
+	_, err = guarded(t, officialClient(t, "unix://"+path)).Logical().ReadWithContext(t.Context(), "secret/app")
 	assert.NoError(t, err)
 }
 
 func TestGuardRejectsInvalidClients(t *testing.T) {
-	client := users(t, "http://vault.internal")
+	client := officialClient(t, "http://vault.internal")
 	client.SetSRVLookup(true)
 	_, err := Guard(client)
 	assert.ErrorContains(t, err, "SRV")
@@ -115,7 +115,7 @@ func TestGuardRejectsInvalidClients(t *testing.T) {
 	assert.ErrorContains(t, err, "not a valid https or http URL")
 	assert.NotContains(t, err.Error(), "hunter2")
 
-	client = users(t, "http://vault.internal")
+	client = officialClient(t, "http://vault.internal")
 	t.Setenv(api.EnvVaultMaxRetries, "hunter2")
 	_, err = Guard(client)
 	assert.ErrorContains(t, err, api.EnvVaultMaxRetries)
@@ -128,7 +128,7 @@ func TestGuardSendsTheTokenOnlyToTheAddress(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, stranger.URL+r.URL.Path, http.StatusTemporaryRedirect)
 	})
-	client := users(t, s.URL)
+	client := officialClient(t, s.URL)
 	client.SetToken("t")
 	g := guarded(t, client)
 	g.SetToken("t")
@@ -140,7 +140,7 @@ func TestGuardSendsTheTokenOnlyToTheAddress(t *testing.T) {
 	assert.NotZero(t, strange.Load(), "the official client has stopped to do it: the reason for the router is gone")
 }
 
-// A noisy is a logger that remembers whether it was used.
+// A noisy is a logger that counts its lines.
 type noisy struct{ lines atomic.Int32 }
 
 func (n *noisy) Error(string, ...any) { n.lines.Add(1) }
@@ -149,7 +149,7 @@ func (n *noisy) Info(string, ...any)  { n.lines.Add(1) }
 func (n *noisy) Debug(string, ...any) { n.lines.Add(1) }
 
 func TestGuardDoesNotLog(t *testing.T) {
-	client := users(t, "http://127.0.0.1:1")
+	client := officialClient(t, "http://127.0.0.1:1")
 	client.SetMaxRetries(0)
 	logger := &noisy{}
 	client.SetLogger(logger)
@@ -162,8 +162,7 @@ type transportFunc func(*http.Request) (*http.Response, error)
 
 func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// TestDeadlineBlamesOnlyTheCurrentAddress has a deadline end a trip: the addresses that it did not
-// come to are as good as they were.
+// The addresses that were not tried keep their order.
 func TestDeadlineBlamesOnlyTheCurrentAddress(t *testing.T) {
 	var asked []string
 	r := &Router{
@@ -185,8 +184,7 @@ func TestDeadlineBlamesOnlyTheCurrentAddress(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, asked)
 }
 
-// TestRetryAfterBeyondTheDeadlineIsNotAwaited sees Retry-After ignored where the caller would
-// only see its own limit.
+// The caller would only see its own deadline.
 func TestRetryAfterBeyondTheDeadlineIsNotAwaited(t *testing.T) {
 	for _, after := range []string{"3600", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)} {
 		var asked atomic.Int32
@@ -197,7 +195,7 @@ func TestRetryAfterBeyondTheDeadlineIsNotAwaited(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		t.Cleanup(cancel)
-		_, err := guarded(t, users(t, s.URL)).Logical().ReadWithContext(ctx, "secret/app")
+		_, err := guarded(t, officialClient(t, s.URL)).Logical().ReadWithContext(ctx, "secret/app")
 		require.Error(t, err)
 		assert.NoError(t, ctx.Err())
 		assert.Equal(t, int32(1), asked.Load())
@@ -218,7 +216,7 @@ func TestStatusRecorder(t *testing.T) {
 			w.WriteHeader(code)
 		}
 	})
-	g := guarded(t, users(t, s.URL))
+	g := guarded(t, officialClient(t, s.URL))
 	g.SetMaxRetries(0)
 	ctx, x := WithStatusRecorder(t.Context())
 	for _, c := range []struct{ answer, want int }{{0, 0}, {1, 0}, {200, 200}, {503, 503}, {307, 503}, {0, 503}, {1, 503}, {403, 403}} {
@@ -230,7 +228,7 @@ func TestStatusRecorder(t *testing.T) {
 
 func TestBody(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{}}`) })
-	client := users(t, s.URL)
+	client := officialClient(t, s.URL)
 	for _, timeout := range []time.Duration{0, time.Minute} { // with a limit, net/http wraps the body
 		cfg := guarded(t, client).CloneConfig()
 		cfg.HttpClient.Timeout = timeout

@@ -12,8 +12,8 @@ import (
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
-// TestQuietKeepsUnsupportedTransports: a transport with settings that http1 does not have is used as it is,
-// and so is a transport of another package.
+// A transport of another package, and one with settings that http1 does not have, is
+// used unchanged.
 func TestQuietKeepsUnsupportedTransports(t *testing.T) {
 	for name, transport := range map[string]http.RoundTripper{
 		//lint:ignore SA1019 net/http still uses this field
