@@ -71,8 +71,8 @@ func (c *Cache) complete(f *fetch, secret hush.Secret, err error, now clock.Inst
 	}
 }
 
-// freshDone returns how many of the remaining fresh fetches after Forget are no
-// longer needed: all, if the store responded or does not support fresh requests;
+// freshDone returns how many of the remaining fresh fetches after Forget have become
+// unnecessary: all, if the store responded or does not support fresh requests;
 // none during an outage. A fallback secret counts as one: the store before it may
 // not support fresh requests at all.
 func freshDone(class hush.Class, fallback bool, remaining int) int {

@@ -130,7 +130,7 @@ func TestABreakerThatClosesDuringASearch(t *testing.T) {
 func TestASkippedLinkCountsAsUnavailable(t *testing.T) {
 	for _, test := range []struct {
 		name     string
-		links    []chain.Link // each says unavailable or something that is no failure
+		links    []chain.Link // each returns unavailable, or a result that the breaker does not count
 		policy   chain.Policy
 		want     hush.Class
 		fallback bool

@@ -133,9 +133,9 @@ func TestOneProbeAtATime(t *testing.T) {
 	assert.Zero(t, second(0))
 }
 
-// A probe that a freeze outlived, or that never ends, does not take the link out
-// for good; what it comes to in the end is no verdict.
-func TestAProbeThatIsAwayTooLong(t *testing.T) {
+// A probe that is interrupted by a freeze, or never ends, does not hold back the link forever.
+// Its late result does not count.
+func TestLateProbeIsIgnored(t *testing.T) {
 	for _, late := range []hush.Class{0, down, hush.ErrAbsent} {
 		p := probing(t)
 		lost := p.start()

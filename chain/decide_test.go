@@ -154,7 +154,7 @@ func TestDecidingGolden(t *testing.T) {
 		{[]said{f(throttled), f(unavailable), s(absent)}, throttled},
 		{[]said{s(notFound), f(refused)}, refused},             // no store after it: a store
 		{[]said{s(notFound), f(refused), f(denied)}, refused},  // both are stores
-		{[]said{f(refused), s(notFound), f(absent)}, notFound}, // the last one fronts for nobody
+		{[]said{f(refused), s(notFound), f(absent)}, notFound}, // the last link has no store after it
 	} {
 		checkDecided(t, test.links, test.want)
 		assert.Equal(t, test.want, rule(test.links), "the test's own rule")

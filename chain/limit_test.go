@@ -163,7 +163,7 @@ func TestTheCallersEndStops(t *testing.T) {
 		before hush.Class
 		says   hush.Class
 		cause  error
-		last   bool // nobody is left to ask
+		last   bool // no link is left to call
 		want   hush.Class
 	}{
 		{"canceled", hush.ErrNotFound, hush.ErrCanceled, context.Canceled, false, hush.ErrCanceled},

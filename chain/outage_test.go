@@ -105,9 +105,9 @@ func TestAnOutageWithoutACache(t *testing.T) {
 	}
 }
 
-// Many at once on a link that is down all the time: nobody but one probe reaches
-// it, though some are cancelled and some panic.
-func TestStressOfTheProbe(t *testing.T) {
+// While a link is down, at most one probe at a time calls it, although many goroutines read
+// at once, some are canceled and some panic.
+func TestOneProbeAtATimeUnderStress(t *testing.T) {
 	var inside, most, calls, skips atomic.Int64
 	o := chain.Options{
 		Breaker: chain.Breaker{Wait: time.Nanosecond, MaxWait: time.Nanosecond},

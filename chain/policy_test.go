@@ -154,7 +154,7 @@ func TestThePolicyIsAskedWhereThereIsAChoice(t *testing.T) {
 	assert.Len(t, asked, 1)
 }
 
-// Nobody else would have been asked, so the caller's end changed nothing.
+// No other link would have been called, so the end of the caller's context changed nothing.
 func TestTheCallersEndAfterAPolicyEndedTheSearch(t *testing.T) {
 	var after providertest.Map
 	for policy, want := range map[string]hush.Class{"OutagesOnly": hush.ErrNotFound, "AnyFailure": hush.ErrCanceled} {

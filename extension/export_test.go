@@ -26,7 +26,7 @@ func (p *Provider) SetDial(dial func() net.Conn) {
 // Close closes the idle connections of p.
 func (p *Provider) Close() { p.transport.Get().CloseIdleConnections() }
 
-// SetClock replaces the clocks by which p waits for readiness.
+// SetClock replaces the clocks of the wait for readiness.
 func (p *Provider) SetClock(now clock.Func) { p.ready.now = now }
 
 // FailOnDial makes every dial of p's fail t.

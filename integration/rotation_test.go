@@ -1,6 +1,6 @@
-// Package integration_test runs hush against the real thing: what the tests of the
-// root module have in memory or on a loopback socket is here a server that others
-// wrote. It has packages of its own so that nobody else downloads them.
+// Package integration_test runs hush against real servers, where the tests of the root module
+// have servers of their own. It is a module of its own, so that its dependencies are not
+// dependencies of hush.
 package integration_test
 
 import (
@@ -49,16 +49,15 @@ var (
 	// What the cache saves the store is time that a refused login waits.
 	oneUserEager = scheme{name: "one user, MinRefresh of 100ms", users: 1, extension: 5 * time.Minute, cache: 5 * time.Minute, minRefresh: 100 * time.Millisecond}
 
-	// The new password is there to be read before the database takes it, so that
-	// nobody waits for AWSCURRENT. Until that moves, each login is refused once and
-	// reads from the store.
+	// The new password can be read before the database takes it, so no login waits for
+	// AWSCURRENT. Until AWSCURRENT moves, each login is rejected once and reads the store.
 	oneUserPending = scheme{name: "one user, AWSPENDING tried", users: 1, extension: 5 * time.Minute, cache: 5 * time.Minute, stages: []string{"AWSPENDING"}}
 
 	// Nothing is ever refused, and everyone moves on as the two TTLs end.
 	twoUsers = scheme{name: "two users", users: 2, extension: 500 * time.Millisecond, cache: 250 * time.Millisecond}
 
-	// Nobody hears of a rotation by a TTL. The second rotation after theirs changes
-	// the password that they have.
+	// No TTL ends between rotations. The second rotation after a login changes the
+	// password that the program has.
 	twoUsersLate = scheme{name: "two users, long TTLs", users: 2, extension: 5 * time.Minute, cache: 5 * time.Minute}
 )
 

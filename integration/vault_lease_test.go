@@ -225,8 +225,8 @@ func TestVaultCloseRevokes(t *testing.T) {
 	require.NoError(t, reader.Close())
 }
 
-// TestVaultLeaseRevoked: whoever revokes a lease, or the token that it belongs to,
-// takes it from its users: they are told by the database, and ask for a newer one.
+// TestVaultLeaseRevoked revokes a lease, or its token. The database then rejects the user, and
+// the program requests a newer secret.
 func TestVaultLeaseRevoked(t *testing.T) {
 	t.Parallel()
 	l := startLeasing(t, time.Hour, 2*time.Hour)

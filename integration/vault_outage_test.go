@@ -160,7 +160,7 @@ func raise(most *atomic.Int64, to time.Duration) {
 	}
 }
 
-// TestVaultDeadAddress has a cluster of which one address is dead.
+// TestVaultDeadAddress uses a cluster with one dead address.
 func TestVaultDeadAddress(t *testing.T) {
 	t.Parallel()
 	s, gone := startVault(t, vaultserver.Login{}), vaultserver.Start(t)

@@ -27,7 +27,7 @@ import (
 
 const (
 	processes = 1000
-	within    = time.Second // of which all are started, one after the other
+	within    = time.Second // in which all processes start, one after another
 	pause     = time.Second // after which a process that lacks a secret tries again
 
 	ttl = 5 * time.Minute

@@ -15,8 +15,8 @@ import (
 	"github.com/hush-secrets/hush/direct/awsdirect"
 )
 
-// blackhole returns an address on which connections are neither made nor refused:
-// a listener that nobody accepts from, with its backlog full.
+// blackhole returns an address that neither accepts nor refuses connections: its listener
+// never accepts, and its backlog is full.
 func blackhole(t *testing.T) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)

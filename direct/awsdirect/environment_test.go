@@ -15,8 +15,8 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// laptop makes the environment one in which nobody configured AWS: no variables,
-// an empty home, and a metadata service that only counts who asks.
+// laptop makes an environment without any AWS configuration: no variables, an empty home, and
+// a metadata service that only counts requests.
 func laptop(t *testing.T) (metadataCalls *atomic.Int64) {
 	t.Helper()
 	for _, pair := range os.Environ() {

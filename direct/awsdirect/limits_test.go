@@ -62,7 +62,7 @@ func TestTwoAttempts(t *testing.T) {
 	assert.Equal(t, 2, server.Calls(directtest.Call{}))
 }
 
-// TestCertificates sees AWS_CA_BUNDLE trusted, and nobody without it.
+// TestCertificates checks that the CA in AWS_CA_BUNDLE is trusted, and only with this variable.
 func TestCertificates(t *testing.T) {
 	laptop(t)
 	credentials(t)

@@ -112,7 +112,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// What is no known parameter may be a value in the wrong place.
+// An unknown parameter may be a value in the wrong place.
 func TestUnknownParametersAreQuotedWithCare(t *testing.T) {
 	for query, want := range map[string]string{
 		"hvs.CAESIJ4q8yXk2mVbT1oWmDhunter2": "unknown parameter of 33 bytes",

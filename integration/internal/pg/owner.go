@@ -14,8 +14,8 @@ import (
 // An owner is the user that the server runs as. Nil is the user of the test.
 type owner struct{ uid, gid uint32 }
 
-// findOwner returns nil, or somebody else if this is root, for whom PostgreSQL
-// does not work.
+// findOwner returns nil or, if the test runs as root, another user, because PostgreSQL refuses
+// to run as root.
 func findOwner() (*owner, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil

@@ -67,7 +67,7 @@ func start(ctx context.Context, bin, dir string, owner *owner) (*Server, error) 
 	if err := initdb(ctx, bin, dir, owner); err != nil {
 		return nil, err
 	}
-	const tries = 3 // somebody else may take the free port before the server does
+	const tries = 3 // another process may take the free port before the server does
 	var failed error
 	for range tries {
 		port, err := freePort(ctx)

@@ -14,8 +14,8 @@ import (
 // ready is what the server logs once it takes connections.
 const ready = "database system is ready to accept connections"
 
-// A process is a server that runs. What it logs is read until its last process
-// has ended, which is when nobody holds the pipe any more.
+// A process is a running server. Its log is read until its last process has ended, because
+// the pipe is then closed.
 type process struct {
 	cmd   *exec.Cmd
 	ready chan struct{} // closed when the server takes connections

@@ -21,7 +21,7 @@ type front struct {
 
 	mu      sync.Mutex
 	handler http.Handler
-	server  *http.Server // nil: nobody listens
+	server  *http.Server // nil while the front does not listen
 	served  chan struct{}
 	conns   map[net.Conn]struct{}
 	calls   map[call]int
@@ -32,8 +32,8 @@ type call struct{ path, namespace string }
 
 func newFront(ctx context.Context, config *tls.Config) (*front, error) {
 	f := &front{tls: config, conns: map[net.Conn]struct{}{}, calls: map[call]int{}}
-	// Below the ports that systems give to outgoing connections. Of one of those,
-	// while nobody listens, a client becomes the owner, or even connects to itself.
+	// The port is below those that systems give to outgoing connections. Otherwise a client
+	// could get the port while the front does not listen, or even connect to itself.
 	const first, ports, tries = 20000, 10000, 20
 	somewhere := int(time.Now().UnixMicro() % ports)
 	var failed error

@@ -45,8 +45,7 @@ func Start(tb testing.TB) *Server {
 	return start(tb, "http", nil, nil)
 }
 
-// StartTLS is Start with a certificate for 127.0.0.1 of a CA that nobody knows: see
-// CA.
+// StartTLS is Start with a certificate for 127.0.0.1 of an unknown CA; see CA.
 func StartTLS(tb testing.TB) *Server {
 	tb.Helper()
 	config, ca, err := newCertificate()
@@ -79,8 +78,7 @@ func start(tb testing.TB, scheme string, config *tls.Config, ca []byte) *Server 
 // URL returns the server's address, as a client wants it.
 func (s *Server) URL() string { return s.scheme + "://" + s.front.address }
 
-// CA returns the certificate, in PEM, of whoever signed the server's; nil without
-// TLS.
+// CA returns the certificate of the CA in PEM, or nil without TLS.
 func (s *Server) CA() []byte { return s.ca }
 
 // Root returns the token that may do all.
