@@ -10,8 +10,8 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// With slog for both, the log says which store answered, and a secret that somebody
-// logs, by itself or in a struct, shows as a mask.
+// With slog for both, the log says which store answered, and a secret that the
+// program logs, by itself or in a struct, shows as a mask.
 func ExampleSlogCalls() {
 	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		Level: slog.LevelDebug, // where the first store's answers are told
