@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// goNames are names that only a program written in Go can use.
+// goNames matches names that only Go programs can use.
 var goNames = regexp.MustCompile(`Options\b|\b(config|hush|vault|chain|direct|env)\.[A-Z]|\bSet[A-Z]|\b(New|Call)[A-Z]|MaxFetches|FetchTimeout`)
 
 // The command's errors name flags, variables and parameters of URLs.

@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	goodClients = 50
+	legitimateClients = 50
 
-	// maxAttackedMemory is what the agent may take under attack, in KiB.
+	// maxAttackedMemory is the memory limit of the agent under attack, in KiB.
 	maxAttackedMemory = 128 << 10
 )
 
 // TestAgentUnderAttack serves clients with the token while clients without it attack.
-// ATTACK is how long each attack lasts. If it is set, the attacks are as fast as they
-// can be, and bare net/http is attacked as well, for comparison; this needs a quiet
+// ATTACK sets the duration of each attack. If it is set, the attacks are as fast as
+// possible, and the test also attacks bare net/http for comparison, which needs a quiet
 // machine. 'make agent-attack' sets 30 s.
 func TestAgentUnderAttack(t *testing.T) {
 	length, rate, full := time.Second, 3000, false
@@ -48,7 +48,7 @@ func TestAgentUnderAttack(t *testing.T) {
 			t.Logf("peak memory: %d KiB", memory)
 			assert.LessOrEqual(t, memory, maxAttackedMemory)
 			if full {
-				bare := underAttack(t, attack, startBare(t, sample), length, rate, len(sample))
+				bare := underAttack(t, attack, startBareServer(t, sample), length, rate, len(sample))
 				bare.log(t, "bare net/http")
 				limit := max(50*time.Millisecond, 3*bare.at(0.99))
 				t.Logf("%s: p99 is %.2f of its limit", attack, float64(ours.at(0.99))/float64(limit))
@@ -57,28 +57,29 @@ func TestAgentUnderAttack(t *testing.T) {
 	}
 }
 
-// underAttack has clients send requests to url while another process attacks it.
+// measureUnderAttack measures clients that send requests to url while another process
+// attacks it.
 func underAttack(t *testing.T, attack, url string, length time.Duration, rate, size int) load {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), length+patience)
+	ctx, cancel := context.WithTimeout(t.Context(), length+testTimeout)
 	defer cancel()
 	attacker := exec.CommandContext(ctx, os.Args[0], attack, strings.TrimPrefix(url, "http://"), length.String(), fmt.Sprint(rate))
 	attacker.Env = append(os.Environ(), helperVariable+"=attack", "GOMAXPROCS=1")
 	var opened strings.Builder
 	attacker.Stdout = &opened
 	require.NoError(t, attacker.Start())
-	good := goodLoad(t.Context(), url, length, size)
+	good := measureClients(t.Context(), url, length, size)
 	if err := attacker.Wait(); err != nil {
-		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "%v", err) // a server may not close its connections
+		require.ErrorIs(t, ctx.Err(), context.DeadlineExceeded, "%v", err) // the server may keep connections open
 	}
 	t.Logf("%s: %s attacking connections", attack, strings.TrimSpace(opened.String()))
 	return good
 }
 
-// goodLoad has half of the clients keep their connection, and the others open one for
-// each request.
-func goodLoad(ctx context.Context, url string, length time.Duration, size int) load {
-	kept := &http.Transport{MaxIdleConnsPerHost: goodClients}
+// measureClients measures clients, half of which keep their connection. The others open
+// a connection for each request.
+func measureClients(ctx context.Context, url string, length time.Duration, size int) load {
+	kept := &http.Transport{MaxIdleConnsPerHost: legitimateClients}
 	defer kept.CloseIdleConnections()
 	var (
 		mu    sync.Mutex
@@ -86,13 +87,13 @@ func goodLoad(ctx context.Context, url string, length time.Duration, size int) l
 		all   load
 	)
 	began := time.Now()
-	for i := range goodClients {
+	for i := range legitimateClients {
 		transport := kept
 		if i%2 == 0 {
 			transport = &http.Transport{DisableKeepAlives: true}
 		}
 		group.Go(func() {
-			took, faults := goodClient(ctx, transport, url, began.Add(length), size)
+			took, faults := runClient(ctx, transport, url, began.Add(length), size)
 			mu.Lock()
 			defer mu.Unlock()
 			all.took, all.faults = append(all.took, took...), append(all.faults, faults...)
@@ -103,8 +104,8 @@ func goodLoad(ctx context.Context, url string, length time.Duration, size int) l
 	return all
 }
 
-// goodClient sends a request every 10 ms, or as soon as it has the response to the last.
-func goodClient(ctx context.Context, transport http.RoundTripper, url string, end time.Time, size int) (took []time.Duration, faults []error) {
+// runClient sends a request every 10 ms, or when it has the last response.
+func runClient(ctx context.Context, transport http.RoundTripper, url string, end time.Time, size int) (took []time.Duration, faults []error) {
 	pace := time.NewTicker(10 * time.Millisecond)
 	defer pace.Stop()
 	for began := range pace.C {

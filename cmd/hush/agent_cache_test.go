@@ -13,9 +13,7 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// The rows about what the agent keeps.
-
-func TestAgentCache(t *testing.T) {
+func TestAgentCachesSecrets(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte("one"))
 	a := startAgent(t, vars)
@@ -28,10 +26,10 @@ func TestAgentCache(t *testing.T) {
 	assert.Equal(t, "one", read(""))
 	store.Rotate("db", []byte("two"))()
 	assert.Equal(t, "one", read(""))
-	assert.Equal(t, "one", read("&versionStage=AWSCURRENT"), "which is the same as none")
+	assert.Equal(t, "one", read("&versionStage=AWSCURRENT"), "the same as without a stage")
 	assert.Equal(t, 1, store.Calls(directtest.Call{}))
 	assert.Equal(t, "two", read("&refreshNow=true"))
-	assert.Equal(t, "two", read(""), "what was read afresh is kept")
+	assert.Equal(t, "two", read(""), "the fresh secret is in the cache")
 	assert.Equal(t, 2, store.Calls(directtest.Call{}))
 	assert.Zero(t, store.Calls(directtest.Call{Operation: "DescribeSecret"}))
 }
@@ -48,17 +46,17 @@ func TestAgentTTL(t *testing.T) {
 	short := startAgent(t, vars, "--ttl", "50ms")
 	assert.Contains(t, short.ask(t, "GET", getPath+"db").body, "one")
 	store.Rotate("db", []byte("two"))()
-	eventually(t, "two", func() bool { return members(t, short.ask(t, "GET", getPath+"db"))["SecretString"] == "two" })
+	requireEventually(t, "two", func() bool { return members(t, short.ask(t, "GET", getPath+"db"))["SecretString"] == "two" })
 
-	// What cannot be asked anew is served for longer, and throttling is no reason not to.
+	// During an outage and during throttling, expired secrets are served.
 	for _, fault := range []func() func(){
 		store.Break, func() func() { return store.Fail(directtest.Failure{Code: "ThrottlingException"}) },
 	} {
 		restore := fault()
 		stale := func() bool { return members(t, short.ask(t, "GET", getPath+"db"))["Stale"] != nil }
-		eventually(t, "stale", stale)
+		requireEventually(t, "stale", stale)
 		restore()
-		eventually(t, "fresh", func() bool { return !stale() })
+		requireEventually(t, "fresh", func() bool { return !stale() })
 	}
 }
 
@@ -76,17 +74,17 @@ func TestAgentCacheSize(t *testing.T) {
 	assert.Equal(t, 6, store.Calls(directtest.Call{}))
 }
 
-func TestAgentAsksOnceForMany(t *testing.T) {
+func TestAgentSharesOneCallAmongClients(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte("x"))
 	a := startAgent(t, vars)
 	release := store.Hang()
 	defer release()
-	var answers []<-chan exchange
+	var answers []<-chan reply
 	for range 20 {
-		answers = append(answers, a.begin(t, getPath+"db"))
+		answers = append(answers, a.start(t, getPath+"db"))
 	}
-	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > 0 })
+	requireEventually(t, "the store gets a request", func() bool { return store.Calls(directtest.Call{}) > 0 })
 	release()
 	for _, answer := range answers {
 		assert.Equal(t, 200, (<-answer).status)
@@ -102,9 +100,8 @@ func TestAgentPathPrefix(t *testing.T) {
 	assert.Equal(t, 404, a.ask(t, "GET", "/v1/db").status)
 }
 
-// TestAgentBoundsCallsForClientsThatLeave has clients that each request a name of
-// their own and close the connection at once.
-func TestAgentBoundsCallsForClientsThatLeave(t *testing.T) {
+// Each client requests another name and closes its connection at once.
+func TestAgentLimitsCallsForClosedConnections(t *testing.T) {
 	const limit = 64 // cache.max_fetches
 	store, vars := startStore(t)
 	store.Put("db", []byte("one"))
@@ -120,13 +117,13 @@ func TestAgentBoundsCallsForClientsThatLeave(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, conn.Close())
 	}
-	requested := func() (n int) { // retries aside
+	requested := func() (n int) { // without retries
 		for i := range names {
 			n += min(1, store.Calls(directtest.Call{Name: fmt.Sprint("junk-", i)}))
 		}
 		return n
 	}
-	eventually(t, "the calls are in flight", func() bool { return requested() >= limit })
+	requireEventually(t, "the calls are in flight", func() bool { return requested() >= limit })
 	for range 100 {
 		require.Equal(t, 200, a.ask(t, "GET", getPath+"db").status, "a hit does not wait")
 	}
@@ -136,8 +133,8 @@ func TestAgentBoundsCallsForClientsThatLeave(t *testing.T) {
 	assert.Equal(t, 200, a.ask(t, "GET", getPath+"new").status)
 }
 
-// TestAgentFlagsReplaceVariables has a variable that is not valid, and no providers.
-func TestAgentFlagsReplaceVariables(t *testing.T) {
+// The variable is invalid, which does not matter.
+func TestAgentFlagsOverrideVariables(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte("x"))
 	a := startAgent(t, append(vars, "HUSH_CACHE_TTL=none"), "--ttl", "5m")

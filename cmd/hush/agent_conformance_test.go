@@ -9,15 +9,15 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// TestAgentServesTheExtensionsConformance is package extension's own suite, with the
-// agent as a process before Secrets Manager.
-func TestAgentServesTheExtensionsConformance(t *testing.T) {
+// TestAgentConformance runs the conformance suite with the agent in front of Secrets
+// Manager.
+func TestAgentConformance(t *testing.T) {
 	providertest.Run(t, func(t *testing.T) providertest.Harness {
 		store, vars := startStore(t)
 		a := startAgent(t, append(vars, "HUSH_BREAKER_FAILURES=0"), "--ttl", "0s")
 		return providertest.Harness{
 			Provider: extension.New(&extension.Options{
-				Endpoint: a.url, Dialect: extension.DialectAgent, Timeout: patience,
+				Endpoint: a.url, Dialect: extension.DialectAgent, Timeout: testTimeout,
 				Token: func(context.Context) (string, error) { return a.token, nil },
 			}),
 			Put:    func(name string, value []byte) { store.Put(name, value) },

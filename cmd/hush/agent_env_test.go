@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAgentNeverServesItsOwnVariables reaches them by prefixes and aliases.
+// Prefixes and aliases lead to the agent's own variables.
 func TestAgentNeverServesItsOwnVariables(t *testing.T) {
 	names := `HUSH_NAMES={a: {env: aws/secret/access/key}, b: {env: ws/secret/access/key}, c: {env: vault/token}, d: {env: hush/names}, e: {env: aws}, ok: {env: db}}`
 	vars := []string{
@@ -36,9 +36,8 @@ func TestAgentNeverServesItsOwnVariables(t *testing.T) {
 	}
 }
 
-// TestAgentAllowsVariablesByAllTheirNames has names that --allow matches and names that
-// it does not match, for one variable.
-func TestAgentAllowsVariablesByAllTheirNames(t *testing.T) {
+// --allow matches some names of a variable, and does not match others.
+func TestAgentAllowChecksAllNamesOfAVariable(t *testing.T) {
 	vars := []string{
 		"APP_ORDERS_DB=x", "APP_ORDERS_ADMIN_ROOT=canary", "APP_USERS_A=canary", "APP_USERS_B=x", "APP_IN_FULL=x", "APP_ALIASED=x", "APP_X_ORDERS_SAME_END=x",
 		"HUSH_NAMES={orders/ali_as: {env: ALIASED}, orders/same_end: {env: x/orders/same_end}}",
@@ -52,12 +51,11 @@ func TestAgentAllowsVariablesByAllTheirNames(t *testing.T) {
 	} {
 		assert.Equal(t, "AccessDeniedException", members(t, a.ask(t, "GET", getPath+name))["__type"], name)
 	}
-	assert.NotContains(t, a.all(), "canary")
+	assert.NotContains(t, a.stopAndReadStderr(), "canary")
 }
 
-// TestAgentAllowIsForEachStore has a store that tells its names apart before one that
-// does not.
-func TestAgentAllowIsForEachStore(t *testing.T) {
+// Secrets Manager distinguishes names that are one variable of the environment.
+func TestAgentAllowDependsOnTheStore(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("orders/my-db", []byte("x"))
 	vars = append(vars, "APP_ORDERS_ADMIN_ROOT=canary", "HUSH_CACHE_TTL=0")
@@ -66,8 +64,7 @@ func TestAgentAllowIsForEachStore(t *testing.T) {
 	assert.Equal(t, "AccessDeniedException", members(t, a.ask(t, "GET", getPath+"orders/admin-root"))["__type"])
 }
 
-// TestAgentUsesTheFileOfItsDirectory has hush.yaml and nothing else.
-func TestAgentUsesTheFileOfItsDirectory(t *testing.T) {
+func TestAgentReadsConfigFileInWorkingDirectory(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "hush.yaml"), []byte("providers: ['env:?prefix=APP_']\n"), 0o600))
 	a := startAgentIn(t, dir, []string{"APP_DB=x"})

@@ -29,8 +29,8 @@ const (
 	loadTTL     = 500 * time.Millisecond
 )
 
-// TestAgentLoad has many clients ask at once. LOAD says for how long; `make
-// agent-load` is ten seconds.
+// TestAgentLoad measures many concurrent clients. LOAD sets the duration; 'make
+// agent-load' sets 10 s.
 func TestAgentLoad(t *testing.T) {
 	length := 2 * time.Second
 	if text, ok := os.LookupEnv("LOAD"); ok {
@@ -49,35 +49,36 @@ func TestAgentLoad(t *testing.T) {
 	early := make(chan int, 1)
 	timer := time.AfterFunc(length/4, func() { early <- resident(a.cmd.Process.Pid) })
 	defer timer.Stop()
-	ours := attack(t, a.url, length, sample)
+	ours := sendLoad(t, a.url, length, sample)
 	late := resident(a.cmd.Process.Pid)
 	ours.report(t, "hush agent")
 	quarter := <-early
 	t.Logf("memory: %d KiB after a quarter, %d KiB at the end", quarter, late)
-	assert.LessOrEqual(t, late, quarter*5/4+16<<10, "it grows")
+	assert.LessOrEqual(t, late, quarter*5/4+16<<10, "memory grows")
 	elapsed := time.Since(began)
 	for i := range loadSecrets {
 		calls := store.Calls(directtest.Call{Name: fmt.Sprint("db/", i)})
-		assert.LessOrEqual(t, time.Duration(calls-2)*loadTTL, elapsed, "once for each TTL, and once before all began")
+		assert.LessOrEqual(t, time.Duration(calls-2)*loadTTL, elapsed, "one call for each TTL, and one before the load")
 		assert.GreaterOrEqual(t, calls, 2)
 	}
-	attack(t, startBare(t, sample), length/2, sample).report(t, "bare net/http")
+	sendLoad(t, startBareServer(t, sample), length/2, sample).report(t, "bare net/http")
 }
 
-// A load is what clients saw.
+// A load has the results of clients.
 type load struct {
 	took   []time.Duration
 	length time.Duration
 	faults []error
 }
 
+// report logs the latencies and requires that no request failed.
 func (l load) report(t *testing.T, what string) {
 	t.Helper()
 	l.log(t, what)
 	assert.Empty(t, l.faults, what)
 }
 
-// log is report without a verdict.
+// log logs the latencies.
 func (l load) log(t *testing.T, what string) {
 	t.Helper()
 	slices.Sort(l.took)
@@ -86,13 +87,13 @@ func (l load) log(t *testing.T, what string) {
 		what, len(l.took), float64(len(l.took))/l.length.Seconds(), len(l.faults), l.at(0.5), l.at(0.99), l.at(1))
 }
 
-// at returns the latency that a part of the responses do not exceed, after log.
+// at returns a quantile of the latencies. It needs log before.
 func (l load) at(part float64) time.Duration {
 	return l.took[int(part*float64(len(l.took)-1))].Round(10 * time.Microsecond)
 }
 
-// attack has every client ask again and again, on a connection that it keeps.
-func attack(t *testing.T, url string, length time.Duration, sample string) load {
+// sendLoad sends requests from many clients, each on one connection.
+func sendLoad(t *testing.T, url string, length time.Duration, sample string) load {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: loadClients}
 	defer transport.CloseIdleConnections()
@@ -104,7 +105,7 @@ func attack(t *testing.T, url string, length time.Duration, sample string) load 
 	began := time.Now()
 	for range loadClients {
 		group.Go(func() {
-			took, err := attacker(t.Context(), transport, url, began.Add(length), len(sample))
+			took, err := sendRequests(t.Context(), transport, url, began.Add(length), len(sample))
 			mu.Lock()
 			defer mu.Unlock()
 			all.took = append(all.took, took...)
@@ -118,7 +119,7 @@ func attack(t *testing.T, url string, length time.Duration, sample string) load 
 	return all
 }
 
-func attacker(ctx context.Context, transport http.RoundTripper, url string, end time.Time, size int) (took []time.Duration, err error) {
+func sendRequests(ctx context.Context, transport http.RoundTripper, url string, end time.Time, size int) (took []time.Duration, err error) {
 	for {
 		began := time.Now()
 		if began.After(end) {
@@ -134,15 +135,15 @@ func attacker(ctx context.Context, transport http.RoundTripper, url string, end 
 		switch {
 		case err != nil:
 			return took, err
-		case got.status != http.StatusOK || len(got.body) < size-10: // whose date may have other digits
+		case got.status != http.StatusOK || len(got.body) < size-10: // the date may be shorter
 			return took, fmt.Errorf("status %d with %d bytes", got.status, len(got.body))
 		}
 		took = append(took, time.Since(began))
 	}
 }
 
-// startBare runs testdata/bare, which serves body, and returns its address.
-func startBare(t *testing.T, body string) string {
+// startBareServer runs testdata/bare, which serves body, and returns its address.
+func startBareServer(t *testing.T, body string) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "bare.exe")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./testdata/bare").CombinedOutput()
@@ -164,8 +165,7 @@ func startBare(t *testing.T, body string) string {
 // resident returns the memory of a process in KiB, and 0 on systems without /proc.
 func resident(pid int) (kib int) { return memory(pid, "VmRSS:") }
 
-// peak returns the most memory that a process has had in KiB, and 0 on systems without
-// /proc.
+// peak returns the maximum memory of a process in KiB, and 0 on systems without /proc.
 func peak(pid int) (kib int) { return memory(pid, "VmHWM:") }
 
 func memory(pid int, field string) (kib int) {

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAgentAfterAnOutage: the breaker of the one store is open when the store is back, and
-// secrets that no cache holds are served all the same.
-func TestAgentAfterAnOutage(t *testing.T) {
+// The store is available again while its breaker is still open. The agent serves secrets
+// that are not in its cache.
+func TestAgentRecoversAfterOutage(t *testing.T) {
 	store, vars := startStore(t)
 	for i := range 50 {
 		store.Put(fmt.Sprint("db", i), []byte("hunter2"))

@@ -21,49 +21,49 @@ import (
 
 const agentToken = "agents-token-7d1"
 
-// patience is how long a test waits for what takes moments on a quiet machine.
-const patience = 30 * time.Second
+// testTimeout bounds waits that take milliseconds on a quiet machine.
+const testTimeout = 30 * time.Second
 
-// tick is how often it looks.
+// tick is the interval of polling.
 const tick = 5 * time.Millisecond
 
-// A running is an agent that runs as a process.
-type running struct {
+// An agentProcess is an agent in a process of its own.
+type agentProcess struct {
 	url    string
 	cmd    *exec.Cmd
-	stderr *said
+	stderr *syncBuffer
 	stdout *bufio.Reader
 	ended  chan struct{} // closed when the process has ended
 	token  string
 }
 
-// said is what a process writes, to be looked at while it writes.
-type said struct {
+// A syncBuffer can be read while a process writes to it.
+type syncBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (s *said) Write(p []byte) (int, error) {
+func (s *syncBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.Write(p)
 }
 
-func (s *said) String() string {
+func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
-// startAgent runs the agent on a free port until the test ends, in surroundings that
-// hold its token and vars.
-func startAgent(t testing.TB, vars []string, args ...string) *running {
+// startAgent runs the agent on a free port until the test ends. Its environment has a
+// token and vars.
+func startAgent(t testing.TB, vars []string, args ...string) *agentProcess {
 	t.Helper()
 	return startAgentIn(t, t.TempDir(), vars, args...)
 }
 
 // startAgentIn is startAgent in a directory.
-func startAgentIn(t testing.TB, dir string, vars []string, args ...string) *running {
+func startAgentIn(t testing.TB, dir string, vars []string, args ...string) *agentProcess {
 	t.Helper()
 	return startCommand(t, dir, vars, agentCommand(t, args...)...)
 }
@@ -74,14 +74,14 @@ func agentCommand(t testing.TB, args ...string) []string {
 }
 
 // startCommand is startAgentIn for a command that runs the agent.
-func startCommand(t testing.TB, dir string, vars []string, command ...string) *running {
+func startCommand(t testing.TB, dir string, vars []string, command ...string) *agentProcess {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(bare(t), "AWS_TOKEN="+agentToken)
+	cmd.Env = append(baseEnviron(t), "AWS_TOKEN="+agentToken)
 	cmd.Env = append(cmd.Env, vars...)
-	r := &running{cmd: cmd, stderr: &said{}, ended: make(chan struct{}), token: agentToken}
-	// A pipe of our own, which Wait does not close before it is read to its end.
+	r := &agentProcess{cmd: cmd, stderr: &syncBuffer{}, ended: make(chan struct{}), token: agentToken}
+	// Wait would close a pipe of exec before it is read to its end.
 	ours, theirs, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdout, cmd.Stderr = theirs, r.stderr
@@ -98,68 +98,68 @@ func startCommand(t testing.TB, dir string, vars []string, command ...string) *r
 	})
 	r.stdout = bufio.NewReader(ours)
 	line, err := r.stdout.ReadString('\n')
-	require.NoError(t, err, "no line on the standard output; on the other: %s", r.stderr)
+	require.NoError(t, err, "no line on standard output; standard error: %s", r.stderr)
 	var ok bool
 	r.url, ok = strings.CutPrefix(strings.TrimSuffix(line, "\n"), "listening on ")
 	require.True(t, ok, line)
 	return r
 }
 
-// all ends the agent, and returns all that it has written on its standard error.
-func (r *running) all() string {
+// stopAndReadStderr kills the agent and returns its standard error.
+func (r *agentProcess) stopAndReadStderr() string {
 	_ = r.cmd.Process.Kill()
-	<-r.ended // and what it wrote is there
+	<-r.ended // all output has arrived
 	return r.stderr.String()
 }
 
 // signal sends a signal to the agent.
-func (r *running) signal(t testing.TB, s os.Signal) {
+func (r *agentProcess) signal(t testing.TB, s os.Signal) {
 	t.Helper()
 	require.NoError(t, r.cmd.Process.Signal(s))
 }
 
-// says waits until the agent has said text on its standard error.
-func (r *running) says(t testing.TB, text string) {
+// requireStderr waits until the agent's standard error contains text.
+func (r *agentProcess) requireStderr(t testing.TB, text string) {
 	t.Helper()
-	eventually(t, "it says "+text, func() bool { return strings.Contains(r.stderr.String(), text) })
+	requireEventually(t, "standard error contains "+text, func() bool { return strings.Contains(r.stderr.String(), text) })
 }
 
-// eventually waits until ok, which is asked in the test's own goroutine.
-func eventually(t testing.TB, what string, ok func() bool) {
+// requireEventually polls ok until it returns true.
+func requireEventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	ticker, late := time.NewTicker(tick), time.After(patience)
+	ticker, late := time.NewTicker(tick), time.After(testTimeout)
 	defer ticker.Stop()
 	for !ok() {
 		select {
 		case <-ticker.C:
 		case <-late:
-			require.Fail(t, "it never came to that: "+what)
+			require.Fail(t, "timeout: "+what)
 		}
 	}
 }
 
-// exit waits for the end and returns the status.
-func (r *running) exit(t testing.TB) int {
+// waitExit waits for the end of the agent and returns its exit status.
+func (r *agentProcess) waitExit(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-r.ended:
 		return r.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		require.Fail(t, "it does not end", r.stderr.String())
+	case <-time.After(testTimeout):
+		require.Fail(t, "the agent does not end", r.stderr.String())
 		return 0
 	}
 }
 
-// An exchange is what came back.
-type exchange struct {
+// A reply is a response that was read.
+type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// request returns a request for the path, which is sent as it is written, with the
-// token and with headers, of which an empty one is left out.
-func (r *running) request(t testing.TB, method, target string, headers ...string) *http.Request {
+// request returns a request with the token and with headers, which are pairs of a name
+// and a value. An empty value removes the header.
+func (r *agentProcess) request(t testing.TB, method, target string, headers ...string) *http.Request {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, r.url+target, http.NoBody)
 	require.NoError(t, err)
@@ -172,43 +172,43 @@ func (r *running) request(t testing.TB, method, target string, headers ...string
 	return request
 }
 
-// ask sends a request on a connection of its own.
-func (r *running) ask(t testing.TB, method, target string, headers ...string) exchange {
+// ask sends a request on a new connection.
+func (r *agentProcess) ask(t testing.TB, method, target string, headers ...string) reply {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
 	return send(t, transport, r.request(t, method, target, headers...))
 }
 
-func send(t testing.TB, transport http.RoundTripper, request *http.Request) exchange {
+func send(t testing.TB, transport http.RoundTripper, request *http.Request) reply {
 	t.Helper()
 	got, err := try(transport, request)
 	require.NoError(t, err)
 	return got
 }
 
-func try(transport http.RoundTripper, request *http.Request) (exchange, error) {
+func try(transport http.RoundTripper, request *http.Request) (reply, error) {
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return exchange{}, err
+		return reply{}, err
 	}
 	body, err := io.ReadAll(response.Body)
-	return exchange{response.StatusCode, response.Header, string(body)}, errors.Join(err, response.Body.Close())
+	return reply{response.StatusCode, response.Header, string(body)}, errors.Join(err, response.Body.Close())
 }
 
-// begin sends a request whose answer is waited for later.
-func (r *running) begin(t testing.TB, target string) <-chan exchange {
+// start sends a request. Its reply arrives in the channel.
+func (r *agentProcess) start(t testing.TB, target string) <-chan reply {
 	t.Helper()
-	request, answer := r.request(t, http.MethodGet, target), make(chan exchange, 1)
+	request, result := r.request(t, http.MethodGet, target), make(chan reply, 1)
 	go func() {
 		got, err := try(&http.Transport{DisableKeepAlives: true}, request)
 		assert.NoError(t, err)
-		answer <- got
+		result <- got
 	}()
-	return answer
+	return result
 }
 
-// startStore starts a Secrets Manager, and returns the variables by which the command
-// finds it.
+// startStore starts a Secrets Manager, and returns the variables with its address and
+// credentials.
 func startStore(t testing.TB) (*directtest.Server, []string) {
 	t.Helper()
 	store, err := directtest.Start(nil)

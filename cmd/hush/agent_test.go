@@ -13,10 +13,10 @@ import (
 
 var overEnv = []string{"--provider", "env:?prefix=APP_"}
 
-func TestAgentSaysWhatItServes(t *testing.T) {
+func TestAgentWarnsWithoutAllow(t *testing.T) {
 	vars := []string{"APP_DB_PROD=x", "APP_DB_TEST=x", "APP_OTHER=x"}
 	a := startAgent(t, vars, overEnv...)
-	a.says(t, "\n")
+	a.requireStderr(t, "\n")
 	first, _, _ := strings.Cut(a.stderr.String(), "\n")
 	assert.Contains(t, first, "every client with the token can read every secret")
 	assert.Regexp(t, `^http://127\.0\.0\.1:[1-9][0-9]*$`, a.url)
@@ -25,7 +25,7 @@ func TestAgentSaysWhatItServes(t *testing.T) {
 	for name, status := range map[string]int{"db/prod": 200, "db/test": 200, "other": 400, "db": 400, "DB/prod": 400, "db/a/b": 400} {
 		assert.Equal(t, status, a.ask(t, "GET", getPath+name).status, name)
 	}
-	assert.NotContains(t, a.all(), "every client")
+	assert.NotContains(t, a.stopAndReadStderr(), "every client")
 }
 
 func TestAgentServesSecretsManagerByDefault(t *testing.T) {
@@ -33,11 +33,11 @@ func TestAgentServesSecretsManagerByDefault(t *testing.T) {
 	store.Put("db", []byte("hunter2"))
 	a := startAgent(t, append(vars, "DB=of-the-environment"))
 	assert.Equal(t, "hunter2", members(t, a.ask(t, "GET", "/v1/db"))["SecretString"])
-	assert.Equal(t, 400, a.ask(t, "GET", "/v1/aws/token").status, "the environment is not asked")
+	assert.Equal(t, 400, a.ask(t, "GET", "/v1/aws/token").status, "the environment is not a store")
 	assert.Contains(t, hush(t, nil, "agent", "--help").stdout, "the store is direct.")
 }
 
-func TestAgentRefuses(t *testing.T) {
+func TestAgentRejectsInvalidFlags(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, taken.Close()) }()
@@ -89,9 +89,8 @@ func TestAgentRefuses(t *testing.T) {
 	}
 }
 
-// TestAgentDoesNotAskItself has the extension's port as the agent's own, said in each
-// of the ways.
-func TestAgentDoesNotAskItself(t *testing.T) {
+// The port of the extension is the agent's own, by a URL and by a variable.
+func TestAgentRejectsItselfAsStore(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	addr := l.Addr().String()
@@ -110,14 +109,14 @@ func TestAgentDoesNotAskItself(t *testing.T) {
 	assert.Equal(t, 200, before.ask(t, "GET", "/v1/db").status)
 }
 
-func TestAgentPrefixThatOnlyLooksLikeItsOwn(t *testing.T) {
+func TestAgentAcceptsPrefixesSimilarToItsOwn(t *testing.T) {
 	for _, prefix := range []string{"AX_", "AWSX_", "APP_AWS_"} {
 		a := startAgent(t, []string{prefix + "DB=x"}, "--provider", "env:?prefix="+prefix)
 		assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status, prefix)
 	}
 }
 
-func TestAgentPrefixOfALink(t *testing.T) {
+func TestAgentUsesLinkPrefix(t *testing.T) {
 	a := startAgent(t, []string{"APP_DB=x", "DB=y"}, "--provider", "env:?link_prefix=app/")
 	assert.Equal(t, "x", members(t, a.ask(t, "GET", "/v1/db"))["SecretString"])
 }
@@ -125,14 +124,14 @@ func TestAgentPrefixOfALink(t *testing.T) {
 func TestAgentPing(t *testing.T) {
 	a := startAgent(t, nil, overEnv...)
 	addr := strings.TrimPrefix(a.url, "http://")
-	for range 100 { // of others, who ask nothing
+	for range 100 { // idle connections of other clients
 		idle, err := net.Dial("tcp", addr)
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, idle.Close()) })
 	}
 	assert.Equal(t, result{}, hush(t, nil, "agent", "--ping", "--addr", addr))
 	require.NoError(t, a.cmd.Process.Kill())
-	a.exit(t)
+	a.waitExit(t)
 	got := hush(t, nil, "agent", "--ping", "--addr", addr)
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.stderr, "no agent responds")
@@ -143,7 +142,6 @@ func TestAgentPing(t *testing.T) {
 	assert.Equal(t, 2, hush(t, nil, "agent", "--ping", "--addr", "192.0.2.1:80").code)
 }
 
-// TestAgentStartsWithoutItsStore has a store that is away, and comes.
 func TestAgentStartsWithoutItsStore(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte("x"))
@@ -152,6 +150,6 @@ func TestAgentStartsWithoutItsStore(t *testing.T) {
 	assert.Equal(t, 200, a.ask(t, "GET", "/ping").status)
 	assert.Equal(t, 503, a.ask(t, "GET", "/v1/db").status)
 	restore()
-	eventually(t, "200", func() bool { return a.ask(t, "GET", "/v1/db").status == 200 })
+	requireEventually(t, "200", func() bool { return a.ask(t, "GET", "/v1/db").status == 200 })
 	assert.Positive(t, store.Calls(directtest.Call{Operation: "GetSecretValue"}))
 }

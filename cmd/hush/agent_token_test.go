@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// write writes a file that its owner alone may read, and returns its path.
+// write writes a file that only its owner can read, and returns its path.
 func write(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -20,7 +20,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-func TestAgentTokenIsTheFirstThatIsSet(t *testing.T) {
+func TestAgentUsesTheFirstTokenVariable(t *testing.T) {
 	inFile := write(t, " \n of-a-file \n")
 	vars := []string{"APP_DB=x"}
 	all := []string{"AWS_TOKEN=first", "AWS_SESSION_TOKEN=second", "AWS_CONTAINER_AUTHORIZATION_TOKEN=third"}
@@ -57,35 +57,35 @@ func TestAgentReadsItsTokenOnce(t *testing.T) {
 	assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status)
 }
 
-func TestAgentMakesAToken(t *testing.T) {
+func TestAgentCreatesToken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	args := []string{"--provider", "env:?prefix=APP_", "--token-file", path}
 	a := startAgent(t, []string{"APP_DB=x"}, args...)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	made := strings.TrimSpace(string(text))
-	assert.GreaterOrEqual(t, len(made), 26, "128 bits at least")
+	assert.GreaterOrEqual(t, len(made), 26, "at least 128 bits")
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
 		assert.Equal(t, os.FileMode(0o600), info.Mode())
 	}
-	a.says(t, "wrote a new token")
+	a.requireStderr(t, "wrote a new token")
 	left, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	assert.Len(t, left, 1)
 	assert.NotContains(t, a.stderr.String(), made)
-	assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "the variable's")
+	assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "the token of the variable")
 
 	again := startAgent(t, []string{"APP_DB=x"}, args...)
-	for _, r := range []*running{a, again} {
+	for _, r := range []*agentProcess{a, again} {
 		r.token = made
 		assert.Equal(t, 200, r.ask(t, "GET", "/v1/db").status)
 	}
 	assert.NotContains(t, again.stderr.String(), "a new token")
 }
 
-func TestAgentTokenThatCannotBe(t *testing.T) {
+func TestAgentRejectsInvalidTokens(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "canary")
 	for _, c := range []struct {
 		vars []string
@@ -113,8 +113,7 @@ func TestAgentTokenThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestAgentMakesNoTokenInVain has what keeps it from serving, and no token after it.
-func TestAgentMakesNoTokenInVain(t *testing.T) {
+func TestAgentCreatesNoTokenIfItCannotServe(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, taken.Close()) }()

@@ -31,12 +31,12 @@ func testFinishes(t *testing.T, s os.Signal) {
 	a := startAgent(t, vars)
 	release := store.Hang()
 	defer release()
-	answer := a.begin(t, getPath+"db")
-	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > 0 })
+	answer := a.start(t, getPath+"db")
+	requireEventually(t, "the store gets a request", func() bool { return store.Calls(directtest.Call{}) > 0 })
 
 	a.signal(t, s)
-	a.says(t, "finishing the requests in flight")
-	eventually(t, "it takes no more connections", func() bool {
+	a.requireStderr(t, "finishing the requests in flight")
+	requireEventually(t, "it takes no more connections", func() bool {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 		if err == nil {
 			_ = conn.Close()
@@ -45,28 +45,28 @@ func testFinishes(t *testing.T, s os.Signal) {
 	})
 	release()
 	assert.Contains(t, (<-answer).body, "hunter2")
-	assert.Equal(t, 0, a.exit(t), a.stderr)
+	assert.Equal(t, 0, a.waitExit(t), a.stderr)
 	rest, err := a.stdout.ReadString('\n')
 	assert.Error(t, err)
 	assert.Empty(t, rest, "one line is all on the standard output")
 }
 
-func TestAgentEndsAtTheSecondSignal(t *testing.T) {
+func TestAgentStopsAtSecondSignal(t *testing.T) {
 	store, vars := startStore(t)
 	release := store.Hang()
 	defer release()
 	a := startAgent(t, vars)
 	hold(t, a, store)
 	a.signal(t, syscall.SIGTERM)
-	a.says(t, "finishing the requests in flight")
+	a.requireStderr(t, "finishing the requests in flight")
 	a.signal(t, os.Interrupt)
-	assert.Equal(t, 130, a.exit(t))
-	a.says(t, "a second signal")
+	assert.Equal(t, 130, a.waitExit(t))
+	a.requireStderr(t, "a second signal")
 }
 
-// TestAgentTakesOneStopForOne that comes twice, which is the case if it comes at once:
-// one of several tries is quick even on a busy machine.
-func TestAgentTakesOneStopForOne(t *testing.T) {
+// Two signals are one stop if they arrive within a short time, which one of several tries
+// achieves even on a busy machine.
+func TestAgentTreatsRepeatedStopAsOne(t *testing.T) {
 	store, vars := startStore(t)
 	code := -1
 	for tries := 0; tries < 5 && code != 0; tries++ {
@@ -74,27 +74,27 @@ func TestAgentTakesOneStopForOne(t *testing.T) {
 		a := startAgent(t, vars)
 		hold(t, a, store)
 		a.signal(t, syscall.SIGTERM)
-		a.says(t, "finishing the requests in flight")
+		a.requireStderr(t, "finishing the requests in flight")
 		a.signal(t, syscall.SIGTERM)
 		select {
-		case <-a.ended: // the second has ended it
+		case <-a.ended: // this try was too slow
 		case <-time.After(500 * time.Millisecond):
 		}
 		release()
-		code = a.exit(t)
+		code = a.waitExit(t)
 	}
 	assert.Zero(t, code)
 }
 
-// hold has the agent ask the store, with what comes of it left alone.
-func hold(t *testing.T, a *running, store *directtest.Server) {
+// hold makes the agent call the store, and ignores the result.
+func hold(t *testing.T, a *agentProcess, store *directtest.Server) {
 	t.Helper()
 	before, request := store.Calls(directtest.Call{}), a.request(t, "GET", getPath+"db")
 	go func() { _, _ = try(&http.Transport{DisableKeepAlives: true}, request) }()
-	eventually(t, "the store is asked", func() bool { return store.Calls(directtest.Call{}) > before })
+	requireEventually(t, "the store gets a request", func() bool { return store.Calls(directtest.Call{}) > before })
 }
 
-func TestAgentForgetsAtHangup(t *testing.T) {
+func TestAgentClearsCacheOnHangup(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte("one"))
 	a := startAgent(t, vars)
@@ -102,24 +102,23 @@ func TestAgentForgetsAtHangup(t *testing.T) {
 	store.Rotate("db", []byte("two"))()
 	assert.Contains(t, a.ask(t, "GET", "/v1/db").body, "one")
 	a.signal(t, syscall.SIGHUP)
-	a.says(t, "cleared the cache")
+	a.requireStderr(t, "cleared the cache")
 	assert.Contains(t, a.ask(t, "GET", "/v1/db").body, "two")
 	assert.Equal(t, 2, store.Calls(directtest.Call{}))
 }
 
-func TestAgentAndWhoCanReadItsToken(t *testing.T) {
+func TestAgentWarnsOfReadableTokenFile(t *testing.T) {
 	path := write(t, agentToken)
 	for mode, warned := range map[os.FileMode]bool{0o600: false, 0o440: false, 0o640: false, 0o644: true, 0o604: true} {
 		require.NoError(t, os.Chmod(path, mode))
 		a := startAgent(t, nil, append([]string{"--allow", "x", "--token-file", path}, overEnv...)...)
-		text := a.all()
+		text := a.stopAndReadStderr()
 		assert.Equal(t, warned, strings.Contains(text, "every user of this machine can read the token"), "%o", mode)
 		assert.NotContains(t, text, agentToken)
 	}
 }
 
-// TestAgentRefusesATokenOfOthers who may have written it.
-func TestAgentRefusesATokenOfOthers(t *testing.T) {
+func TestAgentRejectsUntrustedTokenFile(t *testing.T) {
 	path := write(t, agentToken)
 	link := filepath.Join(t.TempDir(), "link")
 	require.NoError(t, os.Symlink(path, link))
@@ -145,8 +144,8 @@ func TestAgentRefusesATokenOfOthers(t *testing.T) {
 }
 
 // A container mounts the token from a shared volume that all users can write. The
-// token file itself decides, and not its directory or a link that leads to it.
-func TestAgentReadsItsTokenFromASharedVolume(t *testing.T) {
+// agent checks the file itself, not its directory or a link that leads to it.
+func TestAgentReadsTokenFromSharedVolume(t *testing.T) {
 	path := write(t, agentToken)
 	dir := filepath.Dir(path)
 	require.NoError(t, os.Chmod(dir, 0o777))
@@ -161,9 +160,8 @@ func TestAgentReadsItsTokenFromASharedVolume(t *testing.T) {
 	}
 }
 
-// TestAgentReadsItsTokenWhereNothingCanBeWritten has a volume that is read-only, which
-// the superuser does not notice but by its time.
-func TestAgentReadsItsTokenWhereNothingCanBeWritten(t *testing.T) {
+// root can write to a read-only directory, so that the test also checks its time.
+func TestAgentReadsTokenFromReadOnlyVolume(t *testing.T) {
 	path := write(t, agentToken)
 	dir, then := filepath.Dir(path), time.Unix(1e9, 0)
 	require.NoError(t, os.Chmod(dir, 0o500))
@@ -176,7 +174,7 @@ func TestAgentReadsItsTokenWhereNothingCanBeWritten(t *testing.T) {
 	assert.Equal(t, then, info.ModTime())
 }
 
-func TestAgentMakesNoTokenThroughALink(t *testing.T) {
+func TestAgentCreatesNoTokenThroughLink(t *testing.T) {
 	dir := t.TempDir()
 	elsewhere, link := filepath.Join(dir, "elsewhere"), filepath.Join(dir, "link")
 	require.NoError(t, os.Symlink(elsewhere, link))
@@ -185,13 +183,13 @@ func TestAgentMakesNoTokenThroughALink(t *testing.T) {
 	assert.NoFileExists(t, elsewhere)
 }
 
-// TestAgentOutOfFiles has idle connections of others, and few files. The agent then
-// opens a connection to the store for each of its clients.
-func TestAgentOutOfFiles(t *testing.T) {
+// Idle connections use most files. The agent then opens a connection to the store for
+// each of its clients.
+func TestAgentServesWithFewFileDescriptors(t *testing.T) {
 	store, vars := startStore(t)
 	command := append([]string{"sh", "-c", `ulimit -n 256 && exec "$@"`, "sh"}, agentCommand(t)...)
 	a := startCommand(t, t.TempDir(), vars, command...)
-	a.says(t, "the limit of open files allows 96 connections instead of 3200")
+	a.requireStderr(t, "the limit of open files allows 96 connections instead of 3200")
 	for range 300 {
 		idle, err := net.Dial("tcp", strings.TrimPrefix(a.url, "http://"))
 		require.NoError(t, err)
@@ -199,13 +197,13 @@ func TestAgentOutOfFiles(t *testing.T) {
 	}
 	release := store.Hang()
 	defer release()
-	var responses []<-chan exchange
+	var responses []<-chan reply
 	for i := range 50 {
 		name := fmt.Sprint("db", i)
 		store.Put(name, []byte("x"))
-		responses = append(responses, a.begin(t, getPath+name))
+		responses = append(responses, a.start(t, getPath+name))
 	}
-	eventually(t, "all stores' calls are in flight", func() bool { return store.Calls(directtest.Call{}) == 50 })
+	requireEventually(t, "all stores' calls are in flight", func() bool { return store.Calls(directtest.Call{}) == 50 })
 	assert.Equal(t, "healthy", a.ask(t, "GET", "/ping").body)
 	release()
 	for _, response := range responses {

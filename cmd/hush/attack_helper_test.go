@@ -15,43 +15,42 @@ import (
 	"time"
 )
 
-// The attackers of the agent, which run in a process of their own. None of them has the
-// token.
+// The attackers of the agent run in another process. They do not have the token.
 
-// attackConns is how many connections an attacker keeps open, or tries to.
+// attackConns is the number of connections that an attacker tries to keep open.
 const attackConns = 3300
 
-// attacks are by name what an attacker does with a connection, until the server closes
-// it or the attack ends.
+// attacks has functions that attack on one connection, until the server closes it or the
+// attack ends.
 var attacks = map[string]func(net.Conn) error{
-	// Headers that never end, and that take far more memory than bytes.
+	// Endless headers that take more memory than bytes.
 	"headers": func(conn net.Conn) error {
-		return errors.Join(writeText(conn, endlessHeaders()), untilClosed(conn))
+		return errors.Join(writeText(conn, endlessHeaders()), readUntilClosed(conn))
 	},
 	// Requests whose responses are not read. The last write blocks.
 	"pipeline": func(conn net.Conn) error {
 		return writeText(conn, strings.Repeat("GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", 6000))
 	},
-	"silent": untilClosed,
-	// Headers of one byte each now and then.
+	"silent": readUntilClosed,
+	// A header that grows by a byte a second.
 	"slow": func(conn net.Conn) error {
 		err := writeText(conn, "GET /ping HTTP/1.1\r\nX: ")
 		for err == nil {
 			_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-			if err = untilClosed(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			if err = readUntilClosed(conn); errors.Is(err, os.ErrDeadlineExceeded) {
 				err = writeText(conn, "x")
 			}
 		}
 		return err
 	},
 	"wrong token": func(conn net.Conn) error {
-		return errors.Join(writeText(conn, "GET /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: wrong\r\n\r\n"), untilClosed(conn))
+		return errors.Join(writeText(conn, "GET /v1/db HTTP/1.1\r\nHost: x\r\nX-Vault-Token: wrong\r\n\r\n"), readUntilClosed(conn))
 	},
-	// A body that the server may wait for.
+	// A body that does not arrive.
 	"body": func(conn net.Conn) error {
-		return errors.Join(writeText(conn, "POST /v1/db HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx"), untilClosed(conn))
+		return errors.Join(writeText(conn, "POST /v1/db HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nx"), readUntilClosed(conn))
 	},
-	// Connections that end at once, with a reset.
+	// Connections that are reset at once.
 	"reset": func(conn net.Conn) error { return conn.(*net.TCPConn).SetLinger(0) },
 }
 
@@ -64,8 +63,9 @@ var endlessHeaders = sync.OnceValue(func() string {
 	return b.String()
 })
 
-// untilClosed reads until the server closes the connection, which is an error as well.
-func untilClosed(conn net.Conn) error {
+// readUntilClosed reads until the server closes the connection. It always returns an
+// error.
+func readUntilClosed(conn net.Conn) error {
 	_, err := io.Copy(io.Discard, conn)
 	return cmp.Or(err, io.EOF)
 }
@@ -75,9 +75,9 @@ func writeText(conn net.Conn, text string) error {
 	return err
 }
 
-// attackServer attacks args[1] in the way of args[0] for args[2], with args[3] new
-// connections a second at most. It prints how many connections it had.
-func attackServer(args []string) int {
+// runAttack runs the attack args[0] on the address args[1] for the duration args[2], with
+// at most args[3] new connections a second. It prints the number of connections.
+func runAttack(args []string) int {
 	attack, ok := attacks[args[0]]
 	length, badLength := time.ParseDuration(args[2])
 	rate, badRate := strconv.Atoi(args[3])
@@ -99,7 +99,7 @@ func attackServer(args []string) int {
 				case <-ctx.Done():
 					return
 				}
-				if attackOnce(ctx, args[1], attack) {
+				if attackConn(ctx, args[1], attack) {
 					opened.Add(1)
 				}
 			}
@@ -110,15 +110,15 @@ func attackServer(args []string) int {
 	return 0
 }
 
-// attackOnce attacks on one connection, and reports whether there was one.
-func attackOnce(ctx context.Context, addr string, attack func(net.Conn) error) bool {
+// attackConn attacks on one connection, and reports whether it could connect.
+func attackConn(ctx context.Context, addr string, attack func(net.Conn) error) bool {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return false
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	_ = attack(conn) // which ends with the connection
+	_ = attack(conn) // it ends when the connection is closed
 	_ = conn.Close()
 	return true
 }

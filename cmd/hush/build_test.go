@@ -16,23 +16,24 @@ func buildHush(t testing.TB) string {
 	return binary
 }
 
-// bare are the variables of surroundings that hold nothing of AWS's.
-func bare(t testing.TB) []string {
+// baseEnviron returns an environment without AWS configuration.
+func baseEnviron(t testing.TB) []string {
 	t.Helper()
 	return []string{"HOME=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "TMPDIR=" + t.TempDir()}
 }
 
-// TestTheTestsHoldTheCommand is what 'go test' needs to know that the command changed.
-func TestTheTestsHoldTheCommand(t *testing.T) {
+// 'go test' reuses a result unless the test binary has changed, and these tests run another
+// binary. So the command must be a part of the test binary.
+func TestCommandIsPartOfTheTestBinary(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), self(t), "get", "--provider", "env", "db")
-	cmd.Env = surroundings(t, commandVariable+"=1", "DB=x")
+	cmd.Env = environ(t, commandVariable+"=1", "DB=x")
 	assert.Equal(t, hush(t, []string{"DB=x"}, "get", "--provider", "env", "db"), finish(t, cmd))
 }
 
-// TestTemplates checks that the command links no text/template engine. Templates call
-// methods by name, so the linker would keep every method of the AWS SDK and of Vault's
-// client, a quarter of the command. Cobra links the engine if a command sets a template.
-func TestTemplates(t *testing.T) {
+// Templates call methods by name, so that the linker would keep every method of the AWS
+// SDK and of Vault's client, a quarter of the command. Cobra links text/template if a
+// command sets a template.
+func TestCommandLinksNoTemplateEngine(t *testing.T) {
 	symbols, err := exec.CommandContext(t.Context(), "go", "tool", "nm", buildHush(t)).Output()
 	require.NoError(t, err)
 	has := func(symbol string) bool { return bytes.Contains(symbols, []byte(symbol)) }

@@ -14,7 +14,7 @@ import (
 	"github.com/hush-secrets/hush/config/all"
 )
 
-// providerURLs are where a document writes them: in a shell, in YAML and in JSON.
+// providerURLs matches the URLs of stores in shell commands, YAML and JSON.
 func providerURLs() []*regexp.Regexp {
 	return []*regexp.Regexp{
 		regexp.MustCompile(`HUSH_PROVIDERS=(?:"([^"]+)"|'([^']+)'|([^\s"'` + "`" + `,;|)]+))`),
@@ -23,8 +23,7 @@ func providerURLs() []*regexp.Regexp {
 	}
 }
 
-// Every URL of a store in the documents parses, and opens where nothing is set: what
-// it lacks then is absent.
+// Every URL of a store in the docs can be opened without any configuration.
 func TestDocumentedProviders(t *testing.T) {
 	for _, name := range []string{"VAULT_ADDR", "VAULT_TOKEN", "AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID"} {
 		t.Setenv(name, "")
@@ -50,7 +49,7 @@ func TestDocumentedProviders(t *testing.T) {
 	assert.Greater(t, found, 20)
 }
 
-// openAll opens the stores of URLs that are separated by spaces.
+// openAll opens the stores of urls, which are separated by spaces.
 func openAll(t *testing.T, urls string) error {
 	t.Helper()
 	cfg := &config.Config{}

@@ -102,7 +102,7 @@ func runSteps(t *testing.T, text string, all []step) {
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", "exec 2>&1\n"+script.String())
 	cmd.Dir = readersModule(t, text)
-	cmd.Env = append(surroundings(t), goVariables(t)...)
+	cmd.Env = append(environ(t), goVariables(t)...)
 	cmd.Env = append(cmd.Env, "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))
 	out, _ := cmd.Output() // its status is that of the last command
 	rest := string(out)

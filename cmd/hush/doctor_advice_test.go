@@ -19,19 +19,19 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// An illness is a real fault of a store, and what the doctor is to say of it.
-type illness struct {
-	provider string
-	vars     []string
-	ref      string
-	answer   string
-	reached  string
-	signedIn string
-	advice   string
+// A failureCase is a failure of a store, and what doctor should report.
+type failureCase struct {
+	provider      string
+	vars          []string
+	ref           string
+	answer        string
+	reached       string
+	authenticated string
+	advice        string
 }
 
-// ask checks what the doctor says of the first store.
-func (i illness) ask(t *testing.T) {
+// check checks what doctor reports for the first store.
+func (i failureCase) check(t *testing.T) {
 	t.Helper()
 	var args []string
 	if i.ref != "" {
@@ -40,16 +40,16 @@ func (i illness) ask(t *testing.T) {
 	report, got := doctor(t, i.vars, i.provider, args...)
 	l := report.Stores[0]
 	assert.Equal(t, i.answer, l.Result, "%s %q: %s", i.provider, i.vars, l.Error)
-	assert.Equal(t, i.reached+" "+i.signedIn, l.Reached+" "+l.Authenticated, "%s: %s", i.provider, l.Error)
+	assert.Equal(t, i.reached+" "+i.authenticated, l.Reached+" "+l.Authenticated, "%s: %s", i.provider, l.Error)
 	assert.Contains(t, l.Advice, i.advice, i.provider)
 	assert.NotContains(t, got.stdout, "canary")
 	if i.ref == "" && i.answer == "denied" {
-		assert.True(t, l.OK, "what a policy does not allow is no illness")
+		assert.True(t, l.OK, "a policy that restricts names is not a failure")
 	}
 }
 
-// deadPort returns a port that nobody listens on.
-func deadPort(t *testing.T) string {
+// closedPort returns a port that refuses connections.
+func closedPort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -68,53 +68,53 @@ func serve(t *testing.T, h http.Handler) (port string) {
 	return port
 }
 
-// says answers everybody with a status and a text.
-func says(status int, text string) http.Handler {
+// respondWith responds to each request with a status and a text.
+func respondWith(status int, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, status) })
 }
 
-func TestDoctorOnTheExtension(t *testing.T) {
+func TestDoctorAdvisesOnExtension(t *testing.T) {
 	lambda := []string{"AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001", "AWS_SESSION_TOKEN=canary"}
 	outside := []string{"AWS_TOKEN=canary"}
 	at := func(port string, vars []string) []string {
 		return append([]string{"PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port}, vars...)
 	}
 	secrets := hushpkg.Static(map[string]string{"db": "x"})
-	dead := deadPort(t)
+	dead := closedPort(t)
 	allowing := serve(t, agent.Handler(secrets, "canary", &agent.Options{Allow: []string{"other"}}))
-	generic := serve(t, says(400, "an unexpected error occurred while executing request"))
-	full := serve(t, says(429, "Connection limit exceeded"))
+	generic := serve(t, respondWith(400, "an unexpected error occurred while executing request"))
+	full := serve(t, respondWith(429, "Connection limit exceeded"))
 	strict := serve(t, agent.Handler(secrets, "another", nil))
-	ill, early, silly := serve(t, says(500, "canary")), serve(t, says(400, "not ready to serve traffic, please wait")), serve(t, says(200, "canary"))
-	lambdas := serve(t, says(400, "bad session token or header key"))
-	for _, i := range []illness{
-		{vars: nil, answer: "absent", reached: "no", signedIn: "unknown", advice: "nothing if you do not use an extension"},
-		{vars: at(dead, outside), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "start the agent ('hush agent'"},
-		{vars: at(dead, lambda), answer: "unavailable", reached: "no", signedIn: "unknown", advice: "attach the layer"},
-		{vars: at(strict, outside), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "set AWS_TOKEN to the token"},
-		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "leave AWS_SESSION_TOKEN"},
-		{vars: at(full, outside), answer: "throttled", reached: "yes", signedIn: "unknown", advice: "--max-conn"},
-		{vars: at(generic, lambda), answer: "refused", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"},
-		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", signedIn: "yes", advice: "check the result of direct"},
-		{vars: at(allowing, outside), answer: "denied", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"},
-		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", signedIn: "yes", advice: "in the agent's --allow"},
-		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", signedIn: "yes", advice: "in the agent's --allow"},
-		{vars: at(ill, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is not an agent, or it fails"},
-		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "read the extension's log"},
-		{vars: at(early, lambda), answer: "refused", reached: "yes", signedIn: "unknown", advice: "during initialization"},
-		{vars: at(silly, outside), answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "is not an agent, or it fails"},
+	ill, early, silly := serve(t, respondWith(500, "canary")), serve(t, respondWith(400, "not ready to serve traffic, please wait")), serve(t, respondWith(200, "canary"))
+	lambdas := serve(t, respondWith(400, "bad session token or header key"))
+	for _, i := range []failureCase{
+		{vars: nil, answer: "absent", reached: "no", authenticated: "unknown", advice: "nothing if you do not use an extension"},
+		{vars: at(dead, outside), answer: "unavailable", reached: "no", authenticated: "unknown", advice: "start the agent ('hush agent'"},
+		{vars: at(dead, lambda), answer: "unavailable", reached: "no", authenticated: "unknown", advice: "attach the layer"},
+		{vars: at(strict, outside), answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "set AWS_TOKEN to the token"},
+		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "leave AWS_SESSION_TOKEN"},
+		{vars: at(full, outside), answer: "throttled", reached: "yes", authenticated: "unknown", advice: "--max-conn"},
+		{vars: at(generic, lambda), answer: "refused", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
+		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", authenticated: "yes", advice: "check the result of direct"},
+		{vars: at(allowing, outside), answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
+		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", authenticated: "yes", advice: "in the agent's --allow"},
+		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", authenticated: "yes", advice: "in the agent's --allow"},
+		{vars: at(ill, outside), answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "is not an agent, or it fails"},
+		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "read the extension's log"},
+		{vars: at(early, lambda), answer: "refused", reached: "yes", authenticated: "unknown", advice: "during initialization"},
+		{vars: at(silly, outside), answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "is not an agent, or it fails"},
 		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
 	} {
 		if i.provider = "extension"; i.answer != "" {
-			i.ask(t)
+			i.check(t)
 			continue
 		}
-		assert.Equal(t, 2, hush(t, i.vars, "doctor", "--provider", "extension").code, "it cannot be opened")
+		assert.Equal(t, 2, hush(t, i.vars, "doctor", "--provider", "extension").code, "the store cannot be opened")
 	}
 }
 
-// TestDoctorOnAnAgentsStore has the agent answer for a store that does not.
-func TestDoctorOnAnAgentsStore(t *testing.T) {
+// The agent works, and its own store fails.
+func TestDoctorAdvisesOnAgentsStore(t *testing.T) {
 	for class, elsewhere := range map[hushpkg.Class]string{
 		hushpkg.ErrUnavailable: "the agent's configuration", hushpkg.ErrUnauthenticated: "the agent's configuration",
 		hushpkg.ErrThrottled: "the agent's configuration", hushpkg.ErrAbsent: "the agent's configuration",
@@ -124,20 +124,20 @@ func TestDoctorOnAnAgentsStore(t *testing.T) {
 		port := serve(t, agent.Handler(hushpkg.ProviderFunc(func(_ context.Context, ref hushpkg.Ref) (hushpkg.Secret, error) {
 			return hushpkg.Secret{}, hushpkg.NewError("x", ref, class, nil)
 		}), "canary", nil))
-		illness{
+		failureCase{
 			provider: "extension", vars: []string{"AWS_TOKEN=canary", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port},
-			ref: "db", answer: class.Error(), reached: "yes", signedIn: "yes", advice: elsewhere,
-		}.ask(t)
+			ref: "db", answer: class.Error(), reached: "yes", authenticated: "yes", advice: elsewhere,
+		}.check(t)
 	}
 }
 
-func TestDoctorOnSecretsManager(t *testing.T) {
+func TestDoctorAdvisesOnSecretsManager(t *testing.T) {
 	store, vars := startStore(t)
 	store.Deny("denied")
-	absent := func(advice string, vars ...string) illness {
-		return illness{vars: vars, answer: "absent", reached: "no", signedIn: "unknown", advice: advice}
+	absent := func(advice string, vars ...string) failureCase {
+		return failureCase{vars: vars, answer: "absent", reached: "no", authenticated: "unknown", advice: advice}
 	}
-	for _, i := range []illness{
+	for _, i := range []failureCase{
 		absent("'aws sso login'"),
 		absent("task role", "ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/canary"),
 		absent("service account a role", "KUBERNETES_SERVICE_HOST=10.0.0.1"),
@@ -145,25 +145,25 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 		absent("'aws sso login'", "CI=false"),
 		absent("as Lambda sets them", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001"),
 		absent("direct:?region=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"),
-		{vars: []string{"AWS_REGION=x y", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"}, answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "direct:?region=eu-west-1"},
-		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "set both"},
-		{vars: []string{"AWS_PROFILE=nope"}, answer: "unauthenticated", reached: "unknown", signedIn: "no", advice: "check AWS_PROFILE"},
+		{vars: []string{"AWS_REGION=x y", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"}, answer: "unavailable", reached: "unknown", authenticated: "unknown", advice: "direct:?region=eu-west-1"},
+		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, answer: "unauthenticated", reached: "unknown", authenticated: "no", advice: "set both"},
+		{vars: []string{"AWS_PROFILE=nope"}, answer: "unauthenticated", reached: "unknown", authenticated: "no", advice: "check AWS_PROFILE"},
 		{
-			vars:   []string{"AWS_REGION=eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:" + deadPort(t)},
-			answer: "unavailable", reached: "unknown", signedIn: "unknown", advice: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or",
+			vars:   []string{"AWS_REGION=eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:" + closedPort(t)},
+			answer: "unavailable", reached: "unknown", authenticated: "unknown", advice: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or",
 		},
-		{vars: vars, ref: "arn:aws:nothing", answer: "not found", reached: "unknown", signedIn: "unknown", advice: "the whole ARN"},
-		{vars: vars, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "the whole ARN"},
-		{vars: vars, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "kms:Decrypt"},
+		{vars: vars, ref: "arn:aws:nothing", answer: "not found", reached: "unknown", authenticated: "unknown", advice: "the whole ARN"},
+		{vars: vars, ref: "missing", answer: "not found", reached: "yes", authenticated: "yes", advice: "the whole ARN"},
+		{vars: vars, ref: "denied", answer: "denied", reached: "yes", authenticated: "yes", advice: "kms:Decrypt"},
 	} {
 		i.provider = "direct"
-		i.ask(t)
+		i.check(t)
 	}
-	for code, i := range map[string]illness{
-		"ExpiredTokenException": {answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "renew or correct the credentials"},
-		"ThrottlingException":   {answer: "throttled", reached: "yes", signedIn: "unknown", advice: "send fewer requests"},
-		"InternalServiceError":  {answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "a server responds, but it fails"},
-		"AccessDeniedException": {answer: "denied", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"},
+	for code, i := range map[string]failureCase{
+		"ExpiredTokenException": {answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "renew or correct the credentials"},
+		"ThrottlingException":   {answer: "throttled", reached: "yes", authenticated: "unknown", advice: "send fewer requests"},
+		"InternalServiceError":  {answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "a server responds, but it fails"},
+		"AccessDeniedException": {answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
 	} {
 		status := 400
 		if code == "InternalServiceError" {
@@ -171,16 +171,16 @@ func TestDoctorOnSecretsManager(t *testing.T) {
 		}
 		restore := store.Fail(directtest.Failure{Code: code, Status: status, Message: "canary"})
 		i.provider, i.vars = "direct", vars
-		i.ask(t)
+		i.check(t)
 		restore()
 	}
 	defer store.Break()()
-	illness{
-		provider: "direct", vars: vars, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "needs a VPC endpoint",
-	}.ask(t)
+	failureCase{
+		provider: "direct", vars: vars, answer: "unavailable", reached: "no", authenticated: "unknown", advice: "needs a VPC endpoint",
+	}.check(t)
 }
 
-func TestDoctorOnVault(t *testing.T) {
+func TestDoctorAdvisesOnVault(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -189,38 +189,37 @@ func TestDoctorOnVault(t *testing.T) {
 	roleID, _ := server.AppRole("approle", "app", nil)
 	url := "vault://" + server.Addr() + "/secret?tls=false"
 	valid := []string{"VAULT_TOKEN=" + server.Token(nil)}
-	for _, i := range []illness{
-		{provider: "vault", answer: "absent", reached: "no", signedIn: "unknown", advice: "set VAULT_ADDR"},
-		{provider: url, vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
-		{provider: url, vars: valid, ref: "missing", answer: "not found", reached: "yes", signedIn: "yes", advice: "check the mount"},
-		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", signedIn: "yes", advice: "read the path"},
-		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "without auth, check VAULT_TOKEN"},
+	for _, i := range []failureCase{
+		{provider: "vault", answer: "absent", reached: "no", authenticated: "unknown", advice: "set VAULT_ADDR"},
+		{provider: url, vars: valid, answer: "not found", reached: "yes", authenticated: "yes", advice: ""},
+		{provider: url, vars: valid, ref: "missing", answer: "not found", reached: "yes", authenticated: "yes", advice: "check the mount"},
+		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", authenticated: "yes", advice: "read the path"},
+		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "without auth, check VAULT_TOKEN"},
 		{
 			provider: url + "&auth=approle&role_id=" + roleID + "&secret_id_env=ID", vars: []string{"ID=canary"},
-			answer: "unauthenticated", reached: "yes", signedIn: "no", advice: "the parameter auth",
+			answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "the parameter auth",
 		},
-		{provider: "vault://" + server.Addr() + "?tls=false&mounts=secret", vars: valid, answer: "not found", reached: "yes", signedIn: "yes", advice: ""},
+		{provider: "vault://" + server.Addr() + "?tls=false&mounts=secret", vars: valid, answer: "not found", reached: "yes", authenticated: "yes", advice: ""},
 	} {
-		i.ask(t)
+		i.check(t)
 	}
 	throttled := server.Throttle(0, 0)
-	illness{provider: url, vars: valid, answer: "throttled", reached: "yes", signedIn: "unknown", advice: "quota"}.ask(t)
+	failureCase{provider: url, vars: valid, answer: "throttled", reached: "yes", authenticated: "unknown", advice: "quota"}.check(t)
 	throttled()
 	restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 405, Errors: []string{"canary"}})
-	illness{provider: url, vars: valid, answer: "refused", reached: "yes", signedIn: "yes", advice: "does not accept the request"}.ask(t)
+	failureCase{provider: url, vars: valid, answer: "refused", reached: "yes", authenticated: "yes", advice: "does not accept the request"}.check(t)
 	restore()
 	restore = server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Errors: []string{"canary"}})
-	illness{provider: url, vars: valid, answer: "denied", reached: "yes", signedIn: "yes", advice: "run 'hush doctor REF'"}.ask(t)
+	failureCase{provider: url, vars: valid, answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"}.check(t)
 	restore()
 	server.Seal()
-	illness{provider: url, vars: valid, answer: "unavailable", reached: "yes", signedIn: "unknown", advice: "whether Vault is sealed"}.ask(t)
+	failureCase{provider: url, vars: valid, answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "whether Vault is sealed"}.check(t)
 	server.Unseal()
 	defer server.Break()()
-	illness{provider: url, vars: valid, answer: "unavailable", reached: "no", signedIn: "unknown", advice: "check the address"}.ask(t)
+	failureCase{provider: url, vars: valid, answer: "unavailable", reached: "no", authenticated: "unknown", advice: "check the address"}.check(t)
 }
 
-// TestDoctorOnAMountThatIsNotThere is ill whatever REF would be, and without Options.
-func TestDoctorOnAMountThatIsNotThere(t *testing.T) {
+func TestDoctorAdvisesOnMissingMount(t *testing.T) {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
@@ -238,16 +237,16 @@ func TestDoctorOnAMountThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestDoctorOnTheEnvironment(t *testing.T) {
+func TestDoctorAdvisesOnEnvironment(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	require.NoFileExists(t, missing)
-	for _, i := range []illness{
-		{ref: "db", answer: "not found", reached: "yes", signedIn: "none", advice: "set the variable"},
-		{ref: "db?version=1", answer: "unsupported", reached: "yes", signedIn: "none", advice: "no versions"},
-		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "an existing regular file"},
-		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "yes", signedIn: "none", advice: "set either"},
+	for _, i := range []failureCase{
+		{ref: "db", answer: "not found", reached: "yes", authenticated: "none", advice: "set the variable"},
+		{ref: "db?version=1", answer: "unsupported", reached: "yes", authenticated: "none", advice: "no versions"},
+		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "yes", authenticated: "none", advice: "an existing regular file"},
+		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "yes", authenticated: "none", advice: "set either"},
 	} {
 		i.provider = "env:?files=true"
-		i.ask(t)
+		i.check(t)
 	}
 }

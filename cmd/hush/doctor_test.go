@@ -36,7 +36,7 @@ type doctorReport struct {
 	Fallback bool
 }
 
-// doctor runs it with these providers, and args after them.
+// doctor runs hush doctor with these providers and args.
 func doctor(t *testing.T, vars []string, providers string, args ...string) (doctorReport, result) {
 	t.Helper()
 	all := []string{"doctor", "--json", "--tries", "3"}
@@ -54,7 +54,7 @@ func doctor(t *testing.T, vars []string, providers string, args ...string) (doct
 	return report, got
 }
 
-func TestDoctorOfHealthyStores(t *testing.T) {
+func TestDoctorReportsHealthyStores(t *testing.T) {
 	store, vars := startStore(t)
 	vars = append(vars, "DB_PROD=canary")
 	report, got := doctor(t, vars, "extension direct:?link_name=sm env")
@@ -83,8 +83,7 @@ func TestDoctorOfHealthyStores(t *testing.T) {
 	assert.Equal(t, []string{"not found", "next", ""}, []string{report.Stores[0].Result, report.Stores[0].Chain, report.Stores[0].Advice})
 }
 
-// A variable that hush ignores may be misspelt, or belong to another program.
-func TestDoctorWarnsAboutVariables(t *testing.T) {
+func TestDoctorWarnsOfUnknownVariables(t *testing.T) {
 	vars := []string{"HUSH_VERSION=1.2.3", "HUSH_HOME=/canary"}
 	got := hush(t, vars, "doctor", "--provider", "env")
 	assert.Zero(t, got.code, got.stderr)
@@ -92,14 +91,13 @@ func TestDoctorWarnsAboutVariables(t *testing.T) {
 		assert.Contains(t, got.stdout, `warning: unknown variable "`+name+`" is ignored`)
 	}
 	assert.NotContains(t, got.stdout, "canary")
-	assert.NotContains(t, got.stdout, "HUSH_VERIFY", "which doctor sets")
+	assert.NotContains(t, got.stdout, "HUSH_VERIFY", "doctor sets it")
 	var report struct{ Warnings []string }
 	require.NoError(t, json.Unmarshal([]byte(hush(t, vars, "doctor", "--json", "--provider", "env").stdout), &report))
 	assert.Len(t, report.Warnings, 2)
 }
 
-// TestDoctorOfAField takes it from the secret that the stores have, as the chain does.
-func TestDoctorOfAField(t *testing.T) {
+func TestDoctorSelectsField(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte(`{"user":"app","inner":{"password":"canary"}}`))
 	vars = append(vars, "DB=canary", "HUSH_CACHE_TTL=0s")
@@ -189,8 +187,8 @@ func TestDoctorExitStatus(t *testing.T) {
 	}
 }
 
-// TestDoctorVerifies nothing by opening: which store fails it is to say itself.
-func TestDoctorVerifies(t *testing.T) {
+// doctor itself reports which store fails.
+func TestDoctorIgnoresVerify(t *testing.T) {
 	store, vars := startStore(t)
 	defer store.Break()()
 	report, got := doctor(t, append(vars, "HUSH_VERIFY=true", "APP_X=1"), "direct env")
@@ -198,17 +196,17 @@ func TestDoctorVerifies(t *testing.T) {
 	assert.Equal(t, "unavailable", report.Stores[0].Result)
 }
 
-func TestDoctorOfASlowStore(t *testing.T) {
+func TestDoctorTimesOutSlowStore(t *testing.T) {
 	store, vars := startStore(t)
 	defer store.Hang()()
 	report, _ := doctor(t, vars, "direct", "--timeout", "100ms")
 	assert.Equal(t, "unavailable", report.Stores[0].Result)
 	assert.Contains(t, report.Stores[0].Error, "100ms")
 	report, _ = doctor(t, vars, "direct:?link_timeout=80ms")
-	assert.Contains(t, report.Stores[0].Error, "80ms", "a link's own limit counts")
+	assert.Contains(t, report.Stores[0].Error, "80ms", "the timeout of the store takes precedence")
 }
 
-func TestDoctorOfAFlakyStore(t *testing.T) {
+func TestDoctorReportsFlakyStore(t *testing.T) {
 	store, vars := startStore(t)
 	store.Fail(directtest.Failure{Code: "ExpiredTokenException", Times: 1})
 	report, got := doctor(t, vars, "direct")
@@ -217,9 +215,9 @@ func TestDoctorOfAFlakyStore(t *testing.T) {
 	assert.Less(t, report.Stores[0].Failed, report.Stores[0].Tries)
 }
 
-func TestDoctorPolicies(t *testing.T) {
+func TestDoctorFollowsPolicy(t *testing.T) {
 	store, vars := startStore(t)
-	for policy, want := range map[string]string{"any": "next", "outages": "stop"} { // of a store that is not the last
+	for policy, want := range map[string]string{"any": "next", "outages": "stop"} { // the store is not the last
 		report, _ := doctor(t, append(vars, "HUSH_POLICY="+policy), "direct env")
 		assert.Equal(t, want, report.Stores[0].Chain, policy)
 		report, _ = doctor(t, vars, "direct:?link_policy="+policy+" env")
@@ -230,7 +228,7 @@ func TestDoctorPolicies(t *testing.T) {
 	assert.Equal(t, "fallback", report.Stores[0].Chain)
 }
 
-func TestDoctorSaysWhereItIs(t *testing.T) {
+func TestDoctorReportsPlatform(t *testing.T) {
 	for variable, name := range map[string]string{
 		"AWS_LAMBDA_RUNTIME_API": "Lambda", "GITHUB_ACTIONS": "CI",
 		"ECS_CONTAINER_METADATA_URI_V4": "ECS", "KUBERNETES_SERVICE_HOST": "Kubernetes",
@@ -245,11 +243,11 @@ func TestDoctorSaysWhereItIs(t *testing.T) {
 	}
 }
 
-// TestDoctorOfADeadFront has Secrets Manager's word count, and the front is ill.
-func TestDoctorOfADeadFront(t *testing.T) {
+// The result of Secrets Manager decides, and the front is reported as failed.
+func TestDoctorReportsDeadFront(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("here", []byte("canary"))
-	vars = append(vars, "AWS_TOKEN=x", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="+deadPort(t))
+	vars = append(vars, "AWS_TOKEN=x", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT="+closedPort(t))
 	report, got := doctor(t, vars, "extension direct")
 	assert.Equal(t, 1, got.code)
 	assert.Equal(t, []string{"unavailable", "front"}, []string{report.Stores[0].Result, report.Stores[0].Chain})

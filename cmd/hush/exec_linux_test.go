@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// While it holds secrets, hush leaves no core dump, and other processes of its user
-// may not look into it: what it has in /proc is the superuser's.
-func TestSecretsAreNotDumped(t *testing.T) {
+// While hush has secrets, it leaves no core dump, and its files in /proc belong to root,
+// so that other processes of its user cannot read its memory.
+func TestProcessIsNotDumpable(t *testing.T) {
 	for _, words := range [][]string{{"get"}, {"exec", "--env", "X=db", "--", "true"}} {
-		provider, asked := hanging(t)
+		provider, asked := hangingStore(t)
 		at := 1
 		args := append(append(append([]string{}, words[:at]...), "--timeout", "1m", "--provider", provider), words[at:]...)
 		if words[0] == "get" {
@@ -26,7 +26,7 @@ func TestSecretsAreNotDumped(t *testing.T) {
 		}
 		args = append([]string{"-c", `ulimit -S -c "$(ulimit -H -c)"; exec "$@"`, "sh", binary}, args...)
 		cmd := exec.CommandContext(t.Context(), "sh", args...)
-		cmd.Env, cmd.Dir = append(surroundings(t), "AWS_TOKEN=t"), "/"
+		cmd.Env, cmd.Dir = append(environ(t), "AWS_TOKEN=t"), "/"
 		if os.Geteuid() == 0 {
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		}
@@ -45,8 +45,8 @@ func TestSecretsAreNotDumped(t *testing.T) {
 	}
 }
 
-// terminalPair returns the two ends of a new terminal.
-func terminalPair(t *testing.T) (ours, theirs *os.File) {
+// openTerminal returns the two ends of a new terminal.
+func openTerminal(t *testing.T) (ours, theirs *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	require.NoError(t, err)
@@ -61,10 +61,10 @@ func terminalPair(t *testing.T) (ours, theirs *os.File) {
 	return ours, theirs
 }
 
-func TestGetOnATerminal(t *testing.T) {
-	ours, theirs := terminalPair(t)
+func TestGetWarnsOnTerminal(t *testing.T) {
+	ours, theirs := openTerminal(t)
 	cmd := exec.CommandContext(t.Context(), binary, "get", "--provider", "env", "db")
-	cmd.Env, cmd.Stdout = surroundings(t, "DB=hunter2"), theirs
+	cmd.Env, cmd.Stdout = environ(t, "DB=hunter2"), theirs
 	var warned strings.Builder
 	cmd.Stderr = &warned
 	require.NoError(t, cmd.Run())
@@ -72,22 +72,21 @@ func TestGetOnATerminal(t *testing.T) {
 	require.NoError(t, err)
 	line, err := bufio.NewReader(ours).ReadString('\n')
 	require.NoError(t, err)
-	assert.Equal(t, "hunter2\r\n", line, "with the line break of a terminal")
+	assert.Equal(t, "hunter2\r\n", line, "with a line break")
 	assert.Contains(t, warned.String(), "this terminal now shows a secret")
 	assert.NotContains(t, warned.String(), "hunter2")
 
-	// What goes elsewhere is as it is, and nobody is warned.
+	// Other outputs have neither a line break nor a warning.
 	cmd = exec.CommandContext(t.Context(), binary, "get", "--provider", "env", "db")
-	cmd.Env, cmd.Stdin = surroundings(t, "DB=hunter2"), theirs
+	cmd.Env, cmd.Stdin = environ(t, "DB=hunter2"), theirs
 	assert.Equal(t, result{stdout: "hunter2"}, finish(t, cmd))
 }
 
-// The terminal is the command's own: it is in front there, and a typed ^C is a
-// signal to it.
-func TestExecOnATerminal(t *testing.T) {
-	ours, theirs := terminalPair(t)
+// The command runs in the foreground of the terminal and receives SIGINT for ^C.
+func TestExecOwnsTerminal(t *testing.T) {
+	ours, theirs := openTerminal(t)
 	cmd := exec.CommandContext(t.Context(), binary, "exec", "--provider", "env", "--env", "X=db", "--", self(t))
-	cmd.Env = surroundings(t, helped("signals", "DB=secret")...)
+	cmd.Env = environ(t, withHelper("signals", "DB=secret")...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	require.NoError(t, cmd.Start())
@@ -107,12 +106,12 @@ func TestExecOnATerminal(t *testing.T) {
 	assert.Equal(t, 42, cmd.ProcessState.ExitCode())
 }
 
-func TestGetTellsThatItCouldNotWrite(t *testing.T) {
+func TestGetReportsWriteError(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer full.Close()
 	cmd := exec.CommandContext(t.Context(), binary, "get", "--provider", "env", "db")
-	cmd.Env, cmd.Stdout = surroundings(t, "DB=hunter2"), full
+	cmd.Env, cmd.Stdout = environ(t, "DB=hunter2"), full
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	require.Error(t, cmd.Run())

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// self is the path of the test binary.
+// self returns the path of the test binary.
 func self(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()
@@ -27,19 +27,19 @@ func self(t *testing.T) string {
 	return path
 }
 
-// helped returns vars with those by which the test binary is the helper.
-func helped(what string, vars ...string) []string { return append(vars, helperVariable+"="+what) }
+// withHelper adds the variable that makes the test binary a helper.
+func withHelper(what string, vars ...string) []string { return append(vars, helperVariable+"="+what) }
 
-// looked is what a command sees that hush runs with flags and args.
-func looked(t *testing.T, vars, flags []string, args ...string) seen {
+// runLook runs a command with hush and returns what the command observes.
+func runLook(t *testing.T, vars, flags []string, args ...string) observation {
 	t.Helper()
-	got := hush(t, helped("look", vars...), append(append([]string{"exec", "--provider", "env"}, flags...), append([]string{"--", self(t)}, args...)...)...)
+	got := hush(t, withHelper("look", vars...), append(append([]string{"exec", "--provider", "env"}, flags...), append([]string{"--", self(t)}, args...)...)...)
 	require.Zero(t, got.code, got.stderr)
 	assert.Empty(t, got.stderr)
-	return parseSeen(t, got.stdout)
+	return parseObservation(t, got.stdout)
 }
 
-func parseSeen(t *testing.T, text string) (s seen) {
+func parseObservation(t *testing.T, text string) (s observation) {
 	t.Helper()
 	require.NoError(t, json.Unmarshal([]byte(text), &s), text)
 	return s
@@ -49,7 +49,7 @@ func TestExecSetsVariables(t *testing.T) {
 	vars := []string{"DB_PROD=" + `{"user":"app","port":5432}`, "API=k=\"1\" 'x'\n\ttwo\n", "EMPTY=", "LEFT=hush://api", "USER_NAME=old"}
 	file := filepath.Join(t.TempDir(), "secrets.env")
 	require.NoError(t, os.WriteFile(file, []byte("# what the server needs\r\n\nPORT=hush://db/prod#port\r\nNOTHING=empty\n"), 0o600))
-	s := looked(t, vars, []string{"--env", "USER_NAME=db/prod#user", "--env=KEY=api", "--env-file", file})
+	s := runLook(t, vars, []string{"--env", "USER_NAME=db/prod#user", "--env=KEY=api", "--env-file", file})
 	for name, want := range map[string]string{
 		"USER_NAME": "app", "KEY": "k=\"1\" 'x'\n\ttwo\n", "PORT": "5432", "NOTHING": "", "LEFT": "hush://api", "API": "k=\"1\" 'x'\n\ttwo\n",
 	} {
@@ -63,7 +63,7 @@ func TestExecSetsVariables(t *testing.T) {
 			set++
 		}
 	}
-	assert.Equal(t, 1, set, "a variable that was there is replaced")
+	assert.Equal(t, 1, set, "an existing variable is replaced")
 }
 
 func TestExecPassesArguments(t *testing.T) {
@@ -74,29 +74,29 @@ func TestExecPassesArguments(t *testing.T) {
 	if runtime.GOOS != "windows" {
 		args = append(args, "\xff\xfe not UTF-8")
 	}
-	got := hush(t, helped("look"), append([]string{"exec", "--", self(t)}, args...)...)
+	got := hush(t, withHelper("look"), append([]string{"exec", "--", self(t)}, args...)...)
 	require.Zero(t, got.code, got.stderr)
-	s := parseSeen(t, got.stdout)
+	s := parseObservation(t, got.stdout)
 	for i, want := range args {
 		if strings.Contains(want, "\xff") {
-			want = strings.ToValidUTF8(want, "\ufffd\ufffd") // as JSON has it
+			want = strings.ToValidUTF8(want, "\ufffd\ufffd") // as encoding/json encodes it
 		}
 		assert.Equal(t, want, s.Args[i])
 	}
 	assert.Len(t, s.Args, len(args))
-	// Without the dashes, too, what follows the command is the command's.
-	s = looked(t, nil, nil, "-v", "--timeout", "x")
+	// Arguments after the command belong to it, also without --.
+	s = runLook(t, nil, nil, "-v", "--timeout", "x")
 	assert.Equal(t, []string{"-v", "--timeout", "x"}, s.Args)
-	got = hush(t, helped("look"), "exec", self(t), "--timeout", "x")
-	assert.Equal(t, []string{"--timeout", "x"}, parseSeen(t, got.stdout).Args)
+	got = hush(t, withHelper("look"), "exec", self(t), "--timeout", "x")
+	assert.Equal(t, []string{"--timeout", "x"}, parseObservation(t, got.stdout).Args)
 }
 
-func TestExecResolvesOnlyWhenTold(t *testing.T) {
+func TestExecResolvesInheritedVariablesOnRequest(t *testing.T) {
 	vars := []string{"DB=canary", "PASSWORD=hush://db", "PLAIN=db", "OTHER=hush://db"}
-	s := looked(t, vars, nil)
+	s := runLook(t, vars, nil)
 	got, _ := s.value("PASSWORD")
 	assert.Equal(t, "hush://db", got)
-	s = looked(t, vars, []string{"--resolve-env", "--env", "OTHER=plain"})
+	s = runLook(t, vars, []string{"--resolve-env", "--env", "OTHER=plain"})
 	for name, want := range map[string]string{"PASSWORD": "canary", "PLAIN": "db", "OTHER": "db"} {
 		got, _ := s.value(name)
 		assert.Equal(t, want, got, name)
@@ -111,7 +111,7 @@ func TestExecResolvesOnlyWhenTold(t *testing.T) {
 
 func TestExecDrops(t *testing.T) {
 	vars := []string{"HUSH_PROVIDERS=env", "HUSH_CACHE_TTL=1m", "HUSHED=1", "VAULT_TOKEN=t", "VAULT_TOKEN_2=t", "AWS_X=1", "DB=secret", "AWS_=1"}
-	s := looked(t, vars, []string{"--drop", "HUSH_,VAULT_TOKEN,DB", "--drop=AWS_", "--env", "DB_COPY=db", "--env", "AWS_Y=db"})
+	s := runLook(t, vars, []string{"--drop", "HUSH_,VAULT_TOKEN,DB", "--drop=AWS_", "--env", "DB_COPY=db", "--env", "AWS_Y=db"})
 	for name, want := range map[string]bool{
 		"HUSH_PROVIDERS": false, "HUSH_CACHE_TTL": false, "HUSHED": true, "VAULT_TOKEN": false, "VAULT_TOKEN_2": true,
 		"AWS_X": false, "AWS_": false, "AWS_Y": true, "DB": false, "DB_COPY": true,
@@ -119,20 +119,19 @@ func TestExecDrops(t *testing.T) {
 		_, ok := s.value(name)
 		assert.Equal(t, want, ok, name)
 	}
-	// It is for the command, and takes nothing from what hush itself does.
-	got := hush(t, helped("look", vars...), "exec", "--drop", "HUSH_,PATH", "--env", "X=db", "--", self(t))
+	// --drop does not affect hush itself.
+	got := hush(t, withHelper("look", vars...), "exec", "--drop", "HUSH_,PATH", "--env", "X=db", "--", self(t))
 	require.Zero(t, got.code, got.stderr)
-	_, ok := parseSeen(t, got.stdout).value("PATH")
+	_, ok := parseObservation(t, got.stdout).value("PATH")
 	assert.False(t, ok)
 }
 
-// A command of which no secret may be there leaves its mark if it is started.
-func TestExecStartsNothingWithoutItsSecrets(t *testing.T) {
-	vars := helped("look", "HERE=canary", "R=hush://missing/four")
+func TestExecStartsNothingIfSecretsAreMissing(t *testing.T) {
+	vars := withHelper("look", "HERE=canary", "R=hush://missing/four")
 	got := hush(t, vars, "exec", "--provider", "env", "--env", "A=missing/one", "--env", "B=here", "--env", "C=missing/two", "--env", "D=missing/one",
 		"--env", "E=here#user", "--resolve-env", "--", self(t))
 	assert.Equal(t, 3, got.code)
-	assert.Empty(t, got.stdout, "it was started")
+	assert.Empty(t, got.stdout, "the command did not start")
 	for _, line := range []string{
 		"hush: --env A: not found\n  env: not found: the variable \"MISSING_ONE\" is not set\n", "hush: --env C: not found\n", "hush: --env D: not found\n",
 		"hush: --env E: env: not found: ", "hush: --resolve-env R: not found\n",
@@ -142,12 +141,12 @@ func TestExecStartsNothingWithoutItsSecrets(t *testing.T) {
 	assert.NotContains(t, got.stderr, "canary")
 }
 
-// A secret in the place of its name is an easy mistake, and a file has many of them.
-func TestExecQuotesNoLineOfAFile(t *testing.T) {
+// A secret in place of a reference is an easy mistake.
+func TestExecDoesNotQuoteEnvFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secrets.env")
 	run := func(lines string) string {
 		require.NoError(t, os.WriteFile(file, []byte(lines), 0o600))
-		got := hush(t, helped("look", "HERE={}"), "exec", "--env-file", file, "--", self(t))
+		got := hush(t, withHelper("look", "HERE={}"), "exec", "--env-file", file, "--", self(t))
 		assert.Empty(t, got.stdout)
 		assert.NotContains(t, strings.ToLower(got.stderr), "canary")
 		assert.NotZero(t, got.code)
@@ -162,18 +161,18 @@ func TestExecQuotesNoLineOfAFile(t *testing.T) {
 	}
 }
 
-// What is said about the stores is checked, even if none is asked.
+// Flags about stores are checked, even if no secret is requested.
 func TestExecWithoutVariables(t *testing.T) {
 	for _, flags := range [][]string{{"--timeout", "0s"}, {"--provider", "evn"}, {"--provider", "env:?prefx=x"}, {"--config", "/no/such/file"}} {
-		got := hush(t, helped("look"), append(append([]string{"exec"}, flags...), "--", self(t))...)
+		got := hush(t, withHelper("look"), append(append([]string{"exec"}, flags...), "--", self(t))...)
 		assert.Equal(t, 2, got.code, flags)
 		assert.Empty(t, got.stdout)
 	}
-	got := hush(t, helped("look", "HUSH_PROVIDERS=evn"), "exec", "--", self(t))
-	assert.Zero(t, got.code, "none of its business")
+	got := hush(t, withHelper("look", "HUSH_PROVIDERS=evn"), "exec", "--", self(t))
+	assert.Zero(t, got.code, "exec without flags does not read the configuration")
 }
 
-func TestExecRefuses(t *testing.T) {
+func TestExecRejectsInvalidFlags(t *testing.T) {
 	dir := t.TempDir()
 	bad := filepath.Join(dir, "bad.env")
 	require.NoError(t, os.WriteFile(bad, []byte("A=a\nexport B=b\nA=canary\n C=c\nD=\nE=\"e\"\nPATH=p\nF=f \nG\n"), 0o600))
@@ -181,7 +180,7 @@ func TestExecRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(large, []byte(strings.Repeat("#\n", 1<<19)+"#"), 0o600))
 	for _, c := range []struct {
 		flags []string
-		says  []string
+		want  []string
 	}{
 		{[]string{"--env", "A=x", "--env", "A=y"}, []string{"A is set twice"}},
 		{[]string{"--env", "A"}, []string{"--env 1: not of the form NAME=REF"}},
@@ -199,27 +198,27 @@ func TestExecRefuses(t *testing.T) {
 		{[]string{"--env-file", large}, []string{"exceeds the limit"}},
 		{[]string{"--env", "X=x", "--timeout", "0s"}, []string{"--timeout"}},
 	} {
-		got := hush(t, helped("look"), append(append([]string{"exec", "--provider", "env"}, c.flags...), "--", self(t))...)
+		got := hush(t, withHelper("look"), append(append([]string{"exec", "--provider", "env"}, c.flags...), "--", self(t))...)
 		assert.Equal(t, 2, got.code, c.flags)
 		assert.Empty(t, got.stdout, c.flags)
-		for _, words := range c.says {
+		for _, words := range c.want {
 			assert.Contains(t, got.stderr, words)
 		}
 		assert.NotContains(t, got.stderr, "canary")
 	}
 	got := hush(t, nil, "exec")
 	assert.Equal(t, 2, got.code)
-	// One name from two places.
+	// The same name in a flag and in a file.
 	require.NoError(t, os.WriteFile(bad, []byte("A=x"), 0o600))
-	got = hush(t, helped("look"), "exec", "--env", "A=y", "--env-file", bad, "--", self(t))
+	got = hush(t, withHelper("look"), "exec", "--env", "A=y", "--env-file", bad, "--", self(t))
 	assert.Equal(t, 2, got.code)
 	assert.Contains(t, got.stderr, "A is set twice")
 }
 
-func TestExecRefusesAZeroByte(t *testing.T) {
+func TestExecRejectsZeroBytes(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("can\x00ary"), 0o600))
-	got := hush(t, helped("look", "DB_FILE="+file), "exec", "--provider", "env:?files=true", "--env", "X=db", "--env", "Y=db", "--", self(t))
+	got := hush(t, withHelper("look", "DB_FILE="+file), "exec", "--provider", "env:?files=true", "--env", "X=db", "--env", "Y=db", "--", self(t))
 	assert.Equal(t, 1, got.code)
 	assert.Empty(t, got.stdout)
 	for _, name := range []string{"X", "Y"} {
@@ -228,8 +227,8 @@ func TestExecRefusesAZeroByte(t *testing.T) {
 	assert.NotContains(t, got.stderr, "ary\n")
 }
 
-// counting is a store that counts who asks it and has nothing.
-func counting(t *testing.T) (vars []string, provider string, asked *atomic.Int32) {
+// countingStore starts a store that fails and counts its requests.
+func countingStore(t *testing.T) (vars []string, provider string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -241,32 +240,32 @@ func counting(t *testing.T) (vars []string, provider string, asked *atomic.Int32
 }
 
 func TestExecFindsTheCommandFirst(t *testing.T) {
-	vars, provider, asked := counting(t)
+	vars, provider, asked := countingStore(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "data"), []byte("no program"), 0o600))
 	for command, code := range map[string]int{"no-such-command": 127, filepath.Join(dir, "nope"): 127, "": 127, dir: 126, filepath.Join(dir, "data"): 126, "data": 126} {
 		if runtime.GOOS == "windows" {
-			code = 127 // where a file is a program by its name
+			code = 127 // on Windows, the name makes a file a program
 		}
 		got := hush(t, append(vars, "PATH="+dir), "exec", "--provider", provider, "--env", "X=db", "--", command)
 		assert.Equal(t, code, got.code, "%s: %s", command, got.stderr)
 		assert.Empty(t, got.stdout)
 	}
-	assert.Zero(t, asked.Load(), "a secret for nothing")
+	assert.Zero(t, asked.Load(), "no secret was requested")
 	got := hush(t, vars, "exec", "--provider", provider, "--env", "X=db", "--", self(t))
 	assert.Equal(t, 7, got.code, got.stderr)
 	assert.NotZero(t, asked.Load())
 }
 
-func TestExecPassesALargeEnvironment(t *testing.T) {
+func TestExecPassesLargeEnvironment(t *testing.T) {
 	var vars []string
 	for i := range 16 {
 		vars = append(vars, fmt.Sprintf("BIG_%d=%s", i, strings.Repeat(string(rune('a'+i)), 64<<10-16)))
 	}
 	if runtime.GOOS == "windows" {
-		vars = vars[:0] // where 32 KiB is all there is
+		vars = vars[:0] // the limit is 32 KiB
 	}
-	s := looked(t, vars, []string{"--env", "X=home"})
+	s := runLook(t, vars, []string{"--env", "X=home"})
 	for _, entry := range vars {
 		name, want, _ := strings.Cut(entry, "=")
 		got, _ := s.value(name)
@@ -275,7 +274,7 @@ func TestExecPassesALargeEnvironment(t *testing.T) {
 	}
 }
 
-// BenchmarkExec prints what hush costs over env, which does the rest of the same.
+// BenchmarkExec compares hush exec with env, which does the same without secrets.
 func BenchmarkExec(b *testing.B) {
 	path, err := exec.LookPath("true")
 	if err != nil {
@@ -286,7 +285,7 @@ func BenchmarkExec(b *testing.B) {
 	}
 	spawn := func(name string, args ...string) time.Duration {
 		cmd := exec.CommandContext(context.Background(), name, args...)
-		cmd.Env = helped("exit", "DB=secret", "HOME=/", "PATH="+os.Getenv("PATH"), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"))
+		cmd.Env = withHelper("exit", "DB=secret", "HOME=/", "PATH="+os.Getenv("PATH"), "SYSTEMROOT="+os.Getenv("SYSTEMROOT"))
 		start := time.Now()
 		if err := cmd.Run(); err != nil {
 			b.Fatal(err)

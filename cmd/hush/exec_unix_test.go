@@ -20,16 +20,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// viaExec are the words that have hush run a command with one secret.
+// viaExec returns a command line that runs words with hush exec and one secret.
 func viaExec(words ...string) []string {
 	return append([]string{binary, "exec", "--provider", "env", "--env", "X=db", "--"}, words...)
 }
 
-// start starts words in surroundings with vars and a secret "db".
+// start starts words with vars and the secret db in their environment.
 func start(t *testing.T, vars []string, words ...string) (cmd *exec.Cmd, in io.WriteCloser, out *bufio.Reader) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), words[0], words[1:]...)
-	cmd.Env = surroundings(t, append(vars, "DB=secret")...)
+	cmd.Env = environ(t, append(vars, "DB=secret")...)
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
@@ -39,7 +39,7 @@ func start(t *testing.T, vars []string, words ...string) (cmd *exec.Cmd, in io.W
 }
 
 func TestExecPassesSignals(t *testing.T) {
-	cmd, _, out := start(t, helped("signals"), viaExec(self(t))...)
+	cmd, _, out := start(t, withHelper("signals"), viaExec(self(t))...)
 	line := func() string {
 		text, err := out.ReadString('\n')
 		require.NoError(t, err)
@@ -47,7 +47,7 @@ func TestExecPassesSignals(t *testing.T) {
 	}
 	require.Equal(t, "ready", line())
 	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGINT, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGINT, syscall.SIGTERM} {
-		require.NoError(t, cmd.Process.Signal(s), "the process that was started is the command")
+		require.NoError(t, cmd.Process.Signal(s), "the process is the command")
 		assert.Equal(t, s.String(), line())
 	}
 	require.Error(t, cmd.Wait())
@@ -58,7 +58,7 @@ func TestExecPassesTheExitStatus(t *testing.T) {
 	t.Parallel()
 	for code := range 256 {
 		cmd := exec.CommandContext(t.Context(), binary, "exec", "--", "sh", "-c", "exit "+strconv.Itoa(code))
-		cmd.Env = surroundings(t)
+		cmd.Env = environ(t)
 		_ = cmd.Run()
 		assert.Equal(t, code, cmd.ProcessState.ExitCode())
 	}
@@ -76,7 +76,7 @@ func TestExecPassesDeathBySignal(t *testing.T) {
 	}
 }
 
-// What a command sees through hush is what it sees without, but for the variable.
+// A command observes the same with hush as without, except for the variable.
 func TestExecChangesNothingElse(t *testing.T) {
 	extra, err := os.Open(self(t))
 	require.NoError(t, err)
@@ -90,23 +90,23 @@ func TestExecChangesNothingElse(t *testing.T) {
 		"no input":       "exec </dev/null;",
 		"read and write": "exec 0<>/dev/null;",
 	} {
-		look := func(words ...string) seen {
+		look := func(words ...string) observation {
 			cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", prefix + ` exec "$@"`, "sh"}, words...)...)
-			cmd.Env = append(surroundings(t, helped("look", "DB=secret")...), "HOME=/", "TMPDIR=/")
+			cmd.Env = append(environ(t, withHelper("look", "DB=secret")...), "HOME=/", "TMPDIR=/")
 			cmd.Dir, cmd.ExtraFiles, cmd.Stdin = filepath.Dir(self(t)), []*os.File{extra, nil, extra}, strings.NewReader("in\x00put")
 			got := finish(t, cmd)
 			require.Zero(t, got.code, got.stderr)
-			return parseSeen(t, got.stdout)
+			return parseObservation(t, got.stdout)
 		}
 		assert.Equal(t, look("env", "X=secret", self(t), "a", ""), look(viaExec(self(t), "a", "")...), name)
 
 		limits := func(words ...string) string {
-			// Without another process: the shell blocks signals while it starts one.
+			// The script starts no process, because the shell would block signals meanwhile.
 			const show = `ulimit -S -n; ulimit -H -n; ulimit -S -c; ulimit -H -c; umask; echo $0
 				[ -r /proc/$$/status ] || exit 0
 				while read -r line; do case $line in Sig[BI]*) echo "$line";; esac; done </proc/$$/status`
 			cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", prefix + ` exec "$@"`, "sh"}, append(words, "sh", "-c", show)...)...)
-			cmd.Env = surroundings(t, "DB=secret")
+			cmd.Env = environ(t, "DB=secret")
 			got := finish(t, cmd)
 			require.Zero(t, got.code, got.stderr)
 			return got.stdout
@@ -115,8 +115,8 @@ func TestExecChangesNothingElse(t *testing.T) {
 	}
 }
 
-// The system may open something in the place of what is closed, and the runtime of
-// Go does: a command reads the end of its input at once.
+// Go's runtime opens /dev/null for closed descriptors, so that a command reads the end of
+// its input at once.
 func TestExecWithClosedInput(t *testing.T) {
 	for closed, check := range map[string]string{"<&-": "cat", ">&- 2>&-": "echo out; echo err >&2; exit 0", "<&- >&- 2>&-": "exit 0"} {
 		words := append([]string{"-c", `exec "$@" ` + closed, "sh"}, viaExec("sh", "-c", check)...)
@@ -125,10 +125,10 @@ func TestExecWithClosedInput(t *testing.T) {
 	}
 }
 
-func TestExecSaysWhatIsTooLong(t *testing.T) {
+func TestExecReportsTooLongEnvironment(t *testing.T) {
 	dir := t.TempDir()
-	// What one string may have, and what all may have, differ by system; a megabyte
-	// in each of sixteen is too much for any.
+	// The limits of one variable and of all differ between systems. Sixteen megabytes
+	// exceed all of them.
 	var vars, flags []string
 	for name := range strings.FieldsSeq("A B C D E F G H I J K L M N O P") {
 		path := filepath.Join(dir, name)
@@ -143,9 +143,9 @@ func TestExecSaysWhatIsTooLong(t *testing.T) {
 	assert.NotContains(t, got.stderr, "canary")
 }
 
-func TestExecSaysWhatCannotRun(t *testing.T) {
+func TestExecReportsInvalidPrograms(t *testing.T) {
 	dir := t.TempDir()
-	for name, c := range map[string]struct{ content, says string }{
+	for name, c := range map[string]struct{ content, want string }{
 		"nothing":     {"echo started\n", "the file is not a program for this system and has no #! line"},
 		"interpreter": {"#!/no/such/interpreter\necho started\n", "the interpreter in its #! line, does not exist"},
 	} {
@@ -154,12 +154,12 @@ func TestExecSaysWhatCannotRun(t *testing.T) {
 		require.NoError(t, os.Chmod(path, 0o700))
 		got := hush(t, []string{"DB=x"}, "exec", "--provider", "env", "--env", "X=db", "--", path)
 		assert.Equal(t, 126, got.code)
-		assert.Contains(t, got.stderr, c.says)
+		assert.Contains(t, got.stderr, c.want)
 		assert.Empty(t, got.stdout)
 	}
 }
 
-func TestExecWantsARegularEnvFile(t *testing.T) {
+func TestExecRejectsSpecialEnvFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	got := hush(t, nil, "exec", "--env-file", path, "--", "true")
@@ -167,8 +167,9 @@ func TestExecWantsARegularEnvFile(t *testing.T) {
 	assert.Contains(t, got.stderr, "not a regular file")
 }
 
-// hanging is a store that does not answer, and tells when it is asked.
-func hanging(t *testing.T) (provider string, asked <-chan struct{}) {
+// hangingStore starts a store that does not respond. asked has an element for each
+// request.
+func hangingStore(t *testing.T) (provider string, asked <-chan struct{}) {
 	t.Helper()
 	requests := make(chan struct{}, 8)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -179,10 +180,10 @@ func hanging(t *testing.T) (provider string, asked <-chan struct{}) {
 	return "extension:?timeout=60s&endpoint=" + server.URL, requests
 }
 
-// A signal before the command starts is hush's, and the command does not start.
+// A signal before the command starts ends hush.
 func TestExecIsInterrupted(t *testing.T) {
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		provider, asked := hanging(t)
+		provider, asked := hangingStore(t)
 		cmd, _, out := start(t, []string{"AWS_TOKEN=t"}, binary, "exec", "--timeout", "1m", "--provider", provider, "--env", "X=db", "--", "echo", "started")
 		<-asked
 		begin := time.Now()

@@ -1,4 +1,4 @@
 package main
 
-// Main is the command. It does not return.
+// Main runs the command and exits.
 func Main() { main() }

@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-func TestGetNarrows(t *testing.T) {
+func TestGetSelectsPartsByFlag(t *testing.T) {
 	c := startCloud(t)
 	old := c.store.Put("db", []byte(`{"user":"old"}`))
 	c.store.Put("db", []byte(`{"user":"new"}`))
@@ -24,7 +24,7 @@ func TestGetNarrows(t *testing.T) {
 		{"--field", "user", "db#user"},
 		{"--version", old, "db?version=" + old},
 		{"--stage", "AWSCURRENT", "db?stage=AWSPREVIOUS"},
-		{"--field", "", "db"}, // as of a variable that is not set, and it would print all
+		{"--field", "", "db"}, // such as the value of an unset variable
 		{"--format", "yaml", "db"},
 		{"--var-prefix", "", "db"},
 		{"--var-prefix", "A", "--format", "json", "db"},
@@ -58,10 +58,10 @@ func TestGetFormats(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"db/prod": vars[0][len("DB_PROD="):], "USER": "app", "nl": "a\nb\n", "api": "it's <&> \u2028 é",
 	}, object)
-	assert.Contains(t, got.stdout, "<&>", "a person reads it, and no browser")
+	assert.Contains(t, got.stdout, "<&>", "not escaped for HTML")
 }
 
-func TestGetFormatsRefuse(t *testing.T) {
+func TestGetFormatsRejectSecrets(t *testing.T) {
 	dir := t.TempDir()
 	vars := []string{
 		"NL=canary\n", "A=canary", "DOUBLE=" + `{"A":"canary"}`, "BAD=" + `{"a-b":"canary","PATH":"canary","LD_X":"x","":"x"}`, "TAR=" + `{"TAR_OPTIONS":"canary"}`, "LOADER=" + `{"PRELOAD":"canary"}`, "ESCAPE=" + `{"\u001b[2J":"canary"}`, "MASK=" + `{"a":"[redacted hush.Value: call Reveal]"}`,
@@ -73,7 +73,7 @@ func TestGetFormatsRefuse(t *testing.T) {
 	}
 	for _, c := range []struct {
 		args []string
-		says []string
+		want []string
 	}{
 		{[]string{"env", "nl"}, []string{`"NL": the secret has a line break`}},
 		{[]string{"env", "zero", "X=zero"}, []string{`"ZERO": the secret has a zero byte`, `"X": the secret has a zero byte`}},
@@ -92,7 +92,7 @@ func TestGetFormatsRefuse(t *testing.T) {
 		got := hush(t, vars, append([]string{"get", "--provider", "env:?files=true", "--format"}, c.args...)...)
 		assert.Equal(t, 1, got.code, c.args)
 		assert.Empty(t, got.stdout, c.args)
-		for _, words := range c.says {
+		for _, words := range c.want {
 			assert.Contains(t, got.stderr, words)
 		}
 		assert.NotContains(t, got.stderr, "canary")
@@ -100,7 +100,7 @@ func TestGetFormatsRefuse(t *testing.T) {
 	}
 }
 
-func TestGetNamesAllThatIsMissing(t *testing.T) {
+func TestGetReportsAllMissingSecrets(t *testing.T) {
 	c := startCloud(t)
 	c.store.Put("here", []byte("canary"))
 	c.store.Deny("denied")
@@ -111,7 +111,7 @@ func TestGetNamesAllThatIsMissing(t *testing.T) {
 		assert.Contains(t, got.stderr, line)
 	}
 	assert.NotContains(t, got.stderr, "canary")
-	// References that are none are told together, too, before anyone is asked.
+	// Invalid references are reported together, before any request.
 	got = hush(t, c.vars, "get", "--format", "json", "a?b=c", "d#", "X=")
 	assert.Equal(t, 2, got.code)
 	for _, words := range []string{`"a?b=c"`, `"d#"`, "the name is empty"} {
@@ -119,23 +119,24 @@ func TestGetNamesAllThatIsMissing(t *testing.T) {
 	}
 }
 
-// What a lease is for is in use when hush ends; after a failure it is not.
-func TestLeasesOutliveASuccess(t *testing.T) {
+// Leases stay after a success, because the secrets are in use. After a failure they are
+// revoked.
+func TestLeasesStayAfterSuccess(t *testing.T) {
 	v, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
 	v.Mount("database", vaulttest.Database)
 	v.LeaseRole("database", "app", &vaulttest.LeaseOptions{TTL: time.Hour})
-	vars := helped("look", "VAULT_TOKEN="+v.RootToken())
+	vars := withHelper("look", "VAULT_TOKEN="+v.RootToken())
 	provider := "vault://" + v.Addr() + "?tls=false&mounts=database&revoke=true"
 
 	got := hush(t, vars, "get", "--provider", provider, "database/creds/app#username")
 	require.Zero(t, got.code, got.stderr)
 	got = hush(t, vars, "exec", "--provider", provider, "--env", "U=database/creds/app#username", "--env", "P=database/creds/app#password", "--", self(t))
 	require.Zero(t, got.code, got.stderr)
-	assert.Equal(t, vaulttest.Counts{LeasesIssued: 2}, v.Counts(), "one for user name and password together")
+	assert.Equal(t, vaulttest.Counts{LeasesIssued: 2}, v.Counts(), "one lease for user name and password")
 
 	got = hush(t, vars, "exec", "--provider", provider, "--env", "U=database/creds/app#username", "--env", "P=database/creds/nope", "--", self(t))
-	assert.Equal(t, 8, got.code, got.stderr) // a role that Vault does not have
+	assert.Equal(t, 8, got.code, got.stderr) // Vault has no such role
 	assert.Equal(t, vaulttest.Counts{LeasesIssued: 3, LeasesRevoked: 1}, v.Counts())
 }

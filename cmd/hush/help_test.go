@@ -14,8 +14,7 @@ import (
 	"github.com/hush-secrets/hush/config/all"
 )
 
-// The help has every variable, every scheme and every parameter that there is, and
-// no other.
+// The help has exactly the variables, schemes and parameters that exist.
 func TestHelpConfiguration(t *testing.T) {
 	got := hush(t, nil, "help", "configuration")
 	require.Zero(t, got.code)
@@ -57,13 +56,13 @@ func after(t *testing.T, text, mark string) string {
 }
 
 func TestHelp(t *testing.T) {
-	for topic, says := range map[string]string{
+	for topic, want := range map[string]string{
 		"reference": "name[?version=ID&stage=LABEL][#field]", "get": "Exit status:", "exec": "--resolve-env", "version": "--json",
 	} {
 		got := hush(t, nil, "help", topic)
 		assert.Zero(t, got.code)
 		assert.Empty(t, got.stderr)
-		assert.Contains(t, got.stdout, says)
+		assert.Contains(t, got.stdout, want)
 		for line := range strings.Lines(got.stdout) {
 			assert.LessOrEqual(t, len(line), 100, line)
 		}
@@ -87,7 +86,7 @@ func TestCompletion(t *testing.T) {
 	assert.Contains(t, hush(t, nil, "help", "completion", "zsh").stdout, "hush completion zsh")
 	got := hush(t, nil, "__complete", "get", "--format", "")
 	assert.Contains(t, got.stdout, "shell\n")
-	assert.NotContains(t, hush(t, nil, "__complete", "get", "").stdout, "main.go", "a secret is no file")
+	assert.NotContains(t, hush(t, nil, "__complete", "get", "").stdout, "main.go", "names of secrets are not files")
 }
 
 func TestVersion(t *testing.T) {

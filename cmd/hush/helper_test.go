@@ -10,12 +10,11 @@ import (
 	"strings"
 )
 
-// The command that the tests have hush run is the test binary itself, which does
-// what this variable says and no test.
+// helperVariable makes the test binary a helper that hush runs as a command.
 const helperVariable = "TEST_HELPER"
 
-// A seen is what a command sees of how it was started.
-type seen struct {
+// An observation describes how a command was started.
+type observation struct {
 	Args, Env []string
 	Dir       string
 	Stdin     string
@@ -23,13 +22,13 @@ type seen struct {
 	Ignored   []string // signals
 }
 
-// help is the helper's main.
+// help runs a helper and returns its exit status.
 func help(what string, args []string) int {
 	switch what {
 	case "look":
 		return look(args)
 	case "attack":
-		return attackServer(args)
+		return runAttack(args)
 	case "exit":
 		code, _ := strconv.Atoi(args[0])
 		return code
@@ -39,13 +38,13 @@ func help(what string, args []string) int {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
 		return 0
 	}
-	_, _ = fmt.Fprintf(os.Stderr, "there is no helper %q", what)
+	_, _ = fmt.Fprintf(os.Stderr, "unknown helper %q", what)
 	return 99
 }
 
-// look prints what it sees.
+// look prints an observation.
 func look(args []string) int {
-	s := seen{Args: args, Files: openFiles(), Ignored: ignoredSignals()}
+	s := observation{Args: args, Files: openFiles(), Ignored: ignoredSignals()}
 	for _, entry := range os.Environ() {
 		if !strings.HasPrefix(entry, helperVariable+"=") {
 			s.Env = append(s.Env, entry)
@@ -62,7 +61,7 @@ func look(args []string) int {
 }
 
 // value returns the value of a variable, if it is set.
-func (s seen) value(name string) (string, bool) {
+func (s observation) value(name string) (string, bool) {
 	for _, entry := range s.Env {
 		if n, value, _ := strings.Cut(entry, "="); n == name {
 			return value, true

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFiles returns the descriptors that are open beside the standard ones.
+// openFiles returns the open descriptors, except the standard ones.
 func openFiles() []int {
 	var open []int
 	for fd := 3; fd < 64; fd++ {
@@ -32,7 +32,7 @@ func ignoredSignals() []string {
 	return ignored
 }
 
-// waitForSignals prints each signal that it gets, and ends at SIGTERM.
+// waitForSignals prints each signal that it receives, and ends after SIGTERM.
 func waitForSignals() int {
 	got := make(chan os.Signal, 8)
 	signal.Notify(got, syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR1, syscall.SIGWINCH, syscall.SIGTERM)

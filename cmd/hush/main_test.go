@@ -27,12 +27,11 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// binary is the command, built once for all tests.
+// binary is the path of the command, which is built once for all tests.
 var binary string
 
-// commandVariable makes the test binary the command. What the tests run is the one
-// that is built; but 'go test' takes an old pass for a new one unless the code that
-// it was about is a part of the test binary, too.
+// commandVariable makes the test binary run the command; see
+// TestCommandIsPartOfTheTestBinary.
 const commandVariable = "TEST_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -69,25 +68,25 @@ type result struct {
 	code           int
 }
 
-// hush runs the command in surroundings that hold vars and nothing of AWS's.
+// hush runs the command with vars and without AWS configuration.
 func hush(t *testing.T, vars []string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Env = surroundings(t, vars...)
+	cmd.Env = environ(t, vars...)
 	return finish(t, cmd)
 }
 
-// surroundings are an environment that holds vars, and nothing of AWS's or ours.
-func surroundings(t *testing.T, vars ...string) []string {
+// environ returns an environment with vars and without configuration of AWS and hush.
+func environ(t *testing.T, vars ...string) []string {
 	t.Helper()
 	return append([]string{
 		"HOME=" + t.TempDir(), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "TMPDIR=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
 	}, vars...)
 }
 
-// finish runs a command to its end.
+// finish runs a command and returns its result.
 func finish(t *testing.T, cmd *exec.Cmd) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -96,16 +95,16 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok {
 		require.NoError(t, err)
 	} else {
-		require.True(t, exit.Exited(), "it was killed")
+		require.True(t, exit.Exited(), "a signal ended the command")
 	}
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// cloud is Lambda with its extension and Secrets Manager, as the command sees it.
+// A cloud is a Lambda environment with an extension and Secrets Manager.
 type cloud struct {
 	store *directtest.Server
 	vars  []string
-	stop  func() // the extension
+	stop  func() // stops the extension
 }
 
 func startCloud(t *testing.T) *cloud {
@@ -186,9 +185,9 @@ func TestExitStatusOnALaptop(t *testing.T) {
 	assert.Equal(t, 10, hush(t, vars, "get", "--provider", "env", "db/prod?version=1").code)
 }
 
-func TestALaptopIsAnsweredAtOnce(t *testing.T) {
-	// Five to twelve seconds is what asking the metadata service would take. One of
-	// several is quick even on a busy machine.
+func TestLaptopGetsSecretsFast(t *testing.T) {
+	// A request to the metadata service would take 5 to 12 s. One of several tries is
+	// fast even on a busy machine.
 	for _, vars := range [][]string{{"DB_PROD=hunter2"}, nil} {
 		best := time.Hour
 		for range 5 {
@@ -200,22 +199,22 @@ func TestALaptopIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
-func TestGetGivesUpInTime(t *testing.T) {
+func TestGetTimesOut(t *testing.T) {
 	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer hang.Close()
 	got := hush(t, []string{"AWS_TOKEN=t"}, "get", "--timeout", "100ms", "--provider", "extension:?endpoint="+hang.URL, "db")
 	assert.Equal(t, 7, got.code)
 	assert.Equal(t, "hush: \"db\": unavailable: --timeout (100ms) exceeded while waiting for extension\n", got.stderr)
-	// The same if it is asked when it is opened.
+	// The store is called when it is opened.
 	got = hush(t, []string{"AWS_TOKEN=t", "HUSH_VERIFY=true", "HUSH_PROVIDERS=extension:?endpoint=" + hang.URL}, "get", "--timeout", "100ms", "db")
 	assert.Equal(t, 7, got.code)
 	assert.Equal(t, "hush: unavailable: --timeout (100ms) exceeded while waiting for the stores\n", got.stderr)
 }
 
-func TestUsage(t *testing.T) {
+func TestInvalidCommandLines(t *testing.T) {
 	for _, args := range [][]string{
 		{"get"},
-		{"get", "a", "b"}, // which raw could not tell apart
+		{"get", "a", "b"}, // raw prints one secret
 		{"nope"},
 		{"get", "--nope", "x"},
 		{"demo", "x"},

@@ -17,15 +17,14 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// What the formats write, the shell of this system reads back: every byte, and where
-// it could mean something.
-func TestQuotingForARealShell(t *testing.T) {
+// A real shell reads back what the formats write: every byte, in several places.
+func TestQuotingInARealShell(t *testing.T) {
 	for _, format := range []string{formatShell, formatEnv} {
 		var values []string
 		for b := 1; b < 256; b++ {
 			c := string([]byte{byte(b)})
 			if format == formatEnv && c == "\n" {
-				continue // refused
+				continue // not representable
 			}
 			values = append(values, c, "a"+c, c+"a", "'"+c+"'", `\`+c, "$(echo canary)"+c)
 		}
@@ -33,8 +32,8 @@ func TestQuotingForARealShell(t *testing.T) {
 	}
 }
 
-// readByShell returns what variables with these values are to a shell that sources
-// the format.
+// readByShell writes variables with these values, and returns the values after a shell
+// has sourced them.
 func readByShell(t *testing.T, format string, values []string) []string {
 	t.Helper()
 	requests, secrets := make([]request, len(values)), make([]hush.Secret, len(values))
@@ -52,18 +51,17 @@ func readByShell(t *testing.T, format string, values []string) []string {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	require.NoError(t, err, stderr.String())
-	assert.Empty(t, stderr.String(), "it ran something")
+	assert.Empty(t, stderr.String(), "the shell executed a value")
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// What is not quoted means itself in every place of every shell: also where this
-// one's assignments would forgive it.
-func TestUnquotedIsHarmless(t *testing.T) {
+// Unquoted bytes have no special meaning in any place of any shell.
+func TestUnquotedBytesAreSafe(t *testing.T) {
 	for b := range 256 {
 		c := string([]byte{byte(b)})
 		word := quoteIfNeeded("a" + c)
 		assert.Equal(t, strings.ContainsAny(c, ";|&()<>[]{}?^\"'`$\\*~!#") || b <= ' ' || b > '~', word != "a"+c, "%q", word)
 	}
-	assert.Equal(t, "'=ls'", quoteIfNeeded("=ls"), "which zsh looks for in PATH")
+	assert.Equal(t, "'=ls'", quoteIfNeeded("=ls"), "zsh expands =ls")
 	assert.Equal(t, "a=b=", quoteIfNeeded("a=b="))
 }

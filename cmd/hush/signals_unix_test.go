@@ -16,7 +16,7 @@ import (
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-// A shell starts in the background what is not to be interrupted.
+// A shell ignores SIGINT for commands in the background.
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	asked, answer := make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,9 +36,9 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-// The first signal ends what can end by itself, and the second the rest: here a store
-// that does not take back what it gave.
-func TestASecondSignalEnds(t *testing.T) {
+// The first signal cancels the command. The second ends the process, here while a store
+// revokes a lease and does not respond.
+func TestSecondSignalEndsProcess(t *testing.T) {
 	v, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
@@ -52,12 +52,12 @@ func TestASecondSignalEnds(t *testing.T) {
 	require.Eventually(t, revoking, time.Minute, 10*time.Millisecond)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	again := time.NewTicker(20 * time.Millisecond) // two at once could count as one
+	again := time.NewTicker(20 * time.Millisecond) // two signals at once may be delivered as one
 	defer again.Stop()
 	for {
 		select {
 		case <-again.C:
-			_ = cmd.Process.Signal(syscall.SIGINT) // it may have ended
+			_ = cmd.Process.Signal(syscall.SIGINT) // the process may have ended
 			continue
 		case err = <-ended:
 		}
