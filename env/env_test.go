@@ -18,14 +18,14 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// unset makes sure that variable is not set, until the test ends.
+// unset unsets variable until the test ends.
 func unset(t *testing.T, variable string) {
 	t.Helper()
 	t.Setenv(variable, "")
 	require.NoError(t, os.Unsetenv(variable))
 }
 
-// file writes content and makes variable name it.
+// file writes a file and sets variable to its path.
 func file(t *testing.T, variable string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "secret")
@@ -34,11 +34,11 @@ func file(t *testing.T, variable string, content []byte) string {
 	return path
 }
 
-// A store keeps the suite's secrets where the default mapping with the prefix
-// HUSHTEST_ finds them, in a rule of its own so that the two are compared.
+// A store sets the variables of the conformance suite. It has its own implementation of
+// the default mapping with the prefix HUSHTEST_.
 type store struct {
 	*testing.T
-	files bool // all of them in files, and not only those that no variable can hold
+	files bool // store all values in files, and not only those that a variable cannot have
 }
 
 func (s store) put(name string, value []byte) {
@@ -141,7 +141,7 @@ func TestSetButEmptyIsAValue(t *testing.T) {
 	}
 }
 
-func TestPartsOfARef(t *testing.T) {
+func TestVersionStageAndField(t *testing.T) {
 	t.Setenv("HUSHTEST_DB", `{"password":"hunter2"}`)
 	p := env.New(nil)
 	for _, ref := range []hush.Ref{
@@ -208,7 +208,7 @@ func alphanumeric(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 }
 
-func TestANameWithoutLettersIsNotTheShellsVariable(t *testing.T) {
+func TestNameWithoutLettersHasNoVariable(t *testing.T) {
 	for _, variable := range []string{"_", "__", "A_"} {
 		t.Setenv(variable, "wrong")
 	}
@@ -239,8 +239,8 @@ func FuzzMapping(f *testing.F) {
 			return
 		}
 
-		// The variable is the one that the error names: the prefix and one
-		// character of the portable set for each byte of the name.
+		// The error names the variable: the prefix, and one character of the portable
+		// set for each byte of the name.
 		text := err.Error()
 		_, rest, ok := strings.Cut(text[strings.LastIndex(text, "the variable "):], `"`+prefix)
 		require.True(t, ok, text)

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/env"
 )
 
-// A FIFO without a writer would hold the call for ever.
+// TestFIFO checks that opening a FIFO does not wait for its writer.
 func TestFIFO(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
@@ -46,7 +46,7 @@ func TestSymlinks(t *testing.T) {
 	assert.NotContains(t, err.Error(), dir)
 }
 
-// The superuser may read everything, so both outcomes have their check.
+// TestUnreadableFile expects a value if it runs as the superuser.
 func TestUnreadableFile(t *testing.T) {
 	unset(t, "HUSHTEST_DB")
 	path := file(t, "HUSHTEST_DB_FILE", []byte("hunter2"))

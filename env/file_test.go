@@ -35,7 +35,7 @@ func TestFileIsReadAgain(t *testing.T) {
 	path := file(t, "HUSHTEST_DB_FILE", []byte("old"))
 	p := env.New(&env.Options{Files: true})
 	for _, want := range []string{"old", "new"} {
-		// As the kubelet does it: a new file under the old name.
+		// As the kubelet does: a new file replaces the old one.
 		require.NoError(t, os.WriteFile(path+".next", []byte(want), 0o600))
 		require.NoError(t, os.Rename(path+".next", path))
 		got, err := p.Get(t.Context(), hush.Name("hushtest/db").Fresh())
@@ -61,14 +61,14 @@ func TestFilesAreOffByDefault(t *testing.T) {
 	assert.NotContains(t, err.Error(), "_FILE")
 }
 
-func TestBadFiles(t *testing.T) {
+func TestInvalidFiles(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, content []byte) string {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, content, 0o600))
 		return path
 	}
-	// A path that shows in no error: it may be a secret in the wrong variable.
+	// No error quotes the path, which may be a secret in the wrong variable.
 	const canary = "hunter2-canary"
 	for name, c := range map[string]struct {
 		path  string
@@ -106,7 +106,7 @@ func TestBothSet(t *testing.T) {
 		`env: "hushtest/db": unavailable: both "HUSHTEST_DB" and "HUSHTEST_DB_FILE" are set; unset one of them`)
 
 	_, err = env.New(nil).Get(t.Context(), hush.Name("hushtest/db"))
-	assert.NoError(t, err, "without Files the second is a variable like any other")
+	assert.NoError(t, err, "without Files, the second variable has no meaning")
 }
 
 func TestNeitherSet(t *testing.T) {

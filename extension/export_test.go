@@ -12,10 +12,10 @@ import (
 	"github.com/hush-secrets/hush/internal/http1"
 )
 
-// SetTokenFile makes path stand for /var/run/awssmatoken.
+// SetTokenFile replaces /var/run/awssmatoken by path.
 func (p *Provider) SetTokenFile(path string) { p.tokens.file = path }
 
-// SetDial makes p connect by dial.
+// SetDial makes p connect with dial.
 func (p *Provider) SetDial(dial func() net.Conn) {
 	p.transport = hidden.New(http1.New(http1.Options{
 		Dial:      func(context.Context, *url.URL) (net.Conn, error) { return dial(), nil },
@@ -26,10 +26,10 @@ func (p *Provider) SetDial(dial func() net.Conn) {
 // Close closes the idle connections of p.
 func (p *Provider) Close() { p.transport.Get().CloseIdleConnections() }
 
-// SetClock replaces the clocks of the wait for readiness.
+// SetClock replaces the clocks for the readiness of the server.
 func (p *Provider) SetClock(now clock.Func) { p.ready.now = now }
 
-// FailOnDial makes every dial of p's fail t.
+// FailOnDial makes t fail if p connects.
 func (p *Provider) FailOnDial(t *testing.T) {
 	p.transport = hidden.New(http1.New(http1.Options{Dial: func(context.Context, *url.URL) (net.Conn, error) {
 		t.Error("a dial")

@@ -44,8 +44,8 @@ func get(t *testing.T, opts *awsdirect.Options, name string) (hush.Secret, error
 	return awsdirect.New(opts).Get(t.Context(), hush.Name(name))
 }
 
-// refused checks the class of err, and that it quotes nothing.
-func refused(t *testing.T, want hush.Class, err error) {
+// requireClass requires an error of the class want that quotes no secret.
+func requireClass(t *testing.T, want hush.Class, err error) {
 	t.Helper()
 	require.Error(t, err)
 	assert.Equal(t, want.Error(), hush.ClassOf(err).Error(), "%v", err)
@@ -71,13 +71,13 @@ func TestNothingConfigured(t *testing.T) {
 			start := time.Now()
 			_, err := get(t, opts, "db/prod")
 			assert.Less(t, time.Since(start), 500*time.Millisecond)
-			refused(t, hush.ErrAbsent, err)
+			requireClass(t, hush.ErrAbsent, err)
 			assert.Zero(t, metadataCalls.Load(), "calls to the metadata service")
 		})
 	}
 }
 
-func TestRegionOfAnARNIsEnough(t *testing.T) {
+func TestRegionOfAnARNSuffices(t *testing.T) {
 	laptop(t)
 	credentials(t)
 	t.Setenv("AWS_REGION", "")
@@ -88,8 +88,8 @@ func TestRegionOfAnARNIsEnough(t *testing.T) {
 	assert.Equal(t, "hunter2", secret.Value.Reveal())
 }
 
-// TestSources reads a secret with credentials from each source, and sees by the
-// access key that it was that one.
+// TestSources reads a secret with credentials from each source. The access key shows which
+// source was used.
 func TestSources(t *testing.T) {
 	const keys = "aws_access_key_id = %s\naws_secret_access_key = s\n"
 	for name, c := range map[string]struct {
@@ -153,8 +153,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// instance is an EC2 instance's metadata service of the first version, on which
-// the SDK would remark on stderr.
+// instance starts the metadata service of an EC2 instance in its first version. The SDK's
+// default logger writes a warning about it to stderr.
 func instance(t *testing.T) {
 	t.Helper()
 	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +173,7 @@ func instance(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata.URL)
 }
 
-func TestAnOutageOfTheSourceOfCredentials(t *testing.T) {
+func TestOutageOfTheSourceOfCredentials(t *testing.T) {
 	role := &awsdirect.Options{RoleARN: "arn:aws:iam::123456789012:role/app"}
 	for name, set := range map[string]func(t *testing.T) *awsdirect.Options{
 		"broken token service": func(t *testing.T) *awsdirect.Options {
@@ -198,7 +198,7 @@ func TestAnOutageOfTheSourceOfCredentials(t *testing.T) {
 			server := start(t)
 			t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
 			_, err := get(t, opts, "db/prod")
-			refused(t, hush.ErrUnavailable, err)
+			requireClass(t, hush.ErrUnavailable, err)
 			assert.Zero(t, server.Calls(directtest.Call{}))
 		})
 	}
@@ -247,14 +247,14 @@ func TestConfiguredButFailing(t *testing.T) {
 			server := start(t)
 			t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL())
 			_, err := get(t, opts, "db/prod")
-			refused(t, hush.ErrUnauthenticated, err)
+			requireClass(t, hush.ErrUnauthenticated, err)
 			t.Log(err)
 			assert.Zero(t, server.Calls(directtest.Call{}))
 		})
 	}
 }
 
-func TestBadOptions(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	laptop(t)
 	for _, opts := range []awsdirect.Options{
 		{Endpoint: "10.0.0.1:4566"},
@@ -268,7 +268,7 @@ func TestBadOptions(t *testing.T) {
 		{InstanceMetadata: 9},
 	} {
 		_, err := get(t, &opts, "db/prod")
-		refused(t, hush.ErrUnavailable, err)
+		requireClass(t, hush.ErrUnavailable, err)
 	}
 }
 
@@ -277,10 +277,10 @@ func TestRoleNeedsARegion(t *testing.T) {
 	credentials(t)
 	t.Setenv("AWS_REGION", "")
 	_, err := get(t, &awsdirect.Options{RoleARN: "arn:aws:iam::123456789012:role/app"}, "db/prod")
-	refused(t, hush.ErrAbsent, err)
+	requireClass(t, hush.ErrAbsent, err)
 }
 
-// TestFailureIsRemembered sees ten callers cost one look for credentials.
+// TestFailureIsRemembered sees one load for ten callers.
 func TestFailureIsRemembered(t *testing.T) {
 	laptop(t)
 	credentials(t)
@@ -288,13 +288,13 @@ func TestFailureIsRemembered(t *testing.T) {
 	p := awsdirect.New(&awsdirect.Options{RoleARN: "arn:aws:iam::123456789012:role/app"})
 	for range 10 {
 		_, err := p.Get(t.Context(), hush.Name("db/prod"))
-		refused(t, hush.ErrUnauthenticated, err)
+		requireClass(t, hush.ErrUnauthenticated, err)
 	}
 	assert.Equal(t, int64(1), calls())
 }
 
-// TestLazy sees New and a refused name do nothing, so that the configuration is
-// the one of the first call, and many first callers share one client.
+// TestLazy sees the first Get load the configuration, and concurrent callers share one
+// client.
 func TestLazy(t *testing.T) {
 	laptop(t)
 	server := start(t)
@@ -312,10 +312,10 @@ func TestLazy(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := p.Get(canceled, hush.Name("db/prod"))
-	refused(t, hush.ErrCanceled, err)
+	requireClass(t, hush.ErrCanceled, err)
 }
 
-// TestQuiet sees nothing on stderr where the bare SDK writes to it.
+// TestQuiet sees nothing on stderr, to which the SDK alone writes.
 func TestQuiet(t *testing.T) {
 	laptop(t)
 	instance(t)

@@ -33,7 +33,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-func TestABatchWithoutAConfiguration(t *testing.T) {
+func TestBatchWithoutConfiguration(t *testing.T) {
 	laptop(t)
 	results := awsdirect.New(nil).GetBatch(t.Context(), []hush.Ref{hush.Name("db"), {}})
 	require.Len(t, results, 2)

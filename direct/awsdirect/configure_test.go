@@ -30,7 +30,7 @@ func (r *recorder) Do(request *http.Request) (*http.Response, error) {
 	return http.DefaultClient.Do(request)
 }
 
-// operations is a middleware such as that of otelaws: it records the operations.
+// operations is a middleware that records the operations, as otelaws does.
 func operations(into *[]string) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Initialize.Add(middleware.InitializeMiddlewareFunc("record", func(
@@ -42,8 +42,8 @@ func operations(into *[]string) func(*middleware.Stack) error {
 	}
 }
 
-// TestConfigure: the HTTP client and the middleware of a program serve the requests to
-// Secrets Manager and those for the role.
+// TestConfigure sees the HTTP client and the middleware of a program used for Secrets
+// Manager and for STS.
 func TestConfigure(t *testing.T) {
 	laptop(t)
 	credentials(t)
@@ -91,8 +91,8 @@ func TestConfigureOfAScheme(t *testing.T) {
 	assert.Len(t, client.hosts, 1)
 }
 
-// TestConfigureThatFails: Configure runs in a goroutine of the package, where a panic
-// would end the process.
+// TestConfigureThatFails sees a panic of Configure recovered, because Configure runs in a
+// goroutine of the package.
 func TestConfigureThatFails(t *testing.T) {
 	laptop(t)
 	credentials(t)
@@ -102,7 +102,7 @@ func TestConfigureThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := get(t, &awsdirect.Options{Configure: configure}, "db/prod")
-			refused(t, hush.ErrUnavailable, err)
+			requireClass(t, hush.ErrUnavailable, err)
 			assert.ErrorContains(t, err, "Options.Configure")
 		})
 	}

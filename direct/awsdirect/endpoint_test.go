@@ -8,8 +8,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// An endpoint of the environment follows the rule of Options.Endpoint.
-func TestBadEndpointInTheEnvironment(t *testing.T) {
+func TestInvalidEndpointInTheEnvironment(t *testing.T) {
 	for endpoint, want := range map[string]string{
 		"ftp://127.0.0.1":                    "invalid endpoint: must be an http or https URL",
 		"127.0.0.1:4566":                     "invalid endpoint: must be an http or https URL",
@@ -22,7 +21,7 @@ func TestBadEndpointInTheEnvironment(t *testing.T) {
 		t.Setenv("AWS_REGION", "eu-west-1")
 		t.Setenv("AWS_ENDPOINT_URL", endpoint)
 		_, err := get(t, nil, "db/prod")
-		refused(t, hush.ErrUnavailable, err)
+		requireClass(t, hush.ErrUnavailable, err)
 		assert.ErrorContains(t, err, "AWS_ENDPOINT_URL or the endpoint_url of a profile: "+want)
 	}
 }

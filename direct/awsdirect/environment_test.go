@@ -15,8 +15,8 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// laptop makes an environment without any AWS configuration: no variables, an empty home, and
-// a metadata service that only counts requests.
+// laptop sets an environment without AWS configuration: no variables, an empty home, and a
+// metadata service that counts its requests.
 func laptop(t *testing.T) (metadataCalls *atomic.Int64) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -40,7 +40,7 @@ func laptop(t *testing.T) (metadataCalls *atomic.Int64) {
 	return metadataCalls
 }
 
-// credentials puts region and credentials into the environment.
+// credentials sets a region and credentials in the environment.
 func credentials(t *testing.T) {
 	t.Helper()
 	t.Setenv("AWS_REGION", "eu-west-1")
@@ -48,7 +48,7 @@ func credentials(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", directtest.SecretAccessKey)
 }
 
-// write makes a file in the empty home and returns its path.
+// write creates a file in the home and returns its path.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(os.Getenv("HOME"), name)
@@ -64,8 +64,7 @@ func start(t testing.TB) *directtest.Server {
 	return server
 }
 
-// tokenService is an STS that gives everyone the credentials of the role, or
-// refuses everyone.
+// tokenService is an STS that returns the credentials of the role, or an error.
 func tokenService(t *testing.T, status int) (calls func() int64) {
 	t.Helper()
 	var count atomic.Int64

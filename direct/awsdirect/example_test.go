@@ -9,7 +9,7 @@ import (
 	"github.com/hush-secrets/hush/direct/awsdirect"
 )
 
-// Region and credentials come from where every AWS tool looks for them.
+// The region and the credentials come from the AWS configuration.
 func Example() {
 	provider := awsdirect.New(nil)
 	password, err := hush.Get(context.Background(), provider, "db/prod#password")
@@ -23,7 +23,7 @@ func Example() {
 	}
 }
 
-// If an option is not valid, every Get fails without a request.
+// If an option is invalid, every Get fails without a request.
 func ExampleNew_endpoint() {
 	provider := awsdirect.New(&awsdirect.Options{Endpoint: "secrets.example.com"})
 	_, err := provider.Get(context.Background(), hush.Name("db/prod"))

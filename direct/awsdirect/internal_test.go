@@ -20,7 +20,7 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
-// nowhere is an environment that configures nothing but a region.
+// nowhere sets an environment that configures only a region.
 func nowhere(t *testing.T) {
 	t.Helper()
 	for _, key := range []string{

@@ -19,12 +19,12 @@ import (
 	"github.com/hush-secrets/hush/direct/directtest"
 )
 
-// closedPort refuses connections: nothing serves TCP's port multiplexer any more,
-// and no test is given a port that low.
+// closedPort refuses connections: no server uses the port of TCPMUX, and the system assigns
+// no port that low.
 const closedPort = "127.0.0.1:1"
 
-// The times below are limits that the package promises; what is measured is a
-// third of them or less.
+// The times in these tests are the documented limits. The measured times are at most a
+// third of them.
 
 func TestRefusedEndpoint(t *testing.T) {
 	laptop(t)
@@ -33,7 +33,7 @@ func TestRefusedEndpoint(t *testing.T) {
 	start := time.Now()
 	_, err := p.Get(t.Context(), hush.Name("db/prod"))
 	took := time.Since(start)
-	refused(t, hush.ErrUnavailable, err)
+	requireClass(t, hush.ErrUnavailable, err)
 	assert.Less(t, took, 500*time.Millisecond)
 	t.Log(took, err)
 }
@@ -57,12 +57,12 @@ func TestTwoAttempts(t *testing.T) {
 	server.Fail(directtest.Failure{Code: "ThrottlingException", Message: canary})
 	start := time.Now()
 	_, err := awsdirect.New(&awsdirect.Options{Endpoint: server.URL()}).Get(t.Context(), hush.Name("db/prod"))
-	refused(t, hush.ErrThrottled, err)
+	requireClass(t, hush.ErrThrottled, err)
 	assert.Less(t, time.Since(start), 500*time.Millisecond)
 	assert.Equal(t, 2, server.Calls(directtest.Call{}))
 }
 
-// TestCertificates checks that the CA in AWS_CA_BUNDLE is trusted, and only with this variable.
+// TestCertificates sees a certificate trusted only with AWS_CA_BUNDLE.
 func TestCertificates(t *testing.T) {
 	laptop(t)
 	credentials(t)
@@ -73,7 +73,7 @@ func TestCertificates(t *testing.T) {
 	server.StartTLS()
 	defer server.Close()
 	_, err := get(t, &awsdirect.Options{Endpoint: server.URL}, "db/prod")
-	refused(t, hush.ErrUnavailable, err)
+	requireClass(t, hush.ErrUnavailable, err)
 	assert.Contains(t, err.Error(), "certificate is not trusted")
 
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -83,13 +83,13 @@ func TestCertificates(t *testing.T) {
 	assert.Equal(t, "hunter2", secret.Value.Reveal())
 }
 
-// TestTimeoutIsOurs sees the package's own limit not look like the caller's.
+// TestTimeoutIsOurs distinguishes the timeout from the caller's deadline.
 func TestTimeoutIsOurs(t *testing.T) {
 	laptop(t)
 	credentials(t)
 	server := start(t)
 	defer server.Hang()()
 	_, err := awsdirect.New(&awsdirect.Options{Endpoint: server.URL(), Timeout: 100 * time.Millisecond}).Get(t.Context(), hush.Name("db/prod"))
-	refused(t, hush.ErrUnavailable, err)
+	requireClass(t, hush.ErrUnavailable, err)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
 }

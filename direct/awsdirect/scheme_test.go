@@ -62,7 +62,7 @@ func TestSchemeRefuses(t *testing.T) {
 	}
 }
 
-// FuzzOpen: no URL panics, and none that names a credential opens.
+// FuzzOpen checks that no URL panics, and that a URL with a credential does not open.
 func FuzzOpen(f *testing.F) {
 	for _, seed := range []string{"direct:", "direct:?region=x", "direct:?endpoint=http://[::1", "direct://u:p@h", "direct:?role_arn=arn:::::"} {
 		f.Add(seed)

@@ -76,7 +76,7 @@ func (z *Lazy[T]) Get(ctx context.Context, timeout time.Duration) (made T, class
 func (z *Lazy[T]) start(ctx context.Context) *load[T] {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	if l := z.current; l != nil && !(l.isDone() && l.retry && z.now().Reached(l.retryAt)) {
+	if l := z.current; l != nil && (!l.isDone() || !l.retry || !z.now().Reached(l.retryAt)) {
 		return l
 	}
 	l := &load[T]{done: make(chan struct{})}

@@ -1,4 +1,4 @@
 package params
 
-// Credentials are how names end that are refused.
+// Credentials returns the endings of names that are refused.
 func Credentials() []string { return credentials }

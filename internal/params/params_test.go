@@ -89,7 +89,7 @@ func TestParseHostRefuses(t *testing.T) {
 	}
 }
 
-// TestCredentials has every ending, in the spellings that people use.
+// TestCredentials has every ending in several spellings.
 func TestCredentials(t *testing.T) {
 	for _, key := range params.Credentials() {
 		for _, spelt := range []string{key, "my_" + key, "X-" + key, key[:1] + "_" + key[1:], key[:2] + "-" + key[2:], key + "s"} {
@@ -112,7 +112,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// An unknown parameter may be a value in the wrong place.
+// TestUnknownParametersAreQuotedWithCare has unknown parameters that may be misplaced values.
 func TestUnknownParametersAreQuotedWithCare(t *testing.T) {
 	for query, want := range map[string]string{
 		"hvs.CAESIJ4q8yXk2mVbT1oWmDhunter2": "unknown parameter of 33 bytes",
@@ -124,7 +124,7 @@ func TestUnknownParametersAreQuotedWithCare(t *testing.T) {
 	}
 }
 
-func TestParseTellsAllAtOnce(t *testing.T) {
+func TestParseReportsAllFaults(t *testing.T) {
 	v := parse(t, "env:?prefx=hunter2&token=hunter2&files=&nothing=1&timeout=3")
 	assert.Zero(t, v.Duration("timeout"))
 	assert.False(t, v.Bool("files"))
@@ -139,7 +139,7 @@ func TestFaults(t *testing.T) {
 	require.NoError(t, f.Err())
 	f.Add(nil)
 	f.Add(assert.AnError)
-	assert.Equal(t, assert.AnError, f.Err(), "one is itself")
+	assert.Equal(t, assert.AnError, f.Err(), "a single fault is not wrapped")
 	f.Add(assert.AnError)
 	assert.ErrorIs(t, f.Err(), assert.AnError)
 }

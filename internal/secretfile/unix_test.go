@@ -34,8 +34,8 @@ func TestReadDoesNotWait(t *testing.T) {
 	}
 }
 
-// exchange makes path a link to each of files in turn, until the end of ctx. The path
-// always exists.
+// exchange makes path a link to each of files in turn until ctx ends. The path always
+// exists.
 func exchange(ctx context.Context, t *testing.T, path string, files ...string) *sync.WaitGroup {
 	t.Helper()
 	require.NoError(t, os.Symlink(files[0], path))
