@@ -76,8 +76,8 @@ func underAttack(t *testing.T, attack, url string, length time.Duration, rate, s
 	return good
 }
 
-// measureClients measures clients, half of which keep their connection. The others open
-// a connection for each request.
+// measureClients measures clients. Half of them keep their connection, and the others
+// open a connection for each request.
 func measureClients(ctx context.Context, url string, length time.Duration, size int) load {
 	kept := &http.Transport{MaxIdleConnsPerHost: legitimateClients}
 	defer kept.CloseIdleConnections()

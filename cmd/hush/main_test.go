@@ -173,7 +173,7 @@ func TestExitStatusInLambda(t *testing.T) {
 }
 
 func TestExitStatusOnALaptop(t *testing.T) {
-	require.NoFileExists(t, "/var/run/awssmatoken", "this machine has an agent of AWS's: it is no laptop")
+	require.NoFileExists(t, "/var/run/awssmatoken", "this machine runs AWS's agent")
 	vars := []string{"DB_PROD=hunter2"}
 	assert.Equal(t, result{stdout: "hunter2"}, hush(t, vars, "get", "db/prod"))
 	missing := hush(t, vars, "get", "db/test")

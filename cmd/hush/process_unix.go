@@ -48,6 +48,6 @@ func tooLong(p program) error {
 			longest = entry
 		}
 	}
-	return fmt.Errorf("arguments and variables exceed the limit of this system: they have %d bytes, of which the longest variable, %s, has %d",
+	return fmt.Errorf("arguments and variables exceed the limit of this system: they have %d bytes; the longest variable, %s, has %d",
 		total, entryName(longest), len(longest))
 }

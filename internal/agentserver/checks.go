@@ -87,9 +87,8 @@ func CheckLoop(stores []config.OpenStore, addr net.Addr) error {
 	return nil
 }
 
-// CheckPattern returns an error if pattern is not a valid pattern, or if it would match
-// less than its author probably expects. The author wants to restrict what is served,
-// and should not find out from missing secrets.
+// CheckPattern returns an error if pattern is not valid, or if it probably matches fewer
+// names than its author expects. Otherwise missing secrets would be the only sign.
 func CheckPattern(pattern string) error {
 	if pattern == "" {
 		return errors.New("an empty pattern matches no name")

@@ -1,6 +1,5 @@
-// Command bare is net/http and nothing else: it serves the bytes of its standard
-// input to whoever asks, so that what the agent costs can be told from what any
-// server does.
+// Command bare serves its standard input to every client with plain net/http. The tests
+// compare it with the agent.
 package main
 
 import (
