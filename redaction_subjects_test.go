@@ -222,7 +222,6 @@ func vaulttestSubjects(t *testing.T) map[string]subject {
 	client.SetToken(token)
 	used(t, vault.New(client, nil))
 	return map[string]subject{
-		"vault/vaulttest.AWSLogin":     holding(vaulttest.AWSLogin{}),
 		"vault/vaulttest.Call":         holding(server.RecentCalls()[0], token),
 		"vault/vaulttest.Counts":       holding(server.Counts(), token),
 		"vault/vaulttest.Engine":       holding(vaulttest.KV2),
@@ -230,7 +229,7 @@ func vaulttestSubjects(t *testing.T) map[string]subject {
 		"vault/vaulttest.Kind":         holding(server.RecentCalls()[0].Operation),
 		"vault/vaulttest.Lease":        holding(vaulttest.Lease{Path: "database/creds/app"}),
 		"vault/vaulttest.LeaseOptions": holding(vaulttest.LeaseOptions{TTL: time.Minute}),
-		"vault/vaulttest.Options":      holding(vaulttest.Options{TLS: true}),
+		"vault/vaulttest.Options":      holding(vaulttest.Options{Now: time.Now}),
 		"vault/vaulttest.Server":       holding(server, token),
 		"vault/vaulttest.TokenOptions": holding(vaulttest.TokenOptions{TTL: time.Minute}),
 	}

@@ -89,10 +89,10 @@ func TestStatusDecidesTheClass(t *testing.T) {
 func TestNoResponseIsUnavailable(t *testing.T) {
 	server := startVault(t)
 	for ref, p := range readers(t, server, server.Client(), 0) {
-		server.Seal()
+		unseal := server.Seal()
 		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "sealed")
-		server.Unseal()
-		restore := server.Answer(http.StatusServiceUnavailable, []byte("<html>"+kvCanary), 1)
+		unseal()
+		restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusServiceUnavailable, Body: []byte("<html>"+kvCanary), Times: 1})
 		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "status 503")
 		restore()
 		restore = server.Fail(vaulttest.Failure{Drop: true})
@@ -166,7 +166,7 @@ func TestRetryAfterBeyondTheTimeoutIsNotAwaited(t *testing.T) {
 	client := server.Client()
 	client.SetMaxRetries(5)
 	for ref, p := range readers(t, server, client, 0) {
-		server.Throttle(time.Hour, 1)
+		server.Fail(vaulttest.Failure{Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3600"}}, Times: 1})
 		requireClass(t, p, ref, hush.ErrThrottled)
 	}
 }

@@ -193,13 +193,13 @@ func TestInvalidResponsesAreUnavailable(t *testing.T) {
 	} {
 		k := newKV(t, version)
 		for _, body := range append(bodies, ``, `canary-kv`, `<html>canary-kv</html>`, `{"data":{"password":"canary-kv`, `null`, `[]`, `"canary-kv"`, "\xff") {
-			restore := k.server.Answer(http.StatusOK, []byte(body), 0)
+			restore := k.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusOK, Body: []byte(body)})
 			k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "")
 			restore()
 		}
-		k.server.Answer(http.StatusNoContent, nil, 1)
+		k.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusNoContent, Body: []byte{}, Times: 1})
 		k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "the response is not valid")
-		k.server.Answer(http.StatusOK, bytes.Repeat([]byte("canary-kv"), 1<<19), 1)
+		k.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusOK, Body: bytes.Repeat([]byte("canary-kv"), 1<<19), Times: 1})
 		k.requireFailure(t, hush.Name(app), hush.ErrUnavailable, "exceeds the limit of 4 MiB")
 		k.requireGet(t, hush.Name(app))
 	}
@@ -208,7 +208,7 @@ func TestInvalidResponsesAreUnavailable(t *testing.T) {
 // An invalid date must not lose the secret.
 func TestInvalidDatesAreIgnored(t *testing.T) {
 	k := newKV(t, 2)
-	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7,"created_time":"canary","deletion_time":"canary"}}}`), 1)
+	k.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusOK, Body: []byte(`{"data":{"data":{"a":1},"metadata":{"version":7,"created_time":"canary","deletion_time":"canary"}}}`), Times: 1})
 	secret := k.requireGet(t, hush.Name(app))
 	assert.Equal(t, "7", secret.Version)
 	assert.True(t, secret.Created.IsZero() && secret.Expires.IsZero())
@@ -216,14 +216,14 @@ func TestInvalidDatesAreIgnored(t *testing.T) {
 
 func TestResponseWithAnotherVersionIsRejected(t *testing.T) {
 	k := newKV(t, 2)
-	k.server.Answer(http.StatusOK, []byte(`{"data":{"data":{"a":1},"metadata":{"version":7}}}`), 1)
+	k.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusOK, Body: []byte(`{"data":{"data":{"a":1},"metadata":{"version":7}}}`), Times: 1})
 	k.requireFailure(t, hush.Ref{Name: app, Version: "8"}, hush.ErrUnavailable, "returned version 7 instead")
 }
 
 func TestNotFoundWithAnInvalidBody(t *testing.T) {
 	k := newKV(t, 2)
 	for _, body := range []string{``, `canary-kv`, `{"data":"canary-kv"}`, `{"errors":["canary-kv"]}`, `null`, `{"warnings":["canary-kv"]}`} {
-		k.server.Answer(http.StatusNotFound, []byte(body), 1)
+		k.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusNotFound, Body: []byte(body), Times: 1})
 		k.requireFailure(t, hush.Name(app), hush.ErrNotFound, "(status 404)")
 	}
 }

@@ -116,7 +116,7 @@ func TestSecretWithoutALeaseIsNotKept(t *testing.T) {
 	<-ctx.waiting
 	release()
 	wg.Wait()
-	l.server.Answer(http.StatusOK, []byte(`{"lease_id":"database/creds/app/x","lease_duration":0,"data":{"n":"odd"}}`), 1)
+	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusOK, Body: []byte(`{"lease_id":"database/creds/app/x","lease_duration":0,"data":{"n":"odd"}}`), Times: 1})
 	secret, err := l.Get(t.Context(), creds)
 	require.NoError(t, err)
 	assert.True(t, secret.Expires.IsZero())

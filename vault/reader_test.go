@@ -72,7 +72,7 @@ func TestReaderRejectsInvalidResponses(t *testing.T) {
 		``, `canary-lease`, `{}`, `{"data":null}`, `{"data":"canary-lease"}`, `{"data":["canary-lease"]}`, `{"data":{"a":"canary-lease"`,
 		`{"data":{},"lease_id":1}`, `{"data":{},"lease_duration":"canary-lease"}`, `{"data":{},"lease_duration":1e99}`, `{"wrap_info":{"token":"canary-lease"}}`,
 	} {
-		l.server.Answer(http.StatusOK, []byte(body), 1)
+		l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusOK, Body: []byte(body), Times: 1})
 		l.requireFailure(t, creds, hush.ErrUnavailable)
 	}
 	l.requireGet(t, creds)

@@ -232,8 +232,8 @@ func wreak(server *vaulttest.Server, turn int64) {
 	case 2:
 		server.RevokeAll()
 	case 3:
-		server.Seal()
+		unseal := server.Seal()
 		<-time.After(20 * time.Millisecond)
-		server.Unseal()
+		unseal()
 	}
 }

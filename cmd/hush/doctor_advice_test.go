@@ -203,7 +203,7 @@ func TestDoctorAdvisesOnVault(t *testing.T) {
 	} {
 		i.check(t)
 	}
-	throttled := server.Throttle(0, 0)
+	throttled := server.Fail(vaulttest.Failure{Status: http.StatusTooManyRequests})
 	failureCase{provider: url, vars: valid, answer: "throttled", reached: "yes", authenticated: "unknown", advice: "quota"}.check(t)
 	throttled()
 	restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 405, Errors: []string{"canary"}})
@@ -212,9 +212,9 @@ func TestDoctorAdvisesOnVault(t *testing.T) {
 	restore = server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Errors: []string{"canary"}})
 	failureCase{provider: url, vars: valid, answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"}.check(t)
 	restore()
-	server.Seal()
+	unseal := server.Seal()
 	failureCase{provider: url, vars: valid, answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "whether Vault is sealed"}.check(t)
-	server.Unseal()
+	unseal()
 	defer server.Break()()
 	failureCase{provider: url, vars: valid, answer: "unavailable", reached: "no", authenticated: "unknown", advice: "check the address"}.check(t)
 }

@@ -65,7 +65,7 @@ func Start(opts *Options) (*Server, error) {
 		store:  hidden.New(&store{secrets: map[place]*secret{}, denied: map[place]bool{}}),
 		faults: hidden.New(&faults{}),
 	}
-	server, err := breakable.Start(http.HandlerFunc(s.handle), nil)
+	server, err := breakable.Start(http.HandlerFunc(s.handle))
 	if err != nil {
 		return nil, err
 	}

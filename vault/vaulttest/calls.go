@@ -3,19 +3,20 @@ package vaulttest
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
 	"slices"
-	"sync"
+	"strings"
 )
 
-// A Operation is what a call is for.
+// An Operation is the purpose of a request.
 type Operation string
 
-// The kinds of calls, named for what the client asks.
+// The operations.
 const (
 	Read        Operation = "read"         // GET below a mount
-	Preflight   Operation = "preflight"    // GET sys/internal/ui/mounts/…
+	Preflight   Operation = "preflight"    // GET sys/internal/ui/mounts/<path>
 	Login       Operation = "login"        // auth/<mount>/login
-	Lookup      Operation = "lookup"       // GET auth/token/lookup-self
+	Lookup      Operation = "lookup"       // auth/token/lookup-self
 	Renew       Operation = "renew"        // auth/token/renew-self
 	Revoke      Operation = "revoke"       // auth/token/revoke-self
 	RenewLease  Operation = "renew lease"  // sys/leases/renew
@@ -23,21 +24,66 @@ const (
 	LookupWrap  Operation = "lookup wrap"  // sys/wrapping/lookup
 	Unwrap      Operation = "unwrap"       // sys/wrapping/unwrap
 	Health      Operation = "health"       // sys/health
-	Other       Operation = "other"
+	Other       Operation = "other"        // any other request
 )
 
-// A Call is what is known of a call that reached the server, whatever became of
-// it. Nothing of its body is kept.
+// operations are the operations of paths below sys/ and auth/. A path that ends in a slash
+// is a prefix.
+var operations = map[string]Operation{
+	"sys/health":              Health,
+	"sys/internal/ui/mounts/": Preflight,
+	"auth/token/lookup-self":  Lookup,
+	"auth/token/renew-self":   Renew,
+	"auth/token/revoke-self":  Revoke,
+	"sys/leases/renew":        RenewLease,
+	"sys/leases/renew/":       RenewLease,
+	"sys/leases/revoke":       RevokeLease,
+	"sys/leases/revoke/":      RevokeLease,
+	"sys/wrapping/lookup":     LookupWrap,
+	"sys/wrapping/unwrap":     Unwrap,
+}
+
+// maxRecent is the number of calls that RecentCalls returns.
+const maxRecent = 1024
+
+// A Call describes a request that the server received. It has no part of the body.
 type Call struct {
 	Operation Operation
 	Method    string
-	Path      string // below /v1/, without the query, decoded
-	Namespace string // of the header, without slashes at its ends
-	Token     string // the Fingerprint of the token; empty without one
+	Path      string // decoded path below /v1/, without the query
+	Namespace string // the namespace header without slashes at its ends
+	Token     string // Fingerprint of the token; empty without a token
 }
 
-// Fingerprint returns what stands for token in a Call: a few characters that say
-// nothing of it. It is empty for an empty token.
+// newCall describes r, which may be any request.
+func newCall(r *http.Request) Call {
+	path := strings.TrimPrefix(r.URL.Path, "/v1/")
+	return Call{
+		Operation: operationOf(r.Method, path), Method: r.Method, Path: path,
+		Namespace: strings.Trim(r.Header.Get("X-Vault-Namespace"), "/"), Token: Fingerprint(tokenOf(r)),
+	}
+}
+
+func operationOf(method, path string) Operation {
+	if op, ok := operations[path]; ok {
+		return op
+	}
+	for prefix, op := range operations {
+		if strings.HasSuffix(prefix, "/") && strings.HasPrefix(path, prefix) {
+			return op
+		}
+	}
+	switch {
+	case strings.HasPrefix(path, "auth/") && strings.HasSuffix(path, "/login"):
+		return Login
+	case strings.HasPrefix(path, "auth/"), strings.HasPrefix(path, "sys/"), method != http.MethodGet:
+		return Other
+	}
+	return Read
+}
+
+// Fingerprint returns the identifier of token in a Call, which does not reveal the token.
+// The fingerprint of an empty token is empty.
 func Fingerprint(token string) string {
 	if token == "" {
 		return ""
@@ -46,43 +92,35 @@ func Fingerprint(token string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// recent is how many calls are kept in order.
-const recent = 1024
-
-type calls struct {
-	mu     sync.Mutex
-	counts map[Call]int
-	last   []Call // a ring, once it is full
-	next   int    // where the ring's oldest is
+// record adds call to the calls received. It locks mu.
+func (st *state) record(call Call) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.calls[call]++
+	st.recent = append(st.recent, call)
+	if len(st.recent) > maxRecent {
+		st.recent = st.recent[1:]
+	}
 }
 
-func (c *calls) note(call Call) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts == nil {
-		c.counts = map[Call]int{}
-	}
-	c.counts[call]++
-	if len(c.last) < recent {
-		c.last = append(c.last, call)
-		return
-	}
-	c.last[c.next] = call
-	c.next = (c.next + 1) % recent
-}
-
-// Calls returns the number of calls, a client's retries included, that agree with
-// every member of like that is not empty: Calls(Call{}) counts them all.
-func (s *Server) Calls(like Call) int {
-	s.calls.Get().mu.Lock()
-	defer s.calls.Get().mu.Unlock()
-	total := 0
-	for call, count := range s.calls.Get().counts {
-		if like.matches(call) {
+// Calls returns the number of requests received, including a client's retries, that match
+// every field of match that is not empty. Calls(Call{}) returns the number of all requests.
+func (s *Server) Calls(match Call) (total int) {
+	st := s.lock()
+	defer st.mu.Unlock()
+	for call, count := range st.calls {
+		if match.matches(call) {
 			total += count
 		}
 	}
 	return total
+}
+
+// RecentCalls returns the last 1,024 requests received, oldest first.
+func (s *Server) RecentCalls() []Call {
+	st := s.lock()
+	defer st.mu.Unlock()
+	return slices.Clone(st.recent)
 }
 
 func (c Call) matches(call Call) bool {
@@ -90,12 +128,5 @@ func (c Call) matches(call Call) bool {
 		matches(c.Namespace, call.Namespace) && matches(c.Token, call.Token)
 }
 
-// RecentCalls returns the last calls, the oldest first, 1,024 of them at most.
-func (s *Server) RecentCalls() []Call {
-	s.calls.Get().mu.Lock()
-	defer s.calls.Get().mu.Unlock()
-	return slices.Concat(s.calls.Get().last[s.calls.Get().next:], s.calls.Get().last[:s.calls.Get().next])
-}
-
-// matches reports whether want is got or nothing in particular.
-func matches[T ~string](want, got T) bool { return want == "" || want == got }
+// matches reports whether pattern is empty or equal to value.
+func matches[T ~string](pattern, value T) bool { return pattern == "" || pattern == value }

@@ -3,30 +3,35 @@ package vaulttest_test
 import (
 	"context"
 	"fmt"
+	"log"
+	"net/http"
 
+	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/vault"
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
 func Example() {
 	server, err := vaulttest.Start(nil)
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	defer server.Close()
 	server.Put("secret", "db/prod", map[string]any{"password": "hunter2"})
-	client := server.Client()
+	provider := vault.New(server.Client(), nil)
+	ctx := context.Background()
 
-	restore := server.Throttle(0, 0)
-	_, err = client.KVv2("secret").Get(context.Background(), "db/prod")
-	fmt.Println(err != nil)
+	secret, err := hush.Get(ctx, provider, "db/prod#password")
+	fmt.Println(secret.Value.Reveal(), err)
+
+	restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusBadRequest})
+	_, err = hush.Get(ctx, provider, "db/prod#password")
+	fmt.Println("failed:", err != nil)
 	restore()
 
-	got, err := client.KVv2("secret").Get(context.Background(), "db/prod")
-	fmt.Println(err == nil && got.Data["password"] == "hunter2")
-	fmt.Println(server.Calls(vaulttest.Call{Operation: vaulttest.Read, Path: "secret/data/db/prod"}), "reads")
+	fmt.Println(server.Calls(vaulttest.Call{Path: "secret/data/db/prod"}), "reads")
 	// Output:
-	// true
-	// true
+	// hunter2 <nil>
+	// failed: true
 	// 2 reads
 }

@@ -1,190 +1,195 @@
 package vaulttest
 
 import (
+	"cmp"
+	"crypto/rand"
 	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
+	"time"
 )
 
 // A loginMount is a mount of an auth method.
 type loginMount struct {
-	method string // "approle", "kubernetes", "jwt", "aws"
-	roles  map[string]*role
+	method string // "approle", "kubernetes" or "jwt"
+	roles  map[string]*loginRole
 }
 
-type role struct {
+type loginRole struct {
 	name      string
 	opts      TokenOptions
 	roleID    string
-	secretIDs map[string]int // uses left; below 0: any number
-	jwts      map[string]bool
-	accept    func(AWSLogin) bool
+	secretIDs map[string]int // remaining uses; negative means no limit
+	jwts      []string
 }
 
-// An AWSLogin is the request to AWS that a client signed for a login, as the
-// server would send it.
-type AWSLogin struct {
-	Method string
-	URL    *url.URL
-	Header http.Header
-	Body   string
+// A wrapped is a secret ID that waits for a request with its wrapping token.
+type wrapped struct {
+	path    string // the path that issued the secret ID
+	data    map[string]any
+	created time.Time
+	ttl     time.Duration
 }
 
-// AppRole makes a role of the auth method approle at mount, which it enables
-// there, and returns the role's id and a secret id that is good for any number of
-// logins. opts are the settings of the tokens that logins give; nil is the
-// default. It replaces the role of that name.
+// AppRole adds a role to the approle auth method at mount. It returns the ID of the role
+// and a secret ID for any number of logins. opts are the settings of the tokens that a
+// login issues; nil means the defaults. AppRole enables the method at mount and replaces an
+// existing role.
 func (s *Server) AppRole(mount, name string, opts *TokenOptions) (roleID, secretID string) {
-	made := s.role(mount, "approle", name, opts, func(r *role) {
-		r.roleID, r.secretIDs = newUUID(), map[string]int{}
+	roleID, secretID = newUUID(), newUUID()
+	s.addLoginRole(mount, "approle", &loginRole{
+		name: name, opts: valueOf(opts), roleID: roleID, secretIDs: map[string]int{secretID: -1},
 	})
-	return made.roleID, s.SecretID(mount, name, 0)
+	return roleID, secretID
 }
 
-// SecretID returns another secret id of an AppRole, good for as many logins as
-// uses says, 0 being any number.
-func (s *Server) SecretID(mount, name string, uses int) string {
-	if uses == 0 {
-		uses = -1
-	}
-	made := newUUID()
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	s.store.Get().loginRole(mount, name).secretIDs[made] = uses
-	return made
-}
-
-// RevokeSecretIDs ends every secret id of an AppRole.
-func (s *Server) RevokeSecretIDs(mount, name string) {
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	clear(s.store.Get().loginRole(mount, name).secretIDs)
-}
-
-// Kubernetes makes a role of the auth method kubernetes at mount, which it enables
-// there, that jwts can log in to, with the settings of AppRole. A service
-// account's token may be any string.
+// Kubernetes adds a role to the kubernetes auth method at mount. A login succeeds with one
+// of jwts, which may be any strings. opts and mount are those of AppRole.
 func (s *Server) Kubernetes(mount, name string, opts *TokenOptions, jwts ...string) {
-	s.role(mount, "kubernetes", name, opts, func(r *role) { r.allow(jwts) })
+	s.addLoginRole(mount, "kubernetes", &loginRole{name: name, opts: valueOf(opts), jwts: jwts})
 }
 
-// JWT is Kubernetes for the auth method jwt.
+// JWT is Kubernetes for the jwt auth method.
 func (s *Server) JWT(mount, name string, opts *TokenOptions, jwts ...string) {
-	s.role(mount, "jwt", name, opts, func(r *role) { r.allow(jwts) })
+	s.addLoginRole(mount, "jwt", &loginRole{name: name, opts: valueOf(opts), jwts: jwts})
 }
 
-// AWS makes a role of the auth method aws, of type iam, at mount, which it enables
-// there, with the settings of AppRole. A login must have the form that a server
-// asks for, and accept must say yes to it, if it is not nil. Nothing is sent to
-// AWS. accept must not call the Server.
-func (s *Server) AWS(mount, name string, opts *TokenOptions, accept func(AWSLogin) bool) {
-	s.role(mount, "aws", name, opts, func(r *role) { r.accept = accept })
-}
-
-func (r *role) allow(jwts []string) {
-	r.jwts = map[string]bool{}
-	for _, jwt := range jwts {
-		r.jwts[jwt] = true
-	}
-}
-
-func (s *Server) role(mount, method, name string, opts *TokenOptions, with func(*role)) *role {
-	if opts == nil {
-		opts = &TokenOptions{}
-	}
-	made := &role{name: name, opts: *opts}
-	with(made)
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
+func (s *Server) addLoginRole(mount, method string, role *loginRole) {
+	st := s.lock()
+	defer st.mu.Unlock()
 	mount = strings.Trim(mount, "/")
-	held := s.store.Get().logins[mount]
-	if held == nil || held.method != method {
-		held = &loginMount{method: method, roles: map[string]*role{}}
-		s.store.Get().logins[mount] = held
+	if m := st.logins[mount]; m == nil || m.method != method {
+		st.logins[mount] = &loginMount{method: method, roles: map[string]*loginRole{}}
 	}
-	held.roles[name] = made
-	return made
+	st.logins[mount].roles[role.name] = role
 }
 
-// loginRole returns a role of approle. Its lack is a mistake of the test's.
-func (st *store) loginRole(mount, name string) *role {
-	if held := st.logins[strings.Trim(mount, "/")]; held != nil && held.method == "approle" && held.roles[name] != nil {
-		return held.roles[name]
+// WrapSecretID issues a secret ID of an AppRole role and returns a wrapping token for it.
+// The secret ID is valid for the given number of uses; zero means no limit. The wrapping
+// token can be unwrapped once, within ttl; zero means 5 min. The mount must not be in a
+// namespace. WrapSecretID panics if the role does not exist.
+func (s *Server) WrapSecretID(mount, role string, uses int, ttl time.Duration) (token string) {
+	st := s.lock()
+	defer st.mu.Unlock()
+	mount = strings.Trim(mount, "/")
+	m := st.logins[mount]
+	if m == nil || m.roles[role] == nil || m.method != "approle" {
+		panic(fmt.Sprintf("vaulttest: no AppRole role %q at %q; call AppRole first", role, mount))
 	}
-	panic(fmt.Sprintf("vaulttest: %q has no role %q: AppRole comes first", mount, name))
+	token, secretID := "hvs."+rand.Text(), newUUID()
+	m.roles[role].secretIDs[secretID] = cmp.Or(uses, -1)
+	st.wraps[token] = &wrapped{
+		path: "auth/" + mount + "/role/" + role + "/secret-id", created: st.now(), ttl: cmp.Or(ttl, 5*time.Minute),
+		data: map[string]any{"secret_id": secretID, "secret_id_accessor": newUUID(), "secret_id_num_uses": uses, "secret_id_ttl": 0},
+	}
+	return token
 }
 
-// login answers auth/<mount>/login.
-func (st *store) login(r *request) (*answer, *fault) {
-	at := strings.TrimSuffix(strings.TrimPrefix(r.Path, "auth/"), "/login")
-	held := st.logins[below(r.Namespace, at)]
-	if held == nil {
-		return nil, refuse(http.StatusForbidden, "permission denied")
+// login responds to auth/<mount>/login.
+func (st *state) login(r *request) (*response, *apiError) {
+	path := strings.TrimSuffix(strings.TrimPrefix(r.Path, "auth/"), "/login")
+	m := st.logins[inNamespace(r.Namespace, path)]
+	if m == nil {
+		return nil, newError(http.StatusForbidden, "permission denied")
 	}
-	if r.Method == http.MethodGet && held.method != "approle" {
-		return nil, refuse(http.StatusMethodNotAllowed, multiple("unsupported operation"))
+	if r.Method == http.MethodGet && m.method != "approle" {
+		return nil, newError(http.StatusMethodNotAllowed, errorList("unsupported operation"))
 	}
-	check := map[string]func(*loginMount, *request) (*role, *fault){
-		"approle": (*loginMount).appRole, "kubernetes": (*loginMount).kubernetes, "jwt": (*loginMount).jwt, "aws": (*loginMount).aws,
-	}[held.method]
-	found, fault := check(held, r)
+	authenticate := map[string]func(*loginMount, *request) (*loginRole, *apiError){
+		"approle": (*loginMount).appRole, "kubernetes": (*loginMount).kubernetes, "jwt": (*loginMount).jwt,
+	}[m.method]
+	role, fault := authenticate(m, r)
 	if fault != nil {
 		return nil, fault
 	}
 	st.counts.Logins++
-	opts := found.opts
+	opts := role.opts
 	opts.Namespace = r.Namespace
-	made := st.issue(opts, r.Path, map[string]string{"role_name": found.name})
-	made.login = true
-	return &answer{Auth: made.auth(made.ttl)}, nil
+	t := st.issue(opts, r.Path, map[string]string{"role_name": role.name})
+	t.login = true
+	return &response{Auth: t.auth(t.ttl)}, nil
 }
 
-func (m *loginMount) appRole(r *request) (*role, *fault) {
+func (m *loginMount) appRole(r *request) (*loginRole, *apiError) {
 	roleID, secretID := r.text("role_id"), r.text("secret_id")
 	switch {
 	case roleID == "":
-		return nil, refuse(http.StatusInternalServerError, "failed to determine alias name from login request")
+		return nil, newError(http.StatusInternalServerError, "failed to determine alias name from login request")
 	case secretID == "":
-		return nil, refuse(http.StatusBadRequest, "missing secret_id")
+		return nil, newError(http.StatusBadRequest, "missing secret_id")
 	}
-	for _, found := range m.roles {
-		if left := found.secretIDs[secretID]; found.roleID == roleID && left != 0 {
-			found.secretIDs[secretID] = max(left-1, -1)
-			return found, nil
+	for _, role := range m.roles {
+		if uses := role.secretIDs[secretID]; role.roleID == roleID && uses != 0 {
+			role.secretIDs[secretID] = max(uses-1, -1)
+			return role, nil
 		}
 	}
-	return nil, refuse(http.StatusBadRequest, "invalid role or secret ID")
+	return nil, newError(http.StatusBadRequest, "invalid role or secret ID")
 }
 
-func (m *loginMount) kubernetes(r *request) (*role, *fault) {
+func (m *loginMount) kubernetes(r *request) (*loginRole, *apiError) {
 	name, jwt := r.text("role"), r.text("jwt")
-	switch found := m.roles[name]; {
+	switch role := m.roles[name]; {
 	case name == "":
-		return nil, refuse(http.StatusBadRequest, "missing role")
+		return nil, newError(http.StatusBadRequest, "missing role")
 	case jwt == "":
-		return nil, refuse(http.StatusBadRequest, "missing jwt")
-	case found == nil:
-		return nil, refuse(http.StatusBadRequest, fmt.Sprintf("invalid role name %q", name))
-	case !found.jwts[jwt]:
-		return nil, refuse(http.StatusForbidden, "permission denied")
+		return nil, newError(http.StatusBadRequest, "missing jwt")
+	case role == nil:
+		return nil, newError(http.StatusBadRequest, fmt.Sprintf("invalid role name %q", name))
+	case !slices.Contains(role.jwts, jwt):
+		return nil, newError(http.StatusForbidden, "permission denied")
 	default:
-		return found, nil
+		return role, nil
 	}
 }
 
-func (m *loginMount) jwt(r *request) (*role, *fault) {
+func (m *loginMount) jwt(r *request) (*loginRole, *apiError) {
 	name, jwt := r.text("role"), r.text("jwt")
-	switch found := m.roles[name]; {
+	switch role := m.roles[name]; {
 	case name == "":
-		return nil, refuse(http.StatusBadRequest, "missing role")
-	case found == nil:
-		return nil, refuse(http.StatusBadRequest, fmt.Sprintf("role %q could not be found", name))
+		return nil, newError(http.StatusBadRequest, "missing role")
+	case role == nil:
+		return nil, newError(http.StatusBadRequest, fmt.Sprintf("role %q could not be found", name))
 	case jwt == "":
-		return nil, refuse(http.StatusBadRequest, "missing token")
-	case !found.jwts[jwt]:
-		return nil, refuse(http.StatusBadRequest, "error validating token: invalid token")
+		return nil, newError(http.StatusBadRequest, "missing token")
+	case !slices.Contains(role.jwts, jwt):
+		return nil, newError(http.StatusBadRequest, "error validating token: invalid token")
 	default:
-		return found, nil
+		return role, nil
 	}
+}
+
+// wrap returns the wrapping token in the body or the header, and the wrapped secret ID.
+func (st *state) wrap(r *request, missing *apiError) (token string, w *wrapped, fault *apiError) {
+	token = cmp.Or(r.text("token"), r.token)
+	if token == "" {
+		return "", nil, missing
+	}
+	w = st.wraps[token]
+	if w == nil || !st.now().Before(w.created.Add(w.ttl)) {
+		return "", nil, newError(http.StatusBadRequest, "wrapping token is not valid or does not exist")
+	}
+	return token, w, nil
+}
+
+// lookupWrap responds to sys/wrapping/lookup. The wrapping token is the only credential.
+func (st *state) lookupWrap(r *request) (*response, *apiError) {
+	_, w, fault := st.wrap(r, newError(http.StatusForbidden, "error validating wrapping token: token is empty"))
+	if fault != nil {
+		return nil, fault
+	}
+	return &response{Data: map[string]any{
+		"creation_path": w.path, "creation_time": timestamp(w.created), "creation_ttl": seconds(w.ttl),
+	}}, nil
+}
+
+// unwrap responds to sys/wrapping/unwrap.
+func (st *state) unwrap(r *request) (*response, *apiError) {
+	token, w, fault := st.wrap(r, errMissingToken)
+	if fault != nil {
+		return nil, fault
+	}
+	delete(st.wraps, token)
+	return &response{Data: w.data, MountType: "approle"}, nil
 }

@@ -1,187 +1,207 @@
 package vaulttest
 
 import (
+	"cmp"
 	"crypto/rand"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 )
 
-// TokenOptions are the settings of a token. The zero value is a renewable one
-// with Vault's default time to live, 768 hours.
+// TokenOptions are the settings of a token. The zero value means a renewable token with
+// Vault's default TTL.
 type TokenOptions struct {
-	// TTL is how long the token lives, and what a renewal gives it again. Whole
-	// seconds. Zero: 768 hours.
+	// TTL is the TTL of the token, in whole seconds. A renewal without an increment starts
+	// it again. Zero means 768 h.
 	TTL time.Duration
 
-	// MaxTTL is when the token ends for all renewals, counted from its issue. Zero:
-	// 768 hours.
+	// MaxTTL is the time from issue after which the token cannot be renewed. Zero means
+	// 768 h.
 	MaxTTL time.Duration
 
-	// Period makes the token periodic: every renewal gives it this time, for ever.
+	// Period makes the token periodic: each renewal sets its TTL to Period, without a
+	// maximum. Zero means not periodic.
 	Period time.Duration
 
-	// NotRenewable refuses renewals.
+	// NotRenewable makes renewals fail.
 	NotRenewable bool
 
-	// Policies are the names of its policies beside "default". They are shown and
-	// give no right; "root" among them makes a root token, which never expires.
+	// Policies are the names of the token's policies in addition to "default". A name has
+	// no effect on what the token may read. "root" makes a root token, which never expires.
 	Policies []string
 
-	// Uses is how many calls the token is good for. Zero: any number.
+	// Uses is the number of requests that the token is valid for. Zero means no limit.
 	Uses int
 
-	// Namespace is the path of the one it belongs to; it is good there and below.
-	// What a login gives belongs to the namespace of the call, whatever this says.
+	// Namespace is the path of the token's namespace. The token is valid in the namespace
+	// and below it. A login ignores it and issues a token for the namespace of the request.
 	Namespace string
 }
 
 type token struct {
 	id, accessor string
 	namespace    string
-	path         string // that it was made by
+	path         string // the path that issued it
 	policies     []string
 	meta         map[string]string
 	issued       time.Time
-	ttl          time.Duration // at its issue
-	expires      time.Time     // zero: never
+	ttl          time.Duration // at issue
+	expires      time.Time     // zero means never
 	opts         TokenOptions
-	uses         int // left; 0: any number
+	uses         int // remaining uses; zero means no limit
 	login        bool
 }
 
-func (t *token) root() bool { return slices.Contains(t.policies, "root") }
+func (t *token) isRoot() bool { return slices.Contains(t.policies, "root") }
 
-// RootToken returns the root token.
-func (s *Server) RootToken() string { return s.store.Get().root }
-
-// Token makes a token. nil Options are the defaults.
+// Token issues a token. Nil opts mean the defaults.
 func (s *Server) Token(opts *TokenOptions) string {
-	if opts == nil {
-		opts = &TokenOptions{}
-	}
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	return s.store.Get().issue(*opts, "auth/token/create", nil).id
+	st := s.lock()
+	defer st.mu.Unlock()
+	return st.issue(valueOf(opts), "auth/token/create", nil).id
 }
 
-// Revoke revokes token, and the leases that it asked for, at once.
+// Revoke revokes token and its leases.
 func (s *Server) Revoke(token string) {
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	s.store.Get().drop(s.store.Get().tokens[token])
+	st := s.lock()
+	defer st.mu.Unlock()
+	st.revokeToken(st.tokens[token])
 }
 
-// RevokeLogins revokes every token that a login gave, as Revoke does, and returns
-// how many there were.
-func (s *Server) RevokeLogins() int { return s.revokeAll(func(t *token) bool { return t.login }) }
+// RevokeLogins revokes all tokens that a login issued, with their leases. It returns the
+// number of these tokens.
+func (s *Server) RevokeLogins() int {
+	st := s.lock()
+	defer st.mu.Unlock()
+	return st.revokeTokens(func(t *token) bool { return t.login })
+}
 
-// RevokeAll loses every token but the root's, and every lease and wrapped answer, as
-// a server does that comes back from an older snapshot.
+// RevokeAll removes all leases, all wrapped secret IDs and all tokens except the root
+// token, like a restore from an older snapshot.
 func (s *Server) RevokeAll() {
-	s.revokeAll(func(t *token) bool { return !t.root() })
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	for id := range s.store.Get().leases {
-		s.store.Get().end(id)
+	st := s.lock()
+	defer st.mu.Unlock()
+	st.revokeTokens(func(t *token) bool { return !t.isRoot() })
+	for id := range st.leases {
+		st.revoke(id)
 	}
-	clear(s.store.Get().wraps)
+	clear(st.wraps)
 }
 
-func (s *Server) revokeAll(like func(*token) bool) int {
-	s.store.Get().mu.Lock()
-	defer s.store.Get().mu.Unlock()
-	s.store.Get().sweep()
-	revoked := 0
-	for _, held := range s.store.Get().tokens {
-		if like(held) {
-			s.store.Get().drop(held)
+// revokeTokens revokes the tokens that match, and returns their number.
+func (st *state) revokeTokens(match func(*token) bool) (revoked int) {
+	st.expire()
+	for _, t := range st.tokens {
+		if match(t) {
+			st.revokeToken(t)
 			revoked++
 		}
 	}
 	return revoked
 }
 
-// issue makes a token. A periodic one begins with its period.
-func (st *store) issue(opts TokenOptions, path string, meta map[string]string) *token {
-	made := &token{
-		id: "hvs." + random(24), accessor: random(24), namespace: strings.Trim(opts.Namespace, "/"), path: path,
-		policies: slices.Clone(opts.Policies), meta: meta, issued: st.now(), opts: opts, uses: opts.Uses,
+// revokeToken removes a token and its leases. t may be nil.
+func (st *state) revokeToken(t *token) {
+	if t == nil {
+		return
 	}
-	if !made.root() {
-		made.policies = append(made.policies, "default")
-		slices.Sort(made.policies)
-		made.extend(made.issued, 0)
-	}
-	st.tokens[made.id] = made
-	return made
-}
-
-// extend gives the token its time from now on: increment if it is given and the
-// token has no period, within what its end allows.
-func (t *token) extend(now time.Time, increment time.Duration) (granted time.Duration) {
-	granted = firstOf(t.opts.Period, increment, t.opts.TTL, defaultTTL)
-	if t.opts.Period == 0 {
-		granted = min(granted, t.issued.Add(firstOf(t.opts.MaxTTL, defaultTTL)).Sub(now))
-	}
-	if t.expires.IsZero() {
-		t.ttl = granted
-	}
-	t.expires = now.Add(granted)
-	return granted
-}
-
-func firstOf(durations ...time.Duration) time.Duration {
-	for _, d := range durations {
-		if d > 0 {
-			return d
+	delete(st.tokens, t.id)
+	for id, l := range st.leases {
+		if l.holder == t {
+			st.revoke(id)
 		}
 	}
-	return 0
 }
 
-// alive returns the token with that id, nil if there is none.
-func (st *store) alive(id string) *token {
-	held := st.tokens[id]
-	if held == nil || held.expires.IsZero() || st.now().Before(held.expires) {
-		return held
+// lookup returns the valid token with the given ID, or nil.
+func (st *state) lookup(id string) *token {
+	t := st.tokens[id]
+	if t == nil || t.expires.IsZero() || st.now().Before(t.expires) {
+		return t
 	}
-	st.drop(held)
+	st.revokeToken(t)
 	return nil
 }
 
-// drop ends a token and its leases.
-func (st *store) drop(held *token) {
-	if held == nil {
+// issue adds a token.
+func (st *state) issue(opts TokenOptions, path string, meta map[string]string) *token {
+	t := &token{
+		id: "hvs." + rand.Text()[:24], accessor: rand.Text()[:24], namespace: strings.Trim(opts.Namespace, "/"), path: path,
+		policies: slices.Clone(opts.Policies), meta: meta, issued: st.now(), opts: opts, uses: opts.Uses,
+	}
+	if !t.isRoot() {
+		t.policies = append(t.policies, "default")
+		slices.Sort(t.policies)
+		t.ttl = t.extend(t.issued, 0)
+	}
+	st.tokens[t.id] = t
+	return t
+}
+
+// extend sets the expiry to increment from now, within the maximum TTL, and returns the new
+// TTL. A zero increment means the TTL of the token. A periodic token ignores both.
+func (t *token) extend(now time.Time, increment time.Duration) (ttl time.Duration) {
+	ttl = t.opts.Period
+	if ttl == 0 {
+		ttl = min(cmp.Or(increment, t.opts.TTL, defaultTTL), t.issued.Add(cmp.Or(t.opts.MaxTTL, defaultTTL)).Sub(now))
+	}
+	t.expires = now.Add(ttl)
+	return ttl
+}
+
+// consumeUse removes the token after its last use.
+func (st *state) consumeUse(t *token) {
+	if t.uses == 0 {
 		return
 	}
-	delete(st.tokens, held.id)
-	for id, l := range st.leases {
-		if l.holder == held {
-			st.end(id)
-		}
+	if t.uses--; t.uses == 0 {
+		st.revokeToken(t)
 	}
 }
 
-// sweep ends what has come to its end by the clock.
-func (st *store) sweep() {
-	for id := range st.tokens {
-		st.alive(id)
+// lookupSelf responds to auth/token/lookup-self.
+func (st *state) lookupSelf(r *request) *response {
+	t := r.holder
+	data := map[string]any{
+		"accessor": t.accessor, "creation_time": t.issued.Unix(), "creation_ttl": seconds(t.ttl),
+		"display_name": "token", "entity_id": "", "expire_time": nil, "explicit_max_ttl": seconds(t.opts.MaxTTL), "id": t.id,
+		"meta": t.meta, "num_uses": t.uses, "orphan": t.login || t.isRoot(), "path": t.path,
+		"policies": t.policies, "ttl": 0, "type": "service",
 	}
-	now := st.now()
-	for id, l := range st.leases {
-		if !now.Before(l.expires) {
-			delete(st.leases, id)
-			st.counts.LeasesExpired++
-		}
+	if !t.expires.IsZero() {
+		data["expire_time"], data["issue_time"] = timestamp(t.expires), timestamp(t.issued)
+		data["ttl"], data["renewable"] = seconds(t.expires.Sub(st.now())), !t.opts.NotRenewable
 	}
+	if t.opts.Period > 0 {
+		data["period"] = seconds(t.opts.Period)
+	}
+	return &response{Data: data, MountType: "token"}
 }
 
-// random returns n random letters and digits.
-func random(n int) string {
-	text := rand.Text()
-	for len(text) < n {
-		text += rand.Text()
+// renewSelf responds to auth/token/renew-self.
+func (st *state) renewSelf(r *request) (*response, *apiError) {
+	t, increment := r.holder, parseDuration(r.body["increment"])
+	if t.expires.IsZero() {
+		return nil, newError(http.StatusBadRequest, "invalid lease ID")
 	}
-	return text[:n]
+	if t.opts.NotRenewable {
+		return nil, newError(http.StatusBadRequest, "lease is not renewable")
+	}
+	ttl := t.extend(st.now(), increment)
+	st.counts.TokensRenewed++
+	resp := &response{Auth: t.auth(ttl), MountType: "token"}
+	if t.opts.Period == 0 {
+		resp.Warnings = ttlWarnings(increment, ttl)
+	}
+	return resp, nil
+}
+
+// auth returns the description of a token in the response to a login or a renewal.
+func (t *token) auth(ttl time.Duration) map[string]any {
+	return map[string]any{
+		"client_token": t.id, "accessor": t.accessor, "policies": t.policies, "token_policies": t.policies, "metadata": t.meta,
+		"lease_duration": seconds(ttl), "renewable": !t.opts.NotRenewable, "entity_id": "", "token_type": "service",
+		"orphan": t.login, "mfa_requirement": nil, "num_uses": t.uses,
+	}
 }

@@ -5,54 +5,61 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/vault/api"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush/vault/vaulttest"
 )
 
-func TestTokens(t *testing.T) {
-	server := start(t, nil)
+func TestRevokedAndUsedUpTokensAreInvalid(t *testing.T) {
+	server := startServer(t, nil)
 	server.Put("secret", "a", map[string]any{"n": "1"})
 	read := func(token string) error {
-		_, err := as(t, server, token).KVv2("secret").Get(t.Context(), "a")
+		_, err := clientOf(t, server, token).KVv2("secret").Get(t.Context(), "a")
 		return err
 	}
 	token := server.Token(nil)
 	require.NoError(t, read(token))
-	answered(t, read(""), 403, "permission denied")
-	answered(t, read("hvs.wrong"), 403, invalid)
+	requireError(t, read(""), 403, "permission denied")
+	requireError(t, read("hvs.wrong"), 403, invalidToken)
 	server.Revoke(token)
 	server.Revoke(token)
-	answered(t, read(token), 403, invalid)
+	requireError(t, read(token), 403, invalidToken)
 	once := server.Token(&vaulttest.TokenOptions{Uses: 1})
 	require.NoError(t, read(once))
-	answered(t, read(once), 403, invalid)
+	requireError(t, read(once), 403, invalidToken)
+}
 
-	token = server.Token(nil)
-	restore := server.Deny("secret", "a")
-	other := server.Deny("secret", "a")
-	answered(t, read(token), 403, denied)
+func TestDenyUntilRestore(t *testing.T) {
+	server, _ := startWithSecret(t)
+	read := func(token string) error {
+		_, err := clientOf(t, server, token).KVv2("secret").Get(t.Context(), "a")
+		return err
+	}
+	token := server.Token(nil)
+	restoreFirst, restoreSecond := server.Deny("secret", "a"), server.Deny("secret", "a")
+	requireError(t, read(token), 403, permissionDenied)
 	require.NoError(t, read(server.RootToken()))
-	restore()
-	restore()
-	answered(t, read(token), 403, denied)
-	other()
+	restoreFirst()
+	restoreFirst()
+	requireError(t, read(token), 403, permissionDenied)
+	restoreSecond()
 	require.NoError(t, read(token))
 	server.RevokeAll()
-	answered(t, read(token), 403, invalid)
+	requireError(t, read(token), 403, invalidToken)
 	require.NoError(t, read(server.RootToken()))
 }
 
-func TestLookupSelf(t *testing.T) {
-	clock := newHour()
-	server := start(t, &vaulttest.Options{Now: clock.Now})
-	look := func(token string) map[string]any {
-		got, err := as(t, server, token).Auth().Token().LookupSelfWithContext(t.Context())
+func TestLookupSelfReportsTTL(t *testing.T) {
+	clock := newClock()
+	server := startServer(t, &vaulttest.Options{Now: clock.Now})
+	lookup := func(token string) map[string]any {
+		got, err := clientOf(t, server, token).Auth().Token().LookupSelfWithContext(t.Context())
 		require.NoError(t, err)
 		return got.Data
 	}
-	root := look(server.RootToken())
+	root := lookup(server.RootToken())
 	assert.Equal(t, json.Number("0"), root["ttl"])
 	assert.Nil(t, root["expire_time"])
 	assert.NotContains(t, root, "renewable")
@@ -60,8 +67,8 @@ func TestLookupSelf(t *testing.T) {
 	assert.Equal(t, []any{"root"}, root["policies"])
 
 	token := server.Token(&vaulttest.TokenOptions{TTL: time.Minute, MaxTTL: time.Hour, Policies: []string{"app"}})
-	clock.turn(20 * time.Second)
-	got := look(token)
+	clock.advance(20 * time.Second)
+	got := lookup(token)
 	assert.Equal(t, token, got["id"])
 	assert.Equal(t, json.Number("40"), got["ttl"])
 	assert.Equal(t, json.Number("60"), got["creation_ttl"])
@@ -69,18 +76,18 @@ func TestLookupSelf(t *testing.T) {
 	assert.Equal(t, true, got["renewable"])
 	assert.Equal(t, "2026-03-01T12:01:00Z", got["expire_time"])
 	assert.Equal(t, []any{"app", "default"}, got["policies"])
-	assert.Equal(t, json.Number("30"), look(server.Token(&vaulttest.TokenOptions{Period: 30 * time.Second}))["period"])
-	clock.turn(40 * time.Second)
-	_, err := as(t, server, token).Auth().Token().LookupSelfWithContext(t.Context())
-	answered(t, err, 403, invalid)
+	assert.Equal(t, json.Number("30"), lookup(server.Token(&vaulttest.TokenOptions{Period: 30 * time.Second}))["period"])
+	clock.advance(40 * time.Second)
+	_, err := clientOf(t, server, token).Auth().Token().LookupSelfWithContext(t.Context())
+	requireError(t, err, 403, invalidToken)
 }
 
-func TestRenewSelf(t *testing.T) {
-	clock := newHour()
-	server := start(t, &vaulttest.Options{Now: clock.Now})
+func TestRenewSelfWithinMaxTTL(t *testing.T) {
+	clock := newClock()
+	server := startServer(t, &vaulttest.Options{Now: clock.Now})
 	renew := func(token string, increment, want int) {
 		t.Helper()
-		got, err := as(t, server, token).Auth().Token().RenewSelfWithContext(t.Context(), increment)
+		got, err := clientOf(t, server, token).Auth().Token().RenewSelfWithContext(t.Context(), increment)
 		require.NoError(t, err)
 		assert.Equal(t, want, got.Auth.LeaseDuration)
 		assert.Equal(t, token, got.Auth.ClientToken)
@@ -92,79 +99,87 @@ func TestRenewSelf(t *testing.T) {
 	renew(token, 10, 10)
 	renew(token, 0, 60)
 	for range 5 {
-		clock.turn(50 * time.Second)
+		clock.advance(50 * time.Second)
 		renew(periodic, 5000, 60)
 	}
-	_, err := as(t, server, token).Auth().Token().RenewSelfWithContext(t.Context(), 0)
-	answered(t, err, 403, invalid)
+	_, err := clientOf(t, server, token).Auth().Token().RenewSelfWithContext(t.Context(), 0)
+	requireError(t, err, 403, invalidToken)
 	capped := server.Token(&vaulttest.TokenOptions{TTL: time.Minute, MaxTTL: 90 * time.Second})
-	clock.turn(50 * time.Second)
+	clock.advance(50 * time.Second)
 	renew(capped, 0, 40)
-	_, err = as(t, server, server.Token(&vaulttest.TokenOptions{NotRenewable: true})).Auth().Token().RenewSelfWithContext(t.Context(), 0)
-	answered(t, err, 400, "lease is not renewable")
-	_, err = as(t, server, server.RootToken()).Auth().Token().RenewSelfWithContext(t.Context(), 0)
-	answered(t, err, 400, "invalid lease ID")
+	_, err = clientOf(t, server, server.Token(&vaulttest.TokenOptions{NotRenewable: true})).Auth().Token().RenewSelfWithContext(t.Context(), 0)
+	requireError(t, err, 400, "lease is not renewable")
+	_, err = clientOf(t, server, server.RootToken()).Auth().Token().RenewSelfWithContext(t.Context(), 0)
+	requireError(t, err, 400, "invalid lease ID")
 	assert.Equal(t, 9, server.Counts().TokensRenewed)
 	assert.Equal(t, 12, server.Calls(vaulttest.Call{Operation: vaulttest.Renew}))
 }
 
-func TestRevokeSelf(t *testing.T) {
-	server := start(t, nil)
+func TestRevokeSelfRevokesLeases(t *testing.T) {
+	server := startServer(t, nil)
 	server.Mount("database", vaulttest.Database)
 	server.LeaseRole("database", "app", nil)
-	client := as(t, server, server.Token(nil))
+	client := clientOf(t, server, server.Token(nil))
 	_, err := client.Logical().ReadWithContext(t.Context(), "database/creds/app")
 	require.NoError(t, err)
 	require.Len(t, server.Leases(), 1)
 	require.NoError(t, client.Auth().Token().RevokeSelfWithContext(t.Context(), ""))
 	assert.Empty(t, server.Leases())
 	assert.Equal(t, 1, server.Counts().LeasesRevoked)
-	answered(t, client.Auth().Token().RevokeSelfWithContext(t.Context(), ""), 403, invalid)
+	requireError(t, client.Auth().Token().RevokeSelfWithContext(t.Context(), ""), 403, invalidToken)
 }
 
-func TestWrapping(t *testing.T) {
-	clock := newHour()
-	server := start(t, &vaulttest.Options{Now: clock.Now})
-	role, _ := server.AppRole("approle", "app", nil)
-	const gone = "wrapping token is not valid or does not exist"
-	none := as(t, server, "")
+func TestWrapSecretID(t *testing.T) {
+	clock := newClock()
+	server := startServer(t, &vaulttest.Options{Now: clock.Now})
+	roleID, _ := server.AppRole("approle", "app", nil)
+	const unknown = "wrapping token is not valid or does not exist"
+	wrap := func() string { return server.WrapSecretID("approle", "app", 1, time.Minute) }
+	write := func(path, token string, body map[string]any) (*api.Secret, error) {
+		return clientOf(t, server, token).Logical().WriteWithContext(t.Context(), path, body)
+	}
+	unwrap := func(token, body string) (*api.Secret, error) {
+		return clientOf(t, server, token).Logical().UnwrapWithContext(t.Context(), body)
+	}
 
-	token := server.WrapSecretID("approle", "app", 1, time.Minute)
-	got, err := none.Logical().WriteWithContext(t.Context(), "sys/wrapping/lookup", map[string]any{"token": token})
+	token := wrap()
+	got, err := write("sys/wrapping/lookup", "", map[string]any{"token": token})
 	require.NoError(t, err)
 	assert.Equal(t, map[string]any{
 		"creation_path": "auth/approle/role/app/secret-id", "creation_time": "2026-03-01T12:00:00Z", "creation_ttl": json.Number("60"),
 	}, got.Data)
-	got, err = none.Logical().UnwrapWithContext(t.Context(), token)
+	got, err = unwrap("", token)
 	require.NoError(t, err)
-	none.ClearToken() // which the client has taken from us
-	_, err = none.Logical().WriteWithContext(t.Context(), "auth/approle/login", map[string]any{"role_id": role, "secret_id": got.Data["secret_id"]})
+	login := map[string]any{"role_id": roleID, "secret_id": got.Data["secret_id"]}
+	_, err = logIn(t, server, "approle", login)
 	require.NoError(t, err)
-	_, err = none.Logical().UnwrapWithContext(t.Context(), token)
-	answered(t, err, 400, gone)
+	_, err = logIn(t, server, "approle", login)
+	requireError(t, err, 400, "invalid role or secret ID")
+	_, err = unwrap("", token)
+	requireError(t, err, 400, unknown)
 
-	token = server.Wrap("secret/data/a", map[string]any{"a": "b"}, 0)
-	got, err = as(t, server, server.Token(nil)).Logical().UnwrapWithContext(t.Context(), token)
-	require.NoError(t, err, "in the body, with a token of one's own")
-	assert.Equal(t, map[string]any{"a": "b"}, got.Data)
+	_, err = unwrap(server.Token(nil), wrap())
+	require.NoError(t, err, "wrapping token in the body, another token in the header")
 
-	token = server.Wrap("secret/data/a", nil, time.Minute)
-	_, err = as(t, server, token).KVv2("secret").Get(t.Context(), "a")
-	answered(t, err, 403, denied)
-	_, err = as(t, server, token).Logical().UnwrapWithContext(t.Context(), "")
-	answered(t, err, 400, gone)
+	token = wrap()
+	_, err = clientOf(t, server, token).KVv2("secret").Get(t.Context(), "a")
+	requireError(t, err, 403, permissionDenied)
+	_, err = unwrap(token, "")
+	requireError(t, err, 400, unknown)
 
-	token = server.Wrap("secret/data/a", nil, time.Minute)
-	clock.turn(time.Minute)
+	token = wrap()
+	clock.advance(time.Minute)
 	for _, path := range []string{"sys/wrapping/lookup", "sys/wrapping/unwrap"} {
-		_, err = as(t, server, server.RootToken()).Logical().WriteWithContext(t.Context(), path, map[string]any{"token": token})
-		answered(t, err, 400, gone)
+		_, err = write(path, server.RootToken(), map[string]any{"token": token})
+		requireError(t, err, 400, unknown)
 	}
-	for path, token := range map[string]string{"sys/wrapping/lookup": "", "sys/wrapping/unwrap": server.Wrap("a", nil, 0)} {
-		resp, _ := raw(t, server, "PUT", "/v1/"+path, "", `{"token":"`+token+`"}`)
+	for path, token := range map[string]string{"sys/wrapping/lookup": "", "sys/wrapping/unwrap": wrap()} {
+		resp, _ := send(t, server, "PUT", "/v1/"+path, "", `{"token":"`+token+`"}`)
 		assert.Equal(t, 403, resp.StatusCode, path)
 	}
+	token = wrap()
 	server.RevokeAll()
-	_, err = as(t, server, "").Logical().UnwrapWithContext(t.Context(), server.Wrap("a", nil, 0))
-	require.NoError(t, err)
+	_, err = unwrap("", token)
+	requireError(t, err, 400, unknown)
+	assert.Panics(t, func() { server.WrapSecretID("approle", "nope", 0, 0) })
 }

@@ -1,89 +1,99 @@
-// Package vaulttest is a Vault for tests and benchmarks: a server that speaks the
-// HTTP API of Vault 1.21 over a real loopback socket, so that the official
-// client, with its retries, its redirects and its errors, is what is tested.
+// Package vaulttest provides a fake Vault server for tests and benchmarks. The server
+// speaks the HTTP API of Vault 1.21 on a loopback socket, so a test runs the official
+// client with its retries and its error handling:
 //
 //	server, err := vaulttest.Start(nil)
-//	...
+//	if err != nil {
+//		t.Fatal(err)
+//	}
 //	defer server.Close()
 //	server.Put("secret", "db/prod", map[string]any{"password": "hunter2"})
 //	provider := vault.New(server.Client(), nil)
 //
-// It keeps KV secrets of both versions, tokens with their lifetimes, logins,
-// wrapped answers and leases in memory, on a clock that a test can set, and fails
-// as it is told: see [Server.Fail], [Server.Deny], [Server.Seal],
-// [Server.Throttle], [Server.Hang] and [Server.Break]. It reads secrets and does
-// not write them over the wire. Statuses and bodies were compared with those of a
-// real server.
+// A Server holds KV secrets, tokens, leases and login roles in memory. A test sets them
+// with methods such as [Server.Put], [Server.Token], [Server.LeaseRole] and
+// [Server.AppRole]. Clients can read secrets but not write them. Status codes and response
+// bodies are those of a real server.
 //
-// A mount, of secrets or of logins, is named by its path. One in a namespace has
-// the namespace's path in front: "team/secret" is the mount "secret" of the
-// namespace "team". There are a KV mount version 2 at "secret" and no logins to
-// begin with.
+// [Server.Fail], [Server.Deny], [Server.Seal], [Server.Hang], [Server.Latency] and
+// [Server.Break] inject faults. [Server.Calls] and [Server.Counts] report the requests that
+// the server received and the operations that it completed.
 //
-// The package imports no testing package, so that a program can link it.
+// A mount is named by its path. The path of a mount in a namespace starts with the path of
+// the namespace: "team/secret" is the mount "secret" in the namespace "team". A new Server
+// has a KV version 2 mount at "secret" and no login roles.
+//
+// The package does not import package testing, so a program can link it.
 package vaulttest
 
 import (
-	"crypto/tls"
 	"net/http"
 	"time"
+
+	"github.com/hashicorp/vault/api"
 
 	"github.com/hush-secrets/hush/internal/hidden"
 	"github.com/hush-secrets/hush/internal/test/breakable"
 )
 
-// Options are the settings of a Server. The zero value is the default.
+// Options are the settings of a Server. The zero value is valid.
 type Options struct {
-	// Now is the clock that tokens, leases and versions go by. Nil: time.Now.
+	// Now returns the time for the TTLs of tokens and leases and for the timestamps of
+	// secret versions. Nil means time.Now.
 	Now func() time.Time
-
-	// TLS makes the server speak https with a certificate for 127.0.0.1 and
-	// localhost that the authority of Server.CA signed.
-	TLS bool
-
-	// ClientCert, with TLS, refuses a client without a certificate of the same
-	// authority, such as Server.ClientCertificate.
-	ClientCert bool
 }
 
-// A Server is a Vault. Its methods may be called at any time, from any goroutine.
+// A Server is a fake Vault. Its methods are safe for concurrent use.
 type Server struct {
-	http    hidden.Of[*breakable.Server] // whose connections have buffers
-	secured hidden.Of[*authority]        // nil without TLS
-	store   hidden.Of[*store]
-	faults  hidden.Of[*faults] // which have bodies of responses
-	calls   hidden.Of[*calls]
+	state hidden.Of[*state] // hidden because it has secrets and tokens
 }
 
-// Start listens on a free port of 127.0.0.1 and serves, unsealed, until Close. It
-// fails only if there is no port to be had.
+// Start starts an unsealed server on a free port of 127.0.0.1. Nil opts mean the defaults.
+// Start fails only if it cannot listen.
 func Start(opts *Options) (*Server, error) {
-	if opts == nil {
-		opts = &Options{}
+	now := time.Now
+	if opts != nil && opts.Now != nil {
+		now = opts.Now
 	}
-	s := &Server{store: hidden.New(newStore(opts.Now)), faults: hidden.New(&faults{}), calls: hidden.New(&calls{})}
-	var config *tls.Config
-	if opts.TLS {
-		made, err := newAuthority(opts.ClientCert)
-		if err != nil {
-			return nil, err
-		}
-		s.secured, config = hidden.New(made), made.server
-	}
-	server, err := breakable.Start(http.HandlerFunc(s.handle), config)
+	st := newState(now)
+	server, err := breakable.Start(http.HandlerFunc(st.handle))
 	if err != nil {
 		return nil, err
 	}
-	s.http = hidden.New(server)
-	return s, nil
+	st.http = server
+	return &Server{hidden.New(st)}, nil
 }
 
-// URL returns the server's address as VAULT_ADDR has it, such as
-// http://127.0.0.1:40123. It stays the same across Break.
-func (s *Server) URL() string { return s.http.Get().URL() }
+// Close closes all connections and stops the server. Later calls do nothing.
+func (s *Server) Close() { s.state.Get().http.Close() }
+
+// URL returns the server's address in the format of VAULT_ADDR, such as
+// "http://127.0.0.1:40123". Break does not change it.
+func (s *Server) URL() string { return s.state.Get().http.URL() }
 
 // Addr returns the host and port that the server listens on.
-func (s *Server) Addr() string { return s.http.Get().Addr() }
+func (s *Server) Addr() string { return s.state.Get().http.Addr() }
 
-// Close ends every call and stops the server for good. Later calls do nothing.
-func (s *Server) Close() { s.http.Get().Close() }
+// RootToken returns the root token.
+func (s *Server) RootToken() string { return s.state.Get().root }
+
+// Client returns an official client that uses the root token. The client does not retry,
+// and ignores proxies, VAULT_HEADERS, VAULT_NAMESPACE and VAULT_MAX_RETRIES. Each client
+// has its own connections. Client panics if a VAULT_ variable is invalid, for example
+// VAULT_MAX_RETRIES=x.
+func (s *Server) Client() *api.Client {
+	client, err := api.NewClient(&api.Config{
+		Address: s.URL(),
+		HttpClient: &http.Client{
+			Transport:     &http.Transport{IdleConnTimeout: time.Minute, MaxIdleConnsPerHost: 64},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Timeout: time.Minute,
+	})
+	if err != nil {
+		panic("vaulttest: cannot create a client: invalid environment; check the VAULT_ variables")
+	}
+	client.SetHeaders(http.Header{api.RequestHeaderName: {"true"}}) // overrides VAULT_HEADERS and VAULT_NAMESPACE
+	client.SetToken(s.RootToken())
+	return client
+}

@@ -26,7 +26,7 @@ func get(t *testing.T, url string) error {
 }
 
 func TestServerBreaksAndRecovers(t *testing.T) {
-	server, err := breakable.Start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), nil)
+	server, err := breakable.Start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	require.NoError(t, get(t, server.URL()))
@@ -47,7 +47,7 @@ func TestServerBreaksAndRecovers(t *testing.T) {
 }
 
 func TestRestoreWaitsForThePort(t *testing.T) {
-	server, err := breakable.Start(http.NotFoundHandler(), nil)
+	server, err := breakable.Start(http.NotFoundHandler())
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
 	restore := server.Break()
