@@ -266,7 +266,7 @@ func TestABatchPassesAPanicOn(t *testing.T) {
 	}
 	for _, r := range c.GetBatch(t.Context(), refs("one", "two")) {
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
-		assert.ErrorContains(t, r.Err, "the provider ended its goroutine")
+		assert.ErrorContains(t, r.Err, "the provider called runtime.Goexit")
 	}
 	assert.Empty(t, c.GetBatch(t.Context(), nil))
 }

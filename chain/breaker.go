@@ -1,6 +1,9 @@
 package chain
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -11,29 +14,26 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// A Breaker says when a chain stops calling a link that keeps failing. Each link has
-// its own breaker, which counts the calls for all secrets, fresh reads included.
+// A Breaker configures the circuit breaker of each link. Each link has a breaker of its
+// own, which counts the calls for all secrets.
 //
-// A breaker opens after a number of consecutive calls that failed with
-// ErrUnavailable. A call that exceeds the link's Timeout fails so. A call that the
-// caller's deadline, or the caller's share of time, cut off counts only if it ran for
-// 1 s, or for the link's Timeout if that is shorter: a caller in a hurry says nothing
-// about the store. A response of the store ends the row: a secret, ErrNotFound,
-// ErrDenied, ErrUnauthenticated, ErrThrottled or ErrRefused. Other results count
-// neither way: ErrAbsent, ErrUnsupported, and a call that the caller canceled.
+// A breaker opens after a number of consecutive calls that failed with ErrUnavailable. A
+// call that exceeds the link's Timeout is such a call. A call that the caller's deadline,
+// or the link's share of it, interrupted counts only if it ran for 1 s, or for the link's
+// Timeout if that is shorter. A response of the store resets the count: a secret,
+// ErrNotFound, ErrDenied, ErrUnauthenticated, ErrThrottled or ErrRefused. Other results
+// have no effect: ErrAbsent, ErrUnsupported, and a call that the caller canceled.
 //
-// Open means last, not never. While a breaker is open, the chain passes over its link
-// in favor of the other links. If no other link returns the secret, the chain calls
-// the link after all: at most four such calls that are younger than 1 s are in flight,
-// and the others wait, within the caller's context and the link's Timeout. The first
-// response closes the breaker and releases all calls that wait. The failure of such a
-// call changes nothing.
+// While a breaker is open, the chain skips its link. If no other link returns the secret,
+// the chain makes a last-resort call to the link. Four slots limit these calls. A call
+// holds its slot for at most 1 s; further calls wait for a slot, within the caller's
+// context and the link's Timeout. The first response closes the breaker and releases all
+// calls that wait. A last-resort call that fails has no effect on the breaker.
 //
-// After a random part of the wait, by the wall clock or the monotonic clock, one call
-// at a time is a probe that takes its turn before the other links. If the store
-// responds, the breaker closes. If the probe fails, the wait doubles. If the probe
-// counts neither way, the next call is a probe. A probe that has not ended after a
-// minute is ignored.
+// After a random part of the wait, by the wall clock or the monotonic clock, the breaker
+// lets one call at a time through as a probe. A response closes the breaker. A failure
+// doubles the wait. If the result of a probe has no effect, the next call is a probe. A
+// probe that takes longer than a minute is ignored.
 type Breaker struct {
 	// Failures is the number of consecutive failures that opens the breaker. Zero
 	// means 5. A negative value means that the breaker never opens.
@@ -48,61 +48,49 @@ type Breaker struct {
 }
 
 func (o Breaker) withDefaults() Breaker {
-	switch {
-	case o.Failures == 0:
-		o.Failures = 5
-	case o.Failures < 0:
+	if o.Failures = cmp.Or(o.Failures, 5); o.Failures < 0 {
 		o.Failures = math.MaxInt
 	}
-	if o.Wait <= 0 {
-		o.Wait = time.Second
-	}
-	if o.MaxWait <= 0 {
-		o.MaxWait = 30 * time.Second
-	}
-	o.MaxWait = max(o.MaxWait, o.Wait)
+	o.Wait = cmp.Or(max(o.Wait, 0), time.Second)
+	o.MaxWait = max(cmp.Or(max(o.MaxWait, 0), 30*time.Second), o.Wait)
 	return o
 }
 
-// probeLimit is the time after which a probe is ignored: a probe that never ends must
+// probeTimeout is the time after which a probe is ignored, so that a probe that hangs does
 // not keep its link out of use.
-const probeLimit = time.Minute
+const probeTimeout = time.Minute
 
-// A breaker belongs to one link. While the link is healthy, a call costs two atomic
-// loads and no write.
+// A breaker belongs to one link. While the link is healthy, a call costs two atomic loads
+// and no write.
 //
-// A generation begins when the breaker opens or closes, when a probe starts and when a
-// probe fails. A call counts only in the generation in which it started: the end of an
-// older call says how the store was, and not how it is.
+// A new generation begins when the breaker opens or closes, and when a probe starts or
+// fails. A call counts only in the generation in which it started, because the end of an
+// older call describes an earlier state of the store.
 type breaker struct {
-	opt    Breaker
+	opts   Breaker
 	now    clock.Func
-	jitter func(most time.Duration) time.Duration
+	jitter func(wait time.Duration) time.Duration
 
-	state atomic.Uint64 // twice the generation; odd unless failures is 0
+	state atomic.Uint64 // twice the generation, plus 1 if the last call failed
 
 	mu       sync.Mutex
-	failures int           // consecutive; the breaker is open from opt.Failures on
-	until    clock.Instant // while open: when a call may pass as a probe
-	probing  bool          // a probe is in flight, and until is the end of its time
-	opening  int           // how often the breaker has opened
-	taken    []*place      // of calls after all
-	waiting  []*place      // the newest last
+	failures int           // consecutive; the breaker is open from opts.Failures on
+	probeAt  clock.Instant // while open: when the next call is a probe
+	probing  bool          // a probe is in flight, and probeAt is its timeout
+	openings int           // how many times the breaker has opened
+	slots    []*slot       // in use by last-resort calls
+	waiters  []*slot       // of last-resort calls that wait, the newest last
 }
 
-func newBreaker(o Options) *breaker {
-	return &breaker{opt: o.Breaker, now: o.now, jitter: o.jitter}
-}
-
-// A pass allows one call.
-type pass struct {
+// A permit allows one call.
+type permit struct {
 	generation uint64
 	probe      bool
-	place      *place // of a call after all; otherwise nil
+	slot       *slot // of a last-resort call; otherwise nil
 }
 
-// A change is the effect of a call's end on the breaker of its link.
-type change struct {
+// A transition is the effect of a call's result on the breaker of its link.
+type transition struct {
 	to       string        // opened, closed or empty
 	failures int           // consecutive
 	wait     time.Duration // until the next probe
@@ -110,141 +98,158 @@ type change struct {
 
 const opened, closed = "opened", "closed"
 
-// enter returns a pass, or reports that the breaker holds the link back.
-func (b *breaker) enter() (pass, bool) {
-	if p, ok := b.enterHealthy(); ok {
+// acquire returns a permit, or false if the breaker is open.
+func (b *breaker) acquire() (permit, bool) {
+	if p, ok := b.acquireHealthy(); ok {
 		return p, true
 	}
-	return b.enterTroubled()
+	return b.acquireUnhealthy()
 }
 
-// enterHealthy returns a pass if the link has not failed since its last response. Such a
-// pass holds nothing that leave would give back, and if its call returns the secret, the
-// breaker neither opens nor closes.
-func (b *breaker) enterHealthy() (pass, bool) {
+// acquireHealthy returns a permit if the link has not failed since its last response. The
+// caller need not release such a permit.
+func (b *breaker) acquireHealthy() (permit, bool) {
 	state := b.state.Load()
-	return pass{generation: state / 2}, state%2 == 0
+	return permit{generation: state / 2}, state%2 == 0
 }
 
-func (b *breaker) enterTroubled() (pass, bool) {
+func (b *breaker) acquireUnhealthy() (permit, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.open() {
-		return pass{generation: b.state.Load() / 2}, true
+		return permit{generation: b.generation()}, true
 	}
 	now := b.now()
-	if !now.Reached(b.until) {
-		return pass{}, false
+	if !now.Reached(b.probeAt) {
+		return permit{}, false
 	}
-	b.until, b.probing = now.Add(probeLimit), true
-	return pass{generation: b.begin(1), probe: true}, true
+	b.probeAt, b.probing = now.Add(probeTimeout), true
+	return permit{generation: b.nextGeneration(1), probe: true}, true
 }
 
-// leave gives back what p holds when its call has ended, by a panic, too.
-func (b *breaker) leave(p pass) {
+// release ends the call of p, even if the call panicked.
+func (b *breaker) release(p permit) {
 	switch {
-	case p.place != nil:
-		p.place.release()
+	case p.slot != nil:
+		p.slot.release()
 	case p.probe:
-		b.endProbe(p)
+		b.releaseProbe(p)
 	}
 }
 
-// endProbe makes the next call a probe, if p was one that counted neither way.
-func (b *breaker) endProbe(p pass) {
+// releaseProbe makes the next call a probe if the result of p had no effect.
+func (b *breaker) releaseProbe(p permit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if p.generation == b.state.Load()/2 {
-		b.until, b.probing = b.now(), false
+	if b.isCurrent(p) {
+		b.probeAt, b.probing = b.now(), false
 	}
 }
 
-// settle counts the result of a call. A class of zero means a secret.
-func (b *breaker) settle(p pass, class hush.Class) change {
+// record counts the result of a call. A class of zero means a secret.
+func (b *breaker) record(p permit, class hush.Class) transition {
 	switch class {
 	case hush.ErrUnavailable:
-		if p.place != nil {
-			return change{}
+		if p.slot != nil {
+			return transition{}
 		}
-		return b.failed(p)
+		return b.recordFailure(p)
 	case hush.ErrAbsent, hush.ErrUnsupported, hush.ErrInvalidRef, hush.ErrRejected, hush.ErrCanceled:
-		return change{}
+		return transition{}
 	}
-	if p.place == nil && b.state.Load() == 2*p.generation {
-		return change{}
+	if p.slot == nil && b.state.Load() == 2*p.generation {
+		return transition{}
 	}
-	return b.responded(p)
+	return b.recordResponse(p)
 }
 
-func (b *breaker) failed(p pass) change {
+func (b *breaker) recordFailure(p permit) transition {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.counts(p) {
-		return change{}
+	if !b.isCurrent(p) {
+		return transition{}
 	}
 	b.failures++
 	if !b.open() {
 		b.state.Store(2*p.generation + 1)
-		return change{failures: b.failures}
+		return transition{failures: b.failures}
 	}
-	wait := b.jitter(b.most())
-	b.until, b.probing = b.now().Add(wait), false
-	b.begin(1)
-	if b.failures > b.opt.Failures { // it was open before
-		return change{failures: b.failures, wait: wait}
+	t := transition{failures: b.failures, wait: b.jitter(b.backoff())}
+	if b.failures == b.opts.Failures {
+		t.to = opened
+		b.openings++
 	}
-	b.opening++
-	return change{to: opened, failures: b.failures, wait: wait}
+	b.probeAt, b.probing = b.now().Add(t.wait), false
+	b.nextGeneration(1)
+	return t
 }
 
-func (b *breaker) responded(p pass) change {
+func (b *breaker) recordResponse(p permit) transition {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.counts(p) {
-		return change{}
+	if !b.isCurrent(p) {
+		return transition{}
 	}
-	ended, wasOpen := b.failures, b.open()
+	failures, wasOpen := b.failures, b.open()
 	b.failures = 0
 	if !wasOpen {
 		b.state.Store(2 * p.generation)
-		return change{}
+		return transition{}
 	}
-	b.releaseWaiting(b.begin(0))
-	return change{to: closed, failures: ended}
+	b.releaseWaiters(b.nextGeneration(0))
+	return transition{to: closed, failures: failures}
 }
 
-// counts reports whether the result of p's call says how the store is now. A call after
-// all counts until the breaker closes, whatever probes start or fail meanwhile.
-func (b *breaker) counts(p pass) bool {
-	if p.place != nil {
-		return b.open() && p.place.opening == b.opening
+// isCurrent reports whether the result of p's call describes the present state of the
+// store. A last-resort call is current until the breaker closes, even if probes start or
+// fail in the meantime.
+func (b *breaker) isCurrent(p permit) bool {
+	if p.slot != nil {
+		return b.open() && p.slot.opening == b.openings
 	}
-	return p.generation == b.state.Load()/2
+	return p.generation == b.generation()
 }
 
-func (b *breaker) open() bool { return b.failures >= b.opt.Failures }
+func (b *breaker) open() bool { return b.failures >= b.opts.Failures }
 
-// begin begins a generation and returns its number. trouble is 0 if the breaker is
-// closed without a failure, otherwise 1.
-func (b *breaker) begin(trouble uint64) uint64 {
-	generation := b.state.Load()/2 + 1
-	b.state.Store(2*generation + trouble)
-	return generation
+func (b *breaker) generation() uint64 { return b.state.Load() / 2 }
+
+// nextGeneration begins a generation and returns it. failed is 1 if the last call failed,
+// otherwise 0.
+func (b *breaker) nextGeneration(failed uint64) uint64 {
+	next := b.generation() + 1
+	b.state.Store(2*next + failed)
+	return next
 }
 
-// most returns the wait before the next probe, without jitter.
-func (b *breaker) most() time.Duration {
-	most := b.opt.Wait
-	for range b.failures - b.opt.Failures {
-		if most > b.opt.MaxWait/2 {
-			return b.opt.MaxWait
+// backoff returns the wait before the next probe, without jitter.
+func (b *breaker) backoff() time.Duration {
+	wait := b.opts.Wait
+	for range b.failures - b.opts.Failures {
+		if wait > b.opts.MaxWait/2 {
+			return b.opts.MaxWait
 		}
-		most *= 2
+		wait *= 2
 	}
-	return most
+	return wait
 }
 
-// fullJitter returns a random part of most, greater than zero.
-func fullJitter(most time.Duration) time.Duration {
-	return most - rand.N(most) //nolint:gosec // jitter needs no secrecy
+// fullJitter returns a random part of wait, greater than zero.
+func fullJitter(wait time.Duration) time.Duration {
+	return wait - rand.N(wait) //nolint:gosec // jitter needs no secrecy
+}
+
+// skipReason returns the time until the next probe, zero if a probe is in flight, and why
+// the chain skips the link.
+func (b *breaker) skipReason() (time.Duration, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open() {
+		return 0, errors.New("skipped: breaker has just closed")
+	}
+	if b.probing {
+		return 0, errors.New("skipped: breaker is open, probe in flight")
+	}
+	wait := max(b.now().Until(b.probeAt), 0)
+	return wait, fmt.Errorf("skipped: breaker is open, next probe in %v", max(wait.Round(time.Millisecond), time.Millisecond))
 }

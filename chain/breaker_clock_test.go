@@ -106,7 +106,7 @@ func (p *probed) start() (end func(hush.Class) hush.Class) {
 	finish := <-p.calls
 	return func(class hush.Class) hush.Class {
 		finish(class)
-		return (<-got).Class
+		return hush.ClassOf((<-got).Err)
 	}
 }
 
@@ -121,11 +121,11 @@ func (p *probed) skipped() string {
 func TestOneProbeAtATime(t *testing.T) {
 	p := probing(t)
 	end := p.start()
-	assert.Contains(t, p.skipped(), "not called: its breaker is open, and a probe is in flight")
+	assert.Contains(t, p.skipped(), "skipped: breaker is open, probe in flight")
 	p.Advance(59 * time.Second)
-	assert.Contains(t, p.skipped(), "a probe is in flight")
+	assert.Contains(t, p.skipped(), "probe in flight")
 	assert.Equal(t, down, end(down))
-	assert.Contains(t, p.skipped(), "due in 2s", "from the end of the probe")
+	assert.Contains(t, p.skipped(), "next probe in 2s", "from the end of the probe")
 	p.Advance(2 * time.Second)
 	assert.Zero(t, p.start()(0))
 	first, second := p.start(), p.start()
@@ -142,7 +142,7 @@ func TestLateProbeIsIgnored(t *testing.T) {
 		p.Move(time.Minute, 0)
 		second := p.start()
 		assert.Equal(t, late, lost(late))
-		assert.Contains(t, p.skipped(), "a probe is in flight", "the late end of the first, %v, changes nothing", late)
+		assert.Contains(t, p.skipped(), "probe in flight", "the late end of the first, %v, changes nothing", late)
 		assert.Equal(t, hush.ErrNotFound, second(hush.ErrNotFound))
 		assert.Zero(t, p.start()(0))
 	}
@@ -159,11 +159,11 @@ func TestCallsOfAnEarlierTimeDoNotCount(t *testing.T) {
 	for _, end := range before[:5] {
 		end(down)
 	}
-	assert.Contains(t, p.skipped(), "due in 1s")
+	assert.Contains(t, p.skipped(), "next probe in 1s")
 	before[5](down)
-	assert.Contains(t, p.skipped(), "due in 1s", "one more failure does not open it again")
+	assert.Contains(t, p.skipped(), "next probe in 1s", "one more failure does not open it again")
 	before[6](0)
-	assert.Contains(t, p.skipped(), "due in 1s", "nor does an old answer close it")
+	assert.Contains(t, p.skipped(), "next probe in 1s", "nor does an old answer close it")
 
 	p.Advance(time.Second)
 	require.Zero(t, p.start()(0), "a probe does")

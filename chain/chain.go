@@ -1,36 +1,34 @@
 // Package chain calls several Providers in order until one returns the secret.
 //
-// A policy decides which result a caller gets if stores fail in different ways:
+// These rules decide what Get returns if stores fail:
 //
-//   - The chain calls the links in order and returns the first secret. After a failure
-//     a Policy says whether the chain calls the next link: always (AnyFailure, the
-//     default), or only if the store could not respond (OutagesOnly). The search
-//     continues after ErrAbsent and ErrUnsupported under any Policy. It ends at an
-//     invalid Ref and when the caller's context ends.
-//   - A link with Front is a faster way to the next link without Front, such as the
-//     Lambda extension to Secrets Manager. The response of that store overrules the
-//     failures of its fronts, unless the store is absent or does not support the Ref.
-//     If a front is throttled, the chain skips the store's other fronts. A front's
-//     failure never ends the search. A Front with no store after it is a store.
-//   - A Breaker holds back a link that keeps failing. The chain passes over the link and
-//     treats it as unavailable. If no other link returns the secret, the chain calls the
-//     links that were held back after all, in order, before it returns the error.
-//   - If every link fails, the first outage (throttled, unavailable, refused) decides the
+//   - The chain calls its links in order and returns the first secret. After a failure, it
+//     calls the next link. A Policy such as OutagesOnly can end the lookup instead, except
+//     after ErrAbsent and ErrUnsupported. An invalid Ref and the end of the caller's
+//     context always end the lookup.
+//   - A Link with Front is a faster way to its store, which is the next link without
+//     Front. An example is the Lambda extension in front of Secrets Manager. A front's
+//     failure never ends the lookup. It does not count if the store then responds, unless
+//     the store is absent or does not support the Ref. If a front is throttled, the chain
+//     skips the other fronts of that store.
+//   - Each link has a Breaker. While it is open, the chain skips the link and treats it as
+//     unavailable. If no other link returns the secret, the chain makes last-resort calls
+//     to the links that it skipped, in order, before it returns an error.
+//   - If every link fails, the first outage (throttled, unavailable or refused) decides the
 //     class of the error, because the store that is down may have the secret. Without an
-//     outage, the first failure that is not ErrNotFound decides, then ErrNotFound.
+//     outage, the first failure other than ErrNotFound decides, then ErrNotFound.
 //     ErrAbsent and then ErrUnsupported decide only if no link failed otherwise. If a
-//     link that was called after all ends the search, the links after it do not decide.
-//   - The secret is a Fallback if a store before the link that returned it could not be
-//     asked: it was throttled, unavailable or refused the call, it did not accept our
-//     credential, or it does not support the fresh read that the caller wanted. The
-//     failure of a front counts only if its store does not overrule it.
-//   - A limit of a link or of the chain never looks like the caller's deadline. The same
-//     holds for a context that ends with a *hush.Error as its cause, such as that of a
-//     fetch at the FetchTimeout of cachettl: this is ErrUnavailable.
+//     last-resort call ends the lookup, the links after it do not decide.
+//   - The secret is a fallback (Secret.FromFallback) if an earlier store could not serve
+//     it. That store was throttled, was unavailable, refused the call, did not accept our
+//     credential, or does not support the fresh read that the caller requested.
+//   - A time limit of a link or of the chain never looks like the caller's deadline: it is
+//     ErrUnavailable. The same holds if the cause of the caller's context is a *hush.Error,
+//     such as the FetchTimeout of cachettl.
 //
-// Each call of a link is one log line and one Call for Options.OnCall, and so is a link
-// that is skipped, and a search that ends without the secret. A breaker that opens or
-// closes is another line. No line contains the value of a secret.
+// The chain logs each call of a link, each link that it skips, and each lookup that ends
+// without the secret. Options.OnCall receives the same events. A breaker that opens or
+// closes has a log line of its own. No line contains the value of a secret.
 package chain
 
 import (
@@ -45,58 +43,79 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-const name = "chain"
+const source = "chain"
 
 // A Link is one Provider of a chain.
 type Link struct {
-	// Name names the link in Secret.Source, errors and log lines. It is required, and
-	// differs from the names of the other links.
+	// Name is the link's name in Secret.Source, errors and log lines. It is required and
+	// unique in the chain.
 	Name string
 
 	// Provider is called with a Ref that has no Field. It is required.
 	Provider hush.Provider
 
-	// Timeout limits each call of the link, including the wait of a call that the
-	// link's breaker holds back. Zero means the provider's own limit. Chain.Get says
-	// what the caller's deadline does.
+	// Timeout limits each call of the link. For a last-resort call, this includes the
+	// wait for a slot. Zero means no limit other than the provider's own and the share of
+	// the caller's time that Chain.Get describes.
 	Timeout time.Duration
 
-	// Front means that the link is a front of the next link without Front.
+	// Front means that the link is a front of the next link without Front. It has no
+	// effect if there is no such link.
 	Front bool
 
-	// Policy decides about this link's failures. Nil means Options.Policy. The search
-	// continues after the failure of a Front, whatever its Policy says.
+	// Policy reports whether the lookup continues after a failure of this link. It is not
+	// called for a front, because the lookup continues after every failure of a front.
+	// Nil means that the lookup continues after every failure.
 	Policy Policy
+}
+
+// A Policy reports whether a lookup continues with the next link after a link failed with
+// class. A Policy must be safe for concurrent use.
+//
+// The chain does not call the Policy after ErrAbsent and ErrUnsupported, which always
+// continue the lookup, or after ErrInvalidRef and ErrCanceled, which always end it. If the
+// chain skips a link because its breaker is open, class is ErrUnavailable. A last-resort
+// call of that link calls the Policy again, with the class of its failure.
+type Policy func(class hush.Class) bool
+
+// OutagesOnly is a Policy for a chain whose later stores are trusted less. The lookup
+// continues only after ErrThrottled and ErrUnavailable. It ends if the store responds
+// (ErrNotFound, ErrDenied, ErrRefused) or does not accept our credential
+// (ErrUnauthenticated).
+func OutagesOnly(class hush.Class) bool {
+	return class == hush.ErrThrottled || class == hush.ErrUnavailable
 }
 
 // Options are optional settings of a chain. The zero value is the default.
 type Options struct {
-	// Policy says after which failures the chain calls the next link. Nil means
-	// AnyFailure.
-	Policy Policy
-
-	// Breaker says when the chain stops calling a link that keeps failing.
+	// Breaker configures the breaker of each link.
 	Breaker Breaker
 
-	// Logger gets a line for each Call, at the Call's Level, and a line at Warn when a
-	// breaker opens or closes. Nil means no log.
+	// Logger receives a line for each Call, and a line at Warn if a breaker opens or
+	// closes. Nil means no log. The level of a Call of a link is:
+	//
+	//   - Debug if the first link returned the secret, the link was skipped, is absent or
+	//     does not support the Ref, the secret was not found, or the caller canceled.
+	//   - Info if a later link returned the secret, or a front failed.
+	//   - Warn if a store failed, or the caller's deadline interrupted the call.
+	//
+	// The level of a lookup that ended without the secret is Debug if its class is
+	// ErrAbsent or ErrUnsupported or the caller canceled, Info if its class is
+	// ErrNotFound, and otherwise Error.
 	Logger *zap.Logger
 
-	// OnCall gets each Call, whatever its level, before the chain calls the next link.
-	// ctx is the context of the Get, so that a tracer finds its parent span. Many
-	// goroutines call OnCall at the same time, and Get waits for it. A panic in OnCall
-	// is a panic of Get. Nil means no such function. SlogCalls returns one for log/slog.
+	// OnCall receives each Call, whatever its level, before the chain calls the next
+	// link. ctx is the context of the Get, so that a tracer finds its parent span. OnCall
+	// must be safe for concurrent use. Get waits for it, and a panic in OnCall is a panic
+	// of Get. SlogCalls returns an OnCall for log/slog. Nil means no callback.
 	OnCall func(ctx context.Context, call Call)
 
-	// The clocks of the breakers and the jitter of their waits, for tests.
+	// Tests replace the clocks and the jitter of the breakers.
 	now    clock.Func
-	jitter func(most time.Duration) time.Duration
+	jitter func(wait time.Duration) time.Duration
 }
 
 func (o Options) withDefaults() Options {
-	if o.Policy == nil {
-		o.Policy = AnyFailure
-	}
 	o.Breaker = o.Breaker.withDefaults()
 	if o.now == nil {
 		o.now = clock.New()
@@ -110,11 +129,11 @@ func (o Options) withDefaults() Options {
 // A Chain is a Provider that calls its links in order. Get starts no goroutine, and a
 // Chain needs no Close.
 type Chain struct {
-	links     []link
-	log       lineWriter                  // nil: no log
-	onCall    func(context.Context, Call) // may be nil
-	start     time.Time                   // when New made the chain
-	gathering *gathering                  // of the searches of a batch; nil for a Get by itself
+	links   []link
+	log     lineWriter                  // nil: no log
+	onCall  func(context.Context, Call) // may be nil
+	start   time.Time                   // when New made the chain
+	batcher *batcher                    // of the lookups of GetBatch; otherwise nil
 }
 
 var _ hush.Provider = (*Chain)(nil)
@@ -122,12 +141,11 @@ var _ hush.Provider = (*Chain)(nil)
 // New returns a Chain over a copy of links. Nil opts mean the defaults. New panics if
 // there are no links, if a link has no Provider, or if a Name is empty or used twice.
 func New(links []Link, opts *Options) *Chain {
-	check(links)
-	var o Options
-	if opts != nil {
-		o = *opts
+	requireValid(links)
+	if opts == nil {
+		opts = &Options{}
 	}
-	o = o.withDefaults()
+	o := opts.withDefaults()
 	c := &Chain{links: connect(links, o), onCall: o.OnCall, start: time.Now()}
 	if o.Logger != nil {
 		c.log = zapWriter{o.Logger}
@@ -135,7 +153,7 @@ func New(links []Link, opts *Options) *Chain {
 	return c
 }
 
-func check(links []Link) {
+func requireValid(links []Link) {
 	if len(links) == 0 {
 		panic("chain: New needs at least one link")
 	}
@@ -147,7 +165,7 @@ func check(links []Link) {
 		case l.Provider == nil:
 			panic(fmt.Sprintf("chain: link %d, %q, has no Provider", i+1, l.Name))
 		case seen[l.Name]:
-			panic(fmt.Sprintf("chain: two links are named %q", l.Name))
+			panic(fmt.Sprintf("chain: two links have the name %q", l.Name))
 		}
 		seen[l.Name] = true
 	}
@@ -157,48 +175,52 @@ func check(links []Link) {
 // Get applies the Ref's Field to this secret, so that a missing field does not change
 // which store serves it.
 //
-// If ctx has a deadline, each link but the last gets at most its share of the time left,
-// which is the time left divided by the number of links left, so that the last link gets
-// its turn. A link that is passed over leaves its share to the others. A Provider that
-// ignores its context uses up the shares of the others; no goroutine waits for it.
+// If ctx has a deadline, each link but the last gets at most its share of the time left:
+// the time left divided by the number of links left. A link that is skipped leaves its
+// share to the others. A Provider that ignores its context uses up the shares of the
+// others, because Get waits for it.
 //
-// An error is a *hush.Error with the class that decided. Its cause is a *Failure with
-// every attempt. If ctx ends before the search, the error wraps ctx.Err(), and its class
-// is that of the link that was called last if this link reported an outage, otherwise
-// ErrCanceled. If the cause of ctx is a *hush.Error, the error wraps no context error,
-// and its class is an outage. A Ref that Ref.Validate refuses is ErrInvalidRef and reaches no
-// link. A panic of a link is a panic of Get.
+// An error is a *hush.Error whose cause is a *Failure that lists every attempt. Its class
+// follows the rules of the package comment. There are three special cases:
+//
+//   - Ref.Validate fails: the class is ErrInvalidRef, and Get calls no link.
+//   - ctx ends during the lookup: the error wraps ctx.Err(). Its class is that of the last
+//     call if that call reported an outage, and otherwise ErrCanceled.
+//   - ctx ends with a *hush.Error as its cause: the error wraps no context error, and its
+//     class is that of an outage.
+//
+// A panic of a link is a panic of Get.
 func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
 	}
 	if end := endOf(ctx); end != nil {
-		return hush.Secret{}, hush.NewError(name, ref, classOfEnd(end), end)
+		return hush.Secret{}, hush.NewError(source, ref, classOfEnd(end), end)
 	}
 	first := &c.links[0]
-	p, healthy := first.breaker.enterHealthy()
-	if !healthy || ref.Field != "" || first.limits(ctx) || c.observed(slog.LevelDebug) {
-		return c.search(ctx, ref)
+	p, healthy := first.breaker.acquireHealthy()
+	if !healthy || ref.Field != "" || first.hasLimit(ctx) || c.observed(slog.LevelDebug) {
+		return c.lookUp(ctx, ref)
 	}
-	// The usual call of the first link has a result that nothing reports. It needs a
-	// search only if it fails.
+	// A successful call of the healthy first link is not reported. It needs a lookup only
+	// if it fails.
 	start := c.startCall()
 	secret, err := first.Provider.Get(ctx, ref)
 	if err != nil {
-		return c.searchAfter(ctx, ref, p, start, err)
+		return c.lookUpAfterFirst(ctx, ref, p, start, err)
 	}
-	first.breaker.settle(p, 0)
+	first.breaker.record(p, 0)
 	secret.Source = first.Name
 	return secret, nil
 }
 
-// observed reports whether OnCall or the log wants a Call whose line has level. The
-// level of a call is known when it ends; Warn is the highest.
+// observed reports whether OnCall or the log receives a Call whose line has level. The
+// level of a call is known only when the call ends. It is at most Warn.
 func (c *Chain) observed(level slog.Level) bool {
 	return c.onCall != nil || c.log != nil && c.log.enabled(level)
 }
 
-// untimed is the start of a call whose latency nothing reports.
+// untimed is the start of a call whose latency is not reported.
 const untimed = time.Duration(-1)
 
 // startCall returns the chain's age at the start of a call, or untimed.
@@ -209,10 +231,10 @@ func (c *Chain) startCall() time.Duration {
 	return untimed
 }
 
-// age returns the time since New. It reads one clock, where time.Now reads two.
+// age returns the time since New. It reads one clock, but time.Now reads two.
 func (c *Chain) age() time.Duration { return time.Since(c.start) }
 
-// report hands a Call to the log and to OnCall.
+// report passes a Call to the log and to OnCall.
 func (c *Chain) report(ctx context.Context, call Call) {
 	if c.log != nil {
 		call.log(c.log)

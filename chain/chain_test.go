@@ -94,11 +94,11 @@ func TestFirstAnswerWins(t *testing.T) {
 func TestNewPanics(t *testing.T) {
 	ok := says("a", 0)
 	for want, links := range map[string][]chain.Link{
-		"chain: New needs at least one link":         {},
-		"chain: link 2 has no Name":                  {ok, {Provider: ok.Provider}},
-		`chain: link 2, "b", has no Provider`:        {ok, {Name: "b"}},
-		`chain: two links are named "a"`:             {ok, says("b", 0), ok},
-		`chain: two links are named "a` + `\n` + `"`: {says("a\n", 0), says("a\n", 0)},
+		"chain: New needs at least one link":             {},
+		"chain: link 2 has no Name":                      {ok, {Provider: ok.Provider}},
+		`chain: link 2, "b", has no Provider`:            {ok, {Name: "b"}},
+		`chain: two links have the name "a"`:             {ok, says("b", 0), ok},
+		`chain: two links have the name "a` + `\n` + `"`: {says("a\n", 0), says("a\n", 0)},
 	} {
 		assert.PanicsWithValue(t, want, func() { chain.New(links, nil) })
 	}

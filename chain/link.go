@@ -1,59 +1,66 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/limit"
 )
 
-// A link is a Link with its place in the chain.
+// A link is a Link with its position in the chain.
 type link struct {
-	Link
-	place   int // 1 for the first
-	store   int // the index of the link that it fronts for, or its own
-	breaker *breaker
+	Link         // Front is false if no store follows
+	position int // from 1
+	store    int // the index of the link that it fronts for, or its own
+	breaker  *breaker
 }
 
-// connect copies links. In the copies, Front is true only if there is a store after
-// the link, and each link has a Policy.
 func connect(links []Link, o Options) []link {
 	connected := make([]link, len(links))
 	store := -1
-	for i := len(links) - 1; i >= 0; i-- {
-		if !links[i].Front {
+	for i, l := range slices.Backward(links) {
+		if !l.Front {
 			store = i
 		}
-		l := link{
-			Link: links[i], place: i + 1, store: store,
-			breaker: newBreaker(o),
+		l.Front = l.Front && store >= 0
+		b := &breaker{opts: o.Breaker, now: o.now, jitter: o.jitter}
+		connected[i] = link{Link: l, position: i + 1, store: i, breaker: b}
+		if l.Front {
+			connected[i].store = store
 		}
-		if store < 0 {
-			l.Front, l.store = false, i
-		}
-		if l.Policy == nil {
-			l.Policy = o.Policy
-		}
-		connected[i] = l
 	}
 	return connected
 }
 
-// limits reports whether a call of l with ctx has a limit: a Timeout or a share of the
+// continues reports whether the lookup continues after l failed with class. It is true
+// for ErrCanceled because the end of the caller's context, not the Policy, ends the lookup.
+func (l *link) continues(class hush.Class) bool {
+	switch {
+	case class == hush.ErrInvalidRef:
+		return false
+	case l.Front, l.Policy == nil, class == hush.ErrCanceled, notParticipating(class):
+		return true
+	}
+	return l.Policy(class)
+}
+
+// hasLimit reports whether a call of l with ctx has a limit: a Timeout or a share of the
 // caller's time.
-func (l *link) limits(ctx context.Context) bool {
+func (l *link) hasLimit(ctx context.Context) bool {
 	_, ok := ctx.Deadline()
 	return ok || l.Timeout > 0
 }
 
-// limit returns ctx with the link's Timeout or with its share of the caller's time,
-// whichever is shorter, and that time: zero if nothing limits the call. left is the
-// number of links that may still be called, this link included. The last link may
-// take all the time that is left.
-func (l *link) limit(ctx context.Context, left int) (context.Context, context.CancelFunc, time.Duration) {
+// withLimit returns ctx with the link's Timeout or its share of the caller's time,
+// whichever is shorter, and that time. The time is zero if nothing limits the call. left
+// is the number of links that may still be called, this link included. The last link gets
+// all of the caller's time.
+func (l *link) withLimit(ctx context.Context, left int) (context.Context, context.CancelFunc, time.Duration) {
 	d, whose := l.Timeout, l.Name
 	if deadline, ok := ctx.Deadline(); ok {
 		if share := time.Until(deadline) / time.Duration(left); d <= 0 || share < d {
@@ -66,69 +73,61 @@ func (l *link) limit(ctx context.Context, left int) (context.Context, context.Ca
 	return limited, cancel, d
 }
 
-// minCutOff is how long a call that a deadline cuts off must have run to count as a
-// failure of the link.
-const minCutOff = time.Second
+// minInterrupted is how long a call must have run to count as a failure of the link if a
+// deadline interrupted it.
+const minInterrupted = time.Second
 
-// verdict returns the class of a failed call for the breaker. took is the time that the
-// call had if cut, which means that a deadline or the caller cut it off.
-func (l *link) verdict(failure *hush.Error, end error, cut bool, took time.Duration) hush.Class {
+// breakerClass returns the class of a failed call for the breaker. ran is how long the
+// call ran if a deadline or the caller interrupted it.
+func (l *link) breakerClass(failure *hush.Error, end error, interrupted bool, ran time.Duration) hush.Class {
 	switch {
-	case !cut:
+	case !interrupted:
 		return failure.Class
 	case errors.Is(end, context.Canceled):
 		return hush.ErrCanceled
-	case took >= minCutOff, l.Timeout > 0 && took >= l.Timeout:
+	case ran >= minInterrupted, l.Timeout > 0 && ran >= l.Timeout:
 		return hush.ErrUnavailable
 	}
 	return hush.ErrCanceled
 }
 
-// failed returns err, with which the link failed, as an attempt, and whether the end of
-// limited, the context of the call, cut the call off. end is endOf the caller's context.
+// classify returns the failure of a call that returned err, and whether the end of
+// limited, the context of the call, interrupted it. end is endOf the caller's context.
 //
-// A call that was cut off with the caller matches end. Any other error about a context
-// is about a limit of the link or of the chain: it keeps its class, and its cause is
-// text, because callers take context.DeadlineExceeded for their own.
-func (l *link) failed(limited context.Context, end error, called hush.Ref, err error) (failure *hush.Error, cut bool) {
-	class, cause := classAndCause(err, called)
-	cut = cutOff(limited, class, err)
+// If the caller's context interrupted the call, the failure matches end. Any other
+// context error comes from a limit of the link or the chain. Its class stays, but its
+// cause becomes text, because callers would take context.DeadlineExceeded for their own.
+func (l *link) classify(limited context.Context, end error, ref hush.Ref, err error) (failure *hush.Error, interrupted bool) {
+	class, cause := classAndCause(err, ref)
+	interrupted = isInterrupted(limited, class, err)
 	switch {
-	case cut && end != nil && aboutContext(end):
-		class, cause = hush.ErrCanceled, ended(cause, end)
-	case cut && end != nil:
+	case interrupted && end != nil && isContextError(end):
+		class, cause = hush.ErrCanceled, wrapEnd(cause, end)
+	case interrupted && end != nil:
 		class, cause = hush.ErrUnavailable, end
-	case cut, class == hush.ErrCanceled:
-		class, cause = hush.ErrUnavailable, cutText(limited, err)
-	case end != nil && outage(class):
-		cause = ended(cause, end)
-	case aboutContext(cause) && !errors.Is(cause, end):
+	case interrupted, class == hush.ErrCanceled:
+		class, cause = hush.ErrUnavailable, errors.New(cmp.Or(context.Cause(limited), err).Error())
+	case end != nil && isOutage(class):
+		cause = wrapEnd(cause, end)
+	case isContextError(cause) && !errors.Is(cause, end):
 		cause = errors.New(cause.Error())
 	}
-	return hush.NewError(l.Name, called, class, cause), cut
+	return hush.NewError(l.Name, ref, class, cause), interrupted
 }
 
-// cutOff reports whether a call ended with err because limited ended. An error of
-// another class than ErrCanceled is a result that the store had before.
-func cutOff(limited context.Context, class hush.Class, err error) bool {
+// isInterrupted reports whether a call returned err because limited ended. An error with
+// a class other than ErrCanceled is a response that came before.
+func isInterrupted(limited context.Context, class hush.Class, err error) bool {
 	if _, ok := errors.AsType[batchLimit](err); ok {
 		return true
 	}
 	end := limited.Err()
-	return end != nil && (class == hush.ErrCanceled || !classed(err) && errors.Is(err, end))
+	return end != nil && (class == hush.ErrCanceled || !hasClass(err) && errors.Is(err, end))
 }
 
-// cutText says why a call ended that was cut off while the caller's context lives.
-func cutText(limited context.Context, err error) error {
-	if cause := context.Cause(limited); cause != nil {
-		return errors.New(cause.Error())
-	}
-	return errors.New(err.Error())
-}
-
-// endOf returns why the caller's context has ended, or nil. This is the error of the
-// context or, if its cause has a class, the text of the cause: a cache's FetchTimeout is
-// not the end of a caller.
+// endOf returns why the caller's context has ended, or nil. If the cause of the context
+// is a *hush.Error, endOf returns its text, because a FetchTimeout of a cache is not the
+// end of a caller.
 func endOf(ctx context.Context) error {
 	end := ctx.Err()
 	if end == nil {
@@ -140,23 +139,23 @@ func endOf(ctx context.Context) error {
 	return end
 }
 
-// classOfEnd returns the class of a call that end cut off.
+// classOfEnd returns the class of a call that end interrupted.
 func classOfEnd(end error) hush.Class {
-	if aboutContext(end) {
+	if isContextError(end) {
 		return hush.ErrCanceled
 	}
 	return hush.ErrUnavailable
 }
 
-// classAndCause returns the class of a link's err and the cause below it. An attempt
-// states its class and Ref itself, so they are not repeated.
-func classAndCause(err error, called hush.Ref) (hush.Class, error) {
+// classAndCause returns the class of a link's err and its cause without the class and
+// Ref, which the attempt states itself.
+func classAndCause(err error, ref hush.Ref) (hush.Class, error) {
 	switch e := err.(type) {
 	case *hush.Error:
 		switch {
 		case e == nil:
 			return hush.ErrUnavailable, nil
-		case e.Ref == called:
+		case e.Ref == ref:
 			return hush.ClassOf(e), e.Err
 		}
 	case hush.Class:
@@ -165,19 +164,19 @@ func classAndCause(err error, called hush.Ref) (hush.Class, error) {
 	return hush.ClassOf(err), err
 }
 
-// classed reports whether err states its class.
-func classed(err error) bool {
+// hasClass reports whether err states its class.
+func hasClass(err error) bool {
 	_, isError := errors.AsType[*hush.Error](err)
 	_, isClass := errors.AsType[hush.Class](err)
 	return isError || isClass
 }
 
-func aboutContext(err error) bool {
+func isContextError(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, hush.ErrCanceled)
 }
 
-// ended returns cause so that it matches end.
-func ended(cause, end error) error {
+// wrapEnd returns an error with the text of cause that matches end.
+func wrapEnd(cause, end error) error {
 	switch {
 	case cause == nil:
 		return end

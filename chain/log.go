@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -16,7 +15,7 @@ import (
 
 // SlogCalls returns an Options.OnCall that writes the lines of Options.Logger to logger,
 // with the same messages, levels and fields, and with the context of the Get. Durations
-// are texts, such as 1.5s, in any format. A nil logger means slog.Default().
+// are text in every format, such as 1.5s. A nil logger means slog.Default().
 func SlogCalls(logger *slog.Logger) func(context.Context, Call) {
 	if logger == nil {
 		logger = slog.Default()
@@ -30,10 +29,10 @@ type lineWriter interface {
 	write(level slog.Level, message string, fields []zap.Field)
 }
 
-// log writes the lines that describe c: one about the call, and one about the breaker if
-// the call opened or closed it. All loggers get their lines from here.
+// log writes the line of c, and a line about the breaker if the call opened or closed it.
+// It is the source of the lines for all loggers.
 func (c Call) log(w lineWriter) {
-	if level := c.Level(); w.enabled(level) {
+	if level := c.level(); w.enabled(level) {
 		message := "secret call"
 		if c.Unresolved {
 			message = "secret not resolved"
@@ -52,12 +51,11 @@ func (c Call) fields() []zap.Field {
 		zap.String("secret", printable(c.Ref.String())),
 		zap.String("outcome", c.Outcome()),
 		zap.Duration("latency", c.Latency))
-	if !c.Unresolved {
-		fields = append(fields, zap.String("version", printable(c.Version)))
-	}
-	fields = append(fields, zap.Int("attempt", c.Attempt))
-	if !c.Unresolved {
-		fields = append(fields, zap.Bool("front", c.Front), zap.Bool("fallback", c.Fallback))
+	if c.Unresolved {
+		fields = append(fields, zap.Int("attempt", c.Attempt))
+	} else {
+		fields = append(fields, zap.String("version", printable(c.Version)), zap.Int("attempt", c.Attempt),
+			zap.Bool("front", c.Front), zap.Bool("fallback", c.Fallback))
 	}
 	if c.Err != nil {
 		fields = append(fields, zap.String("error", printable(c.Err.Error())))
@@ -73,43 +71,25 @@ func (c Call) breakerFields() []zap.Field {
 	return fields
 }
 
-// maxText bounds a text in a log line, in bytes, as a part of a Ref is bounded. A
-// chain's error may be longer than one part.
+// maxText is the limit for a text in a log line, in bytes. It is also that of a part of a
+// Ref. The error of a chain can be longer.
 const maxText = 2048
 
-// printable returns s for a log line: bounded, and with escapes as in %q for characters
-// that do not print, such as those that change the direction of the text.
+// printable returns s for a log line. It truncates a long s and escapes characters that
+// are not printable, such as those that change the direction of the text, as %q does.
 func printable(s string) string {
 	size := len(s)
 	if size > maxText {
-		end := maxText
-		for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-			end--
-		}
-		s = s[:end]
+		s = strings.ToValidUTF8(s[:maxText], "\uFFFD")
 	}
-	if strings.ContainsFunc(s, isHidden) {
-		s = escape(s)
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		s = strconv.Quote(s)
+		s = s[1 : len(s)-1]
 	}
 	if size > maxText {
 		return fmt.Sprintf("%s… (%d bytes)", s, size)
 	}
 	return s
-}
-
-func isHidden(r rune) bool { return !unicode.IsPrint(r) }
-
-func escape(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if isHidden(r) {
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }
 
 type slogWriter struct {
@@ -146,9 +126,7 @@ type zapWriter struct{ logger *zap.Logger }
 func (w zapWriter) enabled(level slog.Level) bool { return w.logger.Core().Enabled(zapLevel(level)) }
 
 func (w zapWriter) write(level slog.Level, message string, fields []zap.Field) {
-	if entry := w.logger.Check(zapLevel(level), message); entry != nil {
-		entry.Write(fields...)
-	}
+	w.logger.Log(zapLevel(level), message, fields...)
 }
 
 // zapLevel converts one of the four named levels: those of slog are four apart.

@@ -169,7 +169,7 @@ func TestFields(t *testing.T) {
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(failed.Err))
 		failed.Err = nil
 		assert.Equal(t, chain.Call{
-			Provider: "direct", Link: 1, Ref: asked, Class: hush.ErrUnavailable, Latency: time.Second, Attempt: 1, Failures: 1,
+			Provider: "direct", Link: 1, Ref: asked, Latency: time.Second, Attempt: 1, Failures: 1,
 		}, failed)
 		assert.Equal(t, chain.Call{
 			Provider: "vault", Link: 2, Ref: asked, Latency: 30 * time.Millisecond, Version: "v1", Attempt: 2, Fallback: true,
@@ -204,13 +204,13 @@ func TestOnCallHearsWhateverTheLevel(t *testing.T) {
 	assert.Equal(t, err, unresolved.Err)
 	unresolved.Err, unresolved.Latency = nil, 0
 	assert.Equal(t, chain.Call{
-		Provider: "chain", Ref: hush.Name("db"), Class: hush.ErrNotFound, Attempt: 2, Unresolved: true,
+		Provider: "chain", Ref: hush.Name("db"), Attempt: 2, Unresolved: true,
 	}, unresolved)
 	skipped := (*calls)[1]
 	assert.True(t, skipped.Skipped)
 	assert.True(t, skipped.Front)
-	assert.Equal(t, hush.ErrThrottled, skipped.Class)
-	assert.EqualError(t, skipped.Err, `b: "db": throttled: not called: another front of its store was throttled`)
+	assert.Equal(t, hush.ErrThrottled, hush.ClassOf(skipped.Err))
+	assert.EqualError(t, skipped.Err, `b: "db": throttled: skipped: another front of its store was throttled`)
 	assert.Zero(t, skipped.Attempt)
 	assert.Equal(t, 2, (*calls)[2].Attempt)
 }
@@ -272,7 +272,7 @@ func TestSlogCallsWithoutALogger(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
-	chain.SlogCalls(nil)(t.Context(), chain.Call{Provider: "a", Class: hush.ErrDenied, Attempt: 1})
+	chain.SlogCalls(nil)(t.Context(), chain.Call{Provider: "a", Err: hush.ErrDenied, Attempt: 1})
 	chain.SlogCalls(nil)(t.Context(), chain.Call{Provider: "quiet", Attempt: 1})
 	assert.Contains(t, out.String(), "provider=a ")
 	assert.NotContains(t, out.String(), "quiet", "below the handler's level")

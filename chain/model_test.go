@@ -229,7 +229,7 @@ func draw(t *rapid.T) (*subject, *model) {
 	o := chain.Options{Breaker: chain.Breaker{Failures: m.row}}
 	if s.observed {
 		o.OnCall = func(_ context.Context, c chain.Call) {
-			if c.Skipped && c.Class == hush.ErrUnavailable {
+			if c.Skipped && hush.ClassOf(c.Err) == hush.ErrUnavailable {
 				s.seen.Skipped = append(s.seen.Skipped, c.Provider)
 			}
 		}
@@ -239,19 +239,15 @@ func draw(t *rapid.T) (*subject, *model) {
 	}
 	o.SetClock(func() clock.Instant { return clock.Instant{Wall: int64(s.now), Mono: int64(s.now)} })
 	o.SetJitter(func(most time.Duration) time.Duration { return most })
-	policies := rapid.SampledFrom([]string{"", "AnyFailure", "OutagesOnly", "own"})
+	policies := rapid.SampledFrom([]string{"", "OutagesOnly", "own"})
 	own := rapid.SliceOfDistinct(rapid.SampledFrom(classes), rapid.ID[hush.Class])
-	var ofChain []hush.Class
-	o.Policy, ofChain = policy(t, policies, own)
 	fronts := rapid.SliceOfN(rapid.Bool(), 1, 5).Draw(t, "fronts")
 	var links []chain.Link
 	for i, isFront := range fronts {
 		l := s.link(i)
 		l.Front = isFront
-		ends := ofChain
-		if p, of := policy(t, policies, own); p != nil {
-			l.Policy, ends = p, of
-		}
+		var ends []hush.Class
+		l.Policy, ends = policy(t, policies, own)
 		links = append(links, l)
 		m.links = append(m.links, &modelLink{front: isFront && slices.Contains(fronts[i:], false), ends: ends})
 	}
@@ -262,8 +258,6 @@ func draw(t *rapid.T) (*subject, *model) {
 // policy draws a Policy and the classes that end a search under it.
 func policy(t *rapid.T, names *rapid.Generator[string], own *rapid.Generator[[]hush.Class]) (chain.Policy, []hush.Class) {
 	switch names.Draw(t, "policy") {
-	case "AnyFailure":
-		return chain.AnyFailure, nil
 	case "OutagesOnly":
 		return chain.OutagesOnly, []hush.Class{
 			hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrRefused, hush.ErrRejected,

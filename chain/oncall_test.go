@@ -59,7 +59,7 @@ func TestAPanicInOnCall(t *testing.T) {
 		when  func(chain.Call) bool
 	}{
 		{"a secret", []chain.Link{says("a", 0)}, single, func(chain.Call) bool { return true }},
-		{"a failure", []chain.Link{says("a", down), says("b", 0)}, single, func(c chain.Call) bool { return c.Class == down }},
+		{"a failure", []chain.Link{says("a", down), says("b", 0)}, single, func(c chain.Call) bool { return hush.ClassOf(c.Err) == down }},
 		{"a search", []chain.Link{says("a", down)}, single, func(c chain.Call) bool { return c.Unresolved }},
 		{"Gets of a batch", []chain.Link{says("a", 0)}, batch, func(chain.Call) bool { return true }},
 		{"a batch", []chain.Link{batches(says("a", 0))}, batch, func(chain.Call) bool { return true }},

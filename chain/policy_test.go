@@ -3,6 +3,7 @@ package chain_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,10 +14,10 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// goesOn reports whether a chain asks the last link after those before it.
-func goesOn(t *testing.T, o *chain.Options, before ...chain.Link) (bool, error) {
+// continues reports whether a chain calls the last link after those before it.
+func continues(t *testing.T, before ...chain.Link) (bool, error) {
 	t.Helper()
-	got, err := chain.New(append(before, says("last", 0)), o).Get(t.Context(), hush.Name("db"))
+	got, err := chain.New(append(before, says("last", 0)), nil).Get(t.Context(), hush.Name("db"))
 	if err == nil {
 		assert.Equal(t, "last", got.Source)
 	}
@@ -25,9 +26,13 @@ func goesOn(t *testing.T, o *chain.Options, before ...chain.Link) (bool, error) 
 
 func never(hush.Class) bool { return false }
 
-func under(p chain.Policy, l chain.Link) chain.Link {
-	l.Policy = p
-	return l
+// withPolicy returns links with policy as the Policy of each.
+func withPolicy(policy chain.Policy, links ...chain.Link) []chain.Link {
+	links = slices.Clone(links)
+	for i := range links {
+		links[i].Policy = policy
+	}
+	return links
 }
 
 func TestPolicies(t *testing.T) {
@@ -37,7 +42,6 @@ func TestPolicies(t *testing.T) {
 		ends   []hush.Class // of those that let a chain go on
 	}{
 		{"default", nil, nil},
-		{"AnyFailure", chain.AnyFailure, nil},
 		{
 			"OutagesOnly", chain.OutagesOnly,
 			[]hush.Class{hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrRefused, hush.ErrRejected},
@@ -55,49 +59,34 @@ func TestPolicies(t *testing.T) {
 		},
 	} {
 		for _, class := range classes {
-			name := fmt.Sprintf("%s, %v", test.name, class)
-			want := true
-			for _, c := range test.ends {
-				want = want && c != class
-			}
-			went, err := goesOn(t, &chain.Options{Policy: test.policy}, says("store", class))
-			assert.Equal(t, want, went, name)
-			if !want {
-				assert.Equal(t, class, hush.ClassOf(err), name)
-			}
-
-			went, _ = goesOn(t, nil, under(test.policy, says("store", class)))
-			assert.Equal(t, want, went, "%s: of the link", name)
-
-			went, _ = goesOn(t, &chain.Options{Policy: test.policy}, front(says("front", class)))
-			assert.True(t, went, "%s: a front's failure never ends the search", name)
-			went, _ = goesOn(t, nil, under(test.policy, front(says("front", class))))
-			assert.True(t, went, "%s: whatever its own policy", name)
+			t.Run(fmt.Sprintf("%s, %v", test.name, class), func(t *testing.T) {
+				want := !slices.Contains(test.ends, class)
+				got, err := continues(t, withPolicy(test.policy, says("store", class))...)
+				assert.Equal(t, want, got)
+				if !want {
+					assert.Equal(t, class, hush.ClassOf(err))
+				}
+				got, _ = continues(t, withPolicy(test.policy, front(says("front", class)))...)
+				assert.True(t, got, "a front's failure never ends the lookup")
+			})
 		}
 	}
 }
 
-func TestThePolicyOfALinkWins(t *testing.T) {
-	strict, lax := &chain.Options{Policy: chain.OutagesOnly}, &chain.Options{Policy: chain.AnyFailure}
-
-	went, _ := goesOn(t, strict, under(chain.AnyFailure, says("a", hush.ErrNotFound)))
-	assert.True(t, went)
-	went, _ = goesOn(t, strict, under(chain.AnyFailure, says("a", hush.ErrNotFound)), says("b", hush.ErrDenied))
-	assert.False(t, went, "it holds for the failure of that link alone")
-	went, _ = goesOn(t, lax, under(chain.OutagesOnly, says("a", hush.ErrNotFound)))
-	assert.False(t, went)
-	went, _ = goesOn(t, lax, under(chain.OutagesOnly, says("a", hush.ErrUnavailable)), says("b", hush.ErrNotFound))
-	assert.True(t, went)
+func TestPolicyAppliesToItsOwnLinkOnly(t *testing.T) {
+	strict := withPolicy(chain.OutagesOnly, says("a", hush.ErrUnavailable))[0]
+	ok, _ := continues(t, strict, says("b", hush.ErrNotFound))
+	assert.True(t, ok)
+	ok, _ = continues(t, says("b", hush.ErrNotFound), withPolicy(chain.OutagesOnly, says("a", hush.ErrNotFound))[0])
+	assert.False(t, ok)
 }
 
 func TestAFrontWithoutAStoreHasAPolicy(t *testing.T) {
-	c := chain.New([]chain.Link{says("a", hush.ErrNotFound), front(says("b", hush.ErrNotFound)), front(says("c", 0))},
-		&chain.Options{Policy: chain.OutagesOnly})
+	c := chain.New(withPolicy(chain.OutagesOnly, says("a", hush.ErrNotFound), front(says("b", hush.ErrNotFound)), front(says("c", 0))), nil)
 	_, err := c.Get(t.Context(), hush.Name("db"))
 	assert.EqualError(t, err, `chain: "db": not found: a: not found`)
 
-	c = chain.New([]chain.Link{says("a", hush.ErrAbsent), front(says("b", hush.ErrDenied)), front(says("c", 0))},
-		&chain.Options{Policy: chain.OutagesOnly})
+	c = chain.New(withPolicy(chain.OutagesOnly, says("a", hush.ErrAbsent), front(says("b", hush.ErrDenied)), front(says("c", 0))), nil)
 	_, err = c.Get(t.Context(), hush.Name("db"))
 	assert.EqualError(t, err, `chain: "db": denied: a: absent; b: denied`)
 }
@@ -125,7 +114,7 @@ func TestDecidingWhenAPolicyEndedTheSearch(t *testing.T) {
 			links = append(links, link)
 		}
 		for _, after := range []hush.Class{0, hush.ErrUnavailable, hush.ErrDenied} {
-			c := chain.New(append(links, says("after", after)), &chain.Options{Policy: chain.OutagesOnly})
+			c := chain.New(withPolicy(chain.OutagesOnly, append(links, says("after", after))...), nil)
 			_, err := c.Get(t.Context(), hush.Name("db"))
 			assert.Equal(t, test.want, hush.ClassOf(err), "%v", test.links)
 			assert.NotContains(t, err.Error(), "after")
@@ -143,30 +132,35 @@ func TestThePolicyIsAskedWhereThereIsAChoice(t *testing.T) {
 		front(says("a", hush.ErrDenied)), says("b", hush.ErrAbsent), says("c", hush.ErrUnsupported),
 		says("d", hush.ErrRefused), says("e", hush.ErrInvalidRef), says("f", 0),
 	}
-	_, err := chain.New(links, &chain.Options{Policy: policy}).Get(t.Context(), hush.Name("db"))
+	_, err := chain.New(withPolicy(policy, links...), nil).Get(t.Context(), hush.Name("db"))
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "no policy goes on from a malformed Ref")
 	assert.Equal(t, []hush.Class{hush.ErrRefused}, asked)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	c := chain.New([]chain.Link{cuts(cancel, hush.ErrCanceled, context.Canceled), says("b", 0)}, &chain.Options{Policy: policy})
+	c := chain.New(withPolicy(policy, cuts(cancel, hush.ErrCanceled, context.Canceled), says("b", 0)), nil)
 	_, err = c.Get(ctx, hush.Name("db"))
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "nor from the caller's end")
 	assert.Len(t, asked, 1)
 }
 
-// No other link would have been called, so the end of the caller's context changed nothing.
-func TestTheCallersEndAfterAPolicyEndedTheSearch(t *testing.T) {
-	var after providertest.Map
-	for policy, want := range map[string]hush.Class{"OutagesOnly": hush.ErrNotFound, "AnyFailure": hush.ErrCanceled} {
-		ctx, cancel := context.WithCancel(t.Context())
-		o := &chain.Options{}
-		if policy == "OutagesOnly" {
-			o.Policy = chain.OutagesOnly
-		}
-		c := chain.New([]chain.Link{cuts(cancel, hush.ErrNotFound, nil), {Name: "after", Provider: &after}}, o)
-		_, err := c.Get(ctx, hush.Name("db"))
-		require.Error(t, err)
-		assert.Equal(t, want, hush.ClassOf(err), policy)
-		assert.Empty(t, after.Calls())
+// The policy has ended the lookup, so the end of the caller's context changes nothing.
+func TestCallersContextEndsAfterPolicyEndedLookup(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		policy chain.Policy
+		want   hush.Class
+	}{
+		{"OutagesOnly", chain.OutagesOnly, hush.ErrNotFound},
+		{"no policy", nil, hush.ErrCanceled},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var after providertest.Map
+			ctx, cancel := context.WithCancel(t.Context())
+			links := []chain.Link{cuts(cancel, hush.ErrNotFound, nil), {Name: "after", Provider: &after}}
+			_, err := chain.New(withPolicy(test.policy, links...), nil).Get(ctx, hush.Name("db"))
+			require.Error(t, err)
+			assert.Equal(t, test.want, hush.ClassOf(err))
+			assert.Empty(t, after.Calls())
+		})
 	}
 }

@@ -103,6 +103,6 @@ type Policy string
 
 // The policies.
 const (
-	PolicyAny     Policy = "any"     // after every failure; see chain.AnyFailure
+	PolicyAny     Policy = "any"     // after every failure; the default of package chain
 	PolicyOutages Policy = "outages" // if the store could not respond; see chain.OutagesOnly
 )

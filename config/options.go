@@ -17,7 +17,7 @@ func (p Policy) chainPolicy() chain.Policy {
 	if p == PolicyOutages {
 		return chain.OutagesOnly
 	}
-	return chain.AnyFailure
+	return nil
 }
 
 // cacheOptions returns the options of the cache, which logs rotated and stale secrets.

@@ -20,7 +20,7 @@ func (p *probe) replayLink() chain.Link {
 		}
 		return p.secret, nil
 	}
-	policy := chain.AnyFailure
+	var policy chain.Policy
 	if p.store.Policy == config.PolicyOutages {
 		policy = chain.OutagesOnly
 	}

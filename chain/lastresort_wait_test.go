@@ -40,7 +40,7 @@ func TestAWaitForAPlaceEnds(t *testing.T) {
 		took, err := wait(ctx)
 		assert.Equal(t, 100*time.Millisecond, took)
 		assert.EqualError(t, err, `chain: "db": canceled: direct: canceled: `+
-			`not called: its breaker is open, and earlier calls took the time: context deadline exceeded; env: not found`)
+			`not called: breaker is open, no slot for a last-resort call: context deadline exceeded; env: not found`)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 
 		ctx, cancel = context.WithCancel(t.Context())

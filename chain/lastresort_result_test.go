@@ -59,8 +59,7 @@ func TestResultAfterAll(t *testing.T) {
 					called = append(called, c.Provider)
 				}
 			}
-			o.Policy = test.policy
-			c := chain.New(test.links, o)
+			c := chain.New(withPolicy(test.policy, test.links...), o)
 			for range 5 {
 				_, _ = c.Get(t.Context(), hush.Name("db"))
 			}
