@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -32,9 +31,6 @@ const maxWords = 40
 // TestPagesAreClear keeps unclear forms and long sentences out of the pages.
 func TestPagesAreClear(t *testing.T) {
 	for _, p := range pages(t) {
-		if slices.Contains(notClearYet, p.file) {
-			continue
-		}
 		for _, text := range prose(p.text) {
 			assert.Empty(t, unclearForms(text), "%s: %s", p.file, text)
 			for _, s := range sentences(text) {
@@ -44,21 +40,16 @@ func TestPagesAreClear(t *testing.T) {
 	}
 }
 
-// notClearYet are the pages and the folders of Go files that have unclear forms. The list
-// only gets shorter.
-var notClearYet = []string{"vault", "vault/auth", "vault/awsauth"}
-
 // TestCommentsAreClear keeps unclear forms out of the comments of all Go files.
 func TestCommentsAreClear(t *testing.T) {
 	require.NoError(t, filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		folder := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(name), ".."+string(filepath.Separator)))
 		switch {
 		case entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "testdata" || entry.Name() == "bin"):
 			return filepath.SkipDir
-		case filepath.Ext(name) != ".go", slices.Contains(notClearYet, folder):
+		case filepath.Ext(name) != ".go":
 			return nil
 		}
 		for _, comment := range comments(t, name) {

@@ -76,7 +76,7 @@ func TestIgnoreEnvironment(t *testing.T) {
 	assert.Nil(t, got.Limiter())
 	assert.Empty(t, got.NewRequest(http.MethodGet, "/v1/secret/app").WrapTTL)
 
-	t.Setenv("VAULT_MAX_RETRIES", clientCanary) // which the official client reads in any case
+	t.Setenv("VAULT_MAX_RETRIES", clientCanary) // the official client reads it in any case
 	_, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{"a:1"}, IgnoreEnvironment: true})
 	require.ErrorContains(t, err, "VAULT_MAX_RETRIES")
 	assert.NotContains(t, err.Error(), clientCanary)

@@ -18,7 +18,7 @@ import (
 
 var other = hush.Name("database/creds/other")
 
-// newRevoking returns a Reader with three usable leases, one of which was replaced, and
+// newRevoking returns a Reader with three usable leases, one of them replaced, and
 // two expired ones.
 func newRevoking(t *testing.T) leased {
 	t.Helper()

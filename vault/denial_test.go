@@ -70,7 +70,7 @@ func TestDenialDoesNotEndAValidToken(t *testing.T) {
 			l.server.DenyPath(deny)
 			l.server.Deny("secret", "db/denied")
 			l.requireGet(t)
-			l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 400}) // its secret id is used up
+			l.server.Fail(vaulttest.Failure{Operation: vaulttest.Login, Status: 400}) // its secret ID has no uses left
 			before := l.calls(vaulttest.Login)
 			for range 20 {
 				l.requireFailure(t, "db/denied", hush.ErrDenied)

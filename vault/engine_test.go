@@ -20,7 +20,7 @@ func preflights(s *vaulttest.Server) int {
 }
 
 func TestEngineIsDiscoveredOnce(t *testing.T) {
-	for range 5 { // who comes as the answer does is a matter of luck
+	for range 5 { // the timing of the goroutines varies
 		server := startVault(t)
 		server.Put("secret", app, map[string]any{"n": 1})
 		p := vault.New(server.Client(), nil)

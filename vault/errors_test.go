@@ -108,7 +108,7 @@ func TestNoResponseIsUnavailable(t *testing.T) {
 
 func TestTimeoutIsUnavailable(t *testing.T) {
 	server := startVault(t)
-	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} { // the latter is what begins with a client's token
+	for _, kind := range []vaulttest.Operation{vaulttest.Read, vaulttest.Lookup} { // Lookup is the first request with a client's token
 		for ref, p := range readers(t, server, server.Client(), 100*time.Millisecond) {
 			release := server.Hang(kind)
 			assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "Vault took longer than its limit of 100ms")
@@ -145,7 +145,7 @@ func TestTimeoutAfterAResponseKeepsItsClass(t *testing.T) {
 		client.SetMaxRetryWait(time.Hour)
 		for ref, p := range readers(t, server, client, 300*time.Millisecond) {
 			if _, ok := p.(*vault.Reader); ok && kind == vaulttest.Lookup {
-				continue // which is two steps away
+				continue // it has another login
 			}
 			restore := server.Fail(vaulttest.Failure{Operation: kind, Status: 429, Errors: []string{kvCanary}})
 			err := requireClass(t, p, ref, hush.ErrThrottled)
@@ -190,7 +190,7 @@ func TestTimeoutAfterA403IsUnavailable(t *testing.T) {
 		if kind == vaulttest.Login {
 			release = server.Hang(kind)
 		} else {
-			server.Latency(vaulttest.Read, 200*time.Millisecond) // twice is over the limit
+			server.Latency(vaulttest.Read, 200*time.Millisecond) // two of them exceed the timeout
 		}
 		requireClass(t, p, hush.Name(app), hush.ErrUnavailable)
 		release()

@@ -235,7 +235,7 @@ func TestLeaseIsUsedUntilItsEndWithoutARenewal(t *testing.T) {
 			failure.Operation = vaulttest.RenewLease
 			restore := l.server.Fail(failure)
 			l.requireGet(t, creds)
-			once := l.calls(vaulttest.RenewLease) // net/http asks twice where the answer is dropped
+			once := l.calls(vaulttest.RenewLease) // net/http repeats a request whose response is dropped
 			for range 5 {
 				assert.True(t, first.Equal(l.requireGet(t, creds)), "with the same end")
 			}

@@ -73,7 +73,7 @@ func TestLeasesOfARevokedTokenAreReplaced(t *testing.T) {
 	assert.Equal(t, 2, l.server.Counts().Logins)
 	assert.Equal(t, 3, l.server.Counts().LeasesIssued)
 
-	// The lease's own renewal tells, too.
+	// The renewal of the lease shows the revocation, too.
 	l.server.RevokeLogins()
 	l.Advance(41 * time.Minute)
 	assert.NotEqual(t, next.Version, l.requireGet(t, creds).Version)

@@ -48,7 +48,7 @@ func TestNamesStayBelowTheMount(t *testing.T) {
 			before := len(server.RecentCalls())
 			secret, err := k.Get(t.Context(), hush.Name(name))
 			calls := server.RecentCalls()[before:]
-			if hush.ClassOf(err) == hush.ErrRefused { // a server that checks for what can be printed
+			if hush.ClassOf(err) == hush.ErrRefused { // the server accepts only printable characters
 				assert.Equal(t, prefix+name, calls[len(calls)-1].Path)
 				continue
 			}

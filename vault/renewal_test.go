@@ -25,7 +25,7 @@ func TestTokenIsReplacedBeforeItExpiresByEitherClock(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := logIn(t, &vaulttest.TokenOptions{TTL: ttl, NotRenewable: true})
 			l.requireGet(t)
-			const little = time.Minute // more than 30 s, which is what is kept off the end
+			const little = time.Minute // more than the 30 s before the end
 			l.Move(max(move.wall-little, 0), max(move.mono-little, 0))
 			l.requireGet(t)
 			assert.Equal(t, 1, l.logins())

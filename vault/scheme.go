@@ -27,27 +27,27 @@ const defaultPort = "8200"
 //
 // Parameters:
 //
-//	kv                 version of the KV engine, 1 or 2; by default, Vault is asked
+//	kv                 the version of the KV engine, 1 or 2; by default, Vault is asked
 //	mounts             open a Reader for these mounts instead of a KV engine, such as
 //	                   database,aws; names are then full paths
 //	revoke             true: Close revokes the leases of the Reader
-//	namespace          namespace of Vault Enterprise or OpenBao
-//	timeout            timeout of a Get, such as 3s
-//	ca_file            PEM file of the trusted CAs, or a folder of such files
-//	client_cert_file   PEM file of the client certificate
-//	client_key_file    PEM file of its key
-//	server_name        name in Vault's certificate
+//	namespace          a namespace of Vault Enterprise or OpenBao
+//	timeout            the time limit of a Get, such as 3s
+//	ca_file            a PEM file of the trusted CAs, or a folder of such files
+//	client_cert_file   the PEM file of the client certificate
+//	client_key_file    the PEM file of its key
+//	server_name        the name in Vault's certificate
 //	tls                false: use http. Others can then read the token and the secrets
 //	                   on their way. Use it for loopback and for networks that encrypt
 //	                   by themselves.
-//	auth               login method; the default is token_file if that parameter is
+//	auth               the login method; the default is token_file if that parameter is
 //	                   set, else token
 //
 // Login methods and their parameters:
 //
 //	token              token_env, the name of a variable; the default is VAULT_TOKEN, or
 //	                   the token of "vault login" as in ClientOptions.Token
-//	token_file         token_file
+//	token_file         the parameter of the same name, the path of a file
 //	approle            role_id; secret_id_file or secret_id_env; wrapped (true or false);
 //	                   auth_mount
 //	kubernetes         role, jwt_file, auth_mount

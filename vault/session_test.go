@@ -120,7 +120,7 @@ func TestConcurrentReadsShareALoginAfterARevocation(t *testing.T) {
 	l.requireGets(t, 1)
 	assert.Equal(t, 2, l.logins())
 
-	// A minute is no limit where Vault says that the token is dead.
+	// The minute does not apply to a token that Vault does not know.
 	l.server.RevokeLogins()
 	l.requireGets(t, 1)
 	assert.Equal(t, 3, l.logins())
@@ -152,7 +152,7 @@ func TestTokenWithoutLookupRightDoesNotTriggerLogins(t *testing.T) {
 	}
 	assert.Equal(t, 2, l.logins())
 	l.server.RevokeLogins()
-	l.requireFailure(t, dbProd.Name, hush.ErrDenied) // which is all that can be known
+	l.requireFailure(t, dbProd.Name, hush.ErrDenied) // the class cannot be more precise
 	l.Advance(time.Minute)
 	l.requireGet(t)
 	assert.Equal(t, 3, l.logins())
@@ -231,7 +231,7 @@ func TestThirdPartyMethod(t *testing.T) {
 	client := server.Client()
 	l := loggedIn{Clock: clocktest.New(), server: server, Provider: vault.New(client, &vault.Options{
 		Auth: method(func(_ context.Context, c *api.Client) (*api.Secret, error) {
-			c.SetToken("canary-session-2") // which is nobody's business but its own
+			c.SetToken("canary-session-2") // on its own copy
 			return answer()
 		}),
 	})}

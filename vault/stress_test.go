@@ -199,7 +199,7 @@ func TestNoGoroutinesOrMemoryLeak(t *testing.T) {
 				}
 				done.Add(1)
 				if i%8 < 2 {
-					continue // what is held is read in no time
+					continue // current leases are read from memory
 				}
 				if n := asked.Add(1); n%chaosEvery == 0 && chaos.TryLock() {
 					wreak(server, n/chaosEvery)

@@ -150,7 +150,8 @@ func (s *settings) clientCertificate(opts *ClientOptions) (*keyPair, error) {
 	case p.cert == "":
 		return nil, fmt.Errorf("the client key has no certificate: configure one, or set %s", api.EnvVaultClientCert)
 	}
-	return p, p.load()
+	err := p.load()
+	return p, err
 }
 
 // get returns the current certificate, or the last one while the files are replaced. It

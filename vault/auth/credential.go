@@ -1,4 +1,4 @@
-// Package auth has the methods by which a program logs in to Vault.
+// Package auth has login methods for Vault.
 //
 // Each function returns an [api.AuthMethod] for the options of package vault:
 //
@@ -37,8 +37,8 @@ import (
 const maxCredential = 64 << 10
 
 // A Credential is where a login finds the secret that it sends: a value, a file or an
-// environment variable. White space around the secret is removed. The zero value is no
-// credential.
+// environment variable. White space around the secret is removed. The zero value means
+// that there is no credential.
 type Credential struct {
 	kind  kind
 	value hush.Value

@@ -86,7 +86,7 @@ func TestNewWrappingTokenIsUnwrapped(t *testing.T) {
 	s.requireLogin(t, method)
 	writeFile(t, path, loginCanary+"-2")
 	s.requireLogin(t, method)
-	// Whoever tidies up the token after it served leaves the program its secret id.
+	// The secret ID stays in use after the wrapping token was removed.
 	require.NoError(t, os.Remove(path))
 	s.requireLogin(t, method)
 	want := []any{"id-of-canary-hunter2-1", "id-of-canary-hunter2-2", "id-of-canary-hunter2-2"}
@@ -102,7 +102,7 @@ func TestNewWrappingTokenIsUnwrapped(t *testing.T) {
 	s.requireLogin(t, method)
 	assert.Equal(t, append(want, want[2]), s.sent("auth/teams/blue/login"), "what could not be unwrapped replaces nothing")
 
-	// One that is not to be had ends that: it may have been taken.
+	// A wrapping token that Vault does not know may have been stolen.
 	writeFile(t, path, loginCanary+"-1")
 	s.requireFailure(t, method, hush.ErrUnauthenticated, "it expired, or another client unwrapped it")
 }

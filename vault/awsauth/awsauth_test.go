@@ -55,7 +55,7 @@ func static(token string) aws.CredentialsProvider {
 func TestLogin(t *testing.T) {
 	laptop(t)
 	credentials(t)
-	t.Setenv("AWS_REGION", "eu-west-2") // is not whose STS is asked
+	t.Setenv("AWS_REGION", "eu-west-2") // its STS is not used
 	for name, c := range map[string]struct {
 		opts     *awsauth.Options
 		mount    string

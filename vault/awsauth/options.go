@@ -75,7 +75,7 @@ func (o *Options) conf() awsconf.Options {
 func (o *Options) check() (mount string, err error) {
 	var faults params.Faults
 	if o.Credentials != nil && (o.Profile != "" || o.RoleARN != "") {
-		faults.Add(errors.New("Credentials excludes Profile and RoleARN: unset one of them"))
+		faults.Add(errors.New("the option Credentials excludes Profile and RoleARN: unset one of them"))
 	}
 	mount, err = call.AuthMount(o.Mount, "aws")
 	faults.Add(err)

@@ -208,7 +208,7 @@ func TestStatusRecorder(t *testing.T) {
 		switch code := int(status.Load()); code {
 		case 0:
 			panic(http.ErrAbortHandler)
-		case 1: // a body that breaks off
+		case 1: // an incomplete body
 			w.Header().Set("Content-Length", "100")
 		case http.StatusTemporaryRedirect:
 			http.Redirect(w, r, "http://127.0.0.1:1/", code)
@@ -229,7 +229,7 @@ func TestStatusRecorder(t *testing.T) {
 func TestBody(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data":{}}`) })
 	client := officialClient(t, s.URL)
-	for _, timeout := range []time.Duration{0, time.Minute} { // with a limit, net/http wraps the body
+	for _, timeout := range []time.Duration{0, time.Minute} { // with a timeout, net/http wraps the body
 		cfg := guarded(t, client).CloneConfig()
 		cfg.HttpClient.Timeout = timeout
 		g, err := api.NewClient(cfg)
