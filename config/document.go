@@ -31,7 +31,7 @@ func (r *reader) document(root *yaml.Node) {
 func keysBelow(prefix string) []string {
 	var keys []string
 	for _, s := range settings() {
-		rest, ok := strings.CutPrefix(s.key, prefix)
+		rest, ok := strings.CutPrefix(s.Key, prefix)
 		key, _, _ := strings.Cut(rest, ".")
 		if ok && !slices.Contains(keys, key) {
 			keys = append(keys, key)
@@ -40,18 +40,18 @@ func keysBelow(prefix string) []string {
 	return keys
 }
 
-func settingOf(key string) (s setting, ok bool) {
-	i := slices.IndexFunc(settings(), func(s setting) bool { return s.key == key })
+func settingOf(key string) (s Setting, ok bool) {
+	i := slices.IndexFunc(settings(), func(s Setting) bool { return s.Key == key })
 	if i < 0 {
-		return setting{}, false
+		return Setting{}, false
 	}
 	return settings()[i], true
 }
 
-func (r *reader) setting(s setting, n *yaml.Node) {
-	r.setPlace(s.key, r.at(n))
-	if text, ok := r.text(n, s.key); ok {
-		r.problems.add(r.at(n), s.key, s.set(&r.Config, text))
+func (r *reader) setting(s Setting, n *yaml.Node) {
+	r.setPlace(s.Key, r.at(n))
+	if text, ok := r.text(n, s.Key); ok {
+		r.problems.add(r.at(n), s.Key, s.set(&r.Config, text))
 	}
 }
 

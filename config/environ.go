@@ -71,10 +71,10 @@ func fromEnviron(environ []string, path string, text []byte) *draft {
 	d.setProviders(take(values, providersVariable))
 	d.setNames(take(values, namesVariable))
 	for _, s := range settings() {
-		at := place{source: variable(s.key)}
+		at := place{source: s.Variable}
 		if text := take(values, at.source); text != "" {
-			d.setPlace(s.key, at)
-			d.problems.add(at, s.key, s.set(&d.Config, text))
+			d.setPlace(s.Key, at)
+			d.problems.add(at, s.Key, s.set(&d.Config, text))
 		}
 	}
 	for name := range values {
@@ -116,7 +116,7 @@ func isOfKubernetes(name string) bool {
 func variables() []string {
 	names := []string{fileVariable, providersVariable, namesVariable}
 	for _, s := range settings() {
-		names = append(names, variable(s.key))
+		names = append(names, s.Variable)
 	}
 	return names
 }

@@ -26,7 +26,7 @@ func Parse(text string) (Store, error) {
 func Keys() []string {
 	keys := []string{"providers", "names"}
 	for _, s := range settings() {
-		keys = append(keys, s.key)
+		keys = append(keys, s.Key)
 	}
 	return keys
 }

@@ -18,49 +18,41 @@ type Setting struct {
 	Key      string // in a file; cache.ttl is ttl in the mapping cache
 	Variable string
 	Default  string
+
+	set func(c *Config, text string) error // errors continue a sentence about the key
 }
 
 // Settings returns all settings except the providers and their names, in the order of
 // the documentation.
-func Settings() []Setting {
-	all := make([]Setting, len(settings()))
-	for i, s := range settings() {
-		all[i] = Setting{s.key, variable(s.key), s.byDefault}
-	}
-	return all
-}
-
-// A setting sets one value of a Config. Errors of set continue a sentence about the
-// key, and do not quote the value.
-type setting struct {
-	key       string
-	byDefault string
-	set       func(c *Config, text string) error
-}
+func Settings() []Setting { return slices.Clone(settings()) }
 
 // settings returns all settings. It builds them on first use. Callers do not change
 // them.
-var settings = sync.OnceValue(func() []setting {
-	return []setting{
-		{"cache.ttl", "5m", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.CacheTTL })},
-		{"cache.stale_if_error", "1h", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleIfError })},
-		{"cache.stale_wait", "100ms", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleWait })},
-		{"cache.stale_while_revalidate", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleWhileRevalidate })},
-		{"cache.refresh_ahead", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.RefreshAhead })},
-		{"cache.negative_ttl", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.NegativeTTL })},
-		{"cache.jitter", "0.1", number(parseFraction, turnsOff, func(c *Config) *float64 { return &c.Cache.Jitter })},
-		{"cache.max_entries", "1000", number(parseCount, isInvalid, func(c *Config) *int { return &c.Cache.MaxEntries })},
-		{"cache.max_fetches", "64", number(parseCount, turnsOff, func(c *Config) *int { return &c.Cache.MaxFetches })},
-		{"cache.fetch_timeout", "5s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Cache.FetchTimeout })},
-		{"cache.min_refresh", "1s", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.MinRefresh })},
-		{"breaker.failures", "5", number(parseCount, turnsOff, func(c *Config) *int { return &c.Breaker.Failures })},
-		{"breaker.wait", "1s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Breaker.Wait })},
-		{"breaker.max_wait", "30s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Breaker.MaxWait })},
-		{"policy", "any", word(isPolicy, func(c *Config) *Policy { return &c.Policy })},
-		{"log.level", "off", word(isLevel, func(c *Config) *string { return &c.LogLevel })},
-		{"verify", "false", setVerify},
+var settings = sync.OnceValue(func() []Setting {
+	return []Setting{
+		setting("cache.ttl", "5m", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.CacheTTL })),
+		setting("cache.stale_if_error", "1h", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleIfError })),
+		setting("cache.stale_wait", "100ms", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleWait })),
+		setting("cache.stale_while_revalidate", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.StaleWhileRevalidate })),
+		setting("cache.refresh_ahead", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.RefreshAhead })),
+		setting("cache.negative_ttl", "0", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.NegativeTTL })),
+		setting("cache.jitter", "0.1", number(parseFraction, turnsOff, func(c *Config) *float64 { return &c.Cache.Jitter })),
+		setting("cache.max_entries", "1000", number(parseCount, isInvalid, func(c *Config) *int { return &c.Cache.MaxEntries })),
+		setting("cache.max_fetches", "64", number(parseCount, turnsOff, func(c *Config) *int { return &c.Cache.MaxFetches })),
+		setting("cache.fetch_timeout", "5s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Cache.FetchTimeout })),
+		setting("cache.min_refresh", "1s", number(parseDuration, turnsOff, func(c *Config) *time.Duration { return &c.Cache.MinRefresh })),
+		setting("breaker.failures", "5", number(parseCount, turnsOff, func(c *Config) *int { return &c.Breaker.Failures })),
+		setting("breaker.wait", "1s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Breaker.Wait })),
+		setting("breaker.max_wait", "30s", number(parseDuration, isInvalid, func(c *Config) *time.Duration { return &c.Breaker.MaxWait })),
+		setting("policy", "any", word(isPolicy, func(c *Config) *Policy { return &c.Policy })),
+		setting("log.level", "off", word(isLevel, func(c *Config) *string { return &c.LogLevel })),
+		setting("verify", "false", setVerify),
 	}
 })
+
+func setting(key, byDefault string, set func(*Config, string) error) Setting {
+	return Setting{Key: key, Variable: variable(key), Default: byDefault, set: set}
+}
 
 // variable returns the environment variable of a key.
 func variable(key string) string {
