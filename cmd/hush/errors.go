@@ -114,11 +114,11 @@ func explain(err error) string {
 
 // explain returns the text of a failure to get the secret for v.
 func (v variable) explain(err error) string {
-	context := v.origin + " " + v.name + ": "
+	prefix := v.origin + " " + v.name + ": "
 	if failure, ok := errors.AsType[*chain.Failure](err); ok {
-		return context + hush.ClassOf(err).Error() + attempts(failure, v.inFile)
+		return prefix + hush.ClassOf(err).Error() + attempts(failure, v.inFile)
 	}
-	return context + withoutRef(err, v.inFile)
+	return prefix + withoutRef(err, v.inFile)
 }
 
 func attempts(failure *chain.Failure, hideCause bool) string {

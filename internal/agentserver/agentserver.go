@@ -32,14 +32,14 @@ type Server struct {
 	Token    string
 	Options  agent.Options
 
-	// Stop are the signals that stop the server. The context of Serve ends with the
-	// first of them.
+	// Stop are the signals that stop the server. The caller cancels the context of Serve
+	// when the first of them arrives.
 	Stop []os.Signal
 }
 
-// Serve serves on listener until ctx ends, and prints the address to stdout once it
-// handles signals. When ctx ends, it finishes the requests in flight. A second stop
-// signal makes it return at once. SIGHUP clears the cache.
+// Serve serves on listener until ctx ends, and then finishes the requests in flight. A
+// second stop signal makes it return at once. SIGHUP clears the cache. Serve prints the
+// address to stdout when it is ready for signals and requests.
 func (s *Server) Serve(ctx context.Context, listener net.Listener, stdout, stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -100,8 +100,8 @@ func (s stop) repeats(next stop) bool {
 
 const pingTimeout = 3 * time.Second
 
-// Ping returns nil if the agent at addr responds that it is healthy. addr is a result
-// of LoopbackAddr.
+// Ping returns an error unless the agent at addr is healthy. addr is a result of
+// LoopbackAddr.
 func Ping(ctx context.Context, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()

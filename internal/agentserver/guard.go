@@ -36,9 +36,9 @@ type envGuard struct {
 	aliases map[string]map[string]string
 }
 
-// GuardedSchemes returns all schemes. Their env stores deny the agent's own variables,
-// and variables that have a name which allow does not match. The patterns are valid;
-// nil allows every name. aliases are the names of the configuration.
+// GuardedSchemes returns all schemes. Stores of the scheme env deny the agent's own
+// variables. They also deny a variable if allow does not match all of its names. allow
+// has valid patterns; nil allows every name. aliases are Config.Names.
 func GuardedSchemes(allow []string, aliases map[string]map[string]string) []hush.Scheme {
 	var patterns []namepattern.Pattern
 	for _, text := range allow {

@@ -19,12 +19,11 @@ const probeName = config.VerifyName
 
 // Options configure Examine.
 type Options struct {
-	// Ref is the secret to request. Zero means hush/probe, or another name if the
-	// store has no use for that one. A healthy store responds that it has no such
-	// secret, or denies it.
+	// Ref is the secret to request. Zero means hush/probe, which no store needs to
+	// have: a healthy store responds that it has no such secret, or denies it.
 	Ref hush.Ref
 
-	// Tries is the number of requests to each store. A store that fails or is slow
+	// Tries is the number of requests to each store. A store that is slow or throttles
 	// gets fewer.
 	Tries int
 
@@ -42,7 +41,7 @@ type Examination struct {
 	overall   overall
 }
 
-// Examine queries all stores at the same time. The error is ctx's.
+// Examine queries all stores at the same time. It returns an error only if ctx ends.
 func Examine(ctx context.Context, stores []config.OpenStore, opts Options) (*Examination, error) {
 	e := &Examination{
 		ref: opts.Ref, given: opts.Ref != hush.Ref{}, platforms: detectPlatforms(machine{os.Getenv, "/"}), warnings: variableWarnings(),
@@ -72,8 +71,8 @@ func variableWarnings() []string {
 	return warnings
 }
 
-// Verdict returns nil if all is well. Otherwise it returns an error and its class. The
-// class is zero if the stores together work, although one of them failed.
+// Verdict returns an error unless all is well. Its class is zero if one of the stores
+// failed, but the stores together work.
 func (e *Examination) Verdict() (hush.Class, error) {
 	if class := e.overall.class; class != 0 && (e.given || !healthy(class)) {
 		return class, fmt.Errorf("all stores together: %s", e.overall)
