@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -40,8 +41,9 @@ func TestPagesAreClear(t *testing.T) {
 	}
 }
 
-// TestCommentsAreClear keeps unclear forms out of the comments of all Go files.
-func TestCommentsAreClear(t *testing.T) {
+// TestGoFilesAreClear keeps unclear forms out of the comments of all Go files, and out of
+// the texts of those that are not tests: errors, log messages and help.
+func TestGoFilesAreClear(t *testing.T) {
 	require.NoError(t, filepath.WalkDir("..", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -52,21 +54,31 @@ func TestCommentsAreClear(t *testing.T) {
 		case filepath.Ext(name) != ".go":
 			return nil
 		}
-		for _, comment := range comments(t, name) {
-			assert.Empty(t, unclearForms(comment), "%s: %s", name, comment)
+		for _, text := range goTexts(t, name) {
+			assert.Empty(t, unclearForms(text), "%s: %s", name, text)
 		}
 		return nil
 	}))
 }
 
-// comments returns the texts of the comments of a Go file.
-func comments(t *testing.T, name string) (texts []string) {
+// goTexts returns the comments of a Go file and, unless it is a test, its string literals
+// with a space.
+func goTexts(t *testing.T, name string) (texts []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
 	require.NoError(t, err)
 	for _, group := range file.Comments {
 		texts = append(texts, strings.Join(strings.Fields(group.Text()), " "))
 	}
+	if strings.HasSuffix(name, "_test.go") {
+		return texts
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING && strings.Contains(literal.Value, " ") {
+			texts = append(texts, literal.Value)
+		}
+		return true
+	})
 	return texts
 }
 

@@ -25,7 +25,7 @@ func findOwner() (*owner, error) {
 			return ownerOf(found)
 		}
 	}
-	return nil, errors.New("pg: root may not run PostgreSQL, and there is no user postgres or nobody to do it")
+	return nil, errors.New("pg: PostgreSQL refuses to run as root, and no other user was found")
 }
 
 func ownerOf(u *user.User) (*owner, error) {
