@@ -75,7 +75,7 @@ func goTexts(t *testing.T, name string) (texts []string) {
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING && strings.Contains(literal.Value, " ") {
-			texts = append(texts, literal.Value)
+			texts = append(texts, strings.Join(strings.Fields(literal.Value), " "))
 		}
 		return true
 	})

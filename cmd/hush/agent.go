@@ -31,7 +31,7 @@ returns "healthy":
 The token is in --token-file, which the agent creates if it does not exist. Otherwise it
 is the first of AWS_TOKEN, AWS_SESSION_TOKEN and AWS_CONTAINER_AUTHORIZATION_TOKEN that
 is set: the token itself, or file:///path. The agent reads the file once, and refuses it
-unless this user or root owns it and nobody else can write it.
+unless this user or root owns it and no other user can write it.
 
 The agent serves every secret that its credentials can read. --allow restricts this to
 names that match a pattern: * stands for any characters except a slash, ? for one,

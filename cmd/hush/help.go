@@ -69,7 +69,7 @@ func keyDescriptions() map[string]string {
 		"cache.stale_while_revalidate": "time after the TTL in which it is served during a refresh",
 		"cache.refresh_ahead":          "time before the end of the TTL at which a get starts a refresh",
 		"cache.negative_ttl":           "time to remember that a secret does not exist",
-		"cache.jitter":                 "fraction by which each TTL is shortened at random",
+		"cache.jitter":                 "largest part of each TTL that is cut off at random",
 		"cache.max_entries":            "maximum number of secrets",
 		"cache.max_fetches":            "maximum number of concurrent fetches; 0 means no limit",
 		"cache.fetch_timeout":          "time limit of one fetch from the stores",
