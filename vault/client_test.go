@@ -48,10 +48,12 @@ func TestNewClientReadsVariables(t *testing.T) {
 		"VAULT_RATE_LIMIT":     {"5:2", "2", func(c *api.Client) string { return string(rune('0' + c.Limiter().Burst())) }},
 		"VAULT_HEADERS":        {`{"X-Team":"a"}`, "a", func(c *api.Client) string { return c.Headers().Get("X-Team") }},
 	} {
-		clearVaultVariables(t)
-		t.Setenv("VAULT_ADDR", "http://127.0.0.1:3")
-		t.Setenv(variable, c.value)
-		assert.Equal(t, c.want, c.got(newClient(t, nil)), variable)
+		t.Run(variable, func(t *testing.T) {
+			clearVaultVariables(t)
+			t.Setenv("VAULT_ADDR", "http://127.0.0.1:3")
+			t.Setenv(variable, c.value)
+			assert.Equal(t, c.want, c.got(newClient(t, nil)), variable)
+		})
 	}
 }
 
@@ -187,14 +189,16 @@ func TestNewClientRejectsInvalidVariables(t *testing.T) {
 		"VAULT_CLIENT_CERT":       {"/nonexistent/hunter2"},
 		"VAULT_CLIENT_KEY":        {"/nonexistent/hunter2"},
 	} {
-		for _, value := range values {
-			clearVaultVariables(t)
-			t.Setenv("VAULT_ADDR", "https://a")
-			t.Setenv(variable, value)
-			_, err := vault.NewClient(nil)
-			require.Error(t, err, "%s=%s", variable, value)
-			assert.NotContains(t, err.Error(), clientCanary, "%s=%s", variable, value)
-		}
+		t.Run(variable, func(t *testing.T) {
+			for _, value := range values {
+				clearVaultVariables(t)
+				t.Setenv("VAULT_ADDR", "https://a")
+				t.Setenv(variable, value)
+				_, err := vault.NewClient(nil)
+				require.Error(t, err, "%s=%s", variable, value)
+				assert.NotContains(t, err.Error(), clientCanary, "%s=%s", variable, value)
+			}
+		})
 	}
 }
 

@@ -92,7 +92,7 @@ func TestNoResponseIsUnavailable(t *testing.T) {
 		unseal := server.Seal()
 		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "sealed")
 		unseal()
-		restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusServiceUnavailable, Body: []byte("<html>"+kvCanary), Times: 1})
+		restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: http.StatusServiceUnavailable, Body: []byte("<html>" + kvCanary), Times: 1})
 		assert.ErrorContains(t, requireClass(t, p, ref, hush.ErrUnavailable), "status 503")
 		restore()
 		restore = server.Fail(vaulttest.Failure{Drop: true})

@@ -49,18 +49,20 @@ func TestPanicOfALoginMethodIsAnError(t *testing.T) {
 			return vault.NewReader(server.Client(), &vault.ReaderOptions{Mounts: []string{"database"}, Auth: m}), creds
 		},
 	} {
-		method := &panicking{token: server.Token(nil)}
-		provider, ref := open(method)
-		for value, kind := range map[any]string{loginCanary: "string", errors.New(loginCanary): "*errors.errorString"} {
-			method.value = value
+		t.Run(name, func(t *testing.T) {
+			method := &panicking{token: server.Token(nil)}
+			provider, ref := open(method)
+			for value, kind := range map[any]string{loginCanary: "string", errors.New(loginCanary): "*errors.errorString"} {
+				method.value = value
+				_, err := provider.Get(t.Context(), ref)
+				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), name)
+				assert.ErrorContains(t, err, "panicked with a value of type "+kind, name)
+				assert.Empty(t, providertest.Leaks(err, loginCanary))
+			}
+			method.value = nil
 			_, err := provider.Get(t.Context(), ref)
-			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), name)
-			assert.ErrorContains(t, err, "panicked with a value of type "+kind, name)
-			assert.Empty(t, providertest.Leaks(err, loginCanary))
-		}
-		method.value = nil
-		_, err := provider.Get(t.Context(), ref)
-		assert.NoError(t, err, "%s: the next login is not affected", name)
+			assert.NoError(t, err, "%s: the next login is not affected", name)
+		})
 	}
 }
 
@@ -84,14 +86,16 @@ func TestPanicOfTheHTTPClientIsAnError(t *testing.T) {
 		"/v1/sys/internal/ui/mounts/secret": auth.Token(auth.Value(hush.NewValue([]byte(server.Token(nil))))),
 		"/v1/auth/approle/login":            auth.AppRole("app", &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(wrapped)))}),
 	} {
-		config := api.DefaultConfig()
-		config.Address, config.MaxRetries = server.URL(), 0
-		config.HttpClient = &http.Client{Transport: panickingTransport{path}}
-		client, err := api.NewClient(config)
-		require.NoError(t, err)
-		_, err = vault.New(client, &vault.Options{Auth: auth}).Get(t.Context(), hush.Name("db"))
-		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%s: %v", path, err)
-		assert.ErrorContains(t, err, "panicked with a value of type string", path)
-		assert.Empty(t, providertest.Leaks(err, loginCanary))
+		t.Run(path, func(t *testing.T) {
+			config := api.DefaultConfig()
+			config.Address, config.MaxRetries = server.URL(), 0
+			config.HttpClient = &http.Client{Transport: panickingTransport{path}}
+			client, err := api.NewClient(config)
+			require.NoError(t, err)
+			_, err = vault.New(client, &vault.Options{Auth: auth}).Get(t.Context(), hush.Name("db"))
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%s: %v", path, err)
+			assert.ErrorContains(t, err, "panicked with a value of type string", path)
+			assert.Empty(t, providertest.Leaks(err, loginCanary))
+		})
 	}
 }

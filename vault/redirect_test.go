@@ -61,22 +61,24 @@ func TestRedirectToAnotherHostIsNotFollowed(t *testing.T) {
 		"nowhere":          func(string, *http.Request) string { return "" },
 		"no URL":           func(string, *http.Request) string { return "http://[" },
 	} {
-		for _, method := range both {
-			for _, status := range []int{301, 302, 303, 307, 308} {
-				var own string
-				n := newTLSNode(t, func(w http.ResponseWriter, r *http.Request) {
-					w.Header().Set("Location", location(own, r))
-					w.WriteHeader(status)
-				})
-				own = n.URL
-				clearVaultVariables(t)
-				client := newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n), Token: hush.NewValue([]byte(nodeToken))})
-				err := request(t, client, method)
-				require.Error(t, err, "%s, %d", name, status)
-				assert.NotContains(t, err.Error(), nodeToken)
-				assert.Len(t, n.requests(), 1, "%s, %d: nothing to try again", name, status)
+		t.Run(name, func(t *testing.T) {
+			for _, method := range both {
+				for _, status := range []int{301, 302, 303, 307, 308} {
+					var own string
+					n := newTLSNode(t, func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("Location", location(own, r))
+						w.WriteHeader(status)
+					})
+					own = n.URL
+					clearVaultVariables(t)
+					client := newClient(t, &vault.ClientOptions{Addresses: []string{n.URL}, CAPEM: certificate(n), Token: hush.NewValue([]byte(nodeToken))})
+					err := request(t, client, method)
+					require.Error(t, err, "%s, %d", name, status)
+					assert.NotContains(t, err.Error(), nodeToken)
+					assert.Len(t, n.requests(), 1, "%s, %d: nothing to try again", name, status)
+				}
 			}
-		}
+		})
 	}
 	assert.Empty(t, stranger.requests())
 }

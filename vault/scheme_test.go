@@ -43,18 +43,20 @@ func TestScheme(t *testing.T) {
 		"vault:///kv?kv=1":                                     "/v1/kv/app",
 		"vault:?kv=1":                                          "/v1/secret/app",
 	} {
-		clearVaultVariables(t)
-		t.Setenv("VAULT_TOKEN", nodeToken)
-		if !strings.Contains(text, "HOST") {
-			t.Setenv("VAULT_ADDR", n.URL)
-		}
-		p, err := openURL(t, strings.ReplaceAll(text, "HOST", n.host()))
-		require.NoError(t, err, text)
-		_, _ = p.Get(t.Context(), hush.Name("app"))
-		asked := n.requests()
-		require.NotEmpty(t, asked, text)
-		assert.Equal(t, want, asked[len(asked)-1].path, text)
-		assert.Equal(t, nodeToken, asked[len(asked)-1].token, text)
+		t.Run(text, func(t *testing.T) {
+			clearVaultVariables(t)
+			t.Setenv("VAULT_TOKEN", nodeToken)
+			if !strings.Contains(text, "HOST") {
+				t.Setenv("VAULT_ADDR", n.URL)
+			}
+			p, err := openURL(t, strings.ReplaceAll(text, "HOST", n.host()))
+			require.NoError(t, err, text)
+			_, _ = p.Get(t.Context(), hush.Name("app"))
+			asked := n.requests()
+			require.NotEmpty(t, asked, text)
+			assert.Equal(t, want, asked[len(asked)-1].path, text)
+			assert.Equal(t, nodeToken, asked[len(asked)-1].token, text)
+		})
 	}
 }
 
@@ -216,10 +218,12 @@ func TestSchemeRejectsInvalidURLs(t *testing.T) {
 		"vault://a/kv?auth=hunter2":                                            "use one of approle, jwt, kubernetes, token, token_file",
 		"vault://" + strings.Repeat("a:1,", 16) + "a:1/kv?auth=token":          "17 addresses exceed the limit of 16",
 	} {
-		p, err := openURL(t, text)
-		require.ErrorContains(t, err, want, text)
-		assert.Nil(t, p, text)
-		assert.NotContains(t, err.Error(), clientCanary, text)
+		t.Run(text, func(t *testing.T) {
+			p, err := openURL(t, text)
+			require.ErrorContains(t, err, want, text)
+			assert.Nil(t, p, text)
+			assert.NotContains(t, err.Error(), clientCanary, text)
+		})
 	}
 	t.Setenv("VAULT_ADDR", "https://other:8200")
 	_, err := openURL(t, "vault://a/kv")

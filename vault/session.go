@@ -45,7 +45,7 @@ type session struct {
 	pending      *flight[*login]
 	pendingFor   *login        // the login whose 403 the pending flight handles; nil for a renewal
 	noForceUntil clock.Instant // until then, a 403 to a valid token triggers no login
-	cannotLookup bool          // tokens must not look themselves up, so that a revoked one looks valid
+	cannotLookup bool          // tokens must not look themselves up, so that valid ones look revoked
 	refusal      error         // of the last login, until retryAt
 	retryAt      clock.Instant
 	backoff      time.Duration

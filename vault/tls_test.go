@@ -61,9 +61,11 @@ func TestTrustedCAs(t *testing.T) {
 		"folder": {CAFile: dir},
 		"name":   {CAFile: file, ServerName: "example.com"},
 	} {
-		clearVaultVariables(t)
-		opts.Addresses = []string{n.URL}
-		assert.NoError(t, request(t, newClient(t, &opts), http.MethodGet), name)
+		t.Run(name, func(t *testing.T) {
+			clearVaultVariables(t)
+			opts.Addresses = []string{n.URL}
+			assert.NoError(t, request(t, newClient(t, &opts), http.MethodGet), name)
+		})
 	}
 	for variable, value := range map[string]string{"VAULT_CACERT": file, "VAULT_CACERT_BYTES": string(certificate(n)), "VAULT_CAPATH": filepath.Dir(newFile(t, string(certificate(n))))} {
 		clearVaultVariables(t)
@@ -101,14 +103,16 @@ func TestUntrustedCertificateReceivesNoToken(t *testing.T) {
 		"another CA":       {CAPEM: other},
 		"another name":     {CAPEM: certificate(n), ServerName: "vault.internal"},
 	} {
-		clearVaultVariables(t)
-		opts.Addresses = []string{n.URL}
-		opts.Token = hush.NewValue([]byte(nodeToken))
-		client := newClient(t, &opts)
-		client.SetMinRetryWait(time.Hour)
-		_, err := vault.New(client, &vault.Options{KV: 1, Timeout: time.Minute}).Get(t.Context(), hush.Name("app"))
-		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), name)
-		assert.ErrorContains(t, err, "certificate", name)
+		t.Run(name, func(t *testing.T) {
+			clearVaultVariables(t)
+			opts.Addresses = []string{n.URL}
+			opts.Token = hush.NewValue([]byte(nodeToken))
+			client := newClient(t, &opts)
+			client.SetMinRetryWait(time.Hour)
+			_, err := vault.New(client, &vault.Options{KV: 1, Timeout: time.Minute}).Get(t.Context(), hush.Name("app"))
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), name)
+			assert.ErrorContains(t, err, "certificate", name)
+		})
 	}
 	assert.Empty(t, n.requests())
 }
@@ -133,11 +137,13 @@ func TestInvalidTLSFilesAreRejected(t *testing.T) {
 		"the file of the client certificate does": {ClientCertFile: "/nonexistent/" + string(key), ClientKeyFile: noPEM},
 		"the file of the client key does not":     {ClientCertFile: noPEM, ClientKeyFile: string(key)},
 	} {
-		opts.Addresses = []string{"https://a"}
-		_, err := vault.NewClient(&opts)
-		require.ErrorContains(t, err, says)
-		assert.NotContains(t, err.Error(), clientCanary)
-		assert.NotContains(t, err.Error(), "PRIVATE KEY")
+		t.Run(says, func(t *testing.T) {
+			opts.Addresses = []string{"https://a"}
+			_, err := vault.NewClient(&opts)
+			require.ErrorContains(t, err, says)
+			assert.NotContains(t, err.Error(), clientCanary)
+			assert.NotContains(t, err.Error(), "PRIVATE KEY")
+		})
 	}
 }
 

@@ -18,9 +18,9 @@ type JWTOptions struct {
 	// Kubernetes, and "jwt" for JWT.
 	Mount string
 
-	// JWT is the token to log in with. The zero value means the JWT of the pod's service
-	// account for Kubernetes: the file
-	// /var/run/secrets/kubernetes.io/serviceaccount/token. JWT requires one.
+	// JWT is the JWT to log in with. For Kubernetes, the zero value means that of the pod's
+	// service account, File("/var/run/secrets/kubernetes.io/serviceaccount/token"). The
+	// function JWT has no default.
 	JWT Credential
 }
 
@@ -35,8 +35,8 @@ func Kubernetes(role string, opts *JWTOptions) api.AuthMethod {
 	return m
 }
 
-// JWT returns the method of a JWT that an issuer signed which Vault trusts, such as that
-// of a CI job. An empty role means the default role of the auth method.
+// JWT returns the method of a JWT of an issuer that Vault trusts, such as that of a CI
+// job. An empty role means the default role of the auth method.
 func JWT(role string, opts *JWTOptions) api.AuthMethod { return newJWT(role, "jwt", opts) }
 
 type jwtMethod struct {

@@ -41,16 +41,18 @@ func TestJWT(t *testing.T) {
 		"of the file":     {JWT: auth.File(newFile(t, "of the file\n"))},
 		"of the variable": {JWT: auth.Env("HUSHTEST_JWT")},
 	} {
-		s := newLoginServer(t)
-		s.requireLogin(t, auth.JWT("", opts))
-		s.requireLogin(t, auth.JWT("ci", opts))
-		s.requireLogin(t, auth.Kubernetes("ci", opts))
-		calls := s.asked("")
-		require.Len(t, calls, 3)
-		assert.Equal(t, "auth/jwt/login", calls[0].path)
-		assert.Equal(t, map[string]any{"jwt": want}, calls[0].body, "the default role")
-		assert.Equal(t, map[string]any{"jwt": want, "role": "ci"}, calls[1].body)
-		assert.Equal(t, "auth/kubernetes/login", calls[2].path)
+		t.Run(want, func(t *testing.T) {
+			s := newLoginServer(t)
+			s.requireLogin(t, auth.JWT("", opts))
+			s.requireLogin(t, auth.JWT("ci", opts))
+			s.requireLogin(t, auth.Kubernetes("ci", opts))
+			calls := s.asked("")
+			require.Len(t, calls, 3)
+			assert.Equal(t, "auth/jwt/login", calls[0].path)
+			assert.Equal(t, map[string]any{"jwt": want}, calls[0].body, "the default role")
+			assert.Equal(t, map[string]any{"jwt": want, "role": "ci"}, calls[1].body)
+			assert.Equal(t, "auth/kubernetes/login", calls[2].path)
+		})
 	}
 }
 
@@ -59,10 +61,12 @@ func TestJWTRejectsInvalidOptions(t *testing.T) {
 		`"HUSHTEST_NOT_SET" with the JWT is not set`: auth.Env("HUSHTEST_NOT_SET"),
 		"the JWT is not a single line of text":       auth.Value(canaryValue("\nx")),
 	} {
-		s := newLoginServer(t)
-		s.requireFailure(t, auth.JWT("", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
-		s.requireFailure(t, auth.Kubernetes("app", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
-		assert.Empty(t, s.asked(""))
+		t.Run(want, func(t *testing.T) {
+			s := newLoginServer(t)
+			s.requireFailure(t, auth.JWT("", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
+			s.requireFailure(t, auth.Kubernetes("app", &auth.JWTOptions{JWT: jwt}), hush.ErrUnauthenticated, want)
+			assert.Empty(t, s.asked(""))
+		})
 	}
 	s := newLoginServer(t)
 	s.requireFailure(t, auth.JWT("ci", nil), hush.ErrUnauthenticated, "set JWTOptions.JWT")

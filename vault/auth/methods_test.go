@@ -63,10 +63,12 @@ func TestTokenReportsItsTTL(t *testing.T) {
 		"periodic":      {vaulttest.TokenOptions{Period: 2 * time.Hour}, 7200, true},
 		"root":          {vaulttest.TokenOptions{Policies: []string{"root"}}, 0, false},
 	} {
-		secret, err := auth.Token(auth.Value(hush.NewValue([]byte(server.Token(&c.opts))))).Login(t.Context(), server.Client())
-		require.NoError(t, err, name)
-		assert.InDelta(t, c.ttl, secret.Auth.LeaseDuration, 60, name)
-		assert.Equal(t, c.renewable, secret.Auth.Renewable, name)
+		t.Run(name, func(t *testing.T) {
+			secret, err := auth.Token(auth.Value(hush.NewValue([]byte(server.Token(&c.opts))))).Login(t.Context(), server.Client())
+			require.NoError(t, err, name)
+			assert.InDelta(t, c.ttl, secret.Auth.LeaseDuration, 60, name)
+			assert.Equal(t, c.renewable, secret.Auth.Renewable, name)
+		})
 	}
 }
 

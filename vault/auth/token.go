@@ -20,10 +20,10 @@ import (
 // sooner after a write may be written again without a change of its times.
 const fileTick = 3 * time.Second
 
-// Token returns the method of a token that the program has.
+// Token returns the method of a token that exists already.
 //
-// A file or a variable is watched: the next read uses a new token in it. While it has
-// no token, the last one stays in use.
+// Each read of a secret checks whether the file or the variable has a new token, and uses
+// it. While there is none, the last token stays in use.
 //
 // Login asks Vault for the TTL of the token, so that it can be renewed. This spends one
 // use of a token with a limited number of uses. If the token must not look itself up,
@@ -36,11 +36,11 @@ type token struct {
 	credential Credential
 
 	mu   sync.Mutex
-	last reading
+	last snapshot
 }
 
-// A reading is a token, and the file that it was read from.
-type reading struct {
+// A snapshot is a token, and the file that it was read from.
+type snapshot struct {
 	token   hush.Value
 	info    fs.FileInfo // nil if it was not a file
 	settled bool        // a file with the same info has the same token
@@ -91,14 +91,14 @@ func (t *token) TokenChanged() bool {
 
 // read reads the token. The file's state and the token belong to the same descriptor. A
 // later write changes the state of the next read.
-func (t *token) read() (reading, error) {
+func (t *token) read() (snapshot, error) {
 	now := time.Now()
 	text, info, err := t.credential.readToken("token")
 	if err != nil {
-		return reading{}, err
+		return snapshot{}, err
 	}
 	settled := info != nil && now.Sub(info.ModTime()) > fileTick
-	return reading{hush.NewValue([]byte(text)), info, settled}, nil
+	return snapshot{hush.NewValue([]byte(text)), info, settled}, nil
 }
 
 func isSameFile(a, b fs.FileInfo) bool {

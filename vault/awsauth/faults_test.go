@@ -124,10 +124,12 @@ func TestInvalidOptionsFailTheLogin(t *testing.T) {
 		"Profile and RoleARN":                {Credentials: static(""), RoleARN: roleARN},
 		"an external ID requires the":        {Credentials: static(""), ExternalID: "x"},
 	} {
-		s := startVault(t)
-		_, err := awsauth.New(&opts).Login(t.Context(), s.client(t))
-		requireFailure(t, hush.ErrUnauthenticated, words, err)
-		assert.Empty(t, s.logins)
+		t.Run(words, func(t *testing.T) {
+			s := startVault(t)
+			_, err := awsauth.New(&opts).Login(t.Context(), s.client(t))
+			requireFailure(t, hush.ErrUnauthenticated, words, err)
+			assert.Empty(t, s.logins)
+		})
 	}
 }
 

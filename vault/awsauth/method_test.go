@@ -55,8 +55,10 @@ func TestMethodRejectsInvalidParameters(t *testing.T) {
 		"external_id=x":     "an external ID requires",
 		"server_id=%0ax":    "not allowed in an HTTP header",
 	} {
-		_, err := open(t, s, query)
-		require.Error(t, err, query)
-		assert.ErrorContains(t, err, why, query)
+		t.Run(query, func(t *testing.T) {
+			_, err := open(t, s, query)
+			require.Error(t, err, query)
+			assert.ErrorContains(t, err, why, query)
+		})
 	}
 }
