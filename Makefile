@@ -1,9 +1,9 @@
-# Short names for what .ci/run and the go command do; .ci/run is what must pass.
+# Short names for common commands. .ci/run has every check that must pass.
 .PHONY: all ci test race lint fmt tidy bench fuzz size demo clean
 
 all: test lint
 
-ci: ## all that must hold before a change lands
+ci: ## every check that a change must pass
 	.ci/run
 
 test:
@@ -22,32 +22,32 @@ fmt:
 tidy:
 	for dir in . tools bench adapters integration; do go -C $$dir mod tidy; done
 
-bench: ## hush beside its peers and floors: one table, docs/performance.md and its pictures
+bench: ## measure Hush beside its peers, and render docs/performance.md and its pictures
 	go -C bench run ./report
 
 .PHONY: coldstart fleet stress soak agent-load
-coldstart: ## from exec to the first secret, beside bare net/http and the bare SDK
+coldstart: ## measure the time from exec to the first secret, beside net/http and the SDK
 	go -C bench run ./coldstart
 
-fleet: ## what a fleet that starts together asks of Secrets Manager, as tables
+fleet: ## simulate a fleet that starts together, and count its calls of Secrets Manager
 	go test -C bench -count=1 -run TestFleet -v ./fleet
 
-stress: ## everything at once, for half a minute, under the race detector
+stress: ## run reads, changes and faults at once under the race detector, for half a minute
 	HUSH_STRESS=30s go test -race -count=1 -timeout=5m -run TestStress -v ./internal/test/stress
 
-soak: ## ten minutes over real sockets with faults: memory, goroutines and files
+soak: ## check memory, goroutines and files over sockets with faults, for ten minutes
 	HUSH_SOAK=10m go test -count=1 -timeout=15m -run TestSoak -v ./internal/test/stress
 
-agent-load: ## 200 clients of the agent for ten seconds, beside bare net/http
+agent-load: ## run 200 clients of the agent beside net/http, for ten seconds
 	LOAD=10s go test -count=1 -timeout=5m -run TestAgentLoad -v ./cmd/hush
 
-agent-attack: ## clients of the agent while others attack it, half a minute for each attack
+agent-attack: ## run clients of the agent while others attack it, half a minute for each attack
 	ATTACK=30s go test -count=1 -timeout=15m -run TestAgentUnderAttack -v ./cmd/hush
 
-fuzz: ## each target for a minute
+fuzz: ## run each fuzz target for a minute
 	FUZZTIME=1m .ci/run fuzz
 
-size: ## what hush adds to a stripped binary
+size: ## measure what Hush adds to a stripped binary
 	go -C bench run ./size
 
 demo:
