@@ -46,8 +46,8 @@ func FromEnv() (*Config, error) { return FromEnviron(os.Environ(), "", nil) }
 // several entries, the last one counts, so that a program can append its own.
 //
 // text is the content of a file that the program has read or embeds. FromEnviron uses it
-// if HUSH_CONFIG is not set. path is the name of the text in errors. Empty path means
-// no text.
+// if HUSH_CONFIG is not set. path is the name of the text in errors. Empty text means
+// no file.
 //
 // An unknown variable that resembles a known one, such as HUSH_CACHE_TLL, is an error.
 // FromEnviron ignores other variables that begin with HUSH_, because they may belong to
@@ -65,7 +65,7 @@ func fromEnviron(environ []string, path string, text []byte) *draft {
 	d := &draft{}
 	if named := take(values, fileVariable); named != "" {
 		d = load(named)
-	} else if path != "" {
+	} else if len(text) > 0 {
 		d.read(path, text)
 	}
 	d.setProviders(take(values, providersVariable))

@@ -74,9 +74,9 @@ func TestFromEnvironWithAText(t *testing.T) {
 	require.NoError(t, err)
 	assertConfig(t, &config.Config{Providers: []config.Store{{URL: "env"}}, CacheTTL: 5 * time.Minute}, c, "the text")
 
-	c, err = config.FromEnviron(os.Environ(), "", text)
+	c, err = config.FromEnviron(os.Environ(), "app.yaml", nil)
 	require.NoError(t, err)
-	assertConfig(t, &config.Config{}, c, "without a path there is no text")
+	assertConfig(t, &config.Config{}, c, "no text")
 
 	t.Setenv("HUSH_CACHE_TTL", "1m")
 	c, err = config.FromEnviron(os.Environ(), "app.yaml", text)
