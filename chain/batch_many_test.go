@@ -17,8 +17,8 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// Each search of a batch has a goroutine, so a batch of many refs is made in parts.
-func TestABatchOfManyRefs(t *testing.T) {
+// Each lookup of a batch has a goroutine, so GetBatch splits a batch of many refs.
+func TestGetBatchOfManyRefs(t *testing.T) {
 	before, most := runtime.NumGoroutine(), 0
 	var sizes []int
 	store := batchFunc(func(_ context.Context, refs []hush.Ref) []hush.Result {
@@ -50,9 +50,9 @@ func (f batchFunc) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return r.Secret, r.Err
 }
 
-// The searches of a batch that wait for a place hold up no batch. When the store is back,
-// the first four find that out and all others go in one batch.
-func TestABatchAfterAll(t *testing.T) {
+// Lookups that wait for a slot do not delay a batch. When the store is back, the first four
+// last-resort calls find that out, and all other refs go in one batch.
+func TestGetBatchMakesLastResortCallsInBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var broken atomic.Bool
 		broken.Store(true)
@@ -67,7 +67,7 @@ func TestABatchAfterAll(t *testing.T) {
 			}
 			return up.get(ctx, ref)
 		}}
-		c := chain.New([]chain.Link{{Name: "a", Provider: store, Timeout: time.Minute}, says("env", hush.ErrNotFound)}, longWait())
+		c := chain.New([]chain.Link{{Name: "a", Provider: store, Timeout: time.Minute}, returns("env", hush.ErrNotFound)}, longWait())
 		for range 5 {
 			_, _ = c.Get(t.Context(), hush.Name("n1"))
 		}

@@ -21,7 +21,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A batcher is a store that takes batches, and notes the names in each.
+// A batcher is a BatchProvider that records the names in each batch.
 type batcher struct {
 	get hush.ProviderFunc
 
@@ -45,7 +45,7 @@ func (b *batcher) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	return results
 }
 
-// has answers the names in has, and says class to the others.
+// has returns a secret for each of names, and class for other names.
 func has(names string, class hush.Class) *batcher {
 	return &batcher{get: func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		if slices.Contains(strings.Fields(names), ref.Name) {
@@ -64,7 +64,7 @@ func refs(names ...string) (refs []hush.Ref) {
 
 func TestBatchConformance(t *testing.T) {
 	providertest.Run(t, func(*testing.T) providertest.Harness {
-		h := harness([]chain.Link{front(says("extension", hush.ErrRefused)), {Name: "batches", Provider: has("", hush.ErrNotFound)}})
+		h := harness([]chain.Link{front(returns("extension", hush.ErrRefused)), {Name: "batches", Provider: has("", hush.ErrNotFound)}})
 		next := h.Provider.(hush.BatchProvider)
 		h.Provider = hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			r := next.GetBatch(ctx, []hush.Ref{hush.Name("no/other"), ref, hush.Name("no/third")})[1]
@@ -74,16 +74,16 @@ func TestBatchConformance(t *testing.T) {
 	})
 }
 
-// Each link gets in one batch what those before it did not answer.
-func TestBatchesGoDown(t *testing.T) {
+// Each link gets one batch of the refs that the links before it did not return.
+func TestLaterLinksGetSmallerBatches(t *testing.T) {
 	a, b, c := has("one two", hush.ErrUnavailable), has("three", hush.ErrNotFound), has("four", hush.ErrNotFound)
 	o, logs, _ := watch(zap.DebugLevel)
 	var mu sync.Mutex
-	var heard []string
+	var reported []string
 	o.OnCall = func(_ context.Context, call chain.Call) {
 		mu.Lock()
 		defer mu.Unlock()
-		heard = append(heard, fmt.Sprintf("%s %s %s %d", call.Provider, call.Ref, call.Outcome(), call.Attempt))
+		reported = append(reported, fmt.Sprintf("%s %s %s %d", call.Provider, call.Ref, call.Outcome(), call.Attempt))
 	}
 	p := chain.New([]chain.Link{{Name: "a", Provider: a}, {Name: "b", Provider: b.get}, {Name: "c", Provider: c}}, o)
 	results := p.GetBatch(t.Context(), append(refs("one", "two", "three", "four", "five", ""), hush.Ref{Name: "one", Field: "nope"}))
@@ -92,7 +92,7 @@ func TestBatchesGoDown(t *testing.T) {
 		require.NoError(t, results[i].Err)
 		assert.Equal(t, []string{"one", "two", "three", "four"}[i], results[i].Secret.Value.Reveal())
 		assert.Equal(t, source, results[i].Secret.Source)
-		assert.Equal(t, i > 1, results[i].Secret.FromFallback, "the first link could not be asked")
+		assert.Equal(t, i > 1, results[i].Secret.FromFallback, "the first link could not serve it")
 	}
 	assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(results[4].Err), "the first link decides")
 	assert.ErrorContains(t, results[4].Err, `chain: "five#user": unavailable: a: unavailable; b: not found; c: not found`)
@@ -105,12 +105,12 @@ func TestBatchesGoDown(t *testing.T) {
 		"a one ok 1", "a one ok 1", "a two ok 1", "a three unavailable 1", "a four unavailable 1", "a five unavailable 1",
 		"b three ok 2", "b four not found 2", "b five not found 2", "c four ok 3", "c five not found 3",
 		"chain five#user unavailable 3",
-	}, heard, "a call for each link and ref, and for the search that failed")
-	assert.Equal(t, len(heard), logs.Len(), "each is a line")
+	}, reported, "a call for each link and ref, and for the lookup that failed")
+	assert.Equal(t, len(reported), logs.Len(), "each is a line")
 }
 
-// Whatever links say, a batch says what single Gets do.
-func TestABatchAnswersAsGetsDo(t *testing.T) {
+// Whatever the links return, GetBatch returns the results of single Gets.
+func TestGetBatchReturnsWhatGetReturns(t *testing.T) {
 	classes := []hush.Class{
 		0, 0, hush.ErrNotFound, hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrThrottled,
 		hush.ErrUnavailable, hush.ErrRefused, hush.ErrAbsent, hush.ErrUnsupported, hush.ErrInvalidRef,
@@ -120,12 +120,12 @@ func TestABatchAnswersAsGetsDo(t *testing.T) {
 		names := strings.Fields("p q r s t")
 		var links []chain.Link
 		for i := range 1 + random.IntN(4) {
-			words := map[string]hush.Class{}
+			results := map[string]hush.Class{}
 			for _, name := range names {
-				words[name] = classes[random.IntN(len(classes))]
+				results[name] = classes[random.IntN(len(classes))]
 			}
-			link := does(fmt.Sprint("link", i), func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
-				if class := words[ref.Name]; class != 0 {
+			link := linkFunc(fmt.Sprint("link", i), func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+				if class := results[ref.Name]; class != 0 {
 					return hush.Secret{}, hush.NewError("store", ref, class, nil)
 				}
 				return hush.Secret{Version: "v1"}, nil
@@ -152,7 +152,7 @@ func TestABatchAnswersAsGetsDo(t *testing.T) {
 	}
 }
 
-func TestWithoutBatchesThereAreEightGetsAtATime(t *testing.T) {
+func TestGetBatchWithoutBatchProviderMakesEightGets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		now, most := 0, 0
@@ -162,7 +162,7 @@ func TestWithoutBatchesThereAreEightGetsAtATime(t *testing.T) {
 			now += d
 			most = max(most, now)
 		}
-		link := does("slow", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
+		link := linkFunc("slow", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 			count(1)
 			time.Sleep(time.Second)
 			count(-1)
@@ -176,7 +176,7 @@ func TestWithoutBatchesThereAreEightGetsAtATime(t *testing.T) {
 			asked = append(asked, fmt.Sprint("db/", i))
 		}
 		begun := time.Now()
-		// Each Get has the limit for itself.
+		// The limit applies to each Get.
 		for _, r := range chain.New([]chain.Link{limited(link, 1100*time.Millisecond)}, nil).GetBatch(t.Context(), refs(asked...)) {
 			assert.NoError(t, r.Err)
 		}
@@ -185,8 +185,8 @@ func TestWithoutBatchesThereAreEightGetsAtATime(t *testing.T) {
 	})
 }
 
-// A batch that hangs is cut off as one call, and all of it goes on together.
-func TestABatchHasTheLimitOfACall(t *testing.T) {
+// A limit interrupts a batch as one call, and all its lookups continue together.
+func TestBatchHasTimeoutOfLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hanging := &batcher{get: hangs("a").Provider.Get}
 		b := has("one two", hush.ErrNotFound)
@@ -198,7 +198,7 @@ func TestABatchHasTheLimitOfACall(t *testing.T) {
 		assert.True(t, results[1].Secret.FromFallback)
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(results[2].Err))
 		assert.ErrorContains(t, results[2].Err, "a took longer than its limit of 1s")
-		notTheCallers(t, results[2].Err)
+		requireNotCallersError(t, results[2].Err)
 		assert.Equal(t, []string{"one three two"}, b.batches)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -210,8 +210,9 @@ func TestABatchHasTheLimitOfACall(t *testing.T) {
 	})
 }
 
-// What skips a link does not wait for those who do not, while its own limit runs.
-func TestNoCallWaitsForAnotherLink(t *testing.T) {
+// A lookup that skips a link does not wait for lookups that call it, because its own limit
+// runs.
+func TestBatchDoesNotWaitForAnotherLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		front1 := &batcher{get: func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 			if ref.Name == "throttled" {
@@ -235,8 +236,8 @@ func TestNoCallWaitsForAnotherLink(t *testing.T) {
 	})
 }
 
-// A breaker that is open is open for a whole batch.
-func TestABatchAndABreaker(t *testing.T) {
+// An open breaker skips the link for a whole batch.
+func TestEachRefOfFailedBatchCountsForBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down, up := has("", hush.ErrUnavailable), has("one two three four five", hush.ErrNotFound)
 		c := chain.New([]chain.Link{{Name: "down", Provider: down}, {Name: "up", Provider: up}}, nil)
@@ -255,9 +256,9 @@ func TestABatchAndABreaker(t *testing.T) {
 	})
 }
 
-func TestABatchPassesAPanicOn(t *testing.T) {
+func TestGetBatchPropagatesPanic(t *testing.T) {
 	b := &batcher{get: func(context.Context, hush.Ref) (hush.Secret, error) { panic("mine") }}
-	c := chain.New([]chain.Link{says("a", hush.ErrNotFound), {Name: "b", Provider: b}}, nil)
+	c := chain.New([]chain.Link{returns("a", hush.ErrNotFound), {Name: "b", Provider: b}}, nil)
 	assert.PanicsWithValue(t, "mine", func() { c.GetBatch(t.Context(), refs("one", "two", "three")) })
 
 	b.get = func(context.Context, hush.Ref) (hush.Secret, error) {

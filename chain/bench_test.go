@@ -17,7 +17,7 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// constant is as little as a Provider can do.
+// constant returns the fastest possible Provider.
 func constant() hush.Provider {
 	secret := hush.Secret{Value: hush.NewValue([]byte("hunter2")), Version: "v1"}
 	return hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) { return secret, nil })
@@ -51,8 +51,8 @@ func TestHealthyChainAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkHealthy reports, beside the time of a call, what the chain adds to a
-// direct call of its first link.
+// BenchmarkHealthy also reports the time that the chain adds to a direct call of its first
+// link.
 func BenchmarkHealthy(b *testing.B) {
 	for _, bench := range []struct {
 		name string
@@ -121,14 +121,14 @@ func calls(b *testing.B, p hush.Provider) {
 }
 
 func BenchmarkFallback(b *testing.B) {
-	c := chain.New([]chain.Link{says("direct", hush.ErrUnavailable), {Name: "env", Provider: constant()}},
+	c := chain.New([]chain.Link{returns("direct", hush.ErrUnavailable), {Name: "env", Provider: constant()}},
 		&chain.Options{Breaker: chain.Breaker{Failures: -1}})
 	b.ReportAllocs()
 	calls(b, c)
 }
 
-// inOutage is a chain whose first n links have an open breaker; the last one
-// answers.
+// inOutage returns a chain whose first n links have an open breaker. The last link returns
+// the secret.
 func inOutage(tb testing.TB, n int, log *zap.Logger) *chain.Chain {
 	tb.Helper()
 	o := chain.Options{Logger: log, Breaker: chain.Breaker{Wait: 24 * time.Hour}}
@@ -136,9 +136,9 @@ func inOutage(tb testing.TB, n int, log *zap.Logger) *chain.Chain {
 	var links []chain.Link
 	down := true
 	for i := range n {
-		links = append(links, does(fmt.Sprint("store", i), func(context.Context, hush.Ref) (hush.Secret, error) {
+		links = append(links, linkFunc(fmt.Sprint("store", i), func(context.Context, hush.Ref) (hush.Secret, error) {
 			if !down {
-				tb.Error("a link is asked whose breaker is open")
+				tb.Error("a link was called whose breaker is open")
 			}
 			return hush.Secret{}, hush.ErrUnavailable
 		}))
@@ -152,7 +152,7 @@ func inOutage(tb testing.TB, n int, log *zap.Logger) *chain.Chain {
 	return c
 }
 
-func TestASkippedLinkAllocatesNothing(t *testing.T) {
+func TestSkippedLinkAllocatesNothing(t *testing.T) {
 	ref := hush.Name("db/prod")
 	for name, c := range map[string]*chain.Chain{
 		"one": inOutage(t, 1, nil), "three": inOutage(t, 3, nil),
@@ -169,11 +169,11 @@ func TestASkippedLinkAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Beside a failure, a link that is skipped costs no allocation more.
-func TestASkippedLinkAddsNoAllocation(t *testing.T) {
+// A skipped link needs no allocation in addition to that of a link that fails.
+func TestSkippedLinkAddsNoAllocation(t *testing.T) {
 	ref := hush.Name("db/prod")
-	absent, env := says("absent", hush.ErrAbsent), chain.Link{Name: "env", Provider: constant()}
-	open := chain.Link{Name: "open", Provider: says("open", hush.ErrUnavailable).Provider}
+	absent, env := returns("absent", hush.ErrAbsent), chain.Link{Name: "env", Provider: constant()}
+	open := chain.Link{Name: "open", Provider: returns("open", hush.ErrUnavailable).Provider}
 	allocs := func(links ...chain.Link) float64 {
 		o := chain.Options{Breaker: chain.Breaker{Wait: 24 * time.Hour}}
 		o.SetJitter(func(most time.Duration) time.Duration { return most })
@@ -188,8 +188,8 @@ func TestASkippedLinkAddsNoAllocation(t *testing.T) {
 	assert.InDelta(t, allocs(absent, env), allocs(open, absent, env), 0)
 }
 
-// BenchmarkSkipped is a Get past open breakers; with the log at Info the answer of a
-// later store is a line, and the links that were skipped cost it nothing.
+// BenchmarkSkipped is a Get past open breakers. With the log at Info, the call of the later
+// store is logged, and the skipped links are not.
 func BenchmarkSkipped(b *testing.B) {
 	for _, bench := range []struct {
 		name string

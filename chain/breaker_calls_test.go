@@ -19,39 +19,39 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-func TestASkippedLinkIsACall(t *testing.T) {
+func TestSkippedLinkIsReported(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
-	b := onBench(t, chain.Options{Logger: zap.New(core)})
+	b := newFlakyChain(t, chain.Options{Logger: zap.New(core)})
 	b.open()
-	b.heard = nil
+	b.reported = nil
 	logs.TakeAll()
 	b.Advance(260 * time.Millisecond)
 	got, err := b.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
-	assert.True(t, got.FromFallback, "a store that was skipped could not be asked")
+	assert.True(t, got.FromFallback, "a skipped store could not serve it")
 
-	require.Len(t, b.heard, 2)
-	skipped := b.heard[0]
+	require.Len(t, b.reported, 2)
+	skipped := b.reported[0]
 	assert.EqualError(t, skipped.Err, `flaky: "db": unavailable: skipped: breaker is open, next probe in 740ms`)
 	skipped.Err = nil
 	assert.Equal(t, chain.Call{
 		Provider: "flaky", Link: 1, Ref: hush.Name("db"),
 		Skipped: true, Wait: 740 * time.Millisecond,
 	}, skipped)
-	assert.Equal(t, 1, b.heard[1].Attempt, "of the links that were asked, env is the first")
+	assert.Equal(t, 1, b.reported[1].Attempt, "env is the first link that was called")
 	assert.Equal(t, []string{"debug flaky skipped", "info env ok"}, brief(logs))
 }
 
-func TestABreakersChangeIsALine(t *testing.T) {
+func TestBreakerTransitionsAreLogged(t *testing.T) {
 	var out bytes.Buffer
 	slogs := chain.SlogCalls(slog.New(slog.NewTextHandler(&out, nil)))
 	core, logs := observer.New(zap.WarnLevel)
-	b := onBench(t, chain.Options{Logger: zap.New(core)})
+	b := newFlakyChain(t, chain.Options{Logger: zap.New(core)})
 	b.open()
 	b.Advance(time.Second)
-	require.True(t, b.asks(down), "a probe that fails changes nothing")
+	require.True(t, b.getCalls(down), "a probe that fails changes nothing")
 	b.Advance(2 * time.Second)
-	require.True(t, b.asks(0))
+	require.True(t, b.getCalls(0))
 
 	changes := logs.FilterMessage("breaker opened").All()
 	require.Len(t, changes, 1)
@@ -69,7 +69,7 @@ func TestABreakersChangeIsALine(t *testing.T) {
 		wait     time.Duration
 	}
 	var facts []fact
-	for _, c := range b.heard {
+	for _, c := range b.reported {
 		if slogs(t.Context(), c); c.Provider == "flaky" && !c.Skipped {
 			facts = append(facts, fact{c.Breaker, c.Failures, c.Wait})
 		}
@@ -82,19 +82,19 @@ func TestABreakersChangeIsALine(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(out.String(), "breaker"))
 }
 
-func TestABreakerThatClosesDuringASearch(t *testing.T) {
+func TestBreakerClosesDuringLookup(t *testing.T) {
 	for _, canceled := range []bool{false, true} {
-		b := &bench{T: t}
+		b := &flakyChain{T: t}
 		var o chain.Options
 		b.clock(&o)
-		word, meanwhile := down, func() {}
-		first := does("first", func(context.Context, hush.Ref) (hush.Secret, error) {
-			if word == 0 {
+		result, meanwhile := down, func() {}
+		first := linkFunc("first", func(context.Context, hush.Ref) (hush.Secret, error) {
+			if result == 0 {
 				return hush.Secret{}, nil
 			}
-			return hush.Secret{}, word
+			return hush.Secret{}, result
 		})
-		second := does("second", func(context.Context, hush.Ref) (hush.Secret, error) {
+		second := linkFunc("second", func(context.Context, hush.Ref) (hush.Secret, error) {
 			meanwhile()
 			return hush.Secret{}, hush.ErrNotFound
 		})
@@ -105,7 +105,7 @@ func TestABreakerThatClosesDuringASearch(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		t.Cleanup(cancel)
 		meanwhile = func() {
-			word = 0
+			result = 0
 			b.Advance(time.Second)
 			_, err := c.Get(t.Context(), hush.Name("db"))
 			assert.NoError(t, err)
@@ -120,14 +120,14 @@ func TestABreakerThatClosesDuringASearch(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err)
-		assert.Equal(t, "first", got.Source, "it is called after all")
+		assert.Equal(t, "first", got.Source, "by a last-resort call")
 		assert.False(t, got.FromFallback)
 	}
 }
 
-// What a link that was skipped does to the rest of a search is what its failure did
-// before its breaker opened.
-func TestASkippedLinkCountsAsUnavailable(t *testing.T) {
+// A skipped link has the same effect on the rest of a lookup as a failure with
+// ErrUnavailable.
+func TestSkippedLinkIsTreatedAsUnavailable(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		links    []chain.Link // each returns unavailable, or a result that the breaker does not count
@@ -135,19 +135,19 @@ func TestASkippedLinkCountsAsUnavailable(t *testing.T) {
 		want     hush.Class
 		fallback bool
 	}{
-		{"a store", []chain.Link{says("a", down), says("b", 0)}, nil, 0, true},
-		{"a store under OutagesOnly", []chain.Link{says("a", down), says("b", 0)}, chain.OutagesOnly, 0, true},
-		{"its policy is asked", []chain.Link{says("a", down), says("b", 0)}, never, down, false},
-		{"it decides", []chain.Link{says("a", down), says("b", hush.ErrNotFound)}, nil, down, false},
-		{"after another failure", []chain.Link{says("a", hush.ErrDenied), says("b", down)}, nil, down, false},
-		{"a front of a store that answers", []chain.Link{front(says("a", down)), says("b", 0)}, nil, 0, false},
-		{"a front under a strict policy", []chain.Link{front(says("a", down)), says("b", 0)}, never, 0, false},
-		{"a front of a store that says no", []chain.Link{front(says("a", down)), says("b", hush.ErrNotFound)}, nil, hush.ErrNotFound, false},
-		{"a front that was the only way", []chain.Link{front(says("a", down)), says("b", hush.ErrAbsent), says("c", 0)}, nil, 0, true},
-		{"the store overrules its front", []chain.Link{front(says("a", hush.ErrRefused)), says("b", down)}, nil, down, false},
-		{"a front of a store that is skipped", []chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", down)}, nil, down, false},
+		{"a store", []chain.Link{returns("a", down), returns("b", 0)}, nil, 0, true},
+		{"a store under OutagesOnly", []chain.Link{returns("a", down), returns("b", 0)}, chain.OutagesOnly, 0, true},
+		{"its policy is called", []chain.Link{returns("a", down), returns("b", 0)}, never, down, false},
+		{"it decides", []chain.Link{returns("a", down), returns("b", hush.ErrNotFound)}, nil, down, false},
+		{"after another failure", []chain.Link{returns("a", hush.ErrDenied), returns("b", down)}, nil, down, false},
+		{"a front of a store that responds", []chain.Link{front(returns("a", down)), returns("b", 0)}, nil, 0, false},
+		{"a front under a strict policy", []chain.Link{front(returns("a", down)), returns("b", 0)}, never, 0, false},
+		{"a front of a store without the secret", []chain.Link{front(returns("a", down)), returns("b", hush.ErrNotFound)}, nil, hush.ErrNotFound, false},
+		{"a front that was the only way", []chain.Link{front(returns("a", down)), returns("b", hush.ErrAbsent), returns("c", 0)}, nil, 0, true},
+		{"the store overrules its front", []chain.Link{front(returns("a", hush.ErrRefused)), returns("b", down)}, nil, down, false},
+		{"a front of a store that is skipped", []chain.Link{front(returns("a", hush.ErrThrottled)), front(returns("b", 0)), returns("c", down)}, nil, down, false},
 	} {
-		b := &bench{T: t}
+		b := &flakyChain{T: t}
 		var o chain.Options
 		b.clock(&o)
 		skips := 0
@@ -166,17 +166,17 @@ func TestASkippedLinkCountsAsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAFrontOfAThrottledStoreIsNoProbe(t *testing.T) {
-	b := &bench{T: t}
+func TestThrottledFrontIsNotProbed(t *testing.T) {
+	b := &flakyChain{T: t}
 	var o chain.Options
 	b.clock(&o)
-	word := hush.ErrNotFound
-	first := does("first", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, word })
-	second := does("second", func(context.Context, hush.Ref) (hush.Secret, error) {
+	result := hush.ErrNotFound
+	first := linkFunc("first", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, result })
+	second := linkFunc("second", func(context.Context, hush.Ref) (hush.Secret, error) {
 		b.calls++
 		return hush.Secret{}, down
 	})
-	c := chain.New([]chain.Link{front(first), front(second), says("store", 0)}, &o)
+	c := chain.New([]chain.Link{front(first), front(second), returns("store", 0)}, &o)
 	calls := func() int {
 		_, err := c.Get(t.Context(), hush.Name("db"))
 		require.NoError(t, err)
@@ -187,15 +187,15 @@ func TestAFrontOfAThrottledStoreIsNoProbe(t *testing.T) {
 	}
 	require.Equal(t, 5, b.calls)
 	b.Advance(time.Second)
-	word = hush.ErrThrottled
-	assert.Equal(t, 5, calls(), "not asked, though a probe is due")
-	word = hush.ErrNotFound
+	result = hush.ErrThrottled
+	assert.Equal(t, 5, calls(), "not called, although a probe is due")
+	result = hush.ErrNotFound
 	assert.Equal(t, 6, calls(), "and the probe is still to be made")
 }
 
-func TestFreshReadsCountAndAreSkipped(t *testing.T) {
-	b := onBench(t, chain.Options{})
-	b.word = down
+func TestBreakerCountsAndSkipsFreshReads(t *testing.T) {
+	b := newFlakyChain(t, chain.Options{})
+	b.result = down
 	fresh := hush.Name("other").Fresh()
 	for range 3 {
 		_, _ = b.Get(t.Context(), fresh)
@@ -203,18 +203,18 @@ func TestFreshReadsCountAndAreSkipped(t *testing.T) {
 	for range 2 {
 		_, _ = b.Get(t.Context(), hush.Name("db"))
 	}
-	b.word = 0
+	b.result = 0
 	got, err := b.Get(t.Context(), fresh)
 	require.NoError(t, err)
 	assert.Equal(t, "env", got.Source)
 	assert.True(t, got.FromFallback)
 }
 
-func TestBreakersAreTheLinksOwn(t *testing.T) {
-	b := &bench{T: t}
+func TestEachLinkHasItsOwnBreaker(t *testing.T) {
+	b := &flakyChain{T: t}
 	o, _, calls := watch(zap.FatalLevel)
 	b.clock(o)
-	c := chain.New([]chain.Link{says("a", down), says("b", hush.ErrDenied), says("c", down), says("d", 0)}, o)
+	c := chain.New([]chain.Link{returns("a", down), returns("b", hush.ErrDenied), returns("c", down), returns("d", 0)}, o)
 	for range 6 {
 		_, _ = c.Get(t.Context(), hush.Name("db"))
 	}
@@ -225,20 +225,20 @@ func TestBreakersAreTheLinksOwn(t *testing.T) {
 	assert.Equal(t, []string{"a skipped", "b denied", "c skipped", "d ok"}, last)
 }
 
-// A probe that panics, or whose goroutine exits, gives its place back.
-func TestAProbeThatDoesNotReturn(t *testing.T) {
+// If a probe panics or its goroutine exits, the next call is a probe.
+func TestProbeThatPanicsIsRepeated(t *testing.T) {
 	for name, ends := range map[string]func(){"panic": func() { panic("a defect") }, "Goexit": runtime.Goexit} {
-		b := &bench{T: t}
+		b := &flakyChain{T: t}
 		var o chain.Options
 		b.clock(&o)
 		broken := false
-		c := chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+		c := chain.New([]chain.Link{linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 			b.calls++
 			if broken {
 				ends()
 			}
 			return hush.Secret{}, down
-		}), says("env", 0)}, &o)
+		}), returns("env", 0)}, &o)
 		get := func() {
 			done := make(chan struct{})
 			go func() {
@@ -264,12 +264,12 @@ func TestAProbeThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-func TestASkippedLinksShareGoesToTheOthers(t *testing.T) {
+func TestSkippedLinkLeavesItsShareToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o chain.Options
 		o.Breaker.Wait = time.Hour
 		o.SetJitter(func(most time.Duration) time.Duration { return most })
-		c := chain.New([]chain.Link{limited(hangs("dead"), time.Second), hangs("slow"), says("env", 0)}, &o)
+		c := chain.New([]chain.Link{limited(hangs("dead"), time.Second), hangs("slow"), returns("env", 0)}, &o)
 		took := func() time.Duration {
 			ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 			defer cancel()

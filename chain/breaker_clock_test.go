@@ -12,9 +12,9 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// The wait is over when either clock says so: in Lambda the monotonic one stands
-// still while the environment is frozen, and anywhere the wall can be set back.
-func TestTheWaitIsOverByEitherClock(t *testing.T) {
+// The wait ends by either clock. In Lambda, the monotonic clock stands still while the
+// environment is frozen. The wall clock can be set back.
+func TestWaitEndsByEitherClock(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		wall, mono time.Duration
@@ -28,34 +28,34 @@ func TestTheWaitIsOverByEitherClock(t *testing.T) {
 		{"the wall set back, and the wait not over", -time.Hour, time.Second - 1, false},
 		{"the wall stands still", 0, time.Second, true},
 	} {
-		b := onBench(t, chain.Options{})
+		b := newFlakyChain(t, chain.Options{})
 		b.open()
 		b.Move(test.wall, test.mono)
-		assert.Equal(t, test.over, b.asks(down), test.name)
+		assert.Equal(t, test.over, b.getCalls(down), test.name)
 
-		// The next wait is from now on, on both.
+		// The next wait begins now, by both clocks.
 		if test.over {
-			assert.False(t, b.asks(down), test.name)
+			assert.False(t, b.getCalls(down), test.name)
 			b.Advance(2 * time.Second)
-			assert.True(t, b.asks(0), test.name)
+			assert.True(t, b.getCalls(0), test.name)
 		}
 	}
 }
 
-// A closed breaker has no use for a clock: failures a year apart are in a row.
-func TestARowHasNoClock(t *testing.T) {
-	b := onBench(t, chain.Options{})
+// A closed breaker does not use a clock: failures a year apart are consecutive.
+func TestConsecutiveFailuresHaveNoTimeLimit(t *testing.T) {
+	b := newFlakyChain(t, chain.Options{})
 	for range 5 {
 		b.Move(365*24*time.Hour, 0)
-		assert.True(t, b.asks(down))
+		assert.True(t, b.getCalls(down))
 	}
-	assert.False(t, b.asks(down))
+	assert.False(t, b.getCalls(down))
 }
 
-// probed is a chain of a link whose breaker is open and another link that responds. The
-// calls of the first link, from then on, are handed to the test.
+// probed is a chain of a link whose breaker is open and a link that responds. The test
+// controls the further calls of the first link.
 type probed struct {
-	*bench
+	*flakyChain
 	*chain.Chain
 	calls chan func(hush.Class) // one for each call of the link: ends it
 }
@@ -64,7 +64,7 @@ type callKey struct{}
 
 func probing(t *testing.T) *probed {
 	t.Helper()
-	p := &probed{bench: &bench{T: t}, calls: make(chan func(hush.Class))}
+	p := &probed{flakyChain: &flakyChain{T: t}, calls: make(chan func(hush.Class))}
 	o := chain.Options{OnCall: func(ctx context.Context, c chain.Call) {
 		if first, ok := ctx.Value(callKey{}).(*chain.Call); ok && c.Provider == "a" {
 			*first = c
@@ -72,7 +72,7 @@ func probing(t *testing.T) *probed {
 	}}
 	p.clock(&o)
 	broken := true
-	p.Chain = chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+	p.Chain = chain.New([]chain.Link{linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 		if broken {
 			return hush.Secret{}, down
 		}
@@ -82,7 +82,7 @@ func probing(t *testing.T) *probed {
 			return hush.Secret{}, class
 		}
 		return hush.Secret{}, nil
-	}), says("env", 0)}, &o)
+	}), returns("env", 0)}, &o)
 	for range 5 {
 		p.get()
 	}
@@ -98,8 +98,8 @@ func (p *probed) get() (c chain.Call) {
 	return c
 }
 
-// start starts a Get that calls the link; the func that it returns ends the call with
-// class, and returns the class of the Call.
+// start starts a Get that calls the link. end makes the link fail with a class, and returns
+// the class of the Call.
 func (p *probed) start() (end func(hush.Class) hush.Class) {
 	got := make(chan chain.Call, 1)
 	go func() { got <- p.get() }()
@@ -110,7 +110,7 @@ func (p *probed) start() (end func(hush.Class) hush.Class) {
 	}
 }
 
-// skipped returns the text of the error with which a Get skips the link.
+// skipped returns why a Get skips the link.
 func (p *probed) skipped() string {
 	p.Helper()
 	c := p.get()
@@ -133,8 +133,8 @@ func TestOneProbeAtATime(t *testing.T) {
 	assert.Zero(t, second(0))
 }
 
-// A probe that is interrupted by a freeze, or never ends, does not hold back the link forever.
-// Its late result does not count.
+// If a probe is interrupted by a freeze or never ends, the link is probed again. The late
+// result does not count.
 func TestLateProbeIsIgnored(t *testing.T) {
 	for _, late := range []hush.Class{0, down, hush.ErrAbsent} {
 		p := probing(t)
@@ -148,8 +148,9 @@ func TestLateProbeIsIgnored(t *testing.T) {
 	}
 }
 
-// What was asked before the breaker opened or closed says how the store was.
-func TestCallsOfAnEarlierTimeDoNotCount(t *testing.T) {
+// A call that began before the breaker opened or closed describes an earlier state of the
+// store.
+func TestCallsOfEarlierGenerationsDoNotCount(t *testing.T) {
 	p := probing(t)
 	require.Zero(t, p.start()(0), "closed")
 	var before []func(hush.Class) hush.Class
@@ -163,7 +164,7 @@ func TestCallsOfAnEarlierTimeDoNotCount(t *testing.T) {
 	before[5](down)
 	assert.Contains(t, p.skipped(), "next probe in 1s", "one more failure does not open it again")
 	before[6](0)
-	assert.Contains(t, p.skipped(), "next probe in 1s", "nor does an old answer close it")
+	assert.Contains(t, p.skipped(), "next probe in 1s", "nor does an old response close it")
 
 	p.Advance(time.Second)
 	require.Zero(t, p.start()(0), "a probe does")

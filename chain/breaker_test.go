@@ -15,93 +15,93 @@ import (
 	"github.com/hush-secrets/hush/internal/clock/clocktest"
 )
 
-// A bench is a chain of a link that says what it is told and one that answers,
-// under clocks that stand still, with breakers that wait as long as they may.
-type bench struct {
+// A flakyChain has two links: flaky, whose result the test sets, and env, which returns the
+// secret. Its clocks stand still, and its breakers wait without jitter.
+type flakyChain struct {
 	*testing.T
 	*chain.Chain
 	clocktest.Clock
-	word  hush.Class // what the link says; zero: a secret
-	calls int        // of the link
-	heard []chain.Call
+	result   hush.Class // of the flaky link; zero: a secret
+	calls    int        // of the link
+	reported []chain.Call
 }
 
-func onBench(t *testing.T, o chain.Options) *bench {
+func newFlakyChain(t *testing.T, o chain.Options) *flakyChain {
 	t.Helper()
-	b := &bench{T: t}
+	b := &flakyChain{T: t}
 	b.clock(&o)
-	o.OnCall = func(_ context.Context, c chain.Call) { b.heard = append(b.heard, c) }
-	flaky := does("flaky", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+	o.OnCall = func(_ context.Context, c chain.Call) { b.reported = append(b.reported, c) }
+	flaky := linkFunc("flaky", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		b.calls++
-		if b.word == 0 {
+		if b.result == 0 {
 			return hush.Secret{}, nil
 		}
-		return hush.Secret{}, hush.NewError("store", ref, b.word, nil)
+		return hush.Secret{}, hush.NewError("store", ref, b.result, nil)
 	})
-	b.Chain = chain.New([]chain.Link{flaky, says("env", 0)}, &o)
+	b.Chain = chain.New([]chain.Link{flaky, returns("env", 0)}, &o)
 	return b
 }
 
-// clock makes o read the bench's clocks, and wait as long as it may.
-func (b *bench) clock(o *chain.Options) {
+// clock makes o use the clocks of b, without jitter.
+func (b *flakyChain) clock(o *chain.Options) {
 	o.SetClock(b.Now)
 	o.SetJitter(func(most time.Duration) time.Duration { return most })
 }
 
-// asks reports whether a Get asks the flaky link, which says word.
-func (b *bench) asks(word hush.Class) bool {
+// getCalls sets the result of the flaky link and reports whether a Get calls it.
+func (b *flakyChain) getCalls(result hush.Class) bool {
 	b.Helper()
-	b.word = word
+	b.result = result
 	before := b.calls
 	secret, err := b.Get(b.Context(), hush.Name("db"))
-	if word == hush.ErrInvalidRef && b.calls > before {
+	if result == hush.ErrInvalidRef && b.calls > before {
 		require.ErrorIs(b, err, hush.ErrInvalidRef)
 	} else {
 		require.NoError(b, err)
-		assert.Equal(b, word == 0 && b.calls > before, secret.Source == "flaky")
+		assert.Equal(b, result == 0 && b.calls > before, secret.Source == "flaky")
 	}
 	return b.calls > before
 }
 
 // open makes the flaky link's breaker open.
-func (b *bench) open() {
+func (b *flakyChain) open() {
 	b.Helper()
 	for range 5 {
-		require.True(b, b.asks(hush.ErrUnavailable))
+		require.True(b, b.getCalls(hush.ErrUnavailable))
 	}
-	require.False(b, b.asks(0))
+	require.False(b, b.getCalls(0))
 }
 
 const down = hush.ErrUnavailable
 
 func TestBreakerOpensAfterFiveFailures(t *testing.T) {
-	b := onBench(t, chain.Options{})
+	b := newFlakyChain(t, chain.Options{})
 	for i := range 5 {
-		assert.True(t, b.asks(down), "failure %d", i+1)
+		assert.True(t, b.getCalls(down), "failure %d", i+1)
 	}
 	b.Advance(time.Second - 1)
-	assert.False(t, b.asks(0), "for a second")
+	assert.False(t, b.getCalls(0), "for a second")
 	b.Advance(1)
-	assert.True(t, b.asks(0), "then a probe is made")
-	assert.True(t, b.asks(0), "whose answer closes it")
+	assert.True(t, b.getCalls(0), "then a probe is made")
+	assert.True(t, b.getCalls(0), "whose response closes it")
 }
 
-// All is well again, and as fast, after an answer.
-func TestAnAnswerCalmsABreaker(t *testing.T) {
-	b := onBench(t, chain.Options{})
-	assert.True(t, b.Calm())
+// A response resets the count, and the breaker's fast path works again.
+func TestResponseResetsFailureCount(t *testing.T) {
+	b := newFlakyChain(t, chain.Options{})
+	assert.True(t, b.IsHealthy())
 	for _, failures := range []int{1, 4, 5} {
 		for range failures {
-			b.asks(down)
-			assert.False(t, b.Calm())
+			b.getCalls(down)
+			assert.False(t, b.IsHealthy())
 		}
 		b.Advance(time.Second)
-		assert.True(t, b.asks(hush.ErrNotFound))
-		assert.True(t, b.Calm(), "%d failures", failures)
+		assert.True(t, b.getCalls(hush.ErrNotFound))
+		assert.True(t, b.IsHealthy(), "%d failures", failures)
 	}
 }
 
-func TestWhatCounts(t *testing.T) {
+func TestResultsThatBreakerCounts(t *testing.T) {
 	type verdict string
 	const (
 		counts  verdict = "counts"
@@ -122,68 +122,68 @@ func TestWhatCounts(t *testing.T) {
 		hush.ErrRejected:        none,
 	} {
 		t.Run(fmt.Sprint(class, " ", want), func(t *testing.T) {
-			// Four failures, the class, and one more failure: only an answer between
-			// them keeps it closed.
-			b := onBench(t, chain.Options{})
+			// Four failures, the class, and one more failure: the breaker stays closed only if
+			// the class is a response.
+			b := newFlakyChain(t, chain.Options{})
 			for range 4 {
-				b.asks(down)
+				b.getCalls(down)
 			}
-			b.asks(class)
+			b.getCalls(class)
 			open := want == counts
-			assert.Equal(t, !open, b.asks(down))
-			assert.Equal(t, want == neutral, b.asks(down))
+			assert.Equal(t, !open, b.getCalls(down))
+			assert.Equal(t, want == neutral, b.getCalls(down))
 
-			// A probe of the class: an answer closes it, a failure doubles the wait,
-			// and what says nothing leaves the next call to probe.
-			b = onBench(t, chain.Options{})
+			// A probe with the class: a response closes the breaker, a failure doubles the wait,
+			// and after other results the next call is a probe.
+			b = newFlakyChain(t, chain.Options{})
 			b.open()
 			b.Advance(time.Second)
-			require.True(t, b.asks(class))
-			last := b.heard[len(b.heard)-1]
+			require.True(t, b.getCalls(class))
+			last := b.reported[len(b.reported)-1]
 			if class != 0 && class != hush.ErrInvalidRef { // those have no call of env after them
-				last = b.heard[len(b.heard)-2]
+				last = b.reported[len(b.reported)-2]
 			}
 			assert.Equal(t, want == neutral, last.Breaker == "closed")
-			assert.Equal(t, !open, b.asks(down), "the next call")
+			assert.Equal(t, !open, b.getCalls(down), "the next call")
 			b.Advance(time.Second)
 			if want == none {
-				assert.False(t, b.asks(down), "it was a probe that failed: the wait doubled")
+				assert.False(t, b.getCalls(down), "it was a probe that failed: the wait doubled")
 			}
 		})
 	}
 }
 
-func TestWaitDoublesToItsMost(t *testing.T) {
-	b := onBench(t, chain.Options{})
+func TestWaitDoublesUpToMaxWait(t *testing.T) {
+	b := newFlakyChain(t, chain.Options{})
 	b.open()
 	for _, seconds := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
 		b.Advance(seconds*time.Second - 1)
-		require.False(t, b.asks(down), "%d s", seconds)
+		require.False(t, b.getCalls(down), "%d s", seconds)
 		b.Advance(1)
-		require.True(t, b.asks(down), "%d s", seconds)
-		require.False(t, b.asks(down))
+		require.True(t, b.getCalls(down), "%d s", seconds)
+		require.False(t, b.getCalls(down))
 	}
 	b.Advance(30 * time.Second)
-	require.True(t, b.asks(0))
+	require.True(t, b.getCalls(0))
 	b.open()
 	b.Advance(time.Second)
-	assert.True(t, b.asks(0), "a success starts over")
+	assert.True(t, b.getCalls(0), "a success starts over")
 }
 
 func TestBreakerOptions(t *testing.T) {
-	b := onBench(t, chain.Options{Breaker: chain.Breaker{Failures: 2, Wait: time.Minute, MaxWait: time.Second}})
-	assert.True(t, b.asks(down))
-	assert.True(t, b.asks(down))
+	b := newFlakyChain(t, chain.Options{Breaker: chain.Breaker{Failures: 2, Wait: time.Minute, MaxWait: time.Second}})
+	assert.True(t, b.getCalls(down))
+	assert.True(t, b.getCalls(down))
 	for range 3 { // MaxWait is never less than Wait
 		b.Advance(time.Minute - 1)
-		assert.False(t, b.asks(down))
+		assert.False(t, b.getCalls(down))
 		b.Advance(1)
-		assert.True(t, b.asks(down))
+		assert.True(t, b.getCalls(down))
 	}
 
-	b = onBench(t, chain.Options{Breaker: chain.Breaker{Failures: -1}})
+	b = newFlakyChain(t, chain.Options{Breaker: chain.Breaker{Failures: -1}})
 	for range 1000 {
-		require.True(t, b.asks(down), "it never opens")
+		require.True(t, b.getCalls(down), "it never opens")
 	}
 }
 
@@ -192,7 +192,7 @@ func TestJitterIsFull(t *testing.T) {
 	short := 0
 	for range times {
 		var last chain.Call
-		c := chain.New([]chain.Link{says("a", down)}, &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
+		c := chain.New([]chain.Link{returns("a", down)}, &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
 			if !c.Unresolved {
 				last = c
 			}
@@ -211,8 +211,9 @@ func TestJitterIsFull(t *testing.T) {
 	assert.Less(t, short, times)
 }
 
-// cut reports whether a Get of c calls its first link, which may cancel the caller.
-func (b *bench) cut(c *chain.Chain, cancel *context.CancelFunc) bool {
+// cut reports whether a Get calls the first link of c. The call may cancel the caller's
+// context.
+func (b *flakyChain) cut(c *chain.Chain, cancel *context.CancelFunc) bool {
 	b.Helper()
 	before := b.calls
 	var ctx context.Context
@@ -222,13 +223,13 @@ func (b *bench) cut(c *chain.Chain, cancel *context.CancelFunc) bool {
 	return b.calls > before
 }
 
-func TestTheCallersEnd(t *testing.T) {
-	env := says("env", 0)
+func TestBreakerWhenCallersContextEnds(t *testing.T) {
+	env := returns("env", 0)
 	refused := errors.New("connection refused")
 	for _, test := range []struct {
-		name   string
-		says   error
-		counts bool
+		name    string
+		returns error
+		counts  bool
 	}{
 		{"by class", hush.NewError("store", hush.Name("db"), hush.ErrCanceled, context.Canceled), false},
 		{"by bare class", hush.ErrCanceled, false},
@@ -238,14 +239,14 @@ func TestTheCallersEnd(t *testing.T) {
 		{"another failure at the same time", refused, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			b := &bench{T: t}
+			b := &flakyChain{T: t}
 			var cancel context.CancelFunc
-			says := test.says
-			link := does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+			returns := test.returns
+			link := linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 				b.calls++
-				if says != nil {
+				if returns != nil {
 					cancel()
-					return hush.Secret{}, says
+					return hush.Secret{}, returns
 				}
 				return hush.Secret{}, refused
 			})
@@ -258,14 +259,14 @@ func TestTheCallersEnd(t *testing.T) {
 			assert.Equal(t, !test.counts, b.cut(c, &cancel))
 
 			c = chain.New([]chain.Link{link, env}, &o)
-			says = nil
+			returns = nil
 			for range 5 {
 				assert.True(t, b.cut(c, &cancel))
 			}
 			b.Advance(time.Second)
-			says = test.says
+			returns = test.returns
 			assert.True(t, b.cut(c, &cancel), "the probe")
-			says = nil
+			returns = nil
 			assert.Equal(t, !test.counts, b.cut(c, &cancel), "no verdict gives its place back at once")
 			assert.False(t, b.cut(c, &cancel))
 		})

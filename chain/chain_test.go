@@ -18,10 +18,9 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// says is a link that answers every call alike: with class, or with a secret if
-// class is zero.
-func says(name string, class hush.Class) chain.Link {
-	return does(name, func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+// returns is a link that fails every call with class, or returns a secret if class is zero.
+func returns(name string, class hush.Class) chain.Link {
+	return linkFunc(name, func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		if class == 0 {
 			return hush.Secret{Value: hush.NewValue([]byte("from " + name)), Version: "v1", Source: "store"}, nil
 		}
@@ -29,7 +28,7 @@ func says(name string, class hush.Class) chain.Link {
 	})
 }
 
-func does(name string, get hush.ProviderFunc) chain.Link {
+func linkFunc(name string, get hush.ProviderFunc) chain.Link {
 	return chain.Link{Name: name, Provider: get}
 }
 
@@ -44,12 +43,12 @@ func get(t *testing.T, links ...chain.Link) (hush.Secret, error) {
 }
 
 func TestConformance(t *testing.T) {
-	refusing := front(says("extension", hush.ErrRefused))
+	refusing := front(returns("extension", hush.ErrRefused))
 	for name, before := range map[string][]chain.Link{
 		"alone":                 nil,
 		"behind a failed front": {refusing},
 		"behind what is not here": {
-			front(says("extension", hush.ErrAbsent)), says("direct", hush.ErrAbsent), says("env", hush.ErrNotFound),
+			front(returns("extension", hush.ErrAbsent)), returns("direct", hush.ErrAbsent), returns("env", hush.ErrNotFound),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +70,7 @@ func harness(before []chain.Link) providertest.Harness {
 	}
 }
 
-func TestFirstAnswerWins(t *testing.T) {
+func TestGetReturnsFirstSecret(t *testing.T) {
 	var first, second providertest.Map
 	second.Put("db", []byte("second's"))
 	second.Put("both", []byte("second's"))
@@ -82,38 +81,38 @@ func TestFirstAnswerWins(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "first's", got.Value.Reveal())
 	assert.Equal(t, "a", got.Source, "the link's name, not the provider's")
-	assert.Empty(t, second.Calls(), "nobody asks past an answer")
+	assert.Empty(t, second.Calls(), "the lookup ends with the first secret")
 
 	got, err = c.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
 	assert.Equal(t, "second's", got.Value.Reveal())
 	assert.Equal(t, "b", got.Source)
-	assert.Equal(t, "v1", got.Version, "the rest of the answer is unchanged")
+	assert.Equal(t, "v1", got.Version, "the rest of the secret is unchanged")
 }
 
 func TestNewPanics(t *testing.T) {
-	ok := says("a", 0)
+	ok := returns("a", 0)
 	for want, links := range map[string][]chain.Link{
 		"chain: New needs at least one link":             {},
 		"chain: link 2 has no Name":                      {ok, {Provider: ok.Provider}},
 		`chain: link 2, "b", has no Provider`:            {ok, {Name: "b"}},
-		`chain: two links have the name "a"`:             {ok, says("b", 0), ok},
-		`chain: two links have the name "a` + `\n` + `"`: {says("a\n", 0), says("a\n", 0)},
+		`chain: two links have the name "a"`:             {ok, returns("b", 0), ok},
+		`chain: two links have the name "a` + `\n` + `"`: {returns("a\n", 0), returns("a\n", 0)},
 	} {
 		assert.PanicsWithValue(t, want, func() { chain.New(links, nil) })
 	}
 }
 
 func TestLinksAreCopied(t *testing.T) {
-	links := []chain.Link{says("a", 0)}
+	links := []chain.Link{returns("a", 0)}
 	c := chain.New(links, nil)
-	links[0] = says("b", hush.ErrDenied)
+	links[0] = returns("b", hush.ErrDenied)
 	got, err := c.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
 	assert.Equal(t, "a", got.Source)
 }
 
-func TestFieldIsAppliedAfterwards(t *testing.T) {
+func TestFieldIsSelectedAfterLookup(t *testing.T) {
 	var first, second providertest.Map
 	first.Put("db", []byte(`{"user":"app"}`))
 	second.Put("db", []byte(`{"password":"wrong store"}`))
@@ -126,11 +125,11 @@ func TestFieldIsAppliedAfterwards(t *testing.T) {
 	_, err = c.Get(t.Context(), hush.Ref{Name: "db", Field: "password"})
 	assert.Equal(t, hush.ErrNotFound, hush.ClassOf(err))
 	assert.ErrorContains(t, err, `"db#password"`)
-	assert.Empty(t, second.Calls(), "a missing field does not change which store answers")
+	assert.Empty(t, second.Calls(), "a missing field does not change which store serves the secret")
 	assert.Equal(t, []hush.Ref{hush.Name("db"), hush.Name("db")}, first.Calls())
 }
 
-func TestFreshnessIsKept(t *testing.T) {
+func TestLinksReceiveFreshness(t *testing.T) {
 	var m providertest.Map
 	m.Put("db", []byte(`{"user":"app"}`))
 	c := chain.New([]chain.Link{{Name: "a", Provider: &m}}, nil)
@@ -147,7 +146,7 @@ func TestFreshnessIsKept(t *testing.T) {
 		{"fresh", part.Fresh(), true, false},
 		{"newer than a version", part.NewerThan(versioned), true, true},
 		{"newer than a value", whole.NewerThan(unversioned), true, true},
-		// A cache below would find the part different from every whole.
+		// A cache behind the link would compare the field with the whole secret.
 		{"newer than a part's value", part.NewerThan(unversioned), true, false},
 	} {
 		_, err := c.Get(t.Context(), test.ref)
@@ -160,39 +159,39 @@ func TestFreshnessIsKept(t *testing.T) {
 	}
 }
 
-func TestInvalidRefStops(t *testing.T) {
+func TestInvalidRefEndsLookup(t *testing.T) {
 	var m providertest.Map
 	after := chain.Link{Name: "after", Provider: &m}
-	_, err := get(t, says("a", hush.ErrUnavailable), says("mapping", hush.ErrInvalidRef), after)
+	_, err := get(t, returns("a", hush.ErrUnavailable), returns("mapping", hush.ErrInvalidRef), after)
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err))
 	assert.NotErrorIs(t, err, hush.ErrUnavailable)
 	assert.Empty(t, m.Calls())
 
-	_, err = chain.New([]chain.Link{says("trusting", 0)}, nil).Get(t.Context(), hush.Name("a\nb"))
+	_, err = chain.New([]chain.Link{returns("trusting", 0)}, nil).Get(t.Context(), hush.Name("a\nb"))
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "a malformed Ref reaches no link")
 }
 
-func TestPanicsAreTheCallers(t *testing.T) {
-	bad := does("bad", func(context.Context, hush.Ref) (hush.Secret, error) { panic("a defect") })
-	assert.PanicsWithValue(t, "a defect", func() { _, _ = get(t, bad, says("b", 0)) })
+func TestPanicOfLinkIsPanicOfGet(t *testing.T) {
+	bad := linkFunc("bad", func(context.Context, hush.Ref) (hush.Secret, error) { panic("a defect") })
+	assert.PanicsWithValue(t, "a defect", func() { _, _ = get(t, bad, returns("b", 0)) })
 }
 
 func TestErrorListsAttempts(t *testing.T) {
 	refused := errors.New("connection refused")
-	direct := does("direct", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+	direct := linkFunc("direct", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, hush.NewError("sdk", ref, hush.ErrUnavailable, refused)
 	})
-	bare := does("bare", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, hush.ErrDenied })
-	alias := does("alias", func(context.Context, hush.Ref) (hush.Secret, error) {
+	bare := linkFunc("bare", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, hush.ErrDenied })
+	alias := linkFunc("alias", func(context.Context, hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, hush.NewError("sdk", hush.Name("prod/db"), hush.ErrNotFound, nil)
 	})
-	careless := does("careless", func(context.Context, hush.Ref) (hush.Secret, error) {
+	careless := linkFunc("careless", func(context.Context, hush.Ref) (hush.Secret, error) {
 		var err *hush.Error
 		return hush.Secret{}, err
 	})
-	foreign := does("foreign", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, errors.New("no idea") })
+	foreign := linkFunc("foreign", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, errors.New("no idea") })
 
-	c := chain.New([]chain.Link{front(says("extension", hush.ErrRefused)), direct, bare, alias, careless, foreign}, nil)
+	c := chain.New([]chain.Link{front(returns("extension", hush.ErrRefused)), direct, bare, alias, careless, foreign}, nil)
 	_, err := c.Get(t.Context(), hush.Ref{Name: "db", Stage: "AWSPENDING", Field: "user"}.Fresh())
 	assert.EqualError(t, err, `chain: "db?stage=AWSPENDING#user": unavailable: extension: refused; `+
 		`direct: unavailable: connection refused; bare: denied; alias: not found: sdk: "prod/db": not found; careless: unavailable; foreign: unavailable: no idea`)

@@ -10,11 +10,11 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// With slog for both, the log says which store answered, and a secret that the
-// program logs, by itself or in a struct, shows as a mask.
+// With slog, the log says which store returned the secret. A secret that the program logs,
+// by itself or in a struct, is masked.
 func ExampleSlogCalls() {
 	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
-		Level: slog.LevelDebug, // where the first store's answers are told
+		Level: slog.LevelDebug, // the level of calls of the first store
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey || a.Key == "latency" {
 				return slog.Attr{} // differs from run to run

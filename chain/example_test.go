@@ -10,8 +10,8 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// The first store is down, so the second one answers, and the secret says so. The
-// log leaves out what differs from run to run.
+// The first store is down, so the second store returns the secret, which is marked as a
+// fallback. The log omits fields that differ from run to run.
 func Example() {
 	down := hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{}, hush.NewError("direct", ref, hush.ErrUnavailable, fmt.Errorf("connection refused"))

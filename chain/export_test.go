@@ -6,11 +6,11 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// SetClock replaces the clocks that the breakers of a Chain made with o read.
+// SetClock replaces the clocks of the breakers.
 func (o *Options) SetClock(now clock.Func) { o.now = now }
 
-// SetJitter replaces what shortens the waits of the breakers.
+// SetJitter replaces the jitter of the breakers.
 func (o *Options) SetJitter(jitter func(most time.Duration) time.Duration) { o.jitter = jitter }
 
-// Calm reports whether a call of the chain's first link now takes no lock.
-func (c *Chain) Calm() bool { return c.links[0].breaker.state.Load()%2 == 0 }
+// IsHealthy reports whether a call of the first link takes no lock.
+func (c *Chain) IsHealthy() bool { return c.links[0].breaker.state.Load()%2 == 0 }

@@ -15,16 +15,16 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// The call of the first link takes a shorter way if nothing observes its success. A
-// secret then ends the row of failures of other calls, too.
-func TestASecretEndsFailuresDuringItsCall(t *testing.T) {
+// A call of the first link has a fast path if its success is not reported. A secret then
+// resets the failures of concurrent calls, too.
+func TestSecretResetsFailuresDuringItsCall(t *testing.T) {
 	for name, onCall := range map[string]func(context.Context, chain.Call){
 		"unobserved": nil, "observed": func(context.Context, chain.Call) {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			results := make(chan hush.Class, 2) // of the next calls
 			var during func()
-			link := does("store", func(context.Context, hush.Ref) (hush.Secret, error) {
+			link := linkFunc("store", func(context.Context, hush.Ref) (hush.Secret, error) {
 				if class := <-results; class != 0 {
 					return hush.Secret{}, class
 				}
@@ -36,25 +36,25 @@ func TestASecretEndsFailuresDuringItsCall(t *testing.T) {
 				results <- down
 				_, err := c.Get(t.Context(), hush.Name("db"))
 				require.ErrorIs(t, err, down)
-				require.False(t, c.Calm())
+				require.False(t, c.IsHealthy())
 			}
 			results <- 0
 			got, err := c.Get(t.Context(), hush.Name("db"))
 			require.NoError(t, err)
 			assert.Equal(t, "store", got.Source)
-			assert.True(t, c.Calm())
+			assert.True(t, c.IsHealthy())
 		})
 	}
 }
 
-func TestLinesAtInfoAfterTheFirstLinkFailed(t *testing.T) {
+func TestInfoLinesAfterFirstLinkFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
-		slow := does("slow", func(context.Context, hush.Ref) (hush.Secret, error) {
+		slow := linkFunc("slow", func(context.Context, hush.Ref) (hush.Secret, error) {
 			<-time.After(20 * time.Millisecond)
 			return hush.Secret{}, down
 		})
-		c := chain.New([]chain.Link{slow, says("denied", hush.ErrDenied)}, &chain.Options{Logger: zap.New(core)})
+		c := chain.New([]chain.Link{slow, returns("denied", hush.ErrDenied)}, &chain.Options{Logger: zap.New(core)})
 		_, err := c.Get(t.Context(), hush.Name("db"))
 		require.ErrorIs(t, err, down)
 

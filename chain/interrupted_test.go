@@ -16,9 +16,9 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// A call that a deadline cuts off counts if it ran for 1 s, or for the link's Timeout if
+// A call that a deadline interrupts counts if it ran for 1 s, or for the link's Timeout if
 // that is shorter.
-func TestACallThatADeadlineCutsOff(t *testing.T) {
+func TestCallInterruptedByDeadline(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		timeout  time.Duration
@@ -39,7 +39,7 @@ func TestACallThatADeadlineCutsOff(t *testing.T) {
 		for kind, link := range map[string]func() chain.Link{ // made in the bubble
 			"classed": func() chain.Link { return hangs("a") },
 			"without a class": func() chain.Link {
-				return does("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
+				return linkFunc("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 					<-ctx.Done()
 					return hush.Secret{}, fmt.Errorf("read: %w", ctx.Err())
 				})
@@ -57,7 +57,7 @@ func TestACallThatADeadlineCutsOff(t *testing.T) {
 							opened.Store(true)
 						}
 					}}
-					links := []chain.Link{limited(link(), test.timeout), says("env", 0)}
+					links := []chain.Link{limited(link(), test.timeout), returns("env", 0)}
 					if test.alone {
 						links = links[:1]
 					}
@@ -79,8 +79,8 @@ func TestACallThatADeadlineCutsOff(t *testing.T) {
 	}
 }
 
-// A call that the caller canceled does not count, whatever time it had.
-func TestACallThatTheCallerCanceled(t *testing.T) {
+// A call that the caller canceled does not count, however long it ran.
+func TestCallCanceledByCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := chain.New([]chain.Link{hangs("a")}, nil)
 		for range 10 {
@@ -89,15 +89,15 @@ func TestACallThatTheCallerCanceled(t *testing.T) {
 			_, err := c.Get(ctx, hush.Name("db"))
 			require.ErrorIs(t, err, context.Canceled)
 		}
-		assert.True(t, c.Calm())
+		assert.True(t, c.IsHealthy())
 	})
 }
 
-// Callers in a hurry do not take the store away from the others.
-func TestACallerInAHurry(t *testing.T) {
+// Callers with short deadlines do not open the breaker for other callers.
+func TestShortDeadlinesAndBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s store
-		c := chain.New([]chain.Link{{Name: "direct", Provider: &s}, says("env", hush.ErrNotFound)}, nil)
+		c := chain.New([]chain.Link{{Name: "direct", Provider: &s}, returns("env", hush.ErrNotFound)}, nil)
 		errs := 0
 		for range 100 {
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Millisecond)
@@ -111,12 +111,12 @@ func TestACallerInAHurry(t *testing.T) {
 			cancel()
 		}
 		assert.Zero(t, errs)
-		assert.True(t, c.Calm())
+		assert.True(t, c.IsHealthy())
 	})
 }
 
-// A call after all that was released late has had less than its Timeout.
-func TestACallAfterAllThatWasReleasedLate(t *testing.T) {
+// A last-resort call that waited for its slot has had less time than its Timeout.
+func TestLastResortCallReleasedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := longWait()
 		var failures atomic.Int64
@@ -126,7 +126,7 @@ func TestACallAfterAllThatWasReleasedLate(t *testing.T) {
 			}
 		}
 		var released atomic.Bool
-		c := chain.New(alone(limited(does("a", func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+		c := chain.New(alone(limited(linkFunc("a", func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			switch ref.Name {
 			case "db":
 				return hush.Secret{}, down

@@ -16,8 +16,8 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// A store is a link in a synctest bubble that takes 10 ms to respond. While it is down
-// it refuses calls at once or hangs.
+// A store is a link in a synctest bubble that takes 10 ms to respond. While it is down, it
+// fails at once or hangs.
 type store struct {
 	down, hangs atomic.Bool
 
@@ -84,10 +84,10 @@ func longWait() *chain.Options {
 // alone and withEnv are the chains in which no other link has the secret.
 func alone(l chain.Link) []chain.Link { return []chain.Link{l} }
 
-func withEnv(l chain.Link) []chain.Link { return []chain.Link{l, says("env", hush.ErrNotFound)} }
+func withEnv(l chain.Link) []chain.Link { return []chain.Link{l, returns("env", hush.ErrNotFound)} }
 
-// A burst on a store that is back is served as if there were no breaker.
-func TestBurstAfterAnOutage(t *testing.T) {
+// When the store is back, a burst succeeds as if there were no breaker.
+func TestBurstAfterOutage(t *testing.T) {
 	for name, links := range map[string]func(chain.Link) []chain.Link{"alone": alone, "with env": withEnv} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -114,8 +114,8 @@ func TestBurstAfterAnOutage(t *testing.T) {
 	}
 }
 
-// 100 reads a second of a store that is down for a minute, by callers with 5 s: the
-// outage costs few calls, and its end is seen at once.
+// A store is down for a minute while callers with a deadline of 5 s make 100 reads a second.
+// The store receives few calls, and its return is noticed at once.
 func TestOutageOfAMinute(t *testing.T) {
 	for _, test := range []struct {
 		name     string

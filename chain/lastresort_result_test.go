@@ -10,18 +10,17 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// A result after all is the result of a search without breakers, but for the links that
-// have responded meanwhile.
-func TestResultAfterAll(t *testing.T) {
+// With last-resort calls, the result is that of a lookup without breakers.
+func TestResultOfLastResortCalls(t *testing.T) {
 	const notFound, denied, absent, invalid = hush.ErrNotFound, hush.ErrDenied, hush.ErrAbsent, hush.ErrInvalidRef
-	// held is a link that fails until its breaker has opened, and then has another result.
+	// held is a link that fails until its breaker has opened, and then returns another result.
 	held := func(name string, then hush.Class) chain.Link {
 		failures := 0
-		return does(name, func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+		return linkFunc(name, func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			if failures++; failures <= 5 {
 				return hush.Secret{}, hush.NewError("store", ref, down, nil)
 			}
-			return says(name, then).Provider.Get(ctx, ref)
+			return returns(name, then).Provider.Get(ctx, ref)
 		})
 	}
 	for _, test := range []struct {
@@ -33,23 +32,23 @@ func TestResultAfterAll(t *testing.T) {
 		fallback bool
 		called   []string
 	}{
-		{"another link has it", []chain.Link{held("a", 0), says("b", 0)}, nil, 0, "b", true, []string{"b"}},
-		{"no other has it", []chain.Link{held("a", 0), says("b", notFound)}, nil, 0, "a", false, []string{"b", "a"}},
-		{"a store after it is down", []chain.Link{held("a", 0), says("b", hush.ErrThrottled)}, nil, 0, "a", false, []string{"b", "a"}},
-		{"a store before it is down", []chain.Link{says("a", hush.ErrThrottled), held("b", 0), says("c", notFound)}, nil, 0, "b", true, []string{"a", "c", "b"}},
-		{"a store before it has responded after all", []chain.Link{held("a", notFound), held("b", 0)}, nil, 0, "b", false, []string{"a", "b"}},
+		{"another link has it", []chain.Link{held("a", 0), returns("b", 0)}, nil, 0, "b", true, []string{"b"}},
+		{"no other has it", []chain.Link{held("a", 0), returns("b", notFound)}, nil, 0, "a", false, []string{"b", "a"}},
+		{"a store after it is down", []chain.Link{held("a", 0), returns("b", hush.ErrThrottled)}, nil, 0, "a", false, []string{"b", "a"}},
+		{"a store before it is down", []chain.Link{returns("a", hush.ErrThrottled), held("b", 0), returns("c", notFound)}, nil, 0, "b", true, []string{"a", "c", "b"}},
+		{"a store before it has responded to a last-resort call", []chain.Link{held("a", notFound), held("b", 0)}, nil, 0, "b", false, []string{"a", "b"}},
 		{"a store before it is still down", []chain.Link{held("a", down), held("b", 0)}, nil, 0, "b", true, []string{"a", "b"}},
-		{"in order, until one has it", []chain.Link{held("a", 0), held("b", 0), says("c", denied)}, nil, 0, "a", false, []string{"c", "a"}},
-		{"a front, whose store fails", []chain.Link{front(held("a", 0)), says("b", hush.ErrUnauthenticated)}, nil, 0, "a", false, []string{"b", "a"}},
-		{"a front of a throttled store", []chain.Link{front(held("a", 0)), front(says("b", hush.ErrThrottled)), says("c", notFound)}, nil, notFound, "", false, []string{"b", "c"}},
-		{"an invalid Ref ends the search", []chain.Link{held("a", invalid), held("b", 0), says("c", notFound)}, nil, invalid, "", false, []string{"c", "a"}},
-		{"for a front, too", []chain.Link{front(held("a", invalid)), says("b", notFound)}, nil, invalid, "", false, []string{"b", "a"}},
-		{"nothing after an invalid Ref", []chain.Link{held("a", 0), says("b", invalid)}, nil, invalid, "", false, []string{"b"}},
-		{"its policy ends the search", []chain.Link{held("a", denied), held("b", 0), says("c", hush.ErrThrottled)}, chain.OutagesOnly, denied, "", false, []string{"c", "a"}},
-		{"its policy lets the search continue", []chain.Link{held("a", absent), held("b", 0), says("c", notFound)}, chain.OutagesOnly, 0, "b", false, []string{"c", "a", "b"}},
-		{"the policy allows no other link", []chain.Link{held("a", 0), says("b", 0)}, never, 0, "a", false, []string{"a"}},
-		{"until it has responded", []chain.Link{held("a", absent), says("b", notFound), says("c", 0)}, never, notFound, "", false, []string{"a", "b"}},
-		{"all fail", []chain.Link{says("a", notFound), held("b", denied)}, nil, denied, "", false, []string{"a", "b"}},
+		{"in order, until one has it", []chain.Link{held("a", 0), held("b", 0), returns("c", denied)}, nil, 0, "a", false, []string{"c", "a"}},
+		{"a front, whose store fails", []chain.Link{front(held("a", 0)), returns("b", hush.ErrUnauthenticated)}, nil, 0, "a", false, []string{"b", "a"}},
+		{"a front of a throttled store", []chain.Link{front(held("a", 0)), front(returns("b", hush.ErrThrottled)), returns("c", notFound)}, nil, notFound, "", false, []string{"b", "c"}},
+		{"an invalid Ref ends the lookup", []chain.Link{held("a", invalid), held("b", 0), returns("c", notFound)}, nil, invalid, "", false, []string{"c", "a"}},
+		{"for a front, too", []chain.Link{front(held("a", invalid)), returns("b", notFound)}, nil, invalid, "", false, []string{"b", "a"}},
+		{"nothing after an invalid Ref", []chain.Link{held("a", 0), returns("b", invalid)}, nil, invalid, "", false, []string{"b"}},
+		{"its policy ends the lookup", []chain.Link{held("a", denied), held("b", 0), returns("c", hush.ErrThrottled)}, chain.OutagesOnly, denied, "", false, []string{"c", "a"}},
+		{"its policy lets the lookup continue", []chain.Link{held("a", absent), held("b", 0), returns("c", notFound)}, chain.OutagesOnly, 0, "b", false, []string{"c", "a", "b"}},
+		{"the policy allows no other link", []chain.Link{held("a", 0), returns("b", 0)}, never, 0, "a", false, []string{"a"}},
+		{"until it has responded", []chain.Link{held("a", absent), returns("b", notFound), returns("c", 0)}, never, notFound, "", false, []string{"a", "b"}},
+		{"all fail", []chain.Link{returns("a", notFound), held("b", denied)}, nil, denied, "", false, []string{"a", "b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			o := longWait()

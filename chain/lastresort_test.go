@@ -15,9 +15,9 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// At most four calls that are younger than a second are in flight. A call that is older
-// may hang, and keeps no place.
-func TestPlacesOfCallsAfterAll(t *testing.T) {
+// At most four calls that are younger than a second are in flight. An older call may hang,
+// so it loses its slot.
+func TestLastResortCallsHaveFourSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s store
 		c := chain.New(withEnv(chain.Link{Name: "direct", Provider: &s}), longWait())
@@ -38,7 +38,7 @@ func TestPlacesOfCallsAfterAll(t *testing.T) {
 		cancel()
 		gets.Wait()
 
-		// All places are free again, and a call that ends frees its place.
+		// All slots are free again, and a call that ends frees its slot.
 		s.take()
 		s.hangs.Store(false)
 		for range 10 {
@@ -51,13 +51,13 @@ func TestPlacesOfCallsAfterAll(t *testing.T) {
 	})
 }
 
-// The first response releases all calls that wait, and closes the breaker, although a
-// probe has failed meanwhile.
-func TestTheFirstResponseReleasesAll(t *testing.T) {
+// The first response releases all calls that wait and closes the breaker, even if a probe
+// has failed in the meantime.
+func TestFirstResponseReleasesAllWaitingCalls(t *testing.T) {
 	for name, response := range map[string]hush.Class{"a secret": 0, "not found": hush.ErrNotFound, "denied": hush.ErrDenied} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &bench{T: t}
+				b := &flakyChain{T: t}
 				var changes []string
 				o := &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
 					if c.Breaker != "" {
@@ -67,7 +67,7 @@ func TestTheFirstResponseReleasesAll(t *testing.T) {
 				b.clock(o)
 				calls := make(chan chan hush.Class, 20)
 				broken := true
-				c := chain.New(alone(does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+				c := chain.New(alone(linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 					if broken {
 						return hush.Secret{}, down
 					}
@@ -112,15 +112,15 @@ func TestTheFirstResponseReleasesAll(t *testing.T) {
 				}
 				gets.Wait()
 				assert.Equal(t, []string{"opened", "closed"}, changes)
-				assert.True(t, c.Calm())
+				assert.True(t, c.IsHealthy())
 			})
 		})
 	}
 }
 
-// The failures of calls after all do not change the wait for the next probe.
-func TestFailuresAfterAllDoNotCount(t *testing.T) {
-	b := &bench{T: t}
+// A last-resort call that fails does not change the wait for the next probe.
+func TestFailedLastResortCallsDoNotCount(t *testing.T) {
+	b := &flakyChain{T: t}
 	var last chain.Call
 	o := &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
 		if c.Provider == "a" && !c.Skipped {
@@ -129,7 +129,7 @@ func TestFailuresAfterAllDoNotCount(t *testing.T) {
 	}}
 	b.clock(o)
 	calls := 0
-	c := chain.New(alone(does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+	c := chain.New(alone(linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 		calls++
 		return hush.Secret{}, down
 	})), o)
@@ -149,10 +149,10 @@ func TestFailuresAfterAllDoNotCount(t *testing.T) {
 	assert.Equal(t, 2*time.Second, last.Wait)
 }
 
-// In a frozen process the timers stand still, so a place is free by the wall clock, too.
-func TestAPlaceIsFreeAfterAFreeze(t *testing.T) {
+// Timers do not run in a frozen process, so the wall clock frees a slot, too.
+func TestSlotIsFreeAfterFreeze(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &bench{T: t}
+		b := &flakyChain{T: t}
 		o := longWait()
 		b.clock(o)
 		var s store
@@ -176,19 +176,19 @@ func TestAPlaceIsFreeAfterAFreeze(t *testing.T) {
 	})
 }
 
-// The caller's end during a call after all ends the search.
-func TestTheCallersEndDuringACallAfterAll(t *testing.T) {
+// If the caller's context ends during a last-resort call, the lookup ends.
+func TestCallerCancelsDuringLastResortCall(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failures, calls := 0, 0
 	c := chain.New([]chain.Link{
-		does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+		linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 			if failures++; failures <= 5 {
 				return hush.Secret{}, down
 			}
 			cancel()
 			return hush.Secret{}, hush.ErrNotFound
 		}),
-		does("b", func(context.Context, hush.Ref) (hush.Secret, error) {
+		linkFunc("b", func(context.Context, hush.Ref) (hush.Secret, error) {
 			calls++
 			return hush.Secret{}, down
 		}),
@@ -202,12 +202,12 @@ func TestTheCallersEndDuringACallAfterAll(t *testing.T) {
 	assert.Equal(t, 5, calls)
 }
 
-// A call after all that panics, or whose goroutine exits, gives its place back.
-func TestACallAfterAllThatDoesNotReturn(t *testing.T) {
+// A last-resort call that panics, or whose goroutine exits, frees its slot.
+func TestLastResortCallThatPanicsFreesItsSlot(t *testing.T) {
 	for name, ends := range map[string]func(){"panic": func() { panic("a defect") }, "Goexit": runtime.Goexit} {
 		synctest.Test(t, func(t *testing.T) {
 			broken, calls := false, 0
-			c := chain.New(alone(does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+			c := chain.New(alone(linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 				calls++
 				if broken {
 					ends()

@@ -14,12 +14,12 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// A call after all waits within the caller's context and the link's Timeout.
-func TestAWaitForAPlaceEnds(t *testing.T) {
+// A last-resort call waits within the caller's context and the link's Timeout.
+func TestWaitForSlotEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s store
 		o := longWait()
-		c := chain.New([]chain.Link{{Name: "direct", Provider: &s, Timeout: 500 * time.Millisecond}, says("env", hush.ErrNotFound)}, o)
+		c := chain.New([]chain.Link{{Name: "direct", Provider: &s, Timeout: 500 * time.Millisecond}, returns("env", hush.ErrNotFound)}, o)
 		s.open(t, c)
 		s.hangs.Store(true)
 		wait := func(ctx context.Context) (time.Duration, error) {
@@ -51,9 +51,9 @@ func TestAWaitForAPlaceEnds(t *testing.T) {
 	})
 }
 
-// Links that were held back share the caller's time. If one has no place in its share, the
-// search continues with the next.
-func TestAWaitForAPlaceLeavesTimeForTheNext(t *testing.T) {
+// Skipped links share the caller's time. If a link has no free slot within its share, the
+// lookup continues with the next link.
+func TestWaitForSlotLeavesTimeForNextLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s, next store
 		c := chain.New([]chain.Link{{Name: "direct", Provider: &s}, {Name: "next", Provider: &next}}, longWait())
@@ -82,12 +82,12 @@ func TestAWaitForAPlaceLeavesTimeForTheNext(t *testing.T) {
 	})
 }
 
-// The newest call gets the next place: a call that has waited for most of its time could
-// not tell whether the store is back.
-func TestTheNewestCallGetsThePlace(t *testing.T) {
+// The newest call gets the next slot, because a call that has waited for most of its time
+// could not find out whether the store is back.
+func TestNewestCallGetsSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		names, broken := make(chan string, 10), true
-		c := chain.New(alone(does("a", func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+		c := chain.New(alone(linkFunc("a", func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 			if !broken {
 				names <- ref.Name
 				<-ctx.Done()

@@ -18,7 +18,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// hangs is a link that answers no call before its context ends.
+// hangs is a link whose calls return only when their context ends.
 func hangs(name string) chain.Link {
 	m := &providertest.Map{}
 	m.Always(providertest.Step{Delay: time.Hour})
@@ -30,8 +30,8 @@ func limited(l chain.Link, d time.Duration) chain.Link {
 	return l
 }
 
-// notTheCallers checks that err cannot be taken for the end of the caller's context.
-func notTheCallers(t *testing.T, err error) {
+// requireNotCallersError checks that err does not look like the end of the caller's context.
+func requireNotCallersError(t *testing.T, err error) {
 	t.Helper()
 	require.Error(t, err)
 	failure, ok := errors.AsType[*chain.Failure](err)
@@ -43,24 +43,24 @@ func notTheCallers(t *testing.T, err error) {
 	}
 }
 
-func TestTimeoutIsNotTheCallers(t *testing.T) {
+func TestTimeoutIsNotCallersDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		_, err := get(t, limited(hangs("slow"), time.Second), limited(hangs("slower"), 2*time.Second))
 		assert.Equal(t, 3*time.Second, time.Since(start))
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 		assert.ErrorContains(t, err, "slow: unavailable: slow took longer than its limit of 1s; slower: ")
-		notTheCallers(t, err)
+		requireNotCallersError(t, err)
 
-		got, err := get(t, limited(hangs("slow"), time.Second), says("env", 0))
+		got, err := get(t, limited(hangs("slow"), time.Second), returns("env", 0))
 		require.NoError(t, err)
 		assert.True(t, got.FromFallback)
 	})
 }
 
-func TestForeignContextErrorsAreText(t *testing.T) {
+func TestContextErrorsOfLinksBecomeText(t *testing.T) {
 	inner := func(class hush.Class, cause error) chain.Link {
-		return does("inner", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+		return linkFunc("inner", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 			return hush.Secret{}, hush.NewError("sdk", ref, class, cause)
 		})
 	}
@@ -73,26 +73,26 @@ func TestForeignContextErrorsAreText(t *testing.T) {
 		{inner(hush.ErrUnavailable, context.Canceled), hush.ErrUnavailable, "unavailable: context canceled"},
 		{inner(hush.ErrCanceled, context.Canceled), hush.ErrUnavailable, `unavailable: sdk: "db": canceled: context canceled`},
 		{inner(hush.ErrDenied, hush.ErrCanceled), hush.ErrDenied, "denied: canceled"},
-		{does("inner", func(context.Context, hush.Ref) (hush.Secret, error) {
+		{linkFunc("inner", func(context.Context, hush.Ref) (hush.Secret, error) {
 			return hush.Secret{}, context.DeadlineExceeded
 		}), hush.ErrUnavailable, "unavailable: context deadline exceeded"},
 	} {
 		_, err := get(t, test.link)
 		assert.Equal(t, test.want, hush.ClassOf(err))
 		assert.EqualError(t, err, fmt.Sprintf(`chain: "db": %v: inner: %s`, test.want, test.text))
-		notTheCallers(t, err)
+		requireNotCallersError(t, err)
 	}
 }
 
-func TestShares(t *testing.T) {
+func TestEachLinkGetsShareOfDeadline(t *testing.T) {
 	type links = []chain.Link
 	for _, test := range []struct {
 		name  string
 		links func() links  // made in the bubble
-		want  time.Duration // until the env link answers, of 9 s
+		want  time.Duration // until the env link returns, of 9 s
 	}{
 		{"each its share", func() links { return links{hangs("a"), hangs("b")} }, 6 * time.Second},
-		{"what one leaves is shared", func() links { return links{says("a", hush.ErrUnavailable), hangs("b")} }, 4500 * time.Millisecond},
+		{"what one leaves is shared", func() links { return links{returns("a", hush.ErrUnavailable), hangs("b")} }, 4500 * time.Millisecond},
 		{"a shorter Timeout holds", func() links { return links{limited(hangs("a"), time.Second), hangs("b")} }, 5 * time.Second},
 		{"a longer one does not", func() links { return links{limited(hangs("a"), 8*time.Second), hangs("b")} }, 6 * time.Second},
 		{"fronts count", func() links { return links{front(hangs("a")), hangs("b")} }, 6 * time.Second},
@@ -102,7 +102,7 @@ func TestShares(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 				defer cancel()
 				start := time.Now()
-				got, err := chain.New(append(test.links(), says("env", 0)), nil).Get(ctx, hush.Name("db"))
+				got, err := chain.New(append(test.links(), returns("env", 0)), nil).Get(ctx, hush.Name("db"))
 				require.NoError(t, err)
 				assert.Equal(t, "env", got.Source)
 				assert.Equal(t, test.want, time.Since(start))
@@ -111,18 +111,18 @@ func TestShares(t *testing.T) {
 	}
 }
 
-func TestShareIsNotTheCallersDeadline(t *testing.T) {
+func TestShareIsNotCallersDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		_, err := chain.New([]chain.Link{hangs("a"), says("b", hush.ErrNotFound)}, nil).Get(ctx, hush.Name("db"))
+		_, err := chain.New([]chain.Link{hangs("a"), returns("b", hush.ErrNotFound)}, nil).Get(ctx, hush.Name("db"))
 		assert.EqualError(t, err, `chain: "db": unavailable: a: unavailable: `+
 			`a, given its share of the caller's time, took longer than its limit of 1s; b: not found`)
-		notTheCallers(t, err)
+		requireNotCallersError(t, err)
 	})
 }
 
-func TestLastLinkHasAllThatIsLeft(t *testing.T) {
+func TestLastLinkGetsAllTimeLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
@@ -134,20 +134,20 @@ func TestLastLinkHasAllThatIsLeft(t *testing.T) {
 	})
 }
 
-func TestNoDeadlineNoShare(t *testing.T) {
+func TestNoShareWithoutDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
 		start := time.Now()
-		_, err := chain.New([]chain.Link{hangs("a"), says("b", 0)}, nil).Get(ctx, hush.Name("db"))
+		_, err := chain.New([]chain.Link{hangs("a"), returns("b", 0)}, nil).Get(ctx, hush.Name("db"))
 		assert.Equal(t, time.Minute, time.Since(start))
 		assert.ErrorIs(t, err, context.Canceled)
 	})
 }
 
-// cuts is a link during whose call the caller's context ends; it reports class.
+// cuts is a link that ends the caller's context and then fails with class.
 func cuts(cancel context.CancelFunc, class hush.Class, cause error) chain.Link {
-	return does("cut", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+	return linkFunc("cut", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		cancel()
 		if class == 0 {
 			return hush.Secret{Value: hush.NewValue([]byte("just in time"))}, nil
@@ -156,15 +156,15 @@ func cuts(cancel context.CancelFunc, class hush.Class, cause error) chain.Link {
 	})
 }
 
-func TestTheCallersEndStops(t *testing.T) {
+func TestEndOfCallersContextEndsLookup(t *testing.T) {
 	own := context.DeadlineExceeded // a limit of the link's, at the same time
 	for _, test := range []struct {
-		name   string
-		before hush.Class
-		says   hush.Class
-		cause  error
-		last   bool // no link is left to call
-		want   hush.Class
+		name    string
+		before  hush.Class
+		returns hush.Class
+		cause   error
+		last    bool // no link is left to call
+		want    hush.Class
 	}{
 		{"canceled", hush.ErrNotFound, hush.ErrCanceled, context.Canceled, false, hush.ErrCanceled},
 		{"canceled, and does not say by whom", hush.ErrUnavailable, hush.ErrCanceled, nil, false, hush.ErrCanceled},
@@ -179,7 +179,7 @@ func TestTheCallersEndStops(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			var after providertest.Map
-			links := []chain.Link{says("before", test.before), cuts(cancel, test.says, test.cause)}
+			links := []chain.Link{returns("before", test.before), cuts(cancel, test.returns, test.cause)}
 			if !test.last {
 				links = append(links, chain.Link{Name: "after", Provider: &after})
 			}
@@ -195,30 +195,30 @@ func TestTheCallersEndStops(t *testing.T) {
 	}
 }
 
-func TestTheCallersEndComesTooLate(t *testing.T) {
+func TestSecretIsReturnedIfCallersContextEndsLate(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	got, err := chain.New([]chain.Link{cuts(cancel, 0, nil), says("b", 0)}, nil).Get(ctx, hush.Name("db"))
-	require.NoError(t, err, "an answer is an answer")
+	got, err := chain.New([]chain.Link{cuts(cancel, 0, nil), returns("b", 0)}, nil).Get(ctx, hush.Name("db"))
+	require.NoError(t, err, "the secret is returned")
 	assert.Equal(t, "cut", got.Source)
 
 	ctx, cancel = context.WithCancel(t.Context())
-	_, err = chain.New([]chain.Link{says("a", hush.ErrDenied), cuts(cancel, hush.ErrNotFound, nil)}, nil).Get(ctx, hush.Name("db"))
+	_, err = chain.New([]chain.Link{returns("a", hush.ErrDenied), cuts(cancel, hush.ErrNotFound, nil)}, nil).Get(ctx, hush.Name("db"))
 	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err), "all links have answered")
 
 	ctx, cancel = context.WithCancel(t.Context())
-	_, err = chain.New([]chain.Link{cuts(cancel, hush.ErrInvalidRef, nil), says("b", 0)}, nil).Get(ctx, hush.Name("db"))
+	_, err = chain.New([]chain.Link{cuts(cancel, hush.ErrInvalidRef, nil), returns("b", 0)}, nil).Get(ctx, hush.Name("db"))
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "nobody could have had it")
 }
 
-func TestBetweenLinksTheErrorSaysWhoWasNotAsked(t *testing.T) {
+func TestErrorNamesLinkThatWasNotCalled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := chain.New([]chain.Link{cuts(cancel, hush.ErrNotFound, nil), says("env", 0)}, nil).Get(ctx, hush.Name("db"))
+	_, err := chain.New([]chain.Link{cuts(cancel, hush.ErrNotFound, nil), returns("env", 0)}, nil).Get(ctx, hush.Name("db"))
 	assert.EqualError(t, err, `chain: "db": canceled: cut: not found; context canceled before env was called`)
 }
 
-func TestALinksContextEndsWithItsCall(t *testing.T) {
+func TestContextOfLinkEndsWithItsCall(t *testing.T) {
 	ended := make(chan struct{})
-	link := does("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
+	link := linkFunc("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 		context.AfterFunc(ctx, func() { close(ended) })
 		return hush.Secret{}, nil
 	})
@@ -227,9 +227,9 @@ func TestALinksContextEndsWithItsCall(t *testing.T) {
 	<-ended // or its timer would live on for an hour
 }
 
-// The FetchTimeout of a cache ends the caller's context, but it is not the end of a
-// caller: the store took too long.
-func TestAFetchTimeoutIsNotTheCallersEnd(t *testing.T) {
+// The FetchTimeout of a cache ends the context of the Get, but this means that the store took
+// too long.
+func TestFetchTimeoutIsNotCallersDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, logs, _ := watch(zap.DebugLevel)
 		cache := cachettl.New(chain.New([]chain.Link{hangs("a"), hangs("b")}, o), time.Minute, &cachettl.Options{FetchTimeout: 5 * time.Second})
@@ -243,29 +243,29 @@ func TestAFetchTimeoutIsNotTheCallersEnd(t *testing.T) {
 	})
 }
 
-func TestTheCauseOfTheCallersEnd(t *testing.T) {
+func TestCauseOfCallersContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := hush.NewError("cachettl", hush.Name("db"), hush.ErrUnavailable, errors.New("no response within 5s"))
 		get := func(links ...chain.Link) error {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, cause)
 			defer cancel()
 			_, err := chain.New(links, nil).Get(ctx, hush.Name("db"))
-			notTheCallers(t, err)
+			requireNotCallersError(t, err)
 			return err
 		}
 		assert.EqualError(t, get(hangs("a")), `chain: "db": unavailable: a: unavailable: no response within 5s`)
 
-		slow := does("slow", func(context.Context, hush.Ref) (hush.Secret, error) {
+		slow := linkFunc("slow", func(context.Context, hush.Ref) (hush.Secret, error) {
 			time.Sleep(6 * time.Second)
 			return hush.Secret{}, hush.ErrNotFound
 		})
-		assert.EqualError(t, get(limited(slow, time.Second), says("b", 0)),
+		assert.EqualError(t, get(limited(slow, time.Second), returns("b", 0)),
 			`chain: "db": unavailable: slow: not found; no response within 5s before b was called`)
 
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Second, cause)
 		defer cancel()
 		<-ctx.Done()
-		_, err := chain.New([]chain.Link{says("a", 0)}, nil).Get(ctx, hush.Name("db"))
+		_, err := chain.New([]chain.Link{returns("a", 0)}, nil).Get(ctx, hush.Name("db"))
 		assert.EqualError(t, err, `chain: "db": unavailable: no response within 5s`)
 	})
 }

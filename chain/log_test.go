@@ -21,7 +21,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// watch returns options that log to logs and collect calls.
+// watch returns options that log to logs and append to calls.
 func watch(level zapcore.Level) (o *chain.Options, logs *observer.ObservedLogs, calls *[]chain.Call) {
 	core, logs := observer.New(level)
 	calls = new([]chain.Call)
@@ -31,7 +31,7 @@ func watch(level zapcore.Level) (o *chain.Options, logs *observer.ObservedLogs, 
 	}, logs, calls
 }
 
-// brief is a log as "level provider outcome" lines.
+// brief returns a log as lines of the form "level provider outcome".
 func brief(logs *observer.ObservedLogs) (lines []string) {
 	for _, e := range logs.All() {
 		fields := e.ContextMap()
@@ -46,57 +46,57 @@ func TestLevels(t *testing.T) {
 		links []chain.Link
 		want  []string
 	}{
-		{"first link answers", []chain.Link{says("a", 0)}, []string{"debug a ok"}},
-		{"a front answers", []chain.Link{front(says("a", 0)), says("b", 0)}, []string{"debug a ok"}},
+		{"first link has the secret", []chain.Link{returns("a", 0)}, []string{"debug a ok"}},
+		{"a front has the secret", []chain.Link{front(returns("a", 0)), returns("b", 0)}, []string{"debug a ok"}},
 		{
-			"a later one answers",
-			[]chain.Link{says("a", hush.ErrNotFound), says("b", 0)},
+			"a later link has the secret",
+			[]chain.Link{returns("a", hush.ErrNotFound), returns("b", 0)},
 			[]string{"debug a not found", "info b ok"},
 		},
 		{
 			"a front fails",
-			[]chain.Link{front(says("a", hush.ErrUnavailable)), says("b", 0)},
+			[]chain.Link{front(returns("a", hush.ErrUnavailable)), returns("b", 0)},
 			[]string{"info a unavailable", "info b ok"},
 		},
 		{
 			"a throttled front",
-			[]chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", 0)},
+			[]chain.Link{front(returns("a", hush.ErrThrottled)), front(returns("b", 0)), returns("c", 0)},
 			[]string{"info a throttled", "debug b skipped", "info c ok"},
 		},
 		{
 			"a throttled front of another store",
-			[]chain.Link{front(says("a", hush.ErrThrottled)), says("b", hush.ErrNotFound), front(says("c", 0)), says("d", 0)},
+			[]chain.Link{front(returns("a", hush.ErrThrottled)), returns("b", hush.ErrNotFound), front(returns("c", 0)), returns("d", 0)},
 			[]string{"info a throttled", "debug b not found", "info c ok"},
 		},
 		{
 			"a front with no store",
-			[]chain.Link{says("a", hush.ErrAbsent), front(says("b", hush.ErrRefused))},
+			[]chain.Link{returns("a", hush.ErrAbsent), front(returns("b", hush.ErrRefused))},
 			[]string{"debug a absent", "warn b refused", "error chain refused"},
 		},
 		{
 			"a store fails",
-			[]chain.Link{says("a", hush.ErrUnsupported), says("b", hush.ErrDenied), says("c", 0)},
+			[]chain.Link{returns("a", hush.ErrUnsupported), returns("b", hush.ErrDenied), returns("c", 0)},
 			[]string{"debug a unsupported", "warn b denied", "info c ok"},
 		},
 		{
 			"all fail",
-			[]chain.Link{front(says("a", hush.ErrRefused)), says("b", hush.ErrUnauthenticated), says("c", hush.ErrNotFound)},
+			[]chain.Link{front(returns("a", hush.ErrRefused)), returns("b", hush.ErrUnauthenticated), returns("c", hush.ErrNotFound)},
 			[]string{"info a refused", "warn b unauthenticated", "debug c not found", "error chain unauthenticated"},
 		},
 		{
 			"all say not found",
-			[]chain.Link{front(says("a", hush.ErrRefused)), says("b", hush.ErrNotFound), says("c", hush.ErrAbsent)},
+			[]chain.Link{front(returns("a", hush.ErrRefused)), returns("b", hush.ErrNotFound), returns("c", hush.ErrAbsent)},
 			[]string{"info a refused", "debug b not found", "debug c absent", "info chain not found"},
 		},
 		{
 			"none is here",
-			[]chain.Link{says("a", hush.ErrUnsupported), says("b", hush.ErrAbsent)},
+			[]chain.Link{returns("a", hush.ErrUnsupported), returns("b", hush.ErrAbsent)},
 			[]string{"debug a unsupported", "debug b absent", "debug chain absent"},
 		},
-		{"none can", []chain.Link{says("a", hush.ErrUnsupported)}, []string{"debug a unsupported", "debug chain unsupported"}},
+		{"none can", []chain.Link{returns("a", hush.ErrUnsupported)}, []string{"debug a unsupported", "debug chain unsupported"}},
 		{
 			"malformed for a link",
-			[]chain.Link{says("a", hush.ErrInvalidRef), says("b", 0)},
+			[]chain.Link{returns("a", hush.ErrInvalidRef), returns("b", 0)},
 			[]string{"warn a invalid reference", "error chain invalid reference"},
 		},
 	} {
@@ -108,10 +108,10 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-func TestLevelsOfTheCallersEnd(t *testing.T) {
+func TestLevelsWhenCallersContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, logs, _ := watch(zap.DebugLevel)
-		c := chain.New([]chain.Link{front(says("a", hush.ErrAbsent)), hangs("b")}, o)
+		c := chain.New([]chain.Link{front(returns("a", hush.ErrAbsent)), hangs("b")}, o)
 
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -128,8 +128,8 @@ func TestLevelsOfTheCallersEnd(t *testing.T) {
 	})
 }
 
-// If the caller canceled, the end of the search is not logged as an error.
-func TestLevelOfAnOutageWhenTheCallerCanceled(t *testing.T) {
+// If the caller canceled, the end of the lookup is not logged as an error.
+func TestLevelOfOutageWhenCallerCancels(t *testing.T) {
 	o, logs, _ := watch(zap.DebugLevel)
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := chain.New([]chain.Link{cuts(cancel, hush.ErrThrottled, nil)}, o).Get(ctx, hush.Name("db"))
@@ -137,7 +137,7 @@ func TestLevelOfAnOutageWhenTheCallerCanceled(t *testing.T) {
 	assert.Equal(t, []string{"warn cut throttled", "debug chain throttled"}, brief(logs))
 }
 
-func TestFields(t *testing.T) {
+func TestLogFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put("db", []byte(`{"user":"app"}`))
@@ -177,7 +177,7 @@ func TestFields(t *testing.T) {
 	})
 }
 
-func TestClosingLine(t *testing.T) {
+func TestUnresolvedLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, logs, _ := watch(zap.ErrorLevel)
 		c := chain.New([]chain.Link{limited(hangs("a"), time.Second), limited(hangs("b"), time.Second)}, o)
@@ -193,9 +193,9 @@ func TestClosingLine(t *testing.T) {
 	})
 }
 
-func TestOnCallHearsWhateverTheLevel(t *testing.T) {
+func TestOnCallReceivesCallsOfAllLevels(t *testing.T) {
 	o, logs, calls := watch(zap.FatalLevel)
-	links := []chain.Link{front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", hush.ErrNotFound)}
+	links := []chain.Link{front(returns("a", hush.ErrThrottled)), front(returns("b", 0)), returns("c", hush.ErrNotFound)}
 	_, err := chain.New(links, o).Get(t.Context(), hush.Name("db"))
 	require.Error(t, err)
 	assert.Zero(t, logs.Len())
@@ -216,20 +216,20 @@ func TestOnCallHearsWhateverTheLevel(t *testing.T) {
 }
 
 // Both loggers write the same lines: calls, skipped links, breakers that open and close,
-// and the end of a search without the secret.
-func TestSlogCallsLogsTheSame(t *testing.T) {
+// and the end of a lookup without the secret.
+func TestSlogCallsWritesSameLinesAsZap(t *testing.T) {
 	var out bytes.Buffer
 	core, logs := observer.New(zap.DebugLevel)
 	handler := slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})
-	b := &bench{T: t}
+	b := &flakyChain{T: t}
 	o := chain.Options{Logger: zap.New(core), OnCall: chain.SlogCalls(slog.New(handler))}
 	b.clock(&o)
-	word := down
+	result := down
 	c := chain.New([]chain.Link{
-		front(says("a", hush.ErrThrottled)), front(says("b", 0)), says("c", hush.ErrAbsent),
-		does("d", func(context.Context, hush.Ref) (hush.Secret, error) {
-			if word != 0 {
-				return hush.Secret{}, word
+		front(returns("a", hush.ErrThrottled)), front(returns("b", 0)), returns("c", hush.ErrAbsent),
+		linkFunc("d", func(context.Context, hush.Ref) (hush.Secret, error) {
+			if result != 0 {
+				return hush.Secret{}, result
 			}
 			return hush.Secret{Version: "v7"}, nil
 		}),
@@ -237,7 +237,7 @@ func TestSlogCallsLogsTheSame(t *testing.T) {
 	for range 6 {
 		_, _ = c.Get(t.Context(), hush.Ref{Name: "db", Field: "user"})
 	}
-	word = 0
+	result = 0
 	_, err := c.Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
 
@@ -267,7 +267,7 @@ func TestSlogCallsLogsTheSame(t *testing.T) {
 	}
 }
 
-func TestSlogCallsWithoutALogger(t *testing.T) {
+func TestSlogCallsWithNilLogger(t *testing.T) {
 	var out bytes.Buffer
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })
@@ -278,9 +278,9 @@ func TestSlogCallsWithoutALogger(t *testing.T) {
 	assert.NotContains(t, out.String(), "quiet", "below the handler's level")
 }
 
-func TestALoggerAboveDebugMissesNothingElse(t *testing.T) {
+func TestLoggerAtInfoGetsAllOtherLines(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
-	links := []chain.Link{says("a", hush.ErrNotFound), says("b", hush.ErrUnavailable), says("c", 0)}
+	links := []chain.Link{returns("a", hush.ErrNotFound), returns("b", hush.ErrUnavailable), returns("c", 0)}
 	_, err := chain.New(links, &chain.Options{Logger: zap.New(core)}).Get(t.Context(), hush.Name("db"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"warn b unavailable", "info c ok"}, brief(logs))

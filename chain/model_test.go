@@ -24,14 +24,14 @@ type modelLink struct {
 	until    time.Duration
 }
 
-// A model does what the package comment says, and nothing for speed.
+// A model implements the rules of the package comment in the simplest way.
 type model struct {
-	links []*modelLink
-	row   int // of failures that opens a breaker; 0: none does
-	now   time.Duration
+	links     []*modelLink
+	threshold int // of failures that opens a breaker; 0: none does
+	now       time.Duration
 }
 
-// A course is the course of one Get.
+// A course is what happens during one Get.
 type course struct {
 	Called   []string
 	Skipped  []string // by their breakers
@@ -45,23 +45,23 @@ func (m *model) store(i int) int {
 	return i + slices.IndexFunc(m.links[i:], func(l *modelLink) bool { return !l.front })
 }
 
-// holds reports whether the breaker of link i holds it back.
+// holds reports whether the breaker of link i is open.
 func (m *model) holds(i int) bool {
 	l := m.links[i]
-	return m.row > 0 && l.failures >= m.row && m.now < l.until
+	return m.threshold > 0 && l.failures >= m.threshold && m.now < l.until
 }
 
-// call counts the result of a call of link i.
+// call records the result of a call of link i.
 func (m *model) call(i int, result hush.Class) {
 	l := m.links[i]
 	switch result {
 	case hush.ErrUnavailable:
 		if m.holds(i) {
-			return // a call after all
+			return // a last-resort call
 		}
 		l.failures++
-		if m.row > 0 && l.failures >= m.row {
-			wait := time.Second << min(l.failures-m.row, 10)
+		if m.threshold > 0 && l.failures >= m.threshold {
+			wait := time.Second << min(l.failures-m.threshold, 10)
 			l.until = m.now + min(wait, 30*time.Second)
 		}
 	case hush.ErrAbsent, hush.ErrUnsupported, hush.ErrRejected, hush.ErrInvalidRef:
@@ -70,33 +70,33 @@ func (m *model) call(i int, result hush.Class) {
 	}
 }
 
-// A modelSearch is the search of one Get.
-type modelSearch struct {
+// A modelLookup is the lookup of one Get.
+type modelLookup struct {
 	*model
-	says   []hush.Class
-	called map[int]hush.Class
-	passed map[int]bool // over, at some time
-	course course
+	returns []hush.Class
+	called  map[int]hush.Class
+	passed  map[int]bool // skipped at some time
+	course  course
 }
 
-// get walks along the links until one returns the secret. If none does, it calls the
-// first link that it has passed over and walks again, until it has passed over none.
-func (m *model) get(says []hush.Class, fresh bool) course {
-	s := &modelSearch{model: m, says: says, called: map[int]hush.Class{}, passed: map[int]bool{}}
+// get walks along the links until one returns the secret. If no link does, it calls the
+// first link that it has skipped and walks again, until it has called all of them.
+func (m *model) get(returns []hush.Class, fresh bool) course {
+	s := &modelLookup{model: m, returns: returns, called: map[int]hush.Class{}, passed: map[int]bool{}}
 	for {
-		words, held := s.walk()
-		last := len(words) - 1
+		results, held := s.walk()
+		last := len(results) - 1
 		switch {
-		case words[last].class == 0:
-			s.course.Source, s.course.Fallback = linkName(last), m.fallback(words, fresh)
+		case results[last].class == 0:
+			s.course.Source, s.course.Fallback = linkName(last), m.fallback(results, fresh)
 			return s.course
-		case words[last].class == hush.ErrInvalidRef:
+		case results[last].class == hush.ErrInvalidRef:
 			s.course.Class = hush.ErrInvalidRef
 		case held >= 0:
 			s.call(held)
 			continue
 		default:
-			s.course.Class = rule(words)
+			s.course.Class = expectedClass(results)
 		}
 		for i := range m.links {
 			if _, called := s.called[i]; called || s.passed[i] {
@@ -107,20 +107,20 @@ func (m *model) get(says []hush.Class, fresh bool) course {
 	}
 }
 
-func (s *modelSearch) call(i int) {
-	s.called[i] = s.says[i]
+func (s *modelLookup) call(i int) {
+	s.called[i] = s.returns[i]
 	s.course.Called = append(s.course.Called, linkName(i))
-	s.model.call(i, s.says[i])
+	s.model.call(i, s.returns[i])
 }
 
-// walk returns the results of the links up to the one that ends the search, and the
-// first of them that is still to be called, or -1.
-func (s *modelSearch) walk() (words []said, held int) {
+// walk returns the results of the links up to the one that ends the lookup, and the first
+// skipped link that has not been called, or -1.
+func (s *modelLookup) walk() (results []linkResult, held int) {
 	for i, l := range s.links {
 		class, called := s.called[i]
 		switch {
 		case called:
-		case s.throttled(words, i):
+		case s.throttled(results, i):
 			class = hush.ErrThrottled
 		case s.holds(i):
 			class = hush.ErrUnavailable
@@ -130,24 +130,24 @@ func (s *modelSearch) walk() (words []said, held int) {
 			}
 		default:
 			s.call(i)
-			class = s.says[i]
+			class = s.returns[i]
 		}
-		words = append(words, said{class, l.front})
+		results = append(results, linkResult{class, l.front})
 		ends := !l.front && class != hush.ErrAbsent && class != hush.ErrUnsupported && slices.Contains(l.ends, class)
 		if class == 0 || class == hush.ErrInvalidRef || ends {
 			break
 		}
 	}
-	held = slices.IndexFunc(s.links[:len(words)], func(l *modelLink) bool {
+	held = slices.IndexFunc(s.links[:len(results)], func(l *modelLink) bool {
 		i := slices.Index(s.links, l)
 		_, called := s.called[i]
 		return s.passed[i] && !called && !s.throttles(i)
 	})
-	return words, held
+	return results, held
 }
 
 // throttles reports whether link i is a front of a store that has throttled any front.
-func (s *modelSearch) throttles(i int) bool {
+func (s *modelLookup) throttles(i int) bool {
 	for j, class := range s.called {
 		if s.links[i].front && s.links[j].front && class == hush.ErrThrottled && s.store(j) == s.store(i) {
 			return true
@@ -159,8 +159,8 @@ func (s *modelSearch) throttles(i int) bool {
 func linkName(i int) string { return fmt.Sprint("link", i) }
 
 // throttled reports whether link i is a front whose store has a throttled front.
-func (m *model) throttled(words []said, i int) bool {
-	for j, w := range words {
+func (m *model) throttled(results []linkResult, i int) bool {
+	for j, w := range results {
 		if m.links[i].front && w.front && w.class == hush.ErrThrottled && m.store(j) == m.store(i) {
 			return true
 		}
@@ -168,50 +168,50 @@ func (m *model) throttled(words []said, i int) bool {
 	return false
 }
 
-// fallback reports whether a store before the last link could not be asked. A front is
-// the store where the store is absent.
-func (m *model) fallback(words []said, fresh bool) bool {
-	answer := len(words) - 1
+// fallback reports whether a store before the last link could not serve the secret. If a
+// store is absent, its front counts as the store.
+func (m *model) fallback(results []linkResult, fresh bool) bool {
+	answer := len(results) - 1
 	notAsked := []hush.Class{hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused, hush.ErrUnauthenticated}
 	if fresh {
 		notAsked = append(notAsked, hush.ErrUnsupported)
 	}
-	for i, w := range words {
+	for i, w := range results {
 		if !slices.Contains(notAsked, w.class) {
 			continue
 		}
 		switch store := m.store(i); {
 		case !w.front:
 			return true
-		case store < answer && (words[store].class == hush.ErrAbsent || words[store].class == hush.ErrUnsupported):
+		case store < answer && (results[store].class == hush.ErrAbsent || results[store].class == hush.ErrUnsupported):
 			return true
 		}
 	}
 	return false
 }
 
-// A subject is a chain with the same links, and what its calls are to say.
+// A subject is a chain with the same links, and the results of its next calls.
 type subject struct {
 	*chain.Chain
-	says     []hush.Class
+	returns  []hush.Class
 	now      time.Duration
-	observed bool // has an OnCall, and so sees which links are skipped
+	observed bool // has an OnCall, which reports skipped links
 	seen     course
 }
 
 func (s *subject) link(i int) chain.Link {
 	name := linkName(i)
-	return does(name, func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+	return linkFunc(name, func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		s.seen.Called = append(s.seen.Called, name)
-		if s.says[i] == 0 {
+		if s.returns[i] == 0 {
 			return hush.Secret{}, nil
 		}
-		return hush.Secret{}, hush.NewError("store", ref, s.says[i], nil)
+		return hush.Secret{}, hush.NewError("store", ref, s.returns[i], nil)
 	})
 }
 
-func (s *subject) get(says []hush.Class, ref hush.Ref) course {
-	s.says, s.seen = says, course{}
+func (s *subject) get(returns []hush.Class, ref hush.Ref) course {
+	s.returns, s.seen = returns, course{}
 	secret, err := s.Get(context.Background(), ref)
 	s.seen.Source, s.seen.Fallback, s.seen.Class = secret.Source, secret.FromFallback, hush.ClassOf(err)
 	if failure, ok := errors.AsType[*chain.Failure](err); ok {
@@ -225,8 +225,8 @@ func (s *subject) get(says []hush.Class, ref hush.Ref) course {
 
 // draw makes a chain and its model.
 func draw(t *rapid.T) (*subject, *model) {
-	s, m := &subject{observed: rapid.Bool().Draw(t, "observed")}, &model{row: rapid.IntRange(0, 3).Draw(t, "row")}
-	o := chain.Options{Breaker: chain.Breaker{Failures: m.row}}
+	s, m := &subject{observed: rapid.Bool().Draw(t, "observed")}, &model{threshold: rapid.IntRange(0, 3).Draw(t, "row")}
+	o := chain.Options{Breaker: chain.Breaker{Failures: m.threshold}}
 	if s.observed {
 		o.OnCall = func(_ context.Context, c chain.Call) {
 			if c.Skipped && hush.ClassOf(c.Err) == hush.ErrUnavailable {
@@ -234,7 +234,7 @@ func draw(t *rapid.T) (*subject, *model) {
 			}
 		}
 	}
-	if m.row == 0 {
+	if m.threshold == 0 {
 		o.Breaker.Failures = -1
 	}
 	o.SetClock(func() clock.Instant { return clock.Instant{Wall: int64(s.now), Mono: int64(s.now)} })
@@ -255,7 +255,7 @@ func draw(t *rapid.T) (*subject, *model) {
 	return s, m
 }
 
-// policy draws a Policy and the classes that end a search under it.
+// policy draws a Policy and the classes that end a lookup under it.
 func policy(t *rapid.T, names *rapid.Generator[string], own *rapid.Generator[[]hush.Class]) (chain.Policy, []hush.Class) {
 	switch names.Draw(t, "policy") {
 	case "OutagesOnly":
@@ -269,8 +269,8 @@ func policy(t *rapid.T, names *rapid.Generator[string], own *rapid.Generator[[]h
 	return nil, nil
 }
 
-// A chain and the model are asked the same, again and again, while time passes.
-func TestAgainstAModel(t *testing.T) {
+// A chain and the model make the same Gets while time passes.
+func TestChainMatchesModel(t *testing.T) {
 	for range 10 { // of rapid's hundred
 		rapid.Check(t, checkModel)
 	}
@@ -278,9 +278,9 @@ func TestAgainstAModel(t *testing.T) {
 
 func checkModel(t *rapid.T) {
 	s, m := draw(t)
-	// Outages are drawn more often than the others, or no breaker would open.
-	says := slices.Concat(classes, []hush.Class{0, hush.ErrInvalidRef, down, down, down, down, down})
-	word := rapid.SliceOfN(rapid.SampledFrom(says), len(m.links), len(m.links))
+	// Outages are drawn more often than other results, or no breaker would open.
+	returns := slices.Concat(classes, []hush.Class{0, hush.ErrInvalidRef, down, down, down, down, down})
+	result := rapid.SliceOfN(rapid.SampledFrom(returns), len(m.links), len(m.links))
 	pause := rapid.SampledFrom([]time.Duration{0, 0, 0, time.Second / 2, time.Second, 2 * time.Second, 31 * time.Second})
 	for range rapid.IntRange(1, 30).Draw(t, "gets") {
 		s.now += pause.Draw(t, "pause")
@@ -290,13 +290,13 @@ func checkModel(t *rapid.T) {
 			ref = ref.Fresh()
 		}
 		_, fresh := ref.Freshness()
-		words := word.Draw(t, "says")
-		want, got := m.get(words, fresh), s.get(words, ref)
+		results := result.Draw(t, "results")
+		want, got := m.get(results, fresh), s.get(results, ref)
 		if !s.observed {
 			want.Skipped = nil
 		}
 		if !assert.ObjectsAreEqual(want, got) {
-			t.Fatalf("the model says\n%+v, the chain\n%+v", want, got)
+			t.Fatalf("the model returns\n%+v, the chain\n%+v", want, got)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 type spanKey struct{}
 
-// OnCall gets the context of the Get, with whatever calls the link.
+// OnCall gets the context of the Get for every kind of Call.
 func TestOnCallGetsTheContextOfTheGet(t *testing.T) {
 	var parents []any
 	o := longWait()
@@ -23,9 +23,9 @@ func TestOnCallGetsTheContextOfTheGet(t *testing.T) {
 		parents = append(parents, ctx.Value(spanKey{}))
 		assert.NoError(t, ctx.Err(), "the limit of the call has not ended it")
 	}
-	broken := says("a", down)
+	broken := returns("a", down)
 	broken.Timeout = time.Hour
-	c := chain.New([]chain.Link{front(says("f", hush.ErrThrottled)), front(says("g", 0)), broken}, o)
+	c := chain.New([]chain.Link{front(returns("f", hush.ErrThrottled)), front(returns("g", 0)), broken}, o)
 	ctx := context.WithValue(t.Context(), spanKey{}, "parent")
 	for range 5 {
 		_, _ = c.Get(t.Context(), hush.Name("db"))
@@ -33,7 +33,7 @@ func TestOnCallGetsTheContextOfTheGet(t *testing.T) {
 	parents = nil
 	_, err := c.Get(ctx, hush.Name("db"))
 	require.Error(t, err)
-	assert.Equal(t, []any{"parent", "parent", "parent", "parent", "parent"}, parents, "f, g and a skipped, a after all, and the search")
+	assert.Equal(t, []any{"parent", "parent", "parent", "parent", "parent"}, parents, "f, g and a skipped, the last-resort call of a, and the lookup")
 
 	parents = nil
 	cache := cachettl.New(c, time.Minute, nil)
@@ -43,9 +43,8 @@ func TestOnCallGetsTheContextOfTheGet(t *testing.T) {
 	assert.Contains(t, parents, "parent", "also through a cache")
 }
 
-// A panic in OnCall is the caller's. It ends no goroutine of ours, and leaves no probe
-// and no place behind.
-func TestAPanicInOnCall(t *testing.T) {
+// A panic in OnCall is a panic of Get. It leaks no goroutine, probe or slot.
+func TestPanicInOnCallIsPanicOfGet(t *testing.T) {
 	batches := func(l chain.Link) chain.Link {
 		l.Provider = &batcher{get: l.Provider.(hush.ProviderFunc)}
 		return l
@@ -58,13 +57,13 @@ func TestAPanicInOnCall(t *testing.T) {
 		call  func(*chain.Chain)
 		when  func(chain.Call) bool
 	}{
-		{"a secret", []chain.Link{says("a", 0)}, single, func(chain.Call) bool { return true }},
-		{"a failure", []chain.Link{says("a", down), says("b", 0)}, single, func(c chain.Call) bool { return hush.ClassOf(c.Err) == down }},
-		{"a search", []chain.Link{says("a", down)}, single, func(c chain.Call) bool { return c.Unresolved }},
-		{"Gets of a batch", []chain.Link{says("a", 0)}, batch, func(chain.Call) bool { return true }},
-		{"a batch", []chain.Link{batches(says("a", 0))}, batch, func(chain.Call) bool { return true }},
-		{"a batch that goes on", []chain.Link{batches(says("a", down)), says("b", 0)}, batch, func(c chain.Call) bool { return c.Link == 2 }},
-		{"one ref of a batch", []chain.Link{batches(says("a", 0))}, batch, func(c chain.Call) bool { return c.Ref.Name == "two" }},
+		{"a secret", []chain.Link{returns("a", 0)}, single, func(chain.Call) bool { return true }},
+		{"a failure", []chain.Link{returns("a", down), returns("b", 0)}, single, func(c chain.Call) bool { return hush.ClassOf(c.Err) == down }},
+		{"a lookup", []chain.Link{returns("a", down)}, single, func(c chain.Call) bool { return c.Unresolved }},
+		{"Gets of a batch", []chain.Link{returns("a", 0)}, batch, func(chain.Call) bool { return true }},
+		{"a batch", []chain.Link{batches(returns("a", 0))}, batch, func(chain.Call) bool { return true }},
+		{"a batch that goes on", []chain.Link{batches(returns("a", down)), returns("b", 0)}, batch, func(c chain.Call) bool { return c.Link == 2 }},
+		{"one ref of a batch", []chain.Link{batches(returns("a", 0))}, batch, func(c chain.Call) bool { return c.Ref.Name == "two" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := chain.New(test.links, &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
@@ -87,8 +86,8 @@ func TestAPanicInOnCall(t *testing.T) {
 	}
 }
 
-func TestAPanicInOnCallLeavesNoProbeBehind(t *testing.T) {
-	b := &bench{T: t}
+func TestPanicInOnCallReleasesProbe(t *testing.T) {
+	b := &flakyChain{T: t}
 	panics := false
 	o := &chain.Options{OnCall: func(_ context.Context, c chain.Call) {
 		if panics && c.Provider == "a" {
@@ -96,14 +95,14 @@ func TestAPanicInOnCallLeavesNoProbeBehind(t *testing.T) {
 		}
 	}}
 	b.clock(o)
-	word := down
-	c := chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+	result := down
+	c := chain.New([]chain.Link{linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 		b.calls++
-		if word != 0 {
-			return hush.Secret{}, word
+		if result != 0 {
+			return hush.Secret{}, result
 		}
 		return hush.Secret{}, nil
-	}), says("env", 0)}, o)
+	}), returns("env", 0)}, o)
 	get := func() {
 		defer func() { _ = recover() }()
 		_, _ = c.Get(t.Context(), hush.Name("db"))
@@ -112,10 +111,10 @@ func TestAPanicInOnCallLeavesNoProbeBehind(t *testing.T) {
 		get()
 	}
 	b.Advance(time.Second)
-	panics, word = true, hush.ErrAbsent // counts neither way
+	panics, result = true, hush.ErrAbsent // counts neither way
 	get()
-	panics, word = false, 0
+	panics, result = false, 0
 	get()
 	assert.Equal(t, 7, b.calls, "the next call is the probe")
-	assert.True(t, c.Calm())
+	assert.True(t, c.IsHealthy())
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// dead is the link of an outage: until it is back it fails, at once or by its limit.
+// dead is a link that fails during an outage, at once or by its limit.
 type dead struct {
 	hangs   bool
 	back    time.Time
@@ -36,7 +36,7 @@ func (d *dead) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return hush.Secret{}, hush.NewError("store", ref, hush.ErrUnavailable, nil)
 }
 
-func (d *dead) heard() func(context.Context, chain.Call) {
+func (d *dead) reported() func(context.Context, chain.Call) {
 	var mu sync.Mutex
 	return func(_ context.Context, c chain.Call) {
 		mu.Lock()
@@ -50,9 +50,9 @@ func (d *dead) heard() func(context.Context, chain.Call) {
 	}
 }
 
-// An outage of 60 s at 1,000 reads a second, without a cache: the breaker lets
-// through only its probes, and every read is answered by the next link.
-func TestAnOutageWithoutACache(t *testing.T) {
+// During an outage of 60 s at 1,000 reads a second without a cache, the breaker lets only
+// probes through, and the next link serves every read.
+func TestOutageWithoutCache(t *testing.T) {
 	const outage, every = time.Minute, time.Millisecond
 	for _, test := range []struct {
 		name  string
@@ -65,8 +65,8 @@ func TestAnOutageWithoutACache(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				d := &dead{hangs: test.limit > 0, back: start.Add(outage)}
-				c := chain.New([]chain.Link{{Name: "direct", Provider: d, Timeout: test.limit}, says("env", 0)},
-					&chain.Options{OnCall: d.heard()})
+				c := chain.New([]chain.Link{{Name: "direct", Provider: d, Timeout: test.limit}, returns("env", 0)},
+					&chain.Options{OnCall: d.reported()})
 				var fallbacks, errs atomic.Int64
 				var reads sync.WaitGroup
 				for range outage / every {
@@ -91,7 +91,7 @@ func TestAnOutageWithoutACache(t *testing.T) {
 
 				require.Len(t, d.changes, 2, "it opens once and closes once")
 				before := 5 + int64(test.limit/every) // asked until the fifth failure
-				t.Logf("%d reads, %d errors; of the dead link %d calls: %d before its breaker opened, %d probes; asked again %v after the outage",
+				t.Logf("%d reads, %d errors; of the dead link %d calls: %d before its breaker opened, %d probes; called again %v after the outage",
 					outage/every, errs.Load(), calls, calls-int64(failed), failed, recovered)
 				assert.Zero(t, errs.Load())
 				assert.Equal(t, int64(outage/every), fallbacks.Load())
@@ -118,7 +118,7 @@ func TestOneProbeAtATimeUnderStress(t *testing.T) {
 		},
 	}
 	cancels := func(ctx context.Context) { ctx.Value(cancelKey{}).(context.CancelFunc)() }
-	c := chain.New([]chain.Link{does("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
+	c := chain.New([]chain.Link{linkFunc("a", func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 		n := inside.Add(1)
 		defer inside.Add(-1)
 		for seen := most.Load(); n > seen && !most.CompareAndSwap(seen, n); seen = most.Load() {
@@ -131,7 +131,7 @@ func TestOneProbeAtATimeUnderStress(t *testing.T) {
 			panic("a defect")
 		}
 		return hush.Secret{}, down
-	}), says("env", 0)}, &o)
+	}), returns("env", 0)}, &o)
 	get := func() {
 		defer func() { _ = recover() }()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -158,8 +158,8 @@ func TestOneProbeAtATimeUnderStress(t *testing.T) {
 
 type cancelKey struct{}
 
-// Many at once on a link that comes and goes: it is found again each time.
-func TestStressOfOpeningAndClosing(t *testing.T) {
+// Many goroutines read while a link fails and recovers. The breaker closes each time.
+func TestConcurrentOpeningAndClosing(t *testing.T) {
 	var up atomic.Bool
 	var changes [2]atomic.Int64
 	o := chain.Options{
@@ -173,12 +173,12 @@ func TestStressOfOpeningAndClosing(t *testing.T) {
 			}
 		},
 	}
-	c := chain.New([]chain.Link{does("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+	c := chain.New([]chain.Link{linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
 		if up.Load() {
 			return hush.Secret{}, nil
 		}
 		return hush.Secret{}, down
-	}), says("env", 0)}, &o)
+	}), returns("env", 0)}, &o)
 	var gets sync.WaitGroup
 	for range 16 {
 		gets.Go(func() {

@@ -14,24 +14,23 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// classes are those that let a chain go on.
+// classes are those after which a lookup continues.
 var classes = []hush.Class{
 	hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrThrottled,
 	hush.ErrUnavailable, hush.ErrRefused, hush.ErrAbsent, hush.ErrUnsupported, hush.ErrRejected,
 }
 
-type said struct {
+type linkResult struct {
 	class hush.Class
 	front bool
 }
 
-// rule is the design's text, sentence by sentence, over what the links of a chain
-// would say.
-func rule(links []said) hush.Class {
+// expectedClass implements the rules of the package comment, sentence by sentence.
+func expectedClass(links []linkResult) hush.Class {
 	links = slices.Clone(links)
 	// "A Front with no store after it is a store."
 	for i := range links {
-		links[i].front = links[i].front && slices.ContainsFunc(links[i:], func(s said) bool { return !s.front })
+		links[i].front = links[i].front && slices.ContainsFunc(links[i:], func(s linkResult) bool { return !s.front })
 	}
 	var valid []hush.Class
 	throttled := false
@@ -49,7 +48,7 @@ func rule(links []said) hush.Class {
 		// "Its failure never decides once that link has answered with anything but
 		// ErrUnsupported or ErrAbsent."
 		rest := links[i:]
-		switch rest[slices.IndexFunc(rest, func(s said) bool { return !s.front })].class {
+		switch rest[slices.IndexFunc(rest, func(s linkResult) bool { return !s.front })].class {
 		case hush.ErrUnsupported, hush.ErrAbsent:
 			valid = append(valid, link.class)
 		}
@@ -79,18 +78,18 @@ func choose(valid []hush.Class) hush.Class {
 	return hush.ErrUnsupported
 }
 
-func TestDecidingOverAllTriples(t *testing.T) {
-	var all func(links []said, n int)
+func TestDecidingClassOverAllTriples(t *testing.T) {
+	var all func(links []linkResult, n int)
 	count := 0
-	all = func(links []said, n int) {
+	all = func(links []linkResult, n int) {
 		if n == 0 {
 			count++
-			checkDecided(t, links, rule(links))
+			assertDecides(t, links, expectedClass(links))
 			return
 		}
 		for _, class := range classes {
 			for _, front := range []bool{false, true} {
-				all(append(slices.Clip(links), said{class, front}), n-1)
+				all(append(slices.Clip(links), linkResult{class, front}), n-1)
 			}
 		}
 	}
@@ -100,13 +99,12 @@ func TestDecidingOverAllTriples(t *testing.T) {
 	assert.Equal(t, 18+18*18+18*18*18, count)
 }
 
-// checkDecided asks a real chain, and checks that its error matches the class
-// that decided and no other.
-func checkDecided(t *testing.T, outcomes []said, want hush.Class) {
+// assertDecides checks that the error of a chain matches only the class that decides.
+func assertDecides(t *testing.T, outcomes []linkResult, want hush.Class) {
 	t.Helper()
 	var links []chain.Link
 	for i, o := range outcomes {
-		link := says(fmt.Sprint("link", i), o.class)
+		link := returns(fmt.Sprint("link", i), o.class)
 		link.Front = o.front
 		links = append(links, link)
 	}
@@ -122,78 +120,78 @@ func checkDecided(t *testing.T, outcomes []said, want hush.Class) {
 	}
 }
 
-func TestDecidingGolden(t *testing.T) {
+func TestDecidingClassExamples(t *testing.T) {
 	const (
 		notFound, denied, unauthenticated = hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated
 		throttled, unavailable, refused   = hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused
 		absent, unsupported               = hush.ErrAbsent, hush.ErrUnsupported
 	)
-	f := func(c hush.Class) said { return said{c, true} }
-	s := func(c hush.Class) said { return said{c, false} }
+	f := func(c hush.Class) linkResult { return linkResult{c, true} }
+	s := func(c hush.Class) linkResult { return linkResult{c, false} }
 	for _, test := range []struct {
-		links []said
+		links []linkResult
 		want  hush.Class
 	}{
-		{[]said{f(refused), s(notFound), s(notFound)}, notFound},
-		{[]said{f(refused), s(unavailable), s(notFound)}, unavailable},
-		{[]said{f(refused), s(denied), s(notFound)}, denied},
-		{[]said{f(refused), s(absent), s(notFound)}, refused},
-		{[]said{f(refused), s(unsupported), s(notFound)}, refused},
-		{[]said{f(absent), s(absent), s(notFound)}, notFound},
-		{[]said{f(absent), s(absent), s(absent)}, absent},
-		{[]said{f(absent), s(unauthenticated), s(notFound)}, unauthenticated},
-		{[]said{f(unsupported), s(notFound), s(unsupported)}, notFound},
-		{[]said{s(unsupported), s(absent)}, absent},
-		{[]said{s(unsupported), s(unsupported)}, unsupported},
-		{[]said{f(unavailable), s(unauthenticated), s(notFound)}, unauthenticated},
-		{[]said{s(notFound), s(denied), s(throttled)}, throttled},
-		{[]said{s(denied), s(unauthenticated), s(notFound)}, denied},
-		{[]said{s(unauthenticated), s(denied), s(notFound)}, unauthenticated},
-		{[]said{s(refused), s(unavailable), s(throttled)}, refused},
-		{[]said{f(unavailable), f(throttled), s(notFound)}, notFound},
-		{[]said{f(throttled), f(unavailable), s(absent)}, throttled},
-		{[]said{s(notFound), f(refused)}, refused},             // no store after it: a store
-		{[]said{s(notFound), f(refused), f(denied)}, refused},  // both are stores
-		{[]said{f(refused), s(notFound), f(absent)}, notFound}, // the last link has no store after it
+		{[]linkResult{f(refused), s(notFound), s(notFound)}, notFound},
+		{[]linkResult{f(refused), s(unavailable), s(notFound)}, unavailable},
+		{[]linkResult{f(refused), s(denied), s(notFound)}, denied},
+		{[]linkResult{f(refused), s(absent), s(notFound)}, refused},
+		{[]linkResult{f(refused), s(unsupported), s(notFound)}, refused},
+		{[]linkResult{f(absent), s(absent), s(notFound)}, notFound},
+		{[]linkResult{f(absent), s(absent), s(absent)}, absent},
+		{[]linkResult{f(absent), s(unauthenticated), s(notFound)}, unauthenticated},
+		{[]linkResult{f(unsupported), s(notFound), s(unsupported)}, notFound},
+		{[]linkResult{s(unsupported), s(absent)}, absent},
+		{[]linkResult{s(unsupported), s(unsupported)}, unsupported},
+		{[]linkResult{f(unavailable), s(unauthenticated), s(notFound)}, unauthenticated},
+		{[]linkResult{s(notFound), s(denied), s(throttled)}, throttled},
+		{[]linkResult{s(denied), s(unauthenticated), s(notFound)}, denied},
+		{[]linkResult{s(unauthenticated), s(denied), s(notFound)}, unauthenticated},
+		{[]linkResult{s(refused), s(unavailable), s(throttled)}, refused},
+		{[]linkResult{f(unavailable), f(throttled), s(notFound)}, notFound},
+		{[]linkResult{f(throttled), f(unavailable), s(absent)}, throttled},
+		{[]linkResult{s(notFound), f(refused)}, refused},             // no store after it: a store
+		{[]linkResult{s(notFound), f(refused), f(denied)}, refused},  // both are stores
+		{[]linkResult{f(refused), s(notFound), f(absent)}, notFound}, // the last link has no store after it
 	} {
-		checkDecided(t, test.links, test.want)
-		assert.Equal(t, test.want, rule(test.links), "the test's own rule")
+		assertDecides(t, test.links, test.want)
+		assert.Equal(t, test.want, expectedClass(test.links), "the test's own rule")
 	}
 }
 
-func TestFallbackMark(t *testing.T) {
-	f := func(c hush.Class) said { return said{c, true} }
-	s := func(c hush.Class) said { return said{c, false} }
+func TestFromFallback(t *testing.T) {
+	f := func(c hush.Class) linkResult { return linkResult{c, true} }
+	s := func(c hush.Class) linkResult { return linkResult{c, false} }
 	for _, test := range []struct {
 		name   string
-		before []said
+		before []linkResult
 		fresh  bool
 		want   bool
 	}{
 		{"first link", nil, false, false},
-		{"throttled", []said{s(hush.ErrThrottled)}, false, true},
-		{"unavailable", []said{s(hush.ErrUnavailable)}, false, true},
-		{"refused", []said{s(hush.ErrRefused)}, false, true},
-		{"unauthenticated", []said{s(hush.ErrUnauthenticated)}, false, true},
-		{"not found is an answer", []said{s(hush.ErrNotFound)}, false, false},
-		{"denied is an answer", []said{s(hush.ErrDenied)}, false, false},
-		{"absent is no outage", []said{s(hush.ErrAbsent)}, false, false},
-		{"absent is none on a fresh read", []said{s(hush.ErrAbsent)}, true, false},
-		{"unsupported", []said{s(hush.ErrUnsupported)}, false, false},
-		{"unsupported on a fresh read", []said{s(hush.ErrUnsupported)}, true, true},
-		{"a front's own store answers", []said{f(hush.ErrUnavailable)}, false, false},
-		{"the same on a fresh read", []said{f(hush.ErrUnsupported)}, true, false},
-		{"a front's store says no", []said{f(hush.ErrUnavailable), s(hush.ErrNotFound)}, false, false},
-		{"a front's store is down too", []said{f(hush.ErrUnavailable), s(hush.ErrUnavailable)}, false, true},
-		{"a front that was the only way", []said{f(hush.ErrUnavailable), s(hush.ErrAbsent)}, false, true},
-		{"a front whose store says no, and another that is absent", []said{f(hush.ErrUnavailable), s(hush.ErrNotFound), s(hush.ErrAbsent)}, false, false},
-		{"neither is here", []said{f(hush.ErrAbsent), s(hush.ErrAbsent)}, false, false},
-		{"an outage further up", []said{s(hush.ErrUnavailable), s(hush.ErrNotFound)}, false, true},
+		{"throttled", []linkResult{s(hush.ErrThrottled)}, false, true},
+		{"unavailable", []linkResult{s(hush.ErrUnavailable)}, false, true},
+		{"refused", []linkResult{s(hush.ErrRefused)}, false, true},
+		{"unauthenticated", []linkResult{s(hush.ErrUnauthenticated)}, false, true},
+		{"not found is a response", []linkResult{s(hush.ErrNotFound)}, false, false},
+		{"denied is a response", []linkResult{s(hush.ErrDenied)}, false, false},
+		{"absent is no outage", []linkResult{s(hush.ErrAbsent)}, false, false},
+		{"absent is none on a fresh read", []linkResult{s(hush.ErrAbsent)}, true, false},
+		{"unsupported", []linkResult{s(hush.ErrUnsupported)}, false, false},
+		{"unsupported on a fresh read", []linkResult{s(hush.ErrUnsupported)}, true, true},
+		{"a front's own store responds", []linkResult{f(hush.ErrUnavailable)}, false, false},
+		{"the same on a fresh read", []linkResult{f(hush.ErrUnsupported)}, true, false},
+		{"a front's store has no secret", []linkResult{f(hush.ErrUnavailable), s(hush.ErrNotFound)}, false, false},
+		{"a front's store is down too", []linkResult{f(hush.ErrUnavailable), s(hush.ErrUnavailable)}, false, true},
+		{"a front that was the only way", []linkResult{f(hush.ErrUnavailable), s(hush.ErrAbsent)}, false, true},
+		{"a front whose store has no secret, and another that is absent", []linkResult{f(hush.ErrUnavailable), s(hush.ErrNotFound), s(hush.ErrAbsent)}, false, false},
+		{"neither is here", []linkResult{f(hush.ErrAbsent), s(hush.ErrAbsent)}, false, false},
+		{"an outage further up", []linkResult{s(hush.ErrUnavailable), s(hush.ErrNotFound)}, false, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var links []chain.Link
 			for i, o := range test.before {
-				link := says(fmt.Sprint("link", i), o.class)
+				link := returns(fmt.Sprint("link", i), o.class)
 				link.Front = o.front
 				links = append(links, link)
 			}
@@ -201,18 +199,18 @@ func TestFallbackMark(t *testing.T) {
 			if test.fresh {
 				ref = ref.Fresh()
 			}
-			got, err := chain.New(append(links, says("last", 0)), nil).Get(t.Context(), ref)
+			got, err := chain.New(append(links, returns("last", 0)), nil).Get(t.Context(), ref)
 			require.NoError(t, err)
 			assert.Equal(t, test.want, got.FromFallback)
 		})
 	}
 }
 
-func TestFallbackMarkOfALinkIsKept(t *testing.T) {
-	inner := does("inner", func(context.Context, hush.Ref) (hush.Secret, error) {
+func TestFromFallbackOfLinkIsKept(t *testing.T) {
+	inner := linkFunc("inner", func(context.Context, hush.Ref) (hush.Secret, error) {
 		return hush.Secret{FromFallback: true}, nil
 	})
-	for _, links := range [][]chain.Link{{inner}, {says("a", hush.ErrNotFound), inner}} {
+	for _, links := range [][]chain.Link{{inner}, {returns("a", hush.ErrNotFound), inner}} {
 		got, err := get(t, links...)
 		require.NoError(t, err)
 		assert.True(t, got.FromFallback)

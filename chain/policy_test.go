@@ -17,7 +17,7 @@ import (
 // continues reports whether a chain calls the last link after those before it.
 func continues(t *testing.T, before ...chain.Link) (bool, error) {
 	t.Helper()
-	got, err := chain.New(append(before, says("last", 0)), nil).Get(t.Context(), hush.Name("db"))
+	got, err := chain.New(append(before, returns("last", 0)), nil).Get(t.Context(), hush.Name("db"))
 	if err == nil {
 		assert.Equal(t, "last", got.Source)
 	}
@@ -39,7 +39,7 @@ func TestPolicies(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		policy chain.Policy
-		ends   []hush.Class // of those that let a chain go on
+		ends   []hush.Class // that end the lookup, of classes
 	}{
 		{"default", nil, nil},
 		{
@@ -61,12 +61,12 @@ func TestPolicies(t *testing.T) {
 		for _, class := range classes {
 			t.Run(fmt.Sprintf("%s, %v", test.name, class), func(t *testing.T) {
 				want := !slices.Contains(test.ends, class)
-				got, err := continues(t, withPolicy(test.policy, says("store", class))...)
+				got, err := continues(t, withPolicy(test.policy, returns("store", class))...)
 				assert.Equal(t, want, got)
 				if !want {
 					assert.Equal(t, class, hush.ClassOf(err))
 				}
-				got, _ = continues(t, withPolicy(test.policy, front(says("front", class)))...)
+				got, _ = continues(t, withPolicy(test.policy, front(returns("front", class)))...)
 				assert.True(t, got, "a front's failure never ends the lookup")
 			})
 		}
@@ -74,47 +74,47 @@ func TestPolicies(t *testing.T) {
 }
 
 func TestPolicyAppliesToItsOwnLinkOnly(t *testing.T) {
-	strict := withPolicy(chain.OutagesOnly, says("a", hush.ErrUnavailable))[0]
-	ok, _ := continues(t, strict, says("b", hush.ErrNotFound))
+	strict := withPolicy(chain.OutagesOnly, returns("a", hush.ErrUnavailable))[0]
+	ok, _ := continues(t, strict, returns("b", hush.ErrNotFound))
 	assert.True(t, ok)
-	ok, _ = continues(t, says("b", hush.ErrNotFound), withPolicy(chain.OutagesOnly, says("a", hush.ErrNotFound))[0])
+	ok, _ = continues(t, returns("b", hush.ErrNotFound), withPolicy(chain.OutagesOnly, returns("a", hush.ErrNotFound))[0])
 	assert.False(t, ok)
 }
 
-func TestAFrontWithoutAStoreHasAPolicy(t *testing.T) {
-	c := chain.New(withPolicy(chain.OutagesOnly, says("a", hush.ErrNotFound), front(says("b", hush.ErrNotFound)), front(says("c", 0))), nil)
+func TestFrontWithoutStoreUsesPolicy(t *testing.T) {
+	c := chain.New(withPolicy(chain.OutagesOnly, returns("a", hush.ErrNotFound), front(returns("b", hush.ErrNotFound)), front(returns("c", 0))), nil)
 	_, err := c.Get(t.Context(), hush.Name("db"))
 	assert.EqualError(t, err, `chain: "db": not found: a: not found`)
 
-	c = chain.New(withPolicy(chain.OutagesOnly, says("a", hush.ErrAbsent), front(says("b", hush.ErrDenied)), front(says("c", 0))), nil)
+	c = chain.New(withPolicy(chain.OutagesOnly, returns("a", hush.ErrAbsent), front(returns("b", hush.ErrDenied)), front(returns("c", 0))), nil)
 	_, err = c.Get(t.Context(), hush.Name("db"))
 	assert.EqualError(t, err, `chain: "db": denied: a: absent; b: denied`)
 }
 
-// The links after the one that ended the search have no part in what decides.
-func TestDecidingWhenAPolicyEndedTheSearch(t *testing.T) {
-	f := func(c hush.Class) said { return said{c, true} }
-	s := func(c hush.Class) said { return said{c, false} }
+// The links after the one that ended the lookup do not decide.
+func TestDecidingClassAfterPolicyEndedLookup(t *testing.T) {
+	f := func(c hush.Class) linkResult { return linkResult{c, true} }
+	s := func(c hush.Class) linkResult { return linkResult{c, false} }
 	for _, test := range []struct {
-		links []said
+		links []linkResult
 		want  hush.Class
 	}{
-		{[]said{s(hush.ErrUnavailable), s(hush.ErrNotFound)}, hush.ErrUnavailable},
-		{[]said{s(hush.ErrThrottled), s(hush.ErrDenied)}, hush.ErrThrottled},
-		{[]said{f(hush.ErrRefused), s(hush.ErrNotFound)}, hush.ErrNotFound},
-		{[]said{f(hush.ErrThrottled), f(hush.ErrDenied), s(hush.ErrNotFound)}, hush.ErrNotFound},
-		{[]said{f(hush.ErrRefused), s(hush.ErrAbsent), s(hush.ErrNotFound)}, hush.ErrRefused},
-		{[]said{s(hush.ErrAbsent), s(hush.ErrUnauthenticated)}, hush.ErrUnauthenticated},
-		{[]said{s(hush.ErrUnsupported), s(hush.ErrRefused)}, hush.ErrRefused},
+		{[]linkResult{s(hush.ErrUnavailable), s(hush.ErrNotFound)}, hush.ErrUnavailable},
+		{[]linkResult{s(hush.ErrThrottled), s(hush.ErrDenied)}, hush.ErrThrottled},
+		{[]linkResult{f(hush.ErrRefused), s(hush.ErrNotFound)}, hush.ErrNotFound},
+		{[]linkResult{f(hush.ErrThrottled), f(hush.ErrDenied), s(hush.ErrNotFound)}, hush.ErrNotFound},
+		{[]linkResult{f(hush.ErrRefused), s(hush.ErrAbsent), s(hush.ErrNotFound)}, hush.ErrRefused},
+		{[]linkResult{s(hush.ErrAbsent), s(hush.ErrUnauthenticated)}, hush.ErrUnauthenticated},
+		{[]linkResult{s(hush.ErrUnsupported), s(hush.ErrRefused)}, hush.ErrRefused},
 	} {
 		var links []chain.Link
 		for i, o := range test.links {
-			link := says(fmt.Sprint("link", i), o.class)
+			link := returns(fmt.Sprint("link", i), o.class)
 			link.Front = o.front
 			links = append(links, link)
 		}
 		for _, after := range []hush.Class{0, hush.ErrUnavailable, hush.ErrDenied} {
-			c := chain.New(withPolicy(chain.OutagesOnly, append(links, says("after", after))...), nil)
+			c := chain.New(withPolicy(chain.OutagesOnly, append(links, returns("after", after))...), nil)
 			_, err := c.Get(t.Context(), hush.Name("db"))
 			assert.Equal(t, test.want, hush.ClassOf(err), "%v", test.links)
 			assert.NotContains(t, err.Error(), "after")
@@ -122,22 +122,22 @@ func TestDecidingWhenAPolicyEndedTheSearch(t *testing.T) {
 	}
 }
 
-func TestThePolicyIsAskedWhereThereIsAChoice(t *testing.T) {
+func TestPolicyIsCalledOnlyIfItDecides(t *testing.T) {
 	var asked []hush.Class
 	policy := func(c hush.Class) bool {
 		asked = append(asked, c)
 		return true
 	}
 	links := []chain.Link{
-		front(says("a", hush.ErrDenied)), says("b", hush.ErrAbsent), says("c", hush.ErrUnsupported),
-		says("d", hush.ErrRefused), says("e", hush.ErrInvalidRef), says("f", 0),
+		front(returns("a", hush.ErrDenied)), returns("b", hush.ErrAbsent), returns("c", hush.ErrUnsupported),
+		returns("d", hush.ErrRefused), returns("e", hush.ErrInvalidRef), returns("f", 0),
 	}
 	_, err := chain.New(withPolicy(policy, links...), nil).Get(t.Context(), hush.Name("db"))
 	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "no policy goes on from a malformed Ref")
 	assert.Equal(t, []hush.Class{hush.ErrRefused}, asked)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	c := chain.New(withPolicy(policy, cuts(cancel, hush.ErrCanceled, context.Canceled), says("b", 0)), nil)
+	c := chain.New(withPolicy(policy, cuts(cancel, hush.ErrCanceled, context.Canceled), returns("b", 0)), nil)
 	_, err = c.Get(ctx, hush.Name("db"))
 	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "nor from the caller's end")
 	assert.Len(t, asked, 1)

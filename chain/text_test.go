@@ -20,9 +20,9 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A store, or a user who writes into it, must not decide the size of a line or how a
+// A store, or a user who writes into it, must not control the size of a line or how a
 // terminal shows it.
-func TestTextsInLinesAreBoundedAndPrint(t *testing.T) {
+func TestLogTextsAreBoundedAndPrintable(t *testing.T) {
 	const hidden = "\u202e\u2066\u200b\x1b\n\xff"
 	for name, text := range map[string]string{
 		"long": strings.Repeat("v", 1<<20), "long, no UTF-8": strings.Repeat("\x80", 1<<20), "hidden": "a" + hidden + "b",
@@ -33,8 +33,8 @@ func TestTextsInLinesAreBoundedAndPrint(t *testing.T) {
 			encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 			handler := slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug})
 			c := chain.New([]chain.Link{
-				does("a", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, errors.New(text) }),
-				does("b", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+				linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, errors.New(text) }),
+				linkFunc("b", func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 					if ref.Version != "" {
 						return hush.Secret{}, errors.New(text)
 					}
@@ -59,12 +59,12 @@ func TestTextsInLinesAreBoundedAndPrint(t *testing.T) {
 	}
 }
 
-func TestNothingShowsTheValue(t *testing.T) {
+func TestNoOutputContainsValue(t *testing.T) {
 	const canary = "canary-77"
 	o, logs, calls := watch(zap.DebugLevel)
 	var m providertest.Map
 	m.Put("db", []byte(canary))
-	c := chain.New([]chain.Link{front(says("a", hush.ErrRefused)), {Name: "b", Provider: &m}}, o)
+	c := chain.New([]chain.Link{front(returns("a", hush.ErrRefused)), {Name: "b", Provider: &m}}, o)
 	_, err := c.Get(t.Context(), hush.Ref{Name: "db", Field: "user"})
 	require.Error(t, err)
 	assert.Empty(t, providertest.Leaks(err, canary))
