@@ -110,7 +110,7 @@ func (o *opening) openStore(ctx context.Context, s parsedStore) error {
 	}
 	provider, err := scheme.Open(ctx, s.url)
 	if err == nil && provider == nil {
-		err = errors.New("Open of the scheme returned nil")
+		err = errors.New("Open of the scheme returned nil; return a Provider or an error")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.Name, err)

@@ -220,12 +220,6 @@ func TestMaxWaitMayEqualWait(t *testing.T) {
 	assert.NoError(t, err, "the default of wait is 1s")
 }
 
-func TestReadJSONWithAByteOrderMark(t *testing.T) {
-	c, err := config.Read([]byte("\ufeff" + `{"names": {"\ud83d\ude00": {"env": "A"}}}`))
-	require.NoError(t, err, "an escape that YAML does not have")
-	assert.Contains(t, c.Names, "\U0001F600")
-}
-
 func TestErrorsCanBeUnwrapped(t *testing.T) {
 	_, err := config.Load(write(t, "verify: 1\npolicy: x\n"))
 	var joined interface{ Unwrap() []error }

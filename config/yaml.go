@@ -56,8 +56,11 @@ func (r *reader) reportSyntax(err error) {
 		return
 	}
 	line, text := parseSyntaxError(err.Error())
-	if strings.HasPrefix(text, "unknown anchor") {
+	switch {
+	case strings.HasPrefix(text, "unknown anchor"):
 		text = noAnchors
+	case strings.Contains(text, "cannot start any token"):
+		text += "; write the value in quotes"
 	}
 	r.problems.add(place{source: r.source, line: max(line, 1)}, "", errors.New(text))
 }
@@ -122,7 +125,11 @@ func (r *reader) each(n *yaml.Node, key string, known []string, visit func(key s
 		case duplicate:
 			r.report(name, key, "duplicate key %s; it is also in line %d", suggest.Quote(word, known), line)
 		case known != nil && !slices.Contains(known, word):
-			r.problems.add(r.at(name), key, unknown("key", word, known))
+			err := unknown("key", word, known)
+			if strings.Contains(word, ":") {
+				err = fmt.Errorf("%w; write a space after the colon", err)
+			}
+			r.problems.add(r.at(name), key, err)
 		default:
 			lines[word] = name.Line
 			visit(word, value)
