@@ -23,9 +23,8 @@ const (
 	maxBatch      = 20 // the limit of Secrets Manager for the ids in one call
 )
 
-// A BatchAPI is the method that Options.Batch requires in addition to [API]. A
-// *secretsmanager.Client implements it.
-type BatchAPI interface {
+// A batchAPI is the method that Options.Batch requires in addition to [API].
+type batchAPI interface {
 	BatchGetSecretValue(ctx context.Context, in *secretsmanager.BatchGetSecretValueInput, opts ...func(*secretsmanager.Options)) (*secretsmanager.BatchGetSecretValueOutput, error)
 }
 

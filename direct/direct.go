@@ -57,7 +57,8 @@ type Options struct {
 	// BatchGetSecretValue, 20 in a call. This requires an IAM action in addition to
 	// GetSecretValue. AWS allows an account 100 of these calls a second, and 10,000
 	// calls of GetSecretValue, so a fleet that starts at once is slower with Batch.
-	// False, or a client without this method, means eight single calls at a time.
+	// False, or a client without a method BatchGetSecretValue like that of
+	// *secretsmanager.Client, means eight single calls at a time.
 	Batch bool
 }
 
@@ -66,7 +67,7 @@ type Provider struct {
 	client      hidden.Of[API] // has AWS credentials
 	timeout     time.Duration
 	maxAttempts int
-	batch       hidden.Of[BatchAPI] // nil means single calls only
+	batch       hidden.Of[batchAPI] // nil means single calls only
 
 	lacksMetadata func() bool // this machine has no instance metadata service
 }
@@ -86,7 +87,7 @@ func New(client API, opts *Options) *Provider {
 		lacksMetadata: sync.OnceValue(func() bool { return ec2.LacksMetadata(ec2.Sys) }),
 	}
 	if opts.Batch {
-		batch, _ := client.(BatchAPI)
+		batch, _ := client.(batchAPI)
 		p.batch = hidden.New(batch)
 	}
 	return p

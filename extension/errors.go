@@ -31,7 +31,8 @@ func (e *APIError) Error() string { return e.text }
 // error.
 type Reason uint8
 
-// The reasons. The first five mean that no request was sent.
+// The reasons. Up to ReasonNotConnected, no request was sent. After
+// ReasonConnectionLost, the server responded.
 const (
 	_ Reason = iota
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
 	"github.com/hush-secrets/hush/internal/http1"
 	"github.com/hush-secrets/hush/internal/httpbody"
 )
@@ -126,7 +127,7 @@ func (p *Provider) send(ctx context.Context, token, query string) (response, *AP
 	v := visit{readiness: p.ready}
 	defer v.leave()
 	for polls := 0; ; polls++ {
-		if !v.enter(ctx) || v.hasTurn && polls > 0 && !pause(ctx) {
+		if !v.enter(ctx) || v.hasTurn && polls > 0 && clock.Sleep(ctx, readyPoll) != nil {
 			return response{}, notReady()
 		}
 		r, err := p.retry(ctx, token, query)
@@ -140,18 +141,6 @@ func (p *Provider) send(ctx context.Context, token, query string) (response, *AP
 		if !r.notReady() {
 			return r, nil
 		}
-	}
-}
-
-// pause waits for readyPoll. It returns false if ctx ends first.
-func pause(ctx context.Context) bool {
-	timer := time.NewTimer(readyPoll)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/hush-secrets/hush/internal/clock"
 )
 
 // A Failure is an error response. The zero Failure is an empty response with status 400
@@ -110,17 +112,7 @@ func (f *faults) wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if delay <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return clock.Sleep(ctx, delay)
 }
 
 // take returns the failure for a call, or nil.

@@ -43,8 +43,8 @@ func (z *Lazy[T]) load(ctx context.Context) (aws.Config, hush.Class, error) {
 		return cfg, hush.ErrUnauthenticated, describe(err)
 	case !metadata && aws.IsCredentialsProvider(cfg.Credentials, (*ec2rolecreds.Provider)(nil)):
 		// The SDK falls back to the metadata service if no credentials are configured.
-		if err := checkKeys(); err != nil {
-			return cfg, hush.ErrUnauthenticated, err
+		if (os.Getenv("AWS_ACCESS_KEY_ID") == "") != (os.Getenv("AWS_SECRET_ACCESS_KEY") == "") {
+			return cfg, hush.ErrUnauthenticated, errors.New("only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set; set both")
 		}
 		return cfg, hush.ErrAbsent, errors.New("no AWS credentials are configured")
 	case !isRegion(cfg.Region):
@@ -105,19 +105,6 @@ func newRetryer() aws.Retryer {
 			return 25*time.Millisecond + rand.N(50*time.Millisecond), nil //nolint:gosec // jitter
 		})
 	})
-}
-
-// checkKeys returns an error if the environment has only a part of a key, which the SDK
-// ignores.
-func checkKeys() error {
-	id, secret := os.Getenv("AWS_ACCESS_KEY_ID") != "", os.Getenv("AWS_SECRET_ACCESS_KEY") != ""
-	switch {
-	case id && !secret:
-		return errors.New("AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY")
-	case secret && !id:
-		return errors.New("AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID")
-	}
-	return nil
 }
 
 // describe explains an error of LoadDefaultConfig without its text, because the SDK

@@ -4,6 +4,7 @@
 package clock
 
 import (
+	"context"
 	"math"
 	"time"
 )
@@ -47,6 +48,21 @@ func (i Instant) Until(deadline Instant) time.Duration {
 
 // Time returns the time of the wall clock.
 func (i Instant) Time() time.Time { return time.Unix(0, i.Wall) }
+
+// Sleep waits for d. It returns the error of ctx if ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 func add(a, b int64) int64 {
 	switch sum := a + b; {

@@ -1,12 +1,14 @@
 package clock_test
 
 import (
+	"context"
 	"math"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush/internal/clock"
 )
@@ -78,4 +80,19 @@ func TestAddSaturates(t *testing.T) {
 	assert.Equal(t, clock.Instant{Wall: math.MinInt64, Mono: math.MinInt64}, past)
 	assert.Equal(t, now, now.Add(0))
 	assert.Equal(t, clock.Instant{Wall: now.Wall - second}, now.Add(-time.Second))
+}
+
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		require.NoError(t, clock.Sleep(t.Context(), time.Hour))
+		assert.Equal(t, time.Hour, time.Since(start))
+		require.NoError(t, clock.Sleep(t.Context(), 0))
+		require.NoError(t, clock.Sleep(t.Context(), -1))
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, clock.Sleep(ctx, time.Hour), context.DeadlineExceeded)
+		assert.Equal(t, time.Hour+time.Second, time.Since(start))
+	})
 }

@@ -17,12 +17,12 @@ import (
 	"os"
 )
 
-var errNotRegular = errors.New("is a directory, a pipe or a device, not a regular file")
+// A fileError is an error of this package, whose text quotes no path.
+type fileError string
 
-// A sizeError is a limit that the size of a file exceeds.
-type sizeError int64
+func (e fileError) Error() string { return string(e) }
 
-func (e sizeError) Error() string { return fmt.Sprintf("exceeds the limit of %d bytes", int64(e)) }
+const errNotRegular fileError = "is a directory, a pipe or a device, not a regular file"
 
 // Read returns the content of the regular file at path, which may be a symbolic link. It
 // returns an error if the content exceeds limit bytes. Reason describes the error.
@@ -52,7 +52,7 @@ func ReadInfo(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	case err != nil:
 		return nil, nil, err
 	case int64(len(content)) > limit:
-		return nil, nil, sizeError(limit)
+		return nil, nil, fileError(fmt.Sprintf("exceeds the limit of %d bytes", limit))
 	}
 	return content, info, nil
 }
@@ -77,10 +77,8 @@ func Reason(err error) string {
 		return "is not readable by this process"
 	case errors.Is(err, fs.ErrNotExist):
 		return "does not exist"
-	case errors.Is(err, errNotRegular):
-		return errNotRegular.Error()
 	}
-	if e, ok := errors.AsType[sizeError](err); ok {
+	if e, ok := errors.AsType[fileError](err); ok {
 		return e.Error()
 	}
 	// The text of the system does not quote the path.

@@ -70,7 +70,7 @@ func TestMissingAndInvalidCredentials(t *testing.T) {
 		words string
 	}{
 		"nothing":      {nil, nil, hush.ErrAbsent, "no AWS credentials are configured"},
-		"half a key":   {func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey) }, nil, hush.ErrUnauthenticated, "without AWS_ACCESS_KEY_ID"},
+		"half a key":   {func(t *testing.T) { t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey) }, nil, hush.ErrUnauthenticated, "only one of AWS_ACCESS_KEY_ID"},
 		"no profile":   {nil, &awsauth.Options{Profile: "nobody"}, hush.ErrUnauthenticated, `no profile "nobody"`},
 		"broken role":  {func(t *testing.T) { credentials(t); tokenService(t, http.StatusServiceUnavailable) }, role, hush.ErrUnavailable, "a role to assume"},
 		"refused role": {func(t *testing.T) { credentials(t); tokenService(t, http.StatusForbidden) }, role, hush.ErrUnauthenticated, "AccessDenied"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
+	"github.com/hush-secrets/hush/internal/clock"
 )
 
 // latency reads one secret from each place, the slowest first.
@@ -46,7 +47,7 @@ func outage(ctx context.Context, s *stores) (Section, error) {
 	before.check(before.Source == "extension", "from %s", before.Source)
 	before.Log = p.log.take()
 	s.stopExtension()
-	if err := sleep(ctx, programTTL); err != nil {
+	if err := clock.Sleep(ctx, programTTL); err != nil {
 		return Section{}, err
 	}
 	after := read(ctx, "after", p, 1)
@@ -102,7 +103,7 @@ func rotation(ctx context.Context, s *stores) (Section, error) {
 		readVersion(ctx, "a fresh read", p, secretRef.Fresh(), at, versionNew),
 		readVersion(ctx, "a plain read after it", p, secretRef, at, versionNew),
 	}
-	if err := sleep(ctx, programTTL+50*time.Millisecond); err != nil {
+	if err := clock.Sleep(ctx, programTTL+50*time.Millisecond); err != nil {
 		return Section{}, err
 	}
 	stale := readVersion(ctx, "the extension, still", s.extension.client(), secretRef, at, versionOld)
@@ -189,7 +190,7 @@ func awaitVersion(ctx context.Context, name string, p hush.Provider, rotated tim
 		if step.OK || time.Since(rotated) > limit+1500*time.Millisecond {
 			return step
 		}
-		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+		if err := clock.Sleep(ctx, 10*time.Millisecond); err != nil {
 			step.check(false, "%v", err)
 			return step
 		}
@@ -202,15 +203,4 @@ func (s *Step) checkLog(provider, outcome string) {
 		return strings.Contains(line, `"provider":"`+provider+`"`) && strings.Contains(line, `"outcome":"`+outcome+`"`)
 	})
 	s.check(found, "no log line with the outcome %s of %s", outcome, provider)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
