@@ -63,7 +63,8 @@ func TestGoBlocksCompile(t *testing.T) {
 	assert.Empty(t, compileErrors(t, blocks))
 }
 
-// TestGoBlocksAreChecked sees the check accept and refuse.
+// TestGoBlocksAreChecked checks that compileErrors accepts each kind of block and finds each
+// kind of mistake.
 func TestGoBlocksAreChecked(t *testing.T) {
 	const text = "# Page\n\n" +
 		"```go\npackage main\n\nfunc main() {}\n```\n" +
@@ -74,16 +75,21 @@ func TestGoBlocksAreChecked(t *testing.T) {
 	require.Len(t, blocks, 3)
 	assert.Equal(t, goBlock{"page.md", 3, "package main\n\nfunc main() {}\n"}, blocks[0])
 	assert.Equal(t, 16, blocks[2].line)
-	assert.Empty(t, compileErrors(t, blocks))
 
 	for _, bad := range []string{
 		"_ = hush.NoSuchName",
 		"_ = nowhere",
-		"hush.Get(ctx, p",
-		"fmt.Printf(\"%d\", \"vet sees this\")",
 		"package main\n\nimport \"os\"\n\nfunc main() {}",
 	} {
-		assert.Len(t, compileErrors(t, goBlocks("bad.md", "```go\n"+bad+"\n```\n")), 1, bad)
+		blocks = append(blocks, goBlock{"bad.md", 1, bad + "\n"})
+	}
+	output := strings.Join(compileErrors(t, blocks), "\n")
+	for i, block := range blocks {
+		isBad := strings.Contains(output, fmt.Sprintf("# docs/block%d\n", i))
+		assert.Equal(t, block.file == "bad.md", isBad, block.code)
+	}
+	for _, bad := range []string{"hush.Get(ctx, p\n", "fmt.Printf(\"%d\", \"vet finds this\")\n"} {
+		assert.Len(t, compileErrors(t, []goBlock{{"bad.md", 1, bad}}), 1, bad)
 	}
 }
 
