@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush/bench/internal/result"
 )
 
-var columns = []string{"operation", "hush", "beside", "its value", "is", "range", "limit", ""}
+var columns = []string{"operation", "Hush", "compared with", "its value", "comparison", "range", "limit", ""}
 
 // cells returns the row of a comparison.
 func (c comparison) cells(n numbers) []string {
