@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -59,7 +58,7 @@ func (e *engine) readV1(ctx context.Context, s *session, ref hush.Ref) (hush.Sec
 	if ref.Version != "" {
 		return hush.Secret{}, call.Failf(hush.ErrUnsupported, "version 1 of the KV engine has no versions")
 	}
-	body, _, err := s.get(ctx, path.Join(e.mount, e.folder, ref.Name), nil)
+	body, _, err := s.get(ctx, e.prefix+ref.Name, nil)
 	if err != nil {
 		return hush.Secret{}, notFound(body, err, ref, "")
 	}
@@ -80,7 +79,7 @@ func (e *engine) readV2(ctx context.Context, s *session, ref hush.Ref) (hush.Sec
 		}
 		query = url.Values{"version": {ref.Version}}
 	}
-	body, _, err := s.get(ctx, path.Join(e.mount, "data", e.folder, ref.Name), query)
+	body, _, err := s.get(ctx, e.prefix+ref.Name, query)
 	if err != nil {
 		return hush.Secret{}, notFound(body, err, ref, e.nameHint(ref.Name))
 	}

@@ -100,7 +100,7 @@ type Options struct {
 // A Provider reads from a KV engine. It does not cache: each read is fresh.
 type Provider struct {
 	session    *session
-	configured engine // version 0 means that Vault is asked
+	configured *engine // version 0 means that Vault is asked
 
 	mu         sync.Mutex
 	discovery  *flight[*engine]
@@ -122,7 +122,7 @@ func New(client *api.Client, opts *Options) *Provider {
 		err = errors.New("invalid version of the KV engine: use 1, 2, or 0 to ask Vault")
 	}
 	p.session.reject(err)
-	p.configured = engine{mount: mount, version: opts.KV}
+	p.configured = newEngine(mount, "", opts.KV)
 	return p
 }
 
