@@ -85,7 +85,7 @@ func (c *checker) conflict(s, other parsedStore) error {
 	if !s.valid || !other.valid {
 		return nil
 	}
-	same := s.URL == other.URL && s.Prefix == other.Prefix
+	same := s.id == other.id && s.Prefix == other.Prefix
 	switch {
 	case s.Name == other.Name && same:
 		return fmt.Errorf("%s is also provider %d; remove one of them", s.Name, other.index+1)

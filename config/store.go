@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -72,10 +71,10 @@ func (s Store) Validate() error {
 }
 
 // A parsedStore is a Store with its Name, and with a URL without link_ parameters.
-// Two stores with the same URL are the same store.
 type parsedStore struct {
 	Store
 	url   *url.URL // nil if it cannot be opened
+	id    string   // the URL with its parameters in order, so that equal URLs have one id
 	index int      // in Config.Providers
 	valid bool
 }
@@ -93,6 +92,9 @@ func (s Store) parse() (parsedStore, error) {
 		}
 		faults.Add(p.takeParameters(u))
 		p.Name = cmp.Or(p.Name, u.Scheme)
+		sorted := *u
+		sorted.RawQuery = u.Query().Encode()
+		p.id = sorted.String()
 	}
 	if faults.Add(p.check()); u != nil && !isStoreName(p.Name) {
 		p.Name = u.Scheme // no error quotes an invalid name
@@ -104,24 +106,21 @@ func (s Store) parse() (parsedStore, error) {
 // takeParameters moves the link_ parameters from u to s.
 func (s *Store) takeParameters(u *url.URL) error {
 	var faults params.Faults
-	query := u.Query()
-	for _, parameter := range slices.Sorted(maps.Keys(query)) {
+	var others []string
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		parameter, text, _ := strings.Cut(pair, "=")
+		parameter, _ = url.QueryUnescape(parameter) // valid, because parseURL has parsed it
+		text, _ = url.QueryUnescape(text)
 		key, ok := strings.CutPrefix(parameter, parameterPrefix)
 		if !ok {
-			continue
-		}
-		if !slices.Contains(storeKeys, key) {
+			others = append(others, pair)
+		} else if !slices.Contains(storeKeys, key) {
 			faults.Add(unknown("parameter", parameter, storeParameters))
-			query.Del(parameter)
+		} else if err := s.set(key, text); err != nil {
+			faults.Add(fmt.Errorf("parameter %q %w", parameter, err))
 		}
-		for _, text := range query[parameter] {
-			if err := s.set(key, text); err != nil {
-				faults.Add(fmt.Errorf("parameter %q %w", parameter, err))
-			}
-		}
-		delete(query, parameter)
 	}
-	u.RawQuery, u.ForceQuery = query.Encode(), false
+	u.RawQuery, u.ForceQuery = strings.Join(others, "&"), false
 	if s.URL = u.String(); s.URL == u.Scheme+":" {
 		s.URL = u.Scheme
 	}

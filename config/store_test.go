@@ -38,7 +38,7 @@ func TestParseStore(t *testing.T) {
 		"env:":                        {URL: "env", Name: "env"},
 		"env:?":                       {URL: "env", Name: "env"},
 		"env:?link_name=a":            {URL: "env", Name: "a"},
-		"env:?x=1&link_name=a&y=%2f":  {URL: "env:?x=1&y=%2F", Name: "a"},
+		"env:?x=1&link_name=a&y=%2f":  {URL: "env:?x=1&y=%2f", Name: "a"},
 		"env:?link%5Fname=a":          {URL: "env", Name: "a"},
 		"v://h:1,i:2/p?link_prefix=%": {},
 		"v://h:1/p?link_prefix=a+b":   {URL: "v://h:1/p", Name: "v", Prefix: "a b"},
