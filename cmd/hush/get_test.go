@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,12 +105,13 @@ func TestGetReportsAllMissingSecrets(t *testing.T) {
 	c := startCloud(t)
 	c.store.Put("here", []byte("canary"))
 	c.store.Deny("denied")
-	got := hush(t, c.vars, "get", "--format", "json", "missing/1", "here", "missing/2", "denied", "missing/1#a")
+	got := hush(t, c.vars, "get", "--format", "json", "missing/1", "here", "missing/2", "denied", "missing/1#a", "AGAIN=denied")
 	assert.Equal(t, 4, got.code)
 	assert.Empty(t, got.stdout)
 	for _, line := range []string{`hush: not found: "missing/1"`, `hush: not found: "missing/2"`, `hush: denied: "denied"`} {
 		assert.Contains(t, got.stderr, line)
 	}
+	assert.Equal(t, 1, strings.Count(got.stderr, `hush: denied: "denied"`), "the same failure is reported once")
 	assert.NotContains(t, got.stderr, "canary")
 	// Invalid references are reported together, before any request.
 	got = hush(t, c.vars, "get", "--format", "json", "a?b=c", "d#", "X=")
