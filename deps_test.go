@@ -56,7 +56,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/filetrust"},
 	{pkg: "internal/test/breakable"},
 	{pkg: "internal/clock/..."},
-	{pkg: "internal/match"},
+	{pkg: "internal/smapi"},
 	{pkg: "internal/ec2"},
 	{pkg: "internal/parallel"},
 	{pkg: "internal/hidden"},

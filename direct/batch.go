@@ -14,8 +14,8 @@ import (
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/awsfault"
 	"github.com/hush-secrets/hush/internal/limit"
-	"github.com/hush-secrets/hush/internal/match"
 	"github.com/hush-secrets/hush/internal/parallel"
+	"github.com/hush-secrets/hush/internal/smapi"
 )
 
 const (
@@ -211,7 +211,7 @@ func find(id string, values []types.SecretValueEntry) (found *types.SecretValueE
 // matches reports whether v is the secret id. Unlike in a response with one value, a
 // missing ARN or name does not match.
 func matches(id string, v *types.SecretValueEntry) bool {
-	r := match.Response{ARN: aws.ToString(v.ARN), Name: aws.ToString(v.Name)}
+	r := smapi.Response{ARN: aws.ToString(v.ARN), Name: aws.ToString(v.Name)}
 	if r.ARN == "" && (r.Name == "" || strings.HasPrefix(id, "arn:")) {
 		return false
 	}

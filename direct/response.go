@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/match"
+	"github.com/hush-secrets/hush/internal/smapi"
 )
 
 // Limits of Secrets Manager: a name has at most 512 characters, and an ARN ends with
@@ -72,7 +72,7 @@ func decode(ref hush.Ref, out *secretsmanager.GetSecretValueOutput) (hush.Secret
 	if out == nil {
 		return hush.Secret{}, errors.New("the client returned neither a response nor an error")
 	}
-	r := match.Response{ARN: aws.ToString(out.ARN), Name: aws.ToString(out.Name), Version: aws.ToString(out.VersionId), Stages: out.VersionStages}
+	r := smapi.Response{ARN: aws.ToString(out.ARN), Name: aws.ToString(out.Name), Version: aws.ToString(out.VersionId), Stages: out.VersionStages}
 	if part := r.Mismatch(ref); part != "" {
 		return hush.Secret{}, errors.New("the response is for another " + part)
 	}
@@ -102,5 +102,5 @@ func decode(ref hush.Ref, out *secretsmanager.GetSecretValueOutput) (hush.Secret
 }
 
 func lacksCurrent(ref hush.Ref, stages []string) bool {
-	return match.Response{Stages: stages}.LacksCurrent(ref)
+	return smapi.Response{Stages: stages}.LacksCurrent(ref)
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hush-secrets/hush/internal/match"
+	"github.com/hush-secrets/hush/internal/smapi"
 )
 
 // FuzzRegionOf checks that a valid region can be a part of a host name, and a valid name
@@ -27,7 +27,7 @@ func FuzzRegionOf(f *testing.F) {
 		if strings.HasPrefix(name, "arn:") != (region != "") {
 			t.Errorf("%q: region %q", name, region)
 		}
-		if region != "" && !(match.Response{ARN: name + "-aBcDeF"}).IsSecret(name) {
+		if region != "" && !(smapi.Response{ARN: name + "-aBcDeF"}).IsSecret(name) {
 			t.Errorf("%q does not match its full ARN", name)
 		}
 	})

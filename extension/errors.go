@@ -10,6 +10,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/internal/limit"
+	"github.com/hush-secrets/hush/internal/smapi"
 )
 
 // An APIError says why the extension or the agent did not return a secret. It is the
@@ -193,7 +194,17 @@ func storeError(status int, code, message string) *APIError {
 		code = code[strings.LastIndexByte(code, '#')+1:]
 	}
 	code, _, _ = strings.Cut(code, ":")
-	class := classOf(code)
+	class, reason := smapi.Meaning(code, message)
+	switch code {
+	case "TimeoutError", "ConnectionError":
+		class, reason = hush.ErrUnavailable, "the agent has no connection to AWS"
+	case "hush#Refused":
+		class, reason = hush.ErrRefused, "the agent's store refused without a reason"
+	case "hush#Absent":
+		class, reason = hush.ErrAbsent, "the agent's store is not configured"
+	case "hush#Unsupported":
+		class, reason = hush.ErrUnsupported, "the agent's store does not support this request"
+	}
 	if class == 0 {
 		e := responded(ReasonStoreError, status, "the response has an unknown error type")
 		if status == http.StatusTooManyRequests {
@@ -201,47 +212,5 @@ func storeError(status int, code, message string) *APIError {
 		}
 		return e
 	}
-	e := responded(ReasonStoreError, status, code)
-	e.Code, e.class = code, class
-	e.text += meaning(code, message)
-	return e
-}
-
-// classOf returns the class of an error type, or 0 if the type is unknown.
-func classOf(code string) hush.Class {
-	switch code {
-	case "ResourceNotFoundException", "InvalidRequestException", "InvalidParameterException", "ValidationException":
-		return hush.ErrNotFound
-	case "AccessDeniedException", "AccessDenied", "DecryptionFailure", "DecryptionFailureException":
-		return hush.ErrDenied
-	case "ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException", "InvalidClientTokenId",
-		"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException",
-		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "RequestExpired":
-		return hush.ErrUnauthenticated
-	case "ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled", "RequestThrottledException",
-		"TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException", "SlowDown":
-		return hush.ErrThrottled
-	case "InternalServiceError", "InternalServiceErrorException", "InternalFailure", "InternalServerError",
-		"ServiceUnavailable", "ServiceUnavailableException", "TimeoutError", "ConnectionError":
-		return hush.ErrUnavailable
-	case "hush#Refused":
-		return hush.ErrRefused
-	case "hush#Absent":
-		return hush.ErrAbsent
-	case "hush#Unsupported":
-		return hush.ErrUnsupported
-	}
-	return 0
-}
-
-// meaning explains a type that has two causes. The message selects the text, and is
-// not quoted.
-func meaning(code, message string) string {
-	switch {
-	case code == "AccessDeniedException" && strings.Contains(message, "KMS"):
-		return ": the KMS key does not allow it"
-	case code == "InvalidRequestException" && strings.Contains(message, "marked for deletion"):
-		return ": the secret is marked for deletion"
-	}
-	return ""
+	return &APIError{ReasonStoreError, code, status, class, fmt.Sprintf("%s (%s, status %d)", reason, code, status)}
 }

@@ -129,9 +129,9 @@ func TestErrorExplainsAmbiguousType(t *testing.T) {
 	outside(t)
 	t.Setenv("AWS_TOKEN", sessionToken)
 	for body, want := range map[string]string{
-		`{"__type":"AccessDeniedException","Message":"Access to KMS is not allowed"}`:                      "the KMS key does not allow it",
+		`{"__type":"AccessDeniedException","Message":"Access to KMS is not allowed"}`:                      "KMS does not allow the use of the secret's key",
 		`{"__type":"InvalidRequestException","message":"the secret because it was marked for deletion."}`:  "the secret is marked for deletion",
-		`{"__type":"com.amazonaws.secretsmanager#AccessDeniedException","message":"not authorized to do"}`: "AccessDeniedException (status 400)",
+		`{"__type":"com.amazonaws.secretsmanager#AccessDeniedException","message":"not authorized to do"}`: "(AccessDeniedException, status 400)",
 	} {
 		p := open(t, extension.Options{Endpoint: serve(t, respondWith(400, body))})
 		_, err := p.Get(t.Context(), hush.Name("db"))

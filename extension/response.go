@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/match"
+	"github.com/hush-secrets/hush/internal/smapi"
 	"github.com/hush-secrets/hush/internal/surrogate"
 )
 
@@ -73,7 +73,7 @@ func (r response) secret(ref hush.Ref) (hush.Secret, *APIError) {
 	default:
 		return hush.Secret{}, r.invalid("the response has neither a SecretString nor a SecretBinary")
 	}
-	identity := match.Response{ARN: b.ARN, Name: b.Name, Version: b.VersionID, Stages: b.VersionStages}
+	identity := smapi.Response{ARN: b.ARN, Name: b.Name, Version: b.VersionID, Stages: b.VersionStages}
 	if part := identity.Mismatch(ref); part != "" {
 		return hush.Secret{}, r.invalid("the response is for another " + part)
 	}
@@ -89,7 +89,7 @@ func (r response) secret(ref hush.Ref) (hush.Secret, *APIError) {
 }
 
 func lacksCurrent(ref hush.Ref, s hush.Secret) bool {
-	return match.Response{Stages: s.Stages}.LacksCurrent(ref)
+	return smapi.Response{Stages: s.Stages}.LacksCurrent(ref)
 }
 
 // expires returns the time at which the secret expires. If the time is not readable, the

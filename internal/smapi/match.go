@@ -1,5 +1,6 @@
-// Package match checks that a response of Secrets Manager is for the request.
-package match
+// Package smapi has the rules for responses of Secrets Manager that packages direct and
+// extension share: whether a response is for the request, and what an error code means.
+package smapi
 
 import (
 	"slices"

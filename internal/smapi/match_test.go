@@ -1,4 +1,4 @@
-package match_test
+package smapi_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/hush-secrets/hush"
-	"github.com/hush-secrets/hush/internal/match"
+	"github.com/hush-secrets/hush/internal/smapi"
 )
 
 func TestLacksCurrent(t *testing.T) {
@@ -27,7 +27,7 @@ func TestLacksCurrent(t *testing.T) {
 		"version and stage requested": {hush.Ref{Name: "db", Version: "1", Stage: hush.CurrentStage}, pending, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, c.want, match.Response{Stages: c.stages}.LacksCurrent(c.ref))
+			assert.Equal(t, c.want, smapi.Response{Stages: c.stages}.LacksCurrent(c.ref))
 		})
 	}
 }
