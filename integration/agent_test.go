@@ -22,82 +22,82 @@ import (
 
 const tokenHeader = "X-Aws-Parameters-Secrets-Token: "
 
-// A served is 'hush agent' before a store, and how curl asks it.
-type served struct {
+// An agentProcess is a running 'hush agent'. Its methods return arguments of curl.
+type agentProcess struct {
 	url   string
 	token string
 }
 
-// get returns what curl is told to ask for a secret with the token, args before it.
-func (s served) get(query string, args ...string) []string {
-	return append(append([]string{"-H", tokenHeader + s.token}, args...), s.url+"/secretsmanager/get"+query)
+// get requests a secret with the token.
+func (p agentProcess) get(query string, args ...string) []string {
+	return append(append([]string{"-H", tokenHeader + p.token}, args...), p.url+"/secretsmanager/get"+query)
 }
 
-// at is get for another path.
-func (s served) at(path string, args ...string) []string {
-	return append(append([]string{"-H", tokenHeader + s.token, "--path-as-is"}, args...), s.url+path)
+// path requests a path with the token.
+func (p agentProcess) path(path string, args ...string) []string {
+	return append(append([]string{"-H", tokenHeader + p.token, "--path-as-is"}, args...), p.url+path)
 }
 
-// without is at without the token.
-func (s served) without(path string, args ...string) []string { return append(args, s.url+path) }
+// noToken requests a path without the token.
+func (p agentProcess) noToken(path string, args ...string) []string { return append(args, p.url+path) }
 
-// A row is one of the protocol's: what is asked, and what comes back.
-type row struct {
-	args   []string
+// An exchange is a request and the expected response.
+type exchange struct {
+	args   []string // of curl
 	status int
-	want   string // the whole body; a part of it if it is JSON
+	want   string // the complete body, or a part of a JSON body
 }
 
-func (r row) check(t *testing.T) {
+func (e exchange) check(t *testing.T) {
 	t.Helper()
-	status, contentType, body := curl(t, r.args...)
-	assert.Equal(t, r.status, status, "%q: %s", r.args, body)
-	assert.Empty(t, contentType, "%q", r.args)
+	status, contentType, body := curl(t, e.args...)
+	assert.Equal(t, e.status, status, "%q: %s", e.args, body)
+	assert.Empty(t, contentType, "%q", e.args)
 	if strings.HasPrefix(body, "{") {
 		assert.True(t, json.Valid([]byte(body)), body)
-		assert.Contains(t, body, r.want, "%q", r.args)
+		assert.Contains(t, body, e.want, "%q", e.args)
 		return
 	}
-	assert.Equal(t, r.want, body, "%q", r.args)
+	assert.Equal(t, e.want, body, "%q", e.args)
 }
 
-// TestAgentAndCurl walks the protocol of AWS's agent with curl, as scripts do.
-func TestAgentAndCurl(t *testing.T) {
+// TestAgentRejectsInvalidRequests sends the requests of scripts with curl.
+func TestAgentRejectsInvalidRequests(t *testing.T) {
 	store := startStore(t)
 	a := startAgent(t, store)
 	forwarded := []string{"-H", "X-Forwarded-For: 10.0.0.1"}
 	wrong := []string{"-H", tokenHeader + "wrong"}
 	both := slices.Concat(wrong, forwarded)
-	for _, r := range []row{
-		{a.without("/ping"), 200, "healthy"},
-		{a.without("/ping", both...), 200, "healthy"},
-		{a.without("/ping", "-X", "POST"), 405, "Not allowed"},
-		{a.without("/nowhere", append(both, "-X", "POST")...), 400, "Forwarded"},
+	for _, e := range []exchange{
+		{a.noToken("/ping"), 200, "healthy"},
+		{a.noToken("/ping", both...), 200, "healthy"},
+		{a.noToken("/ping", "-X", "POST"), 405, "Not allowed"},
+		{a.noToken("/nowhere", append(both, "-X", "POST")...), 400, "Forwarded"},
 		{a.get("?secretId=db", forwarded...), 400, "Forwarded"},
-		{a.without("/nowhere", "-X", "POST"), 403, "Bad Token"},
-		{a.without("/secretsmanager/get?secretId=db"), 403, "Bad Token"},
-		{a.without("/secretsmanager/get?secretId=db", wrong...), 403, "Bad Token"},
-		{a.at("/nowhere", "-X", "PUT"), 405, "Not allowed"},
+		{a.noToken("/nowhere", "-X", "POST"), 403, "Bad Token"},
+		{a.noToken("/secretsmanager/get?secretId=db"), 403, "Bad Token"},
+		{a.noToken("/secretsmanager/get?secretId=db", wrong...), 403, "Bad Token"},
+		{a.path("/nowhere", "-X", "PUT"), 405, "Not allowed"},
 		{a.get("", "-d", "secretId=db"), 405, "Not allowed"},
-		{a.at("/"), 404, "Not found"},
-		{a.at("/v1"), 404, "Not found"},
-		{a.at("/secretsmanager/get/?secretId=db"), 404, "Not found"},
-		{a.at("/systemsmanager/parameters/get?name=x"), 404, "Not found: Parameter Store is not served here, only /secretsmanager/get"},
+		{a.path("/"), 404, "Not found"},
+		{a.path("/v1"), 404, "Not found"},
+		{a.path("/secretsmanager/get/?secretId=db"), 404, "Not found"},
+		{a.path("/systemsmanager/parameters/get?name=x"), 404, "Not found: Parameter Store is not served here, only /secretsmanager/get"},
 		{a.get(""), 400, "missing parameter secretId"},
 		{a.get("?secretId="), 400, "missing parameter secretId"},
-		{a.at("/v1/"), 400, "missing secret ID"},
+		{a.path("/v1/"), 400, "missing secret ID"},
 		{a.get("?secretid=db"), 400, "unknown parameter: secretid"},
 		{a.get("?secretId=db&roleArn=x"), 400, "unknown parameter: roleArn"},
-		{a.at("/v1/db?secretId=db"), 400, "unknown parameter: secretId"},
+		{a.path("/v1/db?secretId=db"), 400, "unknown parameter: secretId"},
 		{a.get("?secretId=db&refreshNow=yes"), 400, "invalid refreshNow value"},
 		{a.get("?secretId=db&refreshNow="), 400, "invalid refreshNow value"},
 	} {
-		r.check(t)
+		e.check(t)
 	}
-	assert.Zero(t, store.Calls(directtest.Call{}), "nobody who is turned away makes the agent ask")
+	assert.Zero(t, store.Calls(directtest.Call{}), "a rejected request does not reach the store")
 }
 
-func TestAgentsSecretsByCurl(t *testing.T) {
+func TestAgentReturnsSecrets(t *testing.T) {
 	store := startStore(t)
 	store.Put("a+b/c", []byte("hunter2\n"))
 	store.Put("binary", []byte{0, 0xff, 1})
@@ -105,7 +105,7 @@ func TestAgentsSecretsByCurl(t *testing.T) {
 	old := store.Put("db", []byte("one"))
 	store.Rotate("db", []byte("two"))()
 	a := startAgent(t, store)
-	for _, r := range []row{
+	for _, e := range []exchange{
 		{a.get("", "-G", "--data-urlencode", "secretId=a+b/c"), 200, `"SecretString":"hunter2\n"`},
 		{[]string{"-H", "X-Vault-Token: " + a.token, a.url + "/v1/a+b/c?refreshNow=true"}, 200, `"SecretString":"hunter2\n"`},
 		{a.get("?secretId=db"), 200, `{"ARN":null,"Name":"db",`},
@@ -113,62 +113,61 @@ func TestAgentsSecretsByCurl(t *testing.T) {
 		{a.get("?secretId=db&versionId=" + old), 200, `"SecretString":"one"`},
 		{a.get("?secretId=db&versionStage=AWSPREVIOUS"), 200, `"SecretString":"one"`},
 		{a.get("?secretId=db&refreshNow=TRUE"), 200, `"SecretString":"two"`},
-		{a.at("/v1/db?versionStage=AWSPREVIOUS"), 200, `"SecretString":"one"`},
-		{a.at("/v1/" + store.ARN("db")), 200, `{"ARN":"` + store.ARN("db") + `","Name":null,`},
+		{a.path("/v1/db?versionStage=AWSPREVIOUS"), 200, `"SecretString":"one"`},
+		{a.path("/v1/" + store.ARN("db")), 200, `{"ARN":"` + store.ARN("db") + `","Name":null,`},
 		{a.get("", "-G", "--data-urlencode", "secretId="+store.ARN("db")), 200, `"SecretString":"two"`},
 		{a.get("?secretId=binary"), 200, `"SecretBinary":"AP8B"`},
 		{a.get("?secretId=large"), 200, `"SecretString":"` + strings.Repeat(`\u0001`, 60<<10) + `"`},
 	} {
-		r.check(t)
+		e.check(t)
 	}
 }
 
-func TestAgentsErrorsByCurl(t *testing.T) {
+func TestAgentReturnsErrorsOfTheStore(t *testing.T) {
 	store := startStore(t)
 	store.Put("db", []byte("x"))
 	store.Deny("denied")
 	a := startAgent(t, store, "--allow", "d*", "--allow", "none")
-	for _, r := range []row{
+	for _, e := range []exchange{
 		{a.get("?secretId=none"), 400, `"__type":"ResourceNotFoundException"`},
-		{a.at("/v1/d%62"), 400, `"__type":"ResourceNotFoundException"`},
-		{a.at("/v1/x/../db"), 400, `"__type":"AccessDeniedException"`},
+		{a.path("/v1/d%62"), 400, `"__type":"ResourceNotFoundException"`},
+		{a.path("/v1/x/../db"), 400, `"__type":"AccessDeniedException"`},
 		{a.get("?secretId=db&versionStage=NONE"), 400, `"__type":"ResourceNotFoundException"`},
 		{a.get("?secretId=d%0A"), 400, `"__type":"InvalidParameterException"`},
 		{a.get("?secretId=denied"), 400, `"__type":"AccessDeniedException"`},
 		{a.get("?secretId=other"), 400, `"__type":"AccessDeniedException"`},
 	} {
-		r.check(t)
+		e.check(t)
 	}
 	for code, kind := range map[string]string{"ThrottlingException": "ThrottlingException", "UnrecognizedClientException": "ExpiredTokenException"} {
 		restore := store.Fail(directtest.Failure{Code: code})
-		row{a.get("?secretId=db"), 400, `"__type":"` + kind + `"`}.check(t)
+		exchange{a.get("?secretId=db"), 400, `"__type":"` + kind + `"`}.check(t)
 		restore()
 	}
 	defer store.Break()()
-	row{a.get("?secretId=db"), 503, `"__type":"InternalFailure"`}.check(t)
+	exchange{a.get("?secretId=db"), 503, `"__type":"InternalFailure"`}.check(t)
 }
 
-// TestAgentsLimitByCurl is the first check of all.
-func TestAgentsLimitByCurl(t *testing.T) {
+// TestAgentChecksConnectionLimitFirst checks the limit before the method and the token.
+func TestAgentChecksConnectionLimitFirst(t *testing.T) {
 	store := startStore(t)
 	store.Put("db", []byte("x"))
-	release := store.Hang()
-	defer release()
+	restore := store.Hang()
+	defer restore()
 	a := startAgent(t, store, "--max-conn", "1")
-	held := make(chan int, 1)
+	firstStatus := make(chan int, 1)
 	go func() {
 		status, _, _ := curl(t, a.get("?secretId=db")...)
-		held <- status
+		firstStatus <- status
 	}()
 	require.Eventually(t, func() bool { return store.Calls(directtest.Call{}) > 0 }, time.Minute, 5*time.Millisecond)
-	row{a.without("/nowhere", "-X", "POST", "-H", "X-Forwarded-For: 1"), 429, "Connection limit exceeded"}.check(t)
-	row{a.without("/ping"), 200, "healthy"}.check(t)
-	release()
-	assert.Equal(t, http.StatusOK, <-held)
+	exchange{a.noToken("/nowhere", "-X", "POST", "-H", "X-Forwarded-For: 1"), 429, "Connection limit exceeded"}.check(t)
+	exchange{a.noToken("/ping"), 200, "healthy"}.check(t)
+	restore()
+	assert.Equal(t, http.StatusOK, <-firstStatus)
 }
 
-// curl returns the status, the content type and the body of what it is told to ask
-// for.
+// curl runs curl with args, and returns the status, the content type and the body.
 func curl(t *testing.T, args ...string) (status int, contentType, body string) {
 	t.Helper()
 	args = append([]string{
@@ -176,20 +175,20 @@ func curl(t *testing.T, args ...string) (status int, contentType, body string) {
 	}, args...)
 	out, err := exec.CommandContext(t.Context(), "curl", args...).Output()
 	assert.NoError(t, err, "%s", out)
-	at := bytes.LastIndexByte(out, '\n')
-	code, contentType, _ := strings.Cut(string(out[at+1:]), " ")
+	lastLine := bytes.LastIndexByte(out, '\n')
+	code, contentType, _ := strings.Cut(string(out[lastLine+1:]), " ")
 	status, err = strconv.Atoi(code)
 	assert.NoError(t, err)
-	return status, contentType, string(out[:max(at, 0)])
+	return status, contentType, string(out[:max(lastLine, 0)])
 }
 
-// startAgent builds and runs 'hush agent' before store, with a token that it makes.
-func startAgent(t *testing.T, store *directtest.Server, args ...string) served {
+// startAgent builds 'hush agent' and runs it with store. The agent creates a token.
+func startAgent(t *testing.T, store *directtest.Server, args ...string) agentProcess {
 	t.Helper()
 	dir := t.TempDir()
 	program, token := filepath.Join(dir, "hush"), filepath.Join(dir, "token")
-	// In the module of its own, which is the one that knows what it links. Of that 'go
-	// test' knows nothing here: -count=1 keeps it from taking an old pass for a new one.
+	// The root module defines the dependencies of hush. 'go test' does not see that this test
+	// depends on hush, so use -count=1 to run it again after a change.
 	out, err := exec.CommandContext(t.Context(), "go", "-C", "..", "build", "-o", program, "./cmd/hush").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cmd := exec.CommandContext(t.Context(), program, append([]string{"agent", "--addr", "127.0.0.1:0", "--token-file", token}, args...)...)
@@ -209,5 +208,5 @@ func startAgent(t *testing.T, store *directtest.Server, args ...string) served {
 	require.NoError(t, err)
 	text, err := os.ReadFile(token)
 	require.NoError(t, err)
-	return served{strings.TrimPrefix(strings.TrimSpace(line), "listening on "), strings.TrimSpace(string(text))}
+	return agentProcess{strings.TrimPrefix(strings.TrimSpace(line), "listening on "), strings.TrimSpace(string(text))}
 }

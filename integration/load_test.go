@@ -12,49 +12,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A load is workers that query until they are told to stop.
+// A load is a group of workers that run queries until stop.
 type load struct {
-	db   *sql.DB
-	quit chan struct{}
-	done sync.WaitGroup
+	db      *sql.DB
+	quit    chan struct{}
+	workers sync.WaitGroup
 
 	mu      sync.Mutex
-	at      []arrival     // what each worker last connected with
-	moved   chan struct{} // closed, and made anew, when one of them has connected
-	sums    results
+	last    []query       // the last successful query of each worker
+	changed chan struct{} // closed and replaced after a successful query
+	totals  results
 	stopped bool
 }
 
-// An arrival is a query that went well.
-type arrival struct {
-	begun   time.Time
-	version int
+// A query is a successful query.
+type query struct {
+	start   time.Time
+	version int // of the password that opened the connection
 }
 
-// results are what the workers saw.
+// results are the totals of all workers.
 type results struct {
 	queries int
-	longest time.Duration // that a query took, its connection included
-	faults  []string
+	longest time.Duration // of a query with its connection
+	errors  []string
 }
 
 func startLoad(t *testing.T, db *sql.DB) *load {
 	t.Helper()
-	l := &load{db: db, quit: make(chan struct{}), at: slices.Repeat([]arrival{{version: -1}}, workers), moved: make(chan struct{})}
-	ctx := context.WithoutCancel(t.Context()) // stop lets the last queries end
+	l := &load{db: db, quit: make(chan struct{}), last: slices.Repeat([]query{{version: -1}}, workers), changed: make(chan struct{})}
+	ctx := context.WithoutCancel(t.Context()) // stop waits for the last queries
 	for i := range workers {
-		l.done.Go(func() { l.work(ctx, i) })
+		l.workers.Go(func() { l.work(ctx, i) })
 	}
 	t.Cleanup(l.stop)
 	return l
 }
 
-// thinking is the time between two queries of a worker, so that what is measured
-// is not how the machine does when it is drowned.
-const thinking = 100 * time.Millisecond
+// queryInterval is the time between two queries of a worker. Without it, the test would
+// measure an overloaded machine.
+const queryInterval = 100 * time.Millisecond
 
 func (l *load) work(ctx context.Context, i int) {
-	tick := time.NewTicker(thinking)
+	tick := time.NewTicker(queryInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -62,66 +62,66 @@ func (l *load) work(ctx context.Context, i int) {
 			return
 		case <-tick.C:
 		}
-		begun := time.Now()
-		n, err := l.query(ctx)
-		l.note(i, arrival{begun, n}, err)
+		start := time.Now()
+		version, err := l.query(ctx)
+		l.record(i, query{start, version}, err)
 	}
 }
 
-// query returns the version whose password opened the connection that it ran on:
-// the connector made it the connection's name.
-func (l *load) query(ctx context.Context) (n int, err error) {
+// query runs a query and returns the version of the password that opened the connection.
+// The connector sets the version as the name of the connection.
+func (l *load) query(ctx context.Context) (number int, err error) {
 	var version string
 	if err := l.db.QueryRowContext(ctx, "SELECT current_setting('application_name')").Scan(&version); err != nil {
 		return 0, err
 	}
-	return ordinal(version)
+	return versionNumber(version)
 }
 
-func (l *load) note(i int, a arrival, err error) {
+func (l *load) record(i int, q query, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	took, last := time.Since(a.begun), l.at[i].version
-	l.sums.queries++
-	l.sums.longest = max(l.sums.longest, took)
+	took, last := time.Since(q.start), l.last[i].version
+	l.totals.queries++
+	l.totals.longest = max(l.totals.longest, took)
 	switch {
 	case err != nil:
-		l.sums.faults = append(l.sums.faults, fmt.Sprintf("worker %d, at version %d, after %v: %v", i, last, took, err))
-	case a.version < last:
-		l.sums.faults = append(l.sums.faults, fmt.Sprintf("worker %d went back from version %d to %d", i, last, a.version))
+		l.totals.errors = append(l.totals.errors, fmt.Sprintf("worker %d, at version %d, after %v: %v", i, last, took, err))
+	case q.version < last:
+		l.totals.errors = append(l.totals.errors, fmt.Sprintf("worker %d: version %d after version %d", i, q.version, last))
 	default:
-		l.at[i] = a
-		close(l.moved)
-		l.moved = make(chan struct{})
+		l.last[i] = q
+		close(l.changed)
+		l.changed = make(chan struct{})
 	}
 }
 
-// await returns when every worker has connected with version n, by a query that
-// began after since.
-func (l *load) await(t *testing.T, n int, since time.Time) {
+// awaitVersion waits until every worker has connected with version n, in a query that
+// started after since.
+func (l *load) awaitVersion(t *testing.T, n int, since time.Time) {
 	t.Helper()
-	late := time.After(time.Minute)
+	timeout := time.After(time.Minute)
 	for {
-		moved, all := l.reached(n, since)
+		changed, all := l.reached(n, since)
 		if all {
 			return
 		}
 		select {
-		case <-moved:
-		case <-late:
-			require.Fail(t, "not every worker moved on", "to version %d: %+v", n, l.results())
+		case <-changed:
+		case <-timeout:
+			require.Fail(t, "timeout", "not every worker has version %d: %+v", n, l.results())
 		}
 	}
 }
 
-func (l *load) reached(n int, since time.Time) (moved <-chan struct{}, all bool) {
+func (l *load) reached(n int, since time.Time) (changed <-chan struct{}, all bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	here := func(a arrival) bool { return a.version >= n && a.begun.After(since) }
-	return l.moved, !slices.ContainsFunc(l.at, func(a arrival) bool { return !here(a) })
+	missing := func(q query) bool { return q.version < n || !q.start.After(since) }
+	return l.changed, !slices.ContainsFunc(l.last, missing)
 }
 
-// stop lets the queries that run come to their end.
+// stop stops the workers after their current queries.
 func (l *load) stop() {
 	l.mu.Lock()
 	if !l.stopped {
@@ -129,11 +129,11 @@ func (l *load) stop() {
 		close(l.quit)
 	}
 	l.mu.Unlock()
-	l.done.Wait()
+	l.workers.Wait()
 }
 
 func (l *load) results() results {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.sums
+	return l.totals
 }

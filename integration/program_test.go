@@ -32,40 +32,40 @@ import (
 	"github.com/hush-secrets/hush/integration/internal/pg"
 )
 
-// secretName is the database's in each store.
+// secretName is the name of the database secret.
 const secretName = "prod/orders/db"
 
-// A program is one that reads its database's secret through the extension, and all
-// that is around it: the store, the extension, the rotation and the load.
+// A program reads its database secret through the extension. It includes the store, the
+// extension, the rotation and the load.
 type program struct {
 	store          *directtest.Server
 	extensionReads atomic.Int64
 	rotator        *rotator
-	login          login
+	connector      connector
 	load           *load
 
 	mu       sync.Mutex
 	onRotate []int
-	rotation chan struct{} // has an element when onRotate changed
+	rotation chan struct{} // receives a value when onRotate changes
 }
 
-// newProgram starts a program whose workers query.
+// newProgram starts a program with its workers.
 func newProgram(t *testing.T, server *pg.Server, s scheme) *program {
 	t.Helper()
 	p := &program{store: startStore(t), rotation: make(chan struct{}, 1)}
 	p.rotator = newRotator(t, server, p.store, s.users)
-	p.rotator.begin(t)
+	p.rotator.setUp(t)
 
 	secrets := p.secrets(t, p.serveExtension(t, s.extension), s)
-	connector := sqlconnector.New(secrets, hush.Name(secretName), stdlib.GetDefaultDriver(), p.login.open, hush.RetryPolicy{Stages: s.stages})
-	db := sql.OpenDB(connector)
+	connect := sqlconnector.New(secrets, hush.Name(secretName), stdlib.GetDefaultDriver(), p.connector.open, hush.RetryPolicy{Stages: s.stages})
+	db := sql.OpenDB(connect)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	db.SetMaxIdleConns(-1) // every query logs in
+	db.SetMaxIdleConns(-1) // every query opens a connection
 	p.load = startLoad(t, db)
 	return p
 }
 
-// secrets returns what a program in Lambda reads from.
+// secrets returns the Provider of a program in Lambda.
 func (p *program) secrets(t *testing.T, endpoint string, s scheme) hush.Provider {
 	t.Helper()
 	token := func(context.Context) (string, error) { return "token", nil }
@@ -79,8 +79,8 @@ func (p *program) secrets(t *testing.T, endpoint string, s scheme) hush.Provider
 	cache := cachettl.New(lambda, s.cache, &cachettl.Options{
 		MinRefresh: s.minRefresh,
 		OnRotate: func(ref hush.Ref, _, current hush.Secret) {
-			if ref == hush.Name(secretName) { // and not what AWSPENDING is
-				p.note(t, current.Version)
+			if ref == hush.Name(secretName) { // the ref of AWSPENDING has a stage
+				p.recordRotation(t, current.Version)
 			}
 		},
 	})
@@ -88,9 +88,9 @@ func (p *program) secrets(t *testing.T, endpoint string, s scheme) hush.Provider
 	return cache
 }
 
-func (p *program) note(t *testing.T, version string) {
+func (p *program) recordRotation(t *testing.T, version string) {
 	t.Helper()
-	n, err := ordinal(version)
+	n, err := versionNumber(version)
 	assert.NoError(t, err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,8 +101,7 @@ func (p *program) note(t *testing.T, version string) {
 	}
 }
 
-// serveExtension serves the extension's protocol from a cache of its own in front
-// of the store, and returns where.
+// serveExtension serves the extension's protocol with its own cache in front of the store.
 func (p *program) serveExtension(t *testing.T, ttl time.Duration) (endpoint string) {
 	t.Helper()
 	cache := cachettl.New(direct.New(p.store.Client(), nil), ttl, nil)
@@ -125,7 +124,7 @@ func (p *program) serveExtension(t *testing.T, ttl time.Duration) (endpoint stri
 	return "http://" + listener.Addr().String()
 }
 
-// storeReads returns how often the program and its extension read from the store.
+// storeReads returns the number of reads by the program and its extension.
 func (p *program) storeReads() int {
 	return p.store.Calls(directtest.Call{Operation: "GetSecretValue", AccessKeyID: directtest.AccessKeyID})
 }
@@ -138,7 +137,7 @@ func startStore(t *testing.T) *directtest.Server {
 	return store
 }
 
-var roles atomic.Int64 // so that the tests of one server keep out of each other's way
+var roles atomic.Int64 // makes role names unique among tests of one server
 
 func newRotator(t *testing.T, server *pg.Server, store *directtest.Server, users int) *rotator {
 	t.Helper()
@@ -146,7 +145,7 @@ func newRotator(t *testing.T, server *pg.Server, store *directtest.Server, users
 	t.Cleanup(func() { assert.NoError(t, admin.Close()) })
 	name := "app" + strconv.FormatInt(roles.Add(1), 10)
 	return &rotator{
-		// Under a key of its own, so that the program's reads can be told from its.
+		// The access key distinguishes its reads from those of the program.
 		store: store.Client(func(o *secretsmanager.Options) {
 			o.Credentials = credentials.NewStaticCredentialsProvider("AKIAROTATION", "rotation", "")
 		}),
@@ -163,17 +162,17 @@ func adminConfig(server *pg.Server) *pgx.ConnConfig {
 	return config
 }
 
-// postgres returns the driver's configuration, without a user.
+// postgres returns the configuration of the driver without a user.
 func postgres(host, port, database string) *pgx.ConnConfig {
 	config, err := pgx.ParseConfig("host=" + host + " port=" + port + " dbname=" + database + " sslmode=disable")
 	if err != nil {
-		panic(err) // it holds no secret, and is ours
+		panic(err) // the configuration has no secret
 	}
 	return config
 }
 
-// try connects once.
-func try(ctx context.Context, config *pgx.ConnConfig) error {
+// tryConnect opens and closes a connection.
+func tryConnect(ctx context.Context, config *pgx.ConnConfig) error {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
@@ -181,19 +180,19 @@ func try(ctx context.Context, config *pgx.ConnConfig) error {
 	return conn.Close(ctx)
 }
 
-// A login is the Open of a connector, and counts what became of it.
-type login struct{ opened, rejected atomic.Int64 }
+// A connector opens connections and counts the results.
+type connector struct{ opened, rejected atomic.Int64 }
 
-func (l *login) open(ctx context.Context, with sqlconnector.Login) (driver.Conn, error) {
-	config := postgres(with.Host, with.Port.String(), with.Database)
-	config.User, config.Password = with.Username, with.Password.Reveal()
-	config.RuntimeParams["application_name"] = with.Version
+func (c *connector) open(ctx context.Context, login sqlconnector.Login) (driver.Conn, error) {
+	config := postgres(login.Host, login.Port.String(), login.Database)
+	config.User, config.Password = login.Username, login.Password.Reveal()
+	config.RuntimeParams["application_name"] = login.Version
 	conn, err := stdlib.GetConnector(*config).Connect(ctx)
-	switch refused, ok := errors.AsType[*pgconn.PgError](err); {
+	switch pgErr, ok := errors.AsType[*pgconn.PgError](err); {
 	case err == nil:
-		l.opened.Add(1)
-	case ok && refused.Code == "28P01":
-		l.rejected.Add(1)
+		c.opened.Add(1)
+	case ok && pgErr.Code == "28P01":
+		c.rejected.Add(1)
 	}
 	return conn, err
 }

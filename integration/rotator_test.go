@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A credential is the JSON of a database's secret, as RDS has it.
+// A credential is the JSON of a database secret in the format of RDS.
 type credential struct {
 	Engine   string `json:"engine"`
 	Username string `json:"username"`
@@ -25,8 +25,8 @@ type credential struct {
 	Database string `json:"dbname"`
 }
 
-// A rotator is a rotation function of Secrets Manager: AWS's four steps, for a
-// role whose password changes or for two roles that take turns.
+// A rotator is a rotation function of Secrets Manager with AWS's four steps. It changes the
+// password of one role, or of two roles in turn.
 type rotator struct {
 	store *secretsmanager.Client
 	name  string // of the secret
@@ -34,23 +34,23 @@ type rotator struct {
 	users []string
 	first credential
 
-	done    int           // rotations
-	longest time.Duration // from the database's change to AWSCURRENT's
+	done    int           // number of rotations
+	longest time.Duration // from the change in the database to the move of AWSCURRENT
 }
 
-// token is the id of the n-th version. Secrets Manager takes a UUID.
-func token(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+// versionID returns the ID of the n-th version, a UUID.
+func versionID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
-// ordinal is the n of a token.
-func ordinal(version string) (int, error) {
-	if len(version) != len(token(0)) {
-		return 0, fmt.Errorf("%q is no version of ours", version)
+// versionNumber returns the number of a version ID.
+func versionNumber(version string) (int, error) {
+	if len(version) != len(versionID(0)) {
+		return 0, fmt.Errorf("%q is not a version ID of the rotator", version)
 	}
 	return strconv.Atoi(version[len(version)-12:])
 }
 
-// begin makes the roles and the secret.
-func (r *rotator) begin(t *testing.T) {
+// setUp creates the roles and the secret.
+func (r *rotator) setUp(t *testing.T) {
 	t.Helper()
 	for _, user := range r.users {
 		r.exec(t, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", user, rand.Text()))
@@ -59,13 +59,13 @@ func (r *rotator) begin(t *testing.T) {
 	r.set(t, r.first)
 	text := r.marshal(t, r.first)
 	_, err := r.store.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{
-		Name: &r.name, ClientRequestToken: aws.String(token(0)), SecretString: &text,
+		Name: &r.name, ClientRequestToken: aws.String(versionID(0)), SecretString: &text,
 	})
 	require.NoError(t, err)
 }
 
-// rotate does the n-th rotation. It calls gap when the database has changed, with
-// the time when it had, and moves AWSCURRENT afterwards.
+// rotate performs the n-th rotation. Between the change in the database and the move of
+// AWSCURRENT, it calls gap with the time of the change.
 func (r *rotator) rotate(t *testing.T, n int, gap func(changed time.Time)) {
 	t.Helper()
 	pending := r.create(t, n)
@@ -77,8 +77,7 @@ func (r *rotator) rotate(t *testing.T, n int, gap func(changed time.Time)) {
 	r.done, r.longest = n, max(r.longest, time.Since(changed))
 }
 
-// create is createSecret: a new password, for the user whose turn it is, becomes
-// AWSPENDING.
+// create is the step createSecret. It stores a new password for the next user as AWSPENDING.
 func (r *rotator) create(t *testing.T, n int) credential {
 	t.Helper()
 	current, err := r.store.GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &r.name})
@@ -88,36 +87,35 @@ func (r *rotator) create(t *testing.T, n int) credential {
 	c.Username, c.Password = r.users[n%len(r.users)], rand.Text()
 	text := r.marshal(t, c)
 	_, err = r.store.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{
-		SecretId: &r.name, ClientRequestToken: aws.String(token(n)), SecretString: &text, VersionStages: []string{"AWSPENDING"},
+		SecretId: &r.name, ClientRequestToken: aws.String(versionID(n)), SecretString: &text, VersionStages: []string{"AWSPENDING"},
 	})
 	require.NoError(t, err)
 	return c
 }
 
-// set is setSecret: the database takes the new password. It returns once that is
-// committed.
+// set is the step setSecret. It sets and commits the new password in the database.
 func (r *rotator) set(t *testing.T, c credential) {
 	t.Helper()
-	// A statement like this takes no parameters; neither part needs quoting.
+	// The statement takes no parameters. Neither part needs quoting.
 	r.exec(t, fmt.Sprintf("ALTER ROLE %s PASSWORD '%s'", c.Username, c.Password))
 }
 
-// test is testSecret: the new password opens the database.
+// test is the step testSecret. It connects with the new password.
 func (r *rotator) test(t *testing.T, c credential) {
 	t.Helper()
 	config := postgres(c.Host, strconv.Itoa(c.Port), c.Database)
 	config.User, config.Password = c.Username, c.Password
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	require.NoError(t, try(ctx, config))
+	require.NoError(t, tryConnect(ctx, config))
 }
 
-// finish is finishSecret: AWSCURRENT moves.
+// finish is the step finishSecret. It moves AWSCURRENT.
 func (r *rotator) finish(t *testing.T, n int) {
 	t.Helper()
 	_, err := r.store.UpdateSecretVersionStage(t.Context(), &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: &r.name, VersionStage: aws.String("AWSCURRENT"),
-		MoveToVersionId: aws.String(token(n)), RemoveFromVersionId: aws.String(token(n - 1)),
+		MoveToVersionId: aws.String(versionID(n)), RemoveFromVersionId: aws.String(versionID(n - 1)),
 	})
 	require.NoError(t, err)
 }

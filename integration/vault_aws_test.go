@@ -33,8 +33,8 @@ const (
 	account      = "123456789012"
 )
 
-// A tokenService is STS as far as it says who signed a request: it signs it again
-// with the key that it knows, and compares.
+// A tokenService is GetCallerIdentity of STS. It verifies a signature by signing the request
+// again with the known key.
 type tokenService struct{ t *testing.T }
 
 func (s tokenService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -58,47 +58,47 @@ type callerIdentity struct {
 	Account string   `xml:"GetCallerIdentityResult>Account"`
 }
 
-// signed reports whether r has the signature of the key, of now, for this host.
+// signed reports whether r has a current signature of the known key for this host.
 func (s tokenService) signed(r *http.Request, body []byte) bool {
-	given := r.Header.Get("Authorization")
+	authorization := r.Header.Get("Authorization")
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
-	_, list, ok := strings.Cut(given, "SignedHeaders=")
+	_, list, ok := strings.Cut(authorization, "SignedHeaders=")
 	if err != nil || !ok || time.Since(at).Abs() > 15*time.Minute {
 		return false
 	}
 	list, _, _ = strings.Cut(list, ",")
-	again, err := http.NewRequestWithContext(r.Context(), r.Method, "https://"+r.Host+"/", strings.NewReader(string(body)))
+	signedAgain, err := http.NewRequestWithContext(r.Context(), r.Method, "https://"+r.Host+"/", strings.NewReader(string(body)))
 	assert.NoError(s.t, err)
 	for name := range strings.SplitSeq(list, ";") {
 		switch name {
-		case "host", "content-length", "x-amz-date", "x-amz-security-token": // the signer's own
+		case "host", "content-length", "x-amz-date", "x-amz-security-token": // set by the signer
 		default:
-			again.Header[http.CanonicalHeaderKey(name)] = r.Header.Values(name)
+			signedAgain.Header[http.CanonicalHeaderKey(name)] = r.Header.Values(name)
 		}
 	}
 	digest := sha256.Sum256(body)
 	keys := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: secretKey, SessionToken: r.Header.Get("X-Amz-Security-Token")}
-	_, scope, _ := strings.Cut(given, "Credential="+accessKey+"/")
+	_, scope, _ := strings.Cut(authorization, "Credential="+accessKey+"/")
 	parts := strings.Split(scope, "/")
 	if len(parts) < 3 || keys.SessionToken != sessionToken {
 		return false
 	}
-	assert.NoError(s.t, v4.NewSigner().SignHTTP(r.Context(), keys, again, hex.EncodeToString(digest[:]), parts[2], parts[1], at))
-	return again.Header.Get("Authorization") == given
+	assert.NoError(s.t, v4.NewSigner().SignHTTP(r.Context(), keys, signedAgain, hex.EncodeToString(digest[:]), parts[2], parts[1], at))
+	return signedAgain.Header.Get("Authorization") == authorization
 }
 
-func TestVaultAWS(t *testing.T) {
+func TestVaultAWSLogin(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
 	sts := httptest.NewServer(tokenService{t})
 	t.Cleanup(sts.Close)
 	s.Enable("aws")
-	s.Do("auth/aws/config/client", map[string]any{"sts_endpoint": sts.URL, "sts_region": "us-east-1", "iam_server_id_header_value": serverID})
+	s.Write("auth/aws/config/client", map[string]any{"sts_endpoint": sts.URL, "sts_region": "us-east-1", "iam_server_id_header_value": serverID})
 	role := vaultserver.Login{Policies: []string{"reader"}}.Role()
 	maps.Copy(role, map[string]any{
 		"auth_type": "iam", "bound_iam_principal_arn": "arn:aws:iam::" + account + ":role/app", "resolve_aws_unique_ids": false,
 	})
-	s.Do("auth/aws/role/app", role)
+	s.Write("auth/aws/role/app", role)
 	provider := func(key string, opts awsauth.Options) hush.Provider {
 		opts.Credentials = credentials.NewStaticCredentialsProvider(accessKey, key, sessionToken)
 		return s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: awsauth.New(&opts)}), secretKey, sessionToken)
@@ -106,14 +106,14 @@ func TestVaultAWS(t *testing.T) {
 
 	for _, opts := range []awsauth.Options{{ServerID: serverID}, {ServerID: serverID, Role: "app"}, {ServerID: serverID, Region: "eu-west-1"}} {
 		p := provider(secretKey, opts)
-		require.NoError(t, readsDB(t.Context(), p))
+		require.NoError(t, readDB(t.Context(), p))
 		before := s.Logins()
 		s.RevokeLogins("aws")
-		require.NoError(t, readsDB(t.Context(), p))
+		require.NoError(t, readDB(t.Context(), p))
 		assert.Equal(t, before+1, s.Logins())
 	}
-	fails(t, provider(secretKey, awsauth.Options{}), hush.Name("db"), hush.ErrUnauthenticated)
-	fails(t, provider(secretKey, awsauth.Options{ServerID: "another"}), hush.Name("db"), hush.ErrUnauthenticated)
-	fails(t, provider(secretKey, awsauth.Options{ServerID: serverID, Role: "other"}), hush.Name("db"), hush.ErrUnauthenticated)
-	fails(t, provider("another key", awsauth.Options{ServerID: serverID}), hush.Name("db"), hush.ErrUnauthenticated)
+	assertFails(t, provider(secretKey, awsauth.Options{}), hush.Name("db"), hush.ErrUnauthenticated)
+	assertFails(t, provider(secretKey, awsauth.Options{ServerID: "another"}), hush.Name("db"), hush.ErrUnauthenticated)
+	assertFails(t, provider(secretKey, awsauth.Options{ServerID: serverID, Role: "other"}), hush.Name("db"), hush.ErrUnauthenticated)
+	assertFails(t, provider("wrong key", awsauth.Options{ServerID: serverID}), hush.Name("db"), hush.ErrUnauthenticated)
 }

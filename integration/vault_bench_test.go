@@ -15,10 +15,9 @@ import (
 	"github.com/hush-secrets/hush/vault"
 )
 
-// BenchmarkVaultKV is a read from a real Vault beside the same one by the bare
-// official client. Ratio and difference are of the two taken in turns, so that they
-// do not depend on how busy the machine is; what the server allocates, in the same
-// process, is the same for both.
+// BenchmarkVaultKV compares a read from a real Vault with the same read by the official
+// client. For the ratio and the difference, the reads take turns, so that other load on the
+// machine affects both. Allocations of the server in the same process are equal for both.
 func BenchmarkVaultKV(b *testing.B) {
 	s := startVault(b, vaultserver.Login{})
 	for i := range 10 {

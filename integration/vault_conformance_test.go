@@ -14,7 +14,7 @@ import (
 	"github.com/hush-secrets/hush/vault"
 )
 
-// asObject is what Vault is given for value.
+// asObject returns the object that Vault stores for value.
 func asObject(value []byte) map[string]any {
 	var object map[string]any
 	if json.Unmarshal(value, &object) == nil && object != nil {
@@ -41,13 +41,13 @@ func TestVaultConformance(t *testing.T) {
 		providertest.Run(t, func(t *testing.T) providertest.Harness {
 			s := startVault(t, vaultserver.Login{})
 			p := vault.NewReader(s.newClient(t), &vault.ReaderOptions{Mounts: []string{"old"}, Auth: s.appRole()})
-			return s.harness(below("old/", p), "old/", false)
+			return s.harness(withPrefix("old/", p), "old/", false)
 		})
 	})
 }
 
-// harness controls the engine whose secrets are at prefix. An engine without
-// versions takes a new value, too, but has no old one to ask for.
+// harness controls the engine at prefix. Without versions, the harness has no Rotate, because
+// the engine does not keep the old value.
 func (s *store) harness(p hush.Provider, prefix string, versions bool) providertest.Harness {
 	var mu sync.Mutex
 	var denied strings.Builder
@@ -56,10 +56,10 @@ func (s *store) harness(p hush.Provider, prefix string, versions bool) providert
 		if versions {
 			data = map[string]any{"data": data}
 		}
-		s.Do(prefix+name, data)
+		s.Write(prefix+name, data)
 	}
 	h := providertest.Harness{
-		Provider: bytesIn(p),
+		Provider: decodesBytes(p),
 		Put:      put,
 		Deny: func(name string) {
 			mu.Lock()

@@ -24,7 +24,7 @@ import (
 	"github.com/hush-secrets/hush/vault/auth"
 )
 
-// An issuer signs tokens that Vault believes.
+// An issuer signs JWTs.
 type issuer struct{ key *rsa.PrivateKey }
 
 func newIssuer(t *testing.T) issuer {
@@ -34,7 +34,7 @@ func newIssuer(t *testing.T) issuer {
 	return issuer{key}
 }
 
-// public returns the key that the signatures are checked with, in PEM.
+// public returns the public key in PEM.
 func (i issuer) public(t *testing.T) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(&i.key.PublicKey)
@@ -42,12 +42,12 @@ func (i issuer) public(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
-// sign returns a JWT for subject that ends after life (RFC 7519, RS256).
-func (i issuer) sign(t *testing.T, subject string, life time.Duration) string {
+// sign returns a JWT for subject that expires after ttl (RFC 7519, RS256).
+func (i issuer) sign(t *testing.T, subject string, ttl time.Duration) string {
 	t.Helper()
 	now := time.Now()
 	claims, err := json.Marshal(map[string]any{
-		"sub": subject, "aud": "vault", "iat": now.Unix(), "nbf": now.Add(-time.Minute).Unix(), "exp": now.Add(life).Unix(),
+		"sub": subject, "aud": "vault", "iat": now.Unix(), "nbf": now.Add(-time.Minute).Unix(), "exp": now.Add(ttl).Unix(),
 	})
 	require.NoError(t, err)
 	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(claims)
@@ -57,15 +57,15 @@ func (i issuer) sign(t *testing.T, subject string, life time.Duration) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-func TestVaultJWT(t *testing.T) {
+func TestVaultJWTLogin(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
-	issuer, stranger := newIssuer(t), newIssuer(t)
+	issuer, otherIssuer := newIssuer(t), newIssuer(t)
 	s.Enable("jwt")
-	s.Do("auth/jwt/config", map[string]any{"jwt_validation_pubkeys": []string{issuer.public(t)}})
+	s.Write("auth/jwt/config", map[string]any{"jwt_validation_pubkeys": []string{issuer.public(t)}})
 	role := vaultserver.Login{Policies: []string{"reader"}}.Role()
 	maps.Copy(role, map[string]any{"role_type": "jwt", "bound_audiences": "vault", "bound_subject": "app", "user_claim": "sub"})
-	s.Do("auth/jwt/role/app", role)
+	s.Write("auth/jwt/role/app", role)
 
 	file := filepath.Join(t.TempDir(), "jwt")
 	write := func(jwt string) {
@@ -75,18 +75,18 @@ func TestVaultJWT(t *testing.T) {
 	first := issuer.sign(t, "app", time.Minute)
 	write(first)
 	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.JWT("app", &auth.JWTOptions{JWT: auth.File(file)})}), first)
-	require.NoError(t, readsDB(t.Context(), p))
-	write(issuer.sign(t, "app", time.Minute)) // the platform's next one
+	require.NoError(t, readDB(t.Context(), p))
+	write(issuer.sign(t, "app", time.Minute)) // the platform replaces the JWT
 	s.RevokeLogins("jwt")
-	require.NoError(t, readsDB(t.Context(), p))
+	require.NoError(t, readDB(t.Context(), p))
 	assert.Equal(t, 2, s.Logins())
 
 	for name, jwt := range map[string]string{
-		"expired": issuer.sign(t, "app", -time.Hour), "of another": issuer.sign(t, "other", time.Minute),
-		"signed by another": stranger.sign(t, "app", time.Minute), "nonsense": "canary.jwt.nonsense",
+		"expired": issuer.sign(t, "app", -time.Hour), "wrong subject": issuer.sign(t, "other", time.Minute),
+		"wrong key": otherIssuer.sign(t, "app", time.Minute), "not a JWT": "canary.jwt.nonsense",
 	} {
 		refused := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: auth.JWT("app", &auth.JWTOptions{JWT: auth.Value(hush.NewValue([]byte(jwt)))})}), jwt)
 		t.Log(name)
-		fails(t, refused, hush.Name("db"), hush.ErrUnauthenticated)
+		assertFails(t, refused, hush.Name("db"), hush.ErrUnauthenticated)
 	}
 }

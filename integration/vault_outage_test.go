@@ -18,156 +18,157 @@ import (
 
 const (
 	outage = 3 * time.Second
-	slack  = 3 * time.Second // that a busy machine may add to a limit
+	slack  = 3 * time.Second // tolerance for a busy machine
 )
 
-func TestVaultSealed(t *testing.T) {
+func TestVaultSealedIsUnavailable(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
 	client := s.newClient(t)
 	p := s.watched(t, vault.New(client, &vault.Options{Mount: "kv", Auth: s.appRole()}))
-	late := s.watched(t, vault.New(client, &vault.Options{Mount: "kv", Auth: s.appRole()}))
-	require.NoError(t, readsDB(t.Context(), p))
+	notLoggedIn := s.watched(t, vault.New(client, &vault.Options{Mount: "kv", Auth: s.appRole()}))
+	require.NoError(t, readDB(t.Context(), p))
 	s.Seal()
-	fails(t, p, hush.Name("db"), hush.ErrUnavailable, "sealed")
+	assertFails(t, p, hush.Name("db"), hush.ErrUnavailable, "sealed")
 	s.Unseal()
-	eventually(t, "it answers again", func() bool { return readsDB(t.Context(), p) == nil })
-	assert.Equal(t, 1, s.Logins(), "the token is still one")
+	eventually(t, "the store is available", func() bool { return readDB(t.Context(), p) == nil })
+	assert.Equal(t, 1, s.Logins(), "the token is still valid")
 
 	s.Seal()
-	fails(t, late, hush.Name("db"), hush.ErrUnavailable, "sealed")
+	assertFails(t, notLoggedIn, hush.Name("db"), hush.ErrUnavailable, "sealed")
 	s.Unseal()
-	eventually(t, "it logs in", func() bool { return readsDB(t.Context(), late) == nil })
+	eventually(t, "the login succeeds", func() bool { return readDB(t.Context(), notLoggedIn) == nil })
 }
 
-func TestVaultRestarted(t *testing.T) {
+func TestVaultRestartKeepsLogin(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
 	p := s.kv(t)
 	load := startReaders(t, 16, func(ctx context.Context) error {
-		if err := readsDB(ctx, p); hush.ClassOf(err) != hush.ErrUnavailable {
+		if err := readDB(ctx, p); hush.ClassOf(err) != hush.ErrUnavailable {
 			return err
 		}
 		return nil
 	})
 	for range 3 {
-		load.await(t)
+		load.awaitReads(t)
 		s.Restart()
 	}
-	load.await(t)
-	assert.Empty(t, load.failed(), "all that a restart may be is unavailable")
-	require.NoError(t, readsDB(t.Context(), p))
-	assert.Equal(t, 1, s.Logins(), "tokens are kept")
+	load.awaitReads(t)
+	assert.Empty(t, load.failed(), "during a restart, reads may only fail with ErrUnavailable")
+	require.NoError(t, readDB(t.Context(), p))
+	assert.Equal(t, 1, s.Logins(), "tokens survive a restart")
 }
 
-// TestVaultKilled has readers without a cache while the server is gone, and while
-// it takes calls and does not answer.
-func TestVaultKilled(t *testing.T) {
+// TestVaultOutageIsUnavailable has readers without a cache. The server refuses connections,
+// and later accepts requests without responding.
+func TestVaultOutageIsUnavailable(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
-	const most = time.Second
-	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: s.appRole(), Timeout: most}))
-	require.NoError(t, readsDB(t.Context(), p))
+	const timeout = time.Second
+	p := s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: s.appRole(), Timeout: timeout}))
+	require.NoError(t, readDB(t.Context(), p))
 	var longest, failed atomic.Int64
 	load := startReaders(t, manyReaders, func(ctx context.Context) error {
-		began := time.Now()
-		err := readsDB(ctx, p)
-		raise(&longest, time.Since(began))
+		start := time.Now()
+		err := readDB(ctx, p)
+		setMax(&longest, time.Since(start))
 		if hush.ClassOf(err) == hush.ErrUnavailable {
 			failed.Add(1)
 			return nil
 		}
 		return err
 	})
-	load.await(t)
+	load.awaitReads(t)
 	s.Stop()
-	load.await(t)
-	assert.Positive(t, failed.Load(), "gone")
+	load.awaitReads(t)
+	assert.Positive(t, failed.Load(), "refused connections")
 	s.Resume()
-	eventually(t, "it answers again", func() bool { return readsDB(t.Context(), p) == nil })
+	eventually(t, "the store is available", func() bool { return readDB(t.Context(), p) == nil })
 
-	goOn := s.Hang()
+	restore := s.Hang()
 	before := failed.Load()
-	load.await(t)
-	assert.Greater(t, failed.Load(), before, "mute")
-	goOn()
-	load.await(t)
-	assert.Empty(t, load.failed(), "a failure is ErrUnavailable and no other")
-	require.NoError(t, readsDB(t.Context(), p))
-	assert.Less(t, time.Duration(longest.Load()), most+slack)
-	t.Logf("%d reads, of which %d failed, the longest in %v", load.total(), failed.Load(), time.Duration(longest.Load()))
+	load.awaitReads(t)
+	assert.Greater(t, failed.Load(), before, "no response")
+	restore()
+	load.awaitReads(t)
+	assert.Empty(t, load.failed(), "every failure is ErrUnavailable")
+	require.NoError(t, readDB(t.Context(), p))
+	assert.Less(t, time.Duration(longest.Load()), timeout+slack)
+	t.Logf("%d reads, %d failed, longest %v", load.total(), failed.Load(), time.Duration(longest.Load()))
 }
 
-// TestVaultKilledBehindCache is the promise of StaleIfError.
-func TestVaultKilledBehindCache(t *testing.T) {
+// TestVaultCacheServesStaleDuringOutage checks StaleIfError.
+func TestVaultCacheServesStaleDuringOutage(t *testing.T) {
 	t.Parallel()
 	s := startVault(t, vaultserver.Login{})
-	const ttl, patience = 250 * time.Millisecond, 5 * time.Second
+	const ttl, readTimeout = 250 * time.Millisecond, 5 * time.Second
 	cache := cachettl.New(s.kv(t), ttl, &cachettl.Options{StaleIfError: time.Minute, FetchTimeout: 2 * time.Second})
 	t.Cleanup(func() { assert.NoError(t, cache.Close()) })
-	require.NoError(t, readsDB(t.Context(), cache))
+	require.NoError(t, readDB(t.Context(), cache))
 
 	var (
 		longest, stale atomic.Int64
-		mute           atomic.Int64 // since when no read can be fresh, in ns; 0: it can
+		outageStart    atomic.Int64 // in ns; zero means no outage
 	)
 	load := startReaders(t, manyReaders, func(ctx context.Context) error {
-		pause(ctx, time.Millisecond) // a hit takes none
-		began, since := time.Now(), mute.Load()
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		pause(ctx, time.Millisecond) // a hit returns immediately
+		start, since := time.Now(), outageStart.Load()
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		secret, err := cache.Get(ctx, hush.Name("db"))
-		raise(&longest, time.Since(began))
+		setMax(&longest, time.Since(start))
 		switch {
 		case err != nil:
 			return err
 		case secret.Stale:
 			stale.Add(1)
-		case since != 0 && began.UnixNano() > since+int64(ttl) && mute.Load() == since:
+		case since != 0 && start.UnixNano() > since+int64(ttl) && outageStart.Load() == since:
 			return errNotStale
 		}
 		return nil
 	})
-	load.await(t)
+	load.awaitReads(t)
 	s.Stop()
-	gone := time.Now()
-	mute.Store(gone.UnixNano())
-	eventually(t, "the outage lasts", func() bool { return time.Since(gone) > outage })
+	stopped := time.Now()
+	outageStart.Store(stopped.UnixNano())
+	eventually(t, "the outage lasts", func() bool { return time.Since(stopped) > outage })
 	assert.Positive(t, stale.Load())
-	mute.Store(0)
+	outageStart.Store(0)
 	s.Resume()
-	back := time.Now()
+	resumed := time.Now()
 	eventually(t, "reads are fresh", func() bool {
 		secret, err := cache.Get(t.Context(), hush.Name("db"))
 		return err == nil && !secret.Stale
 	})
-	took := time.Since(back)
+	recovery := time.Since(resumed)
 	assert.Empty(t, load.failed())
-	assert.Less(t, time.Duration(longest.Load()), patience, "no reader waited for its deadline")
-	assert.Less(t, took, time.Second+slack, "one step of the back-off")
-	t.Logf("%d reads, %d of them stale, the longest in %v; fresh %v after the return", load.total(), stale.Load(),
-		time.Duration(longest.Load()).Round(time.Millisecond), took.Round(time.Millisecond))
+	assert.Less(t, time.Duration(longest.Load()), readTimeout, "no read reached its deadline")
+	assert.Less(t, recovery, time.Second+slack, "one step of the backoff")
+	t.Logf("%d reads, %d of them stale, longest %v; fresh %v after the outage", load.total(), stale.Load(),
+		time.Duration(longest.Load()).Round(time.Millisecond), recovery.Round(time.Millisecond))
 }
 
 var errNotStale = errors.New("a value past its TTL was not marked Stale")
 
-func raise(most *atomic.Int64, to time.Duration) {
+// setMax sets longest to d if d is larger.
+func setMax(longest *atomic.Int64, d time.Duration) {
 	for {
-		old := most.Load()
-		if int64(to) <= old || most.CompareAndSwap(old, int64(to)) {
+		old := longest.Load()
+		if int64(d) <= old || longest.CompareAndSwap(old, int64(d)) {
 			return
 		}
 	}
 }
 
-// TestVaultDeadAddress uses a cluster with one dead address.
-func TestVaultDeadAddress(t *testing.T) {
+// TestVaultSkipsUnreachableAddress uses a cluster with one unreachable address.
+func TestVaultSkipsUnreachableAddress(t *testing.T) {
 	t.Parallel()
-	s, gone := startVault(t, vaultserver.Login{}), vaultserver.Start(t)
-	gone.Stop()
-	client, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{gone.URL(), s.URL()}, IgnoreEnvironment: true})
+	s, stopped := startVault(t, vaultserver.Login{}), vaultserver.Start(t)
+	stopped.Stop()
+	client, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{stopped.URL(), s.URL()}, IgnoreEnvironment: true})
 	require.NoError(t, err)
 	t.Cleanup(client.CloneConfig().HttpClient.CloseIdleConnections)
 	p := s.watched(t, vault.New(client, &vault.Options{Mount: "kv", Auth: s.appRole()}))
-	require.NoError(t, readsDB(t.Context(), p), "logins pass over it, too")
+	require.NoError(t, readDB(t.Context(), p), "logins also skip the address")
 }

@@ -20,12 +20,12 @@ import (
 	"github.com/hush-secrets/hush/vault/auth"
 )
 
-const password = "canary-8c1e-password" // part of every secret; it may be in no error
+const password = "canary-8c1e-password" // part of every secret; no error may contain it
 
-var errWrongValue = errors.New("not the value that was written")
+var errWrongValue = errors.New("wrong value")
 
-// A store is a Vault with KV engines of both versions and a role app of AppRole
-// that may read them.
+// A store is a Vault with KV engines of both versions and an AppRole role app that may read
+// them.
 type store struct {
 	*vaultserver.Server
 	roleID string
@@ -46,12 +46,12 @@ func startVault(t testing.TB, login vaultserver.Login) *store {
 	return s
 }
 
-// put writes the next version of a secret of kv.
+// put writes a new version of a secret of kv.
 func (s *store) put(name string, data map[string]any) {
-	s.Do("kv/data/"+name, map[string]any{"data": data})
+	s.Write("kv/data/"+name, map[string]any{"data": data})
 }
 
-// appRole logs in as app with a secret id of its own.
+// appRole returns a login as app with a new secret ID.
 func (s *store) appRole() api.AuthMethod {
 	return auth.AppRole(s.roleID, &auth.AppRoleOptions{SecretID: auth.Value(hush.NewValue([]byte(s.SecretID("app"))))})
 }
@@ -62,8 +62,7 @@ func (s *store) kv(t testing.TB) hush.Provider {
 	return s.watched(t, vault.New(s.newClient(t), &vault.Options{Mount: "kv", Auth: s.appRole()}))
 }
 
-// newClient returns a client as the package makes it, whose connections t's end
-// closes.
+// newClient returns a client of package vault. The end of t closes its connections.
 func (s *store) newClient(t testing.TB) *api.Client {
 	t.Helper()
 	client, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{s.URL()}, IgnoreEnvironment: true})
@@ -72,7 +71,7 @@ func (s *store) newClient(t testing.TB) *api.Client {
 	return client
 }
 
-// watched returns p, whose errors are looked at for what they may not say.
+// watched returns p and asserts that its errors contain no hidden text.
 func (s *store) watched(t testing.TB, p hush.Provider, hidden ...string) hush.Provider {
 	t.Helper()
 	hidden = append(hidden, password, s.Root())
@@ -89,8 +88,8 @@ func (s *store) watched(t testing.TB, p hush.Provider, hidden ...string) hush.Pr
 	})
 }
 
-// readsDB reads the secret db of kv and checks what came.
-func readsDB(ctx context.Context, p hush.Provider) error {
+// readDB reads the secret db of kv and checks its value.
+func readDB(ctx context.Context, p hush.Provider) error {
 	secret, err := p.Get(ctx, hush.Ref{Name: "db", Field: "password"})
 	if err == nil && !secret.Value.Equal(hush.NewValue([]byte(password))) {
 		return errWrongValue
@@ -98,7 +97,8 @@ func readsDB(ctx context.Context, p hush.Provider) error {
 	return err
 }
 
-func fails(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class, words ...string) {
+// assertFails asserts that a read fails with class and that the error contains words.
+func assertFails(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class, words ...string) {
 	t.Helper()
 	_, err := p.Get(t.Context(), ref)
 	if !assert.Error(t, err, "%s", ref) {
@@ -110,14 +110,14 @@ func fails(t *testing.T, p hush.Provider, ref hush.Ref, class hush.Class, words 
 	}
 }
 
-// readers are goroutines that read until they are stopped.
+// readers are goroutines that read until stop.
 type readers struct {
-	quit  chan struct{}
-	done  sync.WaitGroup
-	reads []atomic.Int64 // of each, that began and ended
+	quit    chan struct{}
+	running sync.WaitGroup
+	reads   []atomic.Int64 // completed reads of each goroutine
 
-	mu     sync.Mutex
-	faults []error
+	mu   sync.Mutex
+	errs []error
 }
 
 func startReaders(t testing.TB, n int, read func(context.Context) error) *readers {
@@ -125,7 +125,7 @@ func startReaders(t testing.TB, n int, read func(context.Context) error) *reader
 	r := &readers{quit: make(chan struct{}), reads: make([]atomic.Int64, n)}
 	ctx := context.WithoutCancel(t.Context())
 	for i := range n {
-		r.done.Go(func() {
+		r.running.Go(func() {
 			for {
 				select {
 				case <-r.quit:
@@ -133,7 +133,7 @@ func startReaders(t testing.TB, n int, read func(context.Context) error) *reader
 				default:
 				}
 				if err := read(ctx); err != nil {
-					r.note(err)
+					r.record(err)
 				}
 				r.reads[i].Add(1)
 			}
@@ -143,14 +143,14 @@ func startReaders(t testing.TB, n int, read func(context.Context) error) *reader
 	return r
 }
 
-func (r *readers) note(err error) {
+func (r *readers) record(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.faults = append(r.faults, err)
+	r.errs = append(r.errs, err)
 }
 
-// await returns when each of them has begun and ended a read since.
-func (r *readers) await(t testing.TB) {
+// awaitReads waits until each goroutine has started and completed a read.
+func (r *readers) awaitReads(t testing.TB) {
 	t.Helper()
 	before := make([]int64, len(r.reads))
 	for i := range r.reads {
@@ -158,7 +158,7 @@ func (r *readers) await(t testing.TB) {
 	}
 	require.Eventually(t, func() bool {
 		for i := range r.reads {
-			if r.reads[i].Load() < before[i]+2 { // the first may have begun before
+			if r.reads[i].Load() < before[i]+2 { // the first read may have started earlier
 				return false
 			}
 		}
@@ -172,16 +172,16 @@ func (r *readers) stop() {
 	default:
 		close(r.quit)
 	}
-	r.done.Wait()
+	r.running.Wait()
 }
 
-// failed stops them and returns what went wrong.
+// failed stops the goroutines and returns the errors.
 func (r *readers) failed() []error {
 	r.stop()
-	return r.faults
+	return r.errs
 }
 
-// total returns how many reads there were.
+// total returns the number of completed reads.
 func (r *readers) total() (n int64) {
 	for i := range r.reads {
 		n += r.reads[i].Load()
@@ -189,19 +189,18 @@ func (r *readers) total() (n int64) {
 	return n
 }
 
-// eventually waits for a condition of the world outside.
+// eventually requires that condition becomes true within a minute.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 10*time.Millisecond, what)
 }
 
-// bytesIn returns a Provider for a suite that stores bytes in an engine that stores
-// objects: what is none is a member of one, see asObject.
-func bytesIn(p hush.Provider) hush.Provider {
+// decodesBytes returns p with values encoded by asObject decoded.
+func decodesBytes(p hush.Provider) hush.Provider {
 	return hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		secret, err := p.Get(ctx, ref)
 		if err == nil && ref.Field == "" {
-			secret.Value = inside(secret)
+			secret.Value = decodeBytes(secret)
 		}
 		return secret, err
 	})
@@ -209,10 +208,10 @@ func bytesIn(p hush.Provider) hush.Provider {
 
 const bytesMember = "base64"
 
-func inside(secret hush.Secret) hush.Value {
+func decodeBytes(secret hush.Secret) hush.Value {
 	member, err := secret.Field(bytesMember)
 	if err != nil {
-		return secret.Value // an object
+		return secret.Value // a JSON object
 	}
 	value, err := base64.StdEncoding.DecodeString(member.Value.Reveal())
 	if err != nil {
@@ -221,8 +220,8 @@ func inside(secret hush.Secret) hush.Value {
 	return hush.NewValue(value)
 }
 
-// below returns p as a Provider of what is below prefix.
-func below(prefix string, p hush.Provider) hush.Provider {
+// withPrefix returns p with prefix in front of each name.
+func withPrefix(prefix string, p hush.Provider) hush.Provider {
 	return hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		if err := ref.Validate(); err != nil {
 			return hush.Secret{}, err

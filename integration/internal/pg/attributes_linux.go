@@ -2,9 +2,9 @@ package pg
 
 import "syscall"
 
-// attributes has the kernel stop the server, as Stop does, if this process ends
-// without having done so: a test that ran out of time, or was killed. A signal to
-// the test's process group, such as that of Ctrl-C, goes by.
+// attributes makes the kernel stop the server if this process ends without Stop, for example
+// because a test timed out. The server does not receive signals to the process group of the
+// test, such as Ctrl-C.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGQUIT}
 }

@@ -4,6 +4,6 @@ package pg
 
 import "syscall"
 
-// attributes keeps a signal to the test's process group, such as that of Ctrl-C,
-// from the server.
+// attributes starts the server in a new process group. The server does not receive signals to
+// the process group of the test, such as Ctrl-C.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFindBinaries(t *testing.T) {
+func TestFindBinariesPrefersPathAndNewestVersion(t *testing.T) {
 	root := t.TempDir()
 	install := func(dir string, names ...string) string {
 		dir = filepath.Join(root, dir)
@@ -23,7 +23,7 @@ func TestFindBinaries(t *testing.T) {
 
 	t.Setenv("PATH", install("client", "psql", "initdb"))
 	_, err := findBinaries(debian)
-	assert.ErrorIs(t, err, ErrNotInstalled, "a client alone is no server")
+	assert.ErrorIs(t, err, ErrNotInstalled, "the client alone is not sufficient")
 	assert.ErrorContains(t, err, "apt-get install")
 
 	install("13/bin", "initdb", "postgres")
@@ -31,7 +31,7 @@ func TestFindBinaries(t *testing.T) {
 	install("16/bin", "initdb")
 	dir, err := findBinaries(debian)
 	require.NoError(t, err)
-	assert.Equal(t, newest, dir, "the newest that is complete")
+	assert.Equal(t, newest, dir, "the newest complete version")
 
 	first := install("local", "initdb", "postgres")
 	t.Setenv("PATH", first)

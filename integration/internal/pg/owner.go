@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// An owner is the user that the server runs as. Nil is the user of the test.
+// An owner is the user of the server. Nil means the user of the test.
 type owner struct{ uid, gid uint32 }
 
 // findOwner returns nil or, if the test runs as root, another user, because PostgreSQL refuses
@@ -21,26 +21,26 @@ func findOwner() (*owner, error) {
 		return nil, nil
 	}
 	for _, name := range []string{"postgres", "nobody"} {
-		if found, err := user.Lookup(name); err == nil {
-			return ownerOf(found)
+		if u, err := user.Lookup(name); err == nil {
+			return ownerOf(u)
 		}
 	}
-	return nil, errors.New("pg: PostgreSQL refuses to run as root, and no other user was found")
+	return nil, errors.New("pg: PostgreSQL does not run as root, and there is no user postgres or nobody; run the test as another user")
 }
 
 func ownerOf(u *user.User) (*owner, error) {
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("pg: the user id of %s: %w", u.Username, err)
+		return nil, fmt.Errorf("pg: user ID of %s: %w", u.Username, err)
 	}
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("pg: the group id of %s: %w", u.Username, err)
+		return nil, fmt.Errorf("pg: group ID of %s: %w", u.Username, err)
 	}
 	return &owner{uint32(uid), uint32(gid)}, nil
 }
 
-// tempDir returns a new directory that only the owner, and root, can enter.
+// tempDir returns a new directory for the owner only.
 func (o *owner) tempDir() (string, error) {
 	dir, err := os.MkdirTemp("", "hush-pg-")
 	if err != nil || o == nil {
@@ -52,9 +52,8 @@ func (o *owner) tempDir() (string, error) {
 	return dir, nil
 }
 
-// command returns a command that runs as the owner, with an environment that
-// changes nothing in what it does, and that ends with this process. The end of ctx
-// interrupts it.
+// command returns a command that runs as the owner with a minimal environment. The end of ctx
+// interrupts it. On Linux, it ends with this process.
 func (o *owner) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // the server's own binaries
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }

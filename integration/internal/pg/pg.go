@@ -1,10 +1,10 @@
-// Package pg runs a PostgreSQL server of its own for a test: installed binaries, a
-// data directory that is removed again, a Unix socket for the administrator and a
-// free port of 127.0.0.1 where everyone else needs a password (scram-sha-256).
+// Package pg runs a PostgreSQL server for a test. The server has a temporary data directory, a
+// Unix socket for the administrator and a free port of 127.0.0.1 for all other users, who need
+// a password (scram-sha-256).
 //
-// It needs the server's binaries, initdb and postgres, which Debian has in the
-// package postgresql: see the script setup of this module. initdb refuses to work
-// for root, so that a test that runs as root has the server run as another user.
+// The package needs the binaries initdb and postgres of the Debian package postgresql; see the
+// script setup of this module. They do not run as root: for a test that runs as root, the
+// server runs as another user.
 package pg
 
 import (
@@ -19,13 +19,13 @@ import (
 	"strings"
 )
 
-// The names that initdb gave the administrator and its database.
+// The names of the administrator and its database.
 const (
 	AdminUser     = "postgres"
 	AdminDatabase = "postgres"
 )
 
-// debianBinaries is where Debian has what it does not want in PATH, by version.
+// debianBinaries is Debian's directory of the binaries by version. It is not in PATH.
 const debianBinaries = "/usr/lib/postgresql/*/bin"
 
 // ErrNotInstalled is the error of Start on a machine without the binaries.
@@ -34,15 +34,15 @@ var ErrNotInstalled = errors.New("pg: no initdb and postgres in PATH or /usr/lib
 
 // A Server is a running PostgreSQL.
 type Server struct {
-	Host      string // where a password is needed
-	Port      int    // of Host, and in the name of the socket
-	SocketDir string // where none is needed; only the user of the server and root get there
+	Host      string // connections need a password
+	Port      int    // of Host, and a part of the name of the socket
+	SocketDir string // connections need no password; only the user of the server and root have access
 
 	process *process
 }
 
-// Start makes a database cluster in a new temporary directory, and returns when
-// the server takes connections. The caller calls Stop. ctx limits only the start.
+// Start creates a database cluster in a new temporary directory, and returns when the server
+// accepts connections. The caller calls Stop. ctx limits only the start.
 func Start(ctx context.Context) (*Server, error) {
 	bin, err := findBinaries(debianBinaries)
 	if err != nil {
@@ -68,7 +68,7 @@ func start(ctx context.Context, bin, dir string, owner *owner) (*Server, error) 
 		return nil, err
 	}
 	const tries = 3 // another process may take the free port before the server does
-	var failed error
+	var lastErr error
 	for range tries {
 		port, err := freePort(ctx)
 		if err != nil {
@@ -78,19 +78,19 @@ func start(ctx context.Context, bin, dir string, owner *owner) (*Server, error) 
 		if err == nil {
 			return &Server{Host: "127.0.0.1", Port: port, SocketDir: dir, process: process}, nil
 		}
-		failed = err
+		lastErr = err
 	}
-	return nil, failed
+	return nil, lastErr
 }
 
-// Stop ends the server and its connections at once, waits for its last process and
-// removes its data.
+// Stop ends the server and its connections immediately, waits for its last process and removes
+// its data.
 func (s *Server) Stop() error {
 	return errors.Join(s.process.stop(), os.RemoveAll(s.SocketDir))
 }
 
-// findBinaries returns the directory in PATH that has initdb and postgres, else the
-// newest of those that match debian.
+// findBinaries returns the first directory in PATH that has initdb and postgres, or the newest
+// such directory that matches debian.
 func findBinaries(debian string) (string, error) {
 	versions, err := filepath.Glob(debian)
 	if err != nil {
@@ -98,14 +98,14 @@ func findBinaries(debian string) (string, error) {
 	}
 	slices.SortFunc(versions, func(a, b string) int { return strings.Compare(b, a) })
 	for _, dir := range slices.Concat(filepath.SplitList(os.Getenv("PATH")), versions) {
-		if executable(filepath.Join(dir, "initdb")) && executable(filepath.Join(dir, "postgres")) {
+		if isExecutable(filepath.Join(dir, "initdb")) && isExecutable(filepath.Join(dir, "postgres")) {
 			return dir, nil
 		}
 	}
 	return "", ErrNotInstalled
 }
 
-func executable(name string) bool {
+func isExecutable(name string) bool {
 	info, err := os.Stat(name)
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
@@ -122,8 +122,7 @@ func initdb(ctx context.Context, bin, dir string, owner *owner) error {
 	return nil
 }
 
-// flags are the server's: data that need not survive, and room for a test's
-// connections.
+// flags returns the flags of the server. Data need not survive a crash.
 func flags(dir string, port int) []string {
 	args := []string{"-D", dir}
 	for _, setting := range []string{

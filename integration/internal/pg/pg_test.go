@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func TestServer(t *testing.T) {
+func TestStartConnectAndStop(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, err := pg.Start(ctx)
@@ -32,15 +32,15 @@ func TestServer(t *testing.T) {
 	app := fmt.Sprintf("host=%s port=%d user=app dbname=%s sslmode=disable", server.Host, server.Port, pg.AdminDatabase)
 	var backend int
 	require.NoError(t, open(t, app+" password=hunter2").QueryRowContext(ctx, "SELECT pg_backend_pid()").Scan(&backend))
-	refused, _ := errors.AsType[*pgconn.PgError](open(t, app+" password=hunter3").PingContext(ctx))
-	if assert.NotNil(t, refused, "the wrong password opens nothing") {
-		assert.Equal(t, "28P01", refused.SQLState())
+	pgErr, _ := errors.AsType[*pgconn.PgError](open(t, app+" password=hunter3").PingContext(ctx))
+	if assert.NotNil(t, pgErr, "the server rejects the wrong password") {
+		assert.Equal(t, "28P01", pgErr.SQLState())
 	}
 
 	require.NoError(t, server.Stop())
-	assert.ErrorIs(t, syscall.Kill(backend, 0), syscall.ESRCH, "the process of an open connection is gone")
+	assert.ErrorIs(t, syscall.Kill(backend, 0), syscall.ESRCH, "the process of an open connection has ended")
 	assert.NoDirExists(t, server.SocketDir)
-	assert.Error(t, server.Stop(), "a server that had ended is no success")
+	assert.Error(t, server.Stop(), "the server had already ended")
 }
 
 func open(t *testing.T, dsn string) *sql.DB {
@@ -51,7 +51,7 @@ func open(t *testing.T, dsn string) *sql.DB {
 	return db
 }
 
-func TestStartEndsWithItsContext(t *testing.T) {
+func TestStartFailsWithCanceledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	server, err := pg.Start(ctx)

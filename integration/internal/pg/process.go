@@ -11,20 +11,18 @@ import (
 	"syscall"
 )
 
-// ready is what the server logs once it takes connections.
-const ready = "database system is ready to accept connections"
+// readyMessage is the log message of a server that accepts connections.
+const readyMessage = "database system is ready to accept connections"
 
-// A process is a running server. Its log is read until its last process has ended, because
-// the pipe is then closed.
+// A process is a running server. The pipe of its log is closed when its last process ends.
 type process struct {
 	cmd   *exec.Cmd
-	ready chan struct{} // closed when the server takes connections
-	ended chan struct{} // closed when it and its children are gone
-	log   []string      // the last lines; to be read when ended is closed
+	ready chan struct{} // closed when the server accepts connections
+	ended chan struct{} // closed when the server and its children have ended
+	log   []string      // the last lines; valid after ended is closed
 }
 
-// launch starts the server of cmd and returns when it takes connections, or why
-// it does not.
+// launch starts the server and returns when it accepts connections.
 func launch(ctx context.Context, cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{})}
 	log, err := cmd.StderrPipe()
@@ -47,8 +45,8 @@ func launch(ctx context.Context, cmd *exec.Cmd) (*process, error) {
 	}
 }
 
-// run keeps the thread that starts the server until the server has ended: Linux
-// takes the end of that thread for the end of the parent.
+// run starts the server and keeps the thread until the server has ended. Linux sends Pdeathsig
+// at the end of the thread that started the server.
 func (p *process) run(log io.Reader, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -59,29 +57,29 @@ func (p *process) run(log io.Reader, started chan<- error) {
 		return
 	}
 	p.read(log)
-	_ = p.cmd.Wait() // the state says it, too
+	_ = p.cmd.Wait() // ProcessState has the result
 }
 
 func (p *process) read(log io.Reader) {
-	const most = 40
+	const maxLines = 40
 	isReady := false
 	for lines := bufio.NewScanner(log); lines.Scan(); {
-		p.log = append(p.log[max(0, len(p.log)-most+1):], lines.Text())
-		if !isReady && strings.Contains(lines.Text(), ready) {
+		p.log = append(p.log[max(0, len(p.log)-maxLines+1):], lines.Text())
+		if !isReady && strings.Contains(lines.Text(), readyMessage) {
 			isReady = true
 			close(p.ready)
 		}
 	}
-	_, _ = io.Copy(io.Discard, log) // after a line that is too long for the scanner
+	_, _ = io.Copy(io.Discard, log) // the rest after a line that is too long for the scanner
 }
 
-// stop is what pg_ctl stop -m immediate does. The server is stopped once more if
-// it had ended before, so that a crash does not go unnoticed.
+// stop stops the server like pg_ctl stop -m immediate. It returns an error if the server had
+// already ended, for example after a crash.
 func (p *process) stop() error {
 	err := p.cmd.Process.Signal(syscall.SIGQUIT)
 	<-p.ended
 	if err != nil {
-		return fmt.Errorf("pg: the server had ended before, with %v: %w\n%s", p.cmd.ProcessState, err, strings.Join(p.log, "\n"))
+		return fmt.Errorf("pg: the server had already ended with %v: %w\n%s", p.cmd.ProcessState, err, strings.Join(p.log, "\n"))
 	}
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// newCertificate returns a certificate for 127.0.0.1 that signs itself, and that
-// certificate in PEM.
+// newCertificate returns a self-signed certificate for 127.0.0.1, as a configuration and in
+// PEM.
 func newCertificate() (config *tls.Config, ca []byte, err error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/hashicorp/vault/vault"
 )
 
-// postgresPlugin is the name under which Vault has its PostgreSQL plugin.
+// postgresPlugin is the name of Vault's PostgreSQL plugin.
 const postgresPlugin = "postgresql-database-plugin"
 
 var (
@@ -31,7 +31,7 @@ var (
 	methods = map[string]logical.Factory{"approle": approle.Factory, "aws": awsauth.Factory, "jwt": jwtauth.Factory}
 )
 
-// newCore returns a Vault over storage, sealed.
+// newCore returns a sealed Vault with storage.
 func newCore(storage physical.Backend) (*vault.Core, error) {
 	core, err := vault.NewCore(&vault.CoreConfig{
 		Physical:           storage,
@@ -40,7 +40,7 @@ func newCore(storage physical.Backend) (*vault.Core, error) {
 		LogicalBackends:    engines,
 		CredentialBackends: methods,
 		BuiltinRegistry:    builtins{},
-		// What it does on the side is not what is tested.
+		// Background work would disturb the tests.
 		RollbackPeriod:     time.Hour,
 		NumRollbackWorkers: 1,
 	})
@@ -50,22 +50,22 @@ func newCore(storage physical.Backend) (*vault.Core, error) {
 	return core, nil
 }
 
-// initialize makes storage a Vault's, and returns what opens it.
+// initialize initializes the storage of core. It returns the unseal key and the root token.
 func initialize(ctx context.Context, core *vault.Core) (key []byte, root string, err error) {
 	seal := &vault.SealConfig{SecretShares: 1, SecretThreshold: 1, StoredShares: 1}
-	made, err := core.Initialize(ctx, &vault.InitParams{BarrierConfig: seal, RecoveryConfig: &vault.SealConfig{}})
+	result, err := core.Initialize(ctx, &vault.InitParams{BarrierConfig: seal, RecoveryConfig: &vault.SealConfig{}})
 	if err != nil {
 		return nil, "", fmt.Errorf("vaultserver: %w", err)
 	}
-	return made.SecretShares[0], made.RootToken, nil
+	return result.SecretShares[0], result.RootToken, nil
 }
 
 func handlerOf(core *vault.Core) http.Handler {
 	return vaulthttp.Handler.Handler(&vault.HandlerProperties{Core: core, ListenerConfig: &configutil.Listener{}})
 }
 
-// builtins are the plugins that Vault finds in its own binary. Vault asks for one
-// at each mount, also for what its configuration names.
+// builtins are the built-in plugins of Vault. Vault looks up a plugin for each mount, including
+// the mounts of its configuration.
 type builtins struct{}
 
 func (builtins) Get(name string, kind consts.PluginType) (func() (any, error), bool) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A front is the address of a server: it outlives the listener and what is behind
-// it, and counts what comes in.
+// A front accepts the requests of a server and counts them. Its address stays the same when
+// the listener or the handler changes.
 type front struct {
 	address string // host:port
 	tls     *tls.Config
@@ -25,7 +25,7 @@ type front struct {
 	served  chan struct{}
 	conns   map[net.Conn]struct{}
 	calls   map[call]int
-	gate    chan struct{} // closed when calls may go on; nil: they may
+	gate    chan struct{} // requests wait until it is closed; nil means no wait
 }
 
 type call struct{ path, namespace string }
@@ -35,18 +35,18 @@ func newFront(ctx context.Context, config *tls.Config) (*front, error) {
 	// The port is below those that systems give to outgoing connections. Otherwise a client
 	// could get the port while the front does not listen, or even connect to itself.
 	const first, ports, tries = 20000, 10000, 20
-	somewhere := int(time.Now().UnixMicro() % ports)
-	var failed error
+	offset := int(time.Now().UnixMicro() % ports)
+	var lastErr error
 	for i := range tries {
-		f.address = fmt.Sprintf("127.0.0.1:%d", first+(somewhere+i)%ports)
-		if failed = f.listen(ctx); failed == nil {
+		f.address = fmt.Sprintf("127.0.0.1:%d", first+(offset+i)%ports)
+		if lastErr = f.listen(ctx); lastErr == nil {
 			return f, nil
 		}
 	}
-	return nil, failed
+	return nil, lastErr
 }
 
-// listen opens the address.
+// listen starts to accept connections.
 func (f *front) listen(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.address)
 	if err != nil {
@@ -74,14 +74,14 @@ func (f *front) listen(ctx context.Context) error {
 	return nil
 }
 
-// close drops every connection and refuses new ones.
+// close closes all connections and refuses new ones.
 func (f *front) close() error {
 	f.mu.Lock()
 	server, served := f.server, f.served
 	f.server = nil
 	f.mu.Unlock()
 	if server == nil {
-		return errors.New("vaultserver: stopped twice")
+		return errors.New("vaultserver: already stopped")
 	}
 	err := server.Close()
 	<-served
@@ -103,7 +103,7 @@ func (f *front) serve(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(w, r)
 }
 
-func (f *front) put(handler http.Handler) {
+func (f *front) setHandler(handler http.Handler) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.handler = handler
@@ -127,19 +127,19 @@ func (f *front) connections() int {
 	return len(f.conns)
 }
 
-func (f *front) count(counts func(call) bool) (n int) {
+func (f *front) count(match func(call) bool) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for called, times := range f.calls {
-		if counts(called) {
-			n += times
+	for c, count := range f.calls {
+		if match(c) {
+			n += count
 		}
 	}
 	return n
 }
 
-// hang makes calls wait until they may go on.
-func (f *front) hang() (goOn func()) {
+// hang makes requests wait until restore is called.
+func (f *front) hang() (restore func()) {
 	gate := make(chan struct{})
 	f.mu.Lock()
 	defer f.mu.Unlock()

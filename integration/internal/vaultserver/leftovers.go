@@ -2,8 +2,8 @@ package vaultserver
 
 import "go.uber.org/goleak"
 
-// Leftovers are what Vault and its dependencies leave behind once it is shut down,
-// and what they start when they are linked: none of it is hush's.
+// Leftovers are the goroutines that Vault and its dependencies start at initialization or leave
+// running after a shutdown.
 func Leftovers() []goleak.Option {
 	return []goleak.Option{
 		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"),

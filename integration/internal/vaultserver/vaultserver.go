@@ -1,6 +1,6 @@
-// Package vaultserver runs a real Vault, of HashiCorp's own module, in the process
-// of a test: over storage in memory, on a loopback address that stays when it is
-// sealed, restarted or gone for a while.
+// Package vaultserver runs a real Vault in the process of a test, from HashiCorp's module. The
+// storage is in memory. The loopback address stays the same when the server is sealed, stopped
+// or restarted.
 package vaultserver
 
 import (
@@ -20,9 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Server is a Vault that is initialized, unsealed and listening. Its methods end
-// the test that started it if something goes wrong. They may be called by many
-// goroutines, those that change its state by one at a time.
+// A Server is a Vault. Its methods fail the test that started it if an operation fails. They
+// are safe for concurrent use, except Seal, Unseal, Stop, Resume and Restart.
 type Server struct {
 	tb      testing.TB
 	scheme  string
@@ -35,17 +34,17 @@ type Server struct {
 	mu   sync.Mutex
 	core *vault.Core
 
-	own    sync.Once
-	client *api.Client // of rootClient
+	clientOnce sync.Once
+	client     *api.Client // of rootClient
 }
 
-// Start starts a Vault that tb's end shuts down.
+// Start starts an initialized and unsealed Vault. The end of tb shuts it down.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
 	return start(tb, "http", nil, nil)
 }
 
-// StartTLS is Start with a certificate for 127.0.0.1 of an unknown CA; see CA.
+// StartTLS is Start with a self-signed certificate for 127.0.0.1; see CA.
 func StartTLS(tb testing.TB) *Server {
 	tb.Helper()
 	config, ca, err := newCertificate()
@@ -66,7 +65,7 @@ func start(tb testing.TB, scheme string, config *tls.Config, ca []byte) *Server 
 	s.Unseal()
 	s.front, err = newFront(tb.Context(), config)
 	require.NoError(tb, err)
-	s.front.put(handlerOf(s.core))
+	s.front.setHandler(handlerOf(s.core))
 	tb.Cleanup(func() {
 		if s.listening() {
 			s.Stop()
@@ -75,18 +74,17 @@ func start(tb testing.TB, scheme string, config *tls.Config, ca []byte) *Server 
 	return s
 }
 
-// URL returns the server's address, as a client wants it.
+// URL returns the address of the server.
 func (s *Server) URL() string { return s.scheme + "://" + s.front.address }
 
 // CA returns the certificate of the CA in PEM, or nil without TLS.
 func (s *Server) CA() []byte { return s.ca }
 
-// Root returns the token that may do all.
+// Root returns the root token.
 func (s *Server) Root() string { return s.root }
 
-// Client returns a client of its own with the root token. It is the official one as
-// it comes, and its connections are the caller's to close, with those of the
-// transport that it has.
+// Client returns a new official client with the root token. The end of the test closes its
+// connections.
 func (s *Server) Client() *api.Client {
 	s.tb.Helper()
 	return s.ClientWith(s.root)
@@ -110,13 +108,13 @@ func (s *Server) ClientWith(token string) *api.Client {
 	return client
 }
 
-// Calls returns how many calls came in whose path, /v1 included, matches pattern as
-// path.Match has it.
+// Calls returns the number of requests whose path, including /v1, matches pattern by the rules
+// of path.Match.
 func (s *Server) Calls(pattern string) int {
 	return s.front.count(func(c call) bool { return s.matches(pattern, c) })
 }
 
-// CallsIn is Calls for those whose header names that namespace.
+// CallsIn is Calls for requests with the header of namespace.
 func (s *Server) CallsIn(namespace, pattern string) int {
 	return s.front.count(func(c call) bool { return c.namespace == namespace && s.matches(pattern, c) })
 }
@@ -127,40 +125,40 @@ func (s *Server) matches(pattern string, c call) bool {
 	return ok
 }
 
-// Logins returns how many calls came in to log in, whatever the answer was.
+// Logins returns the number of login requests, including failed ones.
 func (s *Server) Logins() int { return s.Calls("/v1/auth/*/login") }
 
-// Connections returns how many connections are open.
+// Connections returns the number of open connections.
 func (s *Server) Connections() int { return s.front.connections() }
 
-// Seal seals the Vault, which goes on to listen.
+// Seal seals the Vault. It continues to listen.
 func (s *Server) Seal() {
 	s.tb.Helper()
 	require.NoError(s.tb, s.running().Seal(s.root))
 }
 
-// Unseal undoes Seal.
+// Unseal unseals the Vault.
 func (s *Server) Unseal() {
 	s.tb.Helper()
-	open, err := s.running().Unseal(s.key)
+	unsealed, err := s.running().Unseal(s.key)
 	require.NoError(s.tb, err)
-	require.True(s.tb, open, "one share unseals")
+	require.True(s.tb, unsealed)
 }
 
-// Stop closes the listener and every connection.
+// Stop closes the listener and all connections.
 func (s *Server) Stop() {
 	s.tb.Helper()
 	require.NoError(s.tb, s.front.close())
 }
 
-// Resume undoes Stop.
+// Resume listens again after Stop.
 func (s *Server) Resume() {
 	s.tb.Helper()
 	require.NoError(s.tb, s.front.listen(context.WithoutCancel(s.tb.Context())))
 }
 
-// Restart puts a new Vault over the storage of the one that it shuts down. What is
-// stored stays, tokens and leases included; connections do not.
+// Restart shuts the Vault down and starts a new one with the same storage, including tokens and
+// leases. It closes all connections.
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.Stop()
@@ -171,12 +169,12 @@ func (s *Server) Restart() {
 	s.core = core
 	s.mu.Unlock()
 	s.Unseal()
-	s.front.put(handlerOf(core))
+	s.front.setHandler(handlerOf(core))
 	s.Resume()
 }
 
-// Hang makes the server take calls and not answer until goOn is called.
-func (s *Server) Hang() (goOn func()) { return s.front.hang() }
+// Hang makes the server accept requests without responding until restore is called.
+func (s *Server) Hang() (restore func()) { return s.front.hang() }
 
 func (s *Server) running() *vault.Core {
 	s.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/hush-secrets/hush/integration/internal/vaultserver"
 )
 
-func TestKV(t *testing.T) {
+func TestMountKV(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) *vaultserver.Server{
 		"plain": vaultserver.Start, "TLS": vaultserver.StartTLS,
 	} {
@@ -22,24 +22,24 @@ func TestKV(t *testing.T) {
 			server := start(t)
 			server.MountKV("kv1", 1)
 			server.MountKV("kv2", 2)
-			server.Do("kv1/db", map[string]any{"user": "app"})
-			server.Do("kv2/data/db", map[string]any{"data": map[string]any{"user": "app"}})
-			one, err := server.Client().KVv1("kv1").Get(t.Context(), "db")
+			server.Write("kv1/db", map[string]any{"user": "app"})
+			server.Write("kv2/data/db", map[string]any{"data": map[string]any{"user": "app"}})
+			v1, err := server.Client().KVv1("kv1").Get(t.Context(), "db")
 			require.NoError(t, err)
-			assert.Equal(t, "app", one.Data["user"])
-			two, err := server.Client().KVv2("kv2").Get(t.Context(), "db")
+			assert.Equal(t, "app", v1.Data["user"])
+			v2, err := server.Client().KVv2("kv2").Get(t.Context(), "db")
 			require.NoError(t, err)
-			assert.Equal(t, "app", two.Data["user"])
-			assert.Equal(t, 1, two.VersionMetadata.Version)
+			assert.Equal(t, "app", v2.Data["user"])
+			assert.Equal(t, 1, v2.VersionMetadata.Version)
 			assert.Equal(t, 1, server.Calls("/v1/kv2/data/db")-1)
 		})
 	}
 }
 
-func TestLifeOfAServer(t *testing.T) {
+func TestSealStopRestartAndHang(t *testing.T) {
 	server := vaultserver.Start(t)
 	server.MountKV("kv", 2)
-	server.Do("kv/data/db", map[string]any{"data": map[string]any{"user": "app"}})
+	server.Write("kv/data/db", map[string]any{"data": map[string]any{"user": "app"}})
 	server.Policy("reader", `path "kv/data/*" { capabilities = ["read"] }`)
 	token := server.Token(&api.TokenCreateRequest{Policies: []string{"reader"}})
 	client := server.ClientWith(token)
@@ -65,28 +65,28 @@ func TestLifeOfAServer(t *testing.T) {
 	require.NoError(t, read())
 
 	server.Restart()
-	require.NoError(t, read(), "the token is still one")
+	require.NoError(t, read(), "the token is still valid")
 
-	goOn := server.Hang()
+	restore := server.Hang()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	_, err = client.KVv2("kv").Get(ctx, "db")
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	goOn()
+	restore()
 	require.NoError(t, read())
 
 	server.Revoke(token)
 	assert.Equal(t, 403, statusOf(t, read()))
 }
 
-func TestAppRole(t *testing.T) {
+func TestAppRoleLogin(t *testing.T) {
 	server := vaultserver.Start(t)
 	server.Enable("approle")
 	roleID := server.AppRole("app", vaultserver.Login{TTL: time.Minute, Period: time.Minute})
 	login := func(secretID string) *api.Secret {
-		answer, err := server.ClientWith("").Logical().Write("auth/approle/login", map[string]any{"role_id": roleID, "secret_id": secretID})
+		resp, err := server.ClientWith("").Logical().Write("auth/approle/login", map[string]any{"role_id": roleID, "secret_id": secretID})
 		require.NoError(t, err)
-		return answer
+		return resp
 	}
 	assert.True(t, login(server.SecretID("app")).Auth.Renewable)
 
@@ -96,7 +96,7 @@ func TestAppRole(t *testing.T) {
 	token := login(unwrapped.Data["secret_id"].(string)).Auth.ClientToken
 	assert.Equal(t, 2, server.Logins())
 	_, err = server.ClientWith("").Logical().Unwrap(wrapped)
-	assert.Equal(t, 400, statusOf(t, err), "it was used")
+	assert.Equal(t, 400, statusOf(t, err), "a wrapping token is valid once")
 
 	_, err = server.ClientWith(token).Auth().Token().LookupSelf()
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestAppRole(t *testing.T) {
 	assert.Equal(t, 403, statusOf(t, err))
 }
 
-func TestDatabase(t *testing.T) {
+func TestDatabaseLease(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	db, err := pg.Start(ctx)
@@ -115,7 +115,7 @@ func TestDatabase(t *testing.T) {
 	server.MountDatabase("database", db)
 	server.DatabaseRole("database", "app", time.Hour, 2*time.Hour)
 
-	lease := server.Has("database/creds/app")
+	lease := server.Read("database/creds/app")
 	assert.Equal(t, 3600, lease.LeaseDuration)
 	config, err := pgx.ParseConfig("sslmode=disable")
 	require.NoError(t, err)
@@ -127,12 +127,12 @@ func TestDatabase(t *testing.T) {
 
 	server.RevokeLeases("database/creds")
 	_, err = pgx.ConnectConfig(ctx, config)
-	assert.Error(t, err, "the user is gone")
+	assert.Error(t, err, "the user is dropped")
 }
 
 func statusOf(t *testing.T, err error) int {
 	t.Helper()
-	var answer *api.ResponseError
-	require.ErrorAs(t, err, &answer)
-	return answer.StatusCode
+	var respErr *api.ResponseError
+	require.ErrorAs(t, err, &respErr)
+	return respErr.StatusCode
 }
