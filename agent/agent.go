@@ -1,31 +1,34 @@
-// Package agent serves secrets from any [hush.Provider] by the HTTP protocol of
-// the AWS Secrets Manager Agent. Code in any language that was written for that agent,
-// or for the Lambda extension, can therefore read from Vault or the environment.
+// Package agent serves the secrets of any [hush.Provider] by the HTTP protocol of the AWS
+// Secrets Manager Agent. Clients of that agent, or of the Lambda extension, can therefore
+// read secrets from Vault or the environment, in any language.
 //
 // The agent is for clients on the same machine that know its token:
 //
-//   - [Serve] refuses a listener that other machines could reach.
-//   - A request without the token gets nothing but "healthy". An empty token refuses
+//   - [Serve] rejects a listener that other machines can reach.
+//   - A request without the token receives nothing but "healthy". An empty token rejects
 //     every request.
-//   - A request that a proxy forwarded is refused, even with the token.
-//   - A name means exactly that name: the agent does not parse, clean or decode it.
-//   - No response except the secret itself contains anything of the provider's. Errors
-//     have texts of this package, and a provider's panic is an error like any other.
-//   - [Serve] bounds the memory, the time and the number of connections that have not
-//     shown the token, all of them together, and closes a connection after each
-//     response to a request without the token.
+//   - A request that a proxy has forwarded is rejected, even with the token.
+//   - The agent does not parse, clean or decode the name in a request.
+//   - No response except the secret itself contains data of the provider. Error messages
+//     are texts of this package. A panic of the provider is an error like any other.
+//   - [Serve] limits the memory, the time and the number of all connections that have not
+//     sent the token. It closes a connection after a response to a request without the
+//     token.
 //
-// Each class of failure has an error type of its own, so that package extension
-// restores the class that the provider returned.
+// Each class of failure has its own error type, so that package extension restores the
+// class that the provider returned.
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"math"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hush-secrets/hush"
@@ -38,68 +41,57 @@ const (
 	pingPath      = "/ping"
 )
 
-// DefaultPrefix is Options.Prefix if that is empty, as in AWS's agent.
+// DefaultPrefix is the default of Options.Prefix. AWS's agent has the same default.
 const DefaultPrefix = "/v1/"
 
-// DefaultMaxRequests is Options.MaxRequests if that is 0, as in AWS's agent.
+// DefaultMaxRequests is the default of Options.MaxRequests. AWS's agent has the same
+// default.
 const DefaultMaxRequests = 800
 
-// Options configure a Handler. Nil means the zero value, which has the documented
-// defaults.
+// Options are optional settings of a Handler. The zero value is the default.
 type Options struct {
-	// Allow lists the names that are served, as patterns of [path.Match] with one
-	// difference: a set or range such as [^a] does not match a slash, as * and ? do
-	// not. A pattern must match the whole name in the request, which may be an ARN. A
-	// malformed pattern refuses every secret. Nil means every name. Empty but not nil
-	// means no name.
+	// Allow lists the names that are served, as patterns of [path.Match]. In contrast to
+	// path.Match, a set or range such as [^a] does not match a slash. A pattern must match
+	// the whole name in the request, which may be an ARN. If a pattern is malformed, the
+	// handler serves no secret. Nil means every name. Empty but not nil means no name.
 	Allow []string
 
-	// Prefix precedes a secret's name in a path, such as /v1/ in /v1/db/prod. It must
-	// begin with a slash, or it matches no path, and it should end with one. The
-	// other paths take precedence. Empty means DefaultPrefix.
+	// Prefix precedes the name of a secret in a path, such as /v1/ in /v1/db/prod. It must
+	// begin with a slash, or it matches no path. It should end with a slash. The other
+	// paths of the protocol take precedence. Empty means DefaultPrefix.
 	Prefix string
 
-	// MaxRequests is how many requests with the token are served at the same time. A
-	// further request gets status 429; a later request on the same connection may
-	// succeed. Requests for /ping are not limited. Zero means DefaultMaxRequests. A
+	// MaxRequests is the maximum number of concurrent requests with the token. A further
+	// request receives status 429, and a later request on the same connection may
+	// succeed. The limit does not apply to /ping. Zero means DefaultMaxRequests. A
 	// negative value means no limit.
 	MaxRequests int
 }
 
-func (o Options) withDefaults() Options {
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
-	if o.MaxRequests == 0 {
-		o.MaxRequests = DefaultMaxRequests
-	}
-	return o
-}
-
-// Handler returns a handler that serves the secrets of p to requests that have token
-// in the header X-Aws-Parameters-Secrets-Token or X-Vault-Token. If a request has
-// several of these headers, each must have the token. In addition to AWS's members, a
-// response may have Expires (in seconds since 1970, like CreatedDate), Stale and
-// Fallback.
+// Handler returns a handler that serves the secrets of p. A request must have token in the
+// header X-Aws-Parameters-Secrets-Token or X-Vault-Token. If a request has several of
+// these headers, each must have the token. In addition to the members of AWS's agent, a
+// response can have Expires (in seconds since 1970, like CreatedDate), Stale and Fallback.
 //
-// If p has the method GetDerived of cachettl.Cache, as the Provider of package config
-// has, the handler calls that method and not Get. The encoded response is then kept for
-// as long as the secret is cached. A Provider that embeds one of these and has a Get of
-// its own needs a GetDerived of its own, too.
+// If p has the method GetDerived of cachettl.Cache, the handler calls that method instead
+// of Get, and p caches the encoded response with the secret. The Provider of package
+// config has it. A Provider that embeds such a Provider and has its own Get also needs its
+// own GetDerived.
 //
-// Use the handler on loopback only, as Serve does. An empty token refuses every
-// request.
+// Use the handler on loopback only, as Serve does. An empty token rejects every request.
+// Nil opts mean the defaults.
 func Handler(p hush.Provider, token string, opts *Options) http.Handler {
-	var o Options
-	if opts != nil {
-		o = *opts
+	if opts == nil {
+		opts = &Options{}
 	}
-	o = o.withDefaults()
 	h := &handler{
 		provider: p, closed: token == "", digest: sha256.Sum256([]byte(token)),
-		limited: o.Allow != nil, prefix: o.Prefix, limiter: limiter{limit: int64(o.MaxRequests)},
+		allowAll: opts.Allow == nil, prefix: cmp.Or(opts.Prefix, DefaultPrefix),
 	}
-	for _, text := range o.Allow {
+	if h.limiter.limit = int64(cmp.Or(opts.MaxRequests, DefaultMaxRequests)); h.limiter.limit < 0 {
+		h.limiter.limit = math.MaxInt64
+	}
+	for _, text := range opts.Allow {
 		pattern, err := namepattern.Parse(text)
 		h.allow, h.malformed = append(h.allow, pattern), errors.Join(h.malformed, err)
 	}
@@ -110,27 +102,27 @@ type handler struct {
 	provider  hush.Provider
 	closed    bool              // the token is empty
 	digest    [sha256.Size]byte // of the token
-	limited   bool              // to the names that allow matches
+	allowAll  bool
 	allow     []namepattern.Pattern
-	malformed error // patterns that cannot be parsed
+	malformed error // of patterns that cannot be parsed
 	prefix    string
 	limiter   limiter
 }
 
-// bodyTimeout is how long a request's body may take, which the agent does not need:
-// net/http reads it before the next request, and so would a graceful stop.
+// bodyTimeout limits the time for the body of a request. The agent ignores the body, but
+// net/http reads it before the next request and before a graceful shutdown.
 const bodyTimeout = 100 * time.Millisecond
 
-// ServeHTTP makes the checks of AWS's agent in the same order. A connection is closed
-// after the response to a request that it does not authenticate, so that clients
-// without the token cannot keep the agent busy.
+// ServeHTTP makes the checks of AWS's agent in the same order. It closes the connection
+// after the response to a request without the token, so that clients without the token
+// cannot keep the agent busy.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	authentic, path := h.authenticates(r.Header), rawPath(r.URL)
 	if !authentic {
-		h.refuse(r, path).writeAndClose(w, r)
+		h.reject(r, path).writeAndClose(w, r)
 		return
 	}
-	authenticateConn(r.Context())
+	markAuthenticated(r.Context())
 	if r.ContentLength != 0 {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // unsupported by test recorders
 	}
@@ -138,7 +130,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == pingPath:
 		h.ping(r.Method).write(w)
 	case !h.limiter.acquire():
-		overLimit().write(w)
+		overLimit.write(w)
 	default:
 		defer h.limiter.release()
 		h.route(r, path).write(w)
@@ -148,36 +140,29 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) ping(method string) response {
 	switch {
 	case h.closed:
-		return badToken()
+		return badToken
 	case method != http.MethodGet:
-		return notAllowed()
+		return notAllowed
 	}
-	return plain(http.StatusOK, "healthy")
+	return healthy
 }
 
-// refuse returns the response to a request that is not authenticated. It takes no
-// place of the limiter.
-func (h *handler) refuse(r *http.Request, path string) response {
+// reject returns the response to a request that is not authenticated. The request does not
+// count for the limiter.
+func (h *handler) reject(r *http.Request, path string) response {
 	switch {
 	case path == pingPath:
 		return h.ping(r.Method)
 	case h.limiter.full():
-		return overLimit()
+		return overLimit
 	case !h.closed && isForwarded(r.Header):
 		return plain(http.StatusBadRequest, "Forwarded")
 	}
-	return badToken()
+	return badToken
 }
 
-func badToken() response   { return plain(http.StatusForbidden, "Bad Token") }
-func notAllowed() response { return plain(http.StatusMethodNotAllowed, "Not allowed") }
-func overLimit() response {
-	return plain(http.StatusTooManyRequests, "Connection limit exceeded")
-}
-
-// authenticates reports whether a request with this header has the token and was not
-// forwarded. Every token in the header must be the token. Hashing both sides first
-// hides the token's length, too.
+// authenticates reports whether a request with header was not forwarded and has the token,
+// and no other token. Hashing both tokens first also hides the length of the token.
 func (h *handler) authenticates(header http.Header) bool {
 	if h.closed || isForwarded(header) {
 		return false
@@ -196,28 +181,27 @@ func (h *handler) authenticates(header http.Header) bool {
 // route responds to an authenticated request.
 func (h *handler) route(r *http.Request, path string) response {
 	if r.Method != http.MethodGet {
-		return notAllowed()
+		return notAllowed
 	}
 	var req request
-	var fault string
+	var problem string
 	switch {
 	case path == queryPath:
-		req, fault = parseQuery(r.URL.RawQuery, true)
-		if fault == "" && req.id == "" {
-			fault = "missing parameter secretId"
+		if req, problem = parseQuery(r.URL.RawQuery, true); problem == "" && req.id == "" {
+			problem = "missing parameter secretId"
 		}
 	case strings.HasPrefix(path, parameterPath):
 		return plain(http.StatusNotFound, "Not found: Parameter Store is not served here, only "+queryPath)
 	case strings.HasPrefix(path, h.prefix):
-		req, fault = parseQuery(r.URL.RawQuery, false)
+		req, problem = parseQuery(r.URL.RawQuery, false)
 		if req.id = strings.TrimPrefix(path, h.prefix); req.id == "" {
-			fault = "missing secret ID"
+			problem = "missing secret ID"
 		}
 	default:
 		return plain(http.StatusNotFound, "Not found")
 	}
-	if fault != "" {
-		return plain(http.StatusBadRequest, fault)
+	if problem != "" {
+		return plain(http.StatusBadRequest, problem)
 	}
 	return h.get(r.Context(), req)
 }
@@ -242,27 +226,27 @@ func (h *handler) allows(id string) bool {
 			return true
 		}
 	}
-	return !h.limited
+	return h.allowAll
 }
 
-// A derivingProvider keeps what derive makes of a secret for as long as it caches the
-// secret. The cachettl.Cache is one; see its GetDerived.
+// A derivingProvider caches what derive returns for a secret together with the secret. See
+// cachettl.Cache.GetDerived.
 type derivingProvider interface {
 	GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error)
 }
 
-// A keptResponse is a response with a secret. The id differs from that of a request if
-// a decorator gives one secret two names.
-type keptResponse struct {
+// A cachedResponse is a response with a secret. Its id differs from that of a request if a
+// decorator gives one secret two names.
+type cachedResponse struct {
 	id       string
 	response response
 }
 
-// foundKey is the key of the responses that a derivingProvider keeps.
-type foundKey struct{}
+// cachedResponseKey is the key of a cachedResponse in a derivingProvider.
+type cachedResponseKey struct{}
 
-// getRecovering is get without its panics. The error does not have the text of a
-// panic, because net/http would log it.
+// getRecovering is get, but a panic is an error. The error does not have the text of the
+// panic, which may contain a secret.
 func getRecovering(ctx context.Context, p hush.Provider, req request) (r response, err error) {
 	defer func() {
 		if recover() != nil {
@@ -276,14 +260,14 @@ func getRecovering(ctx context.Context, p hush.Provider, req request) (r respons
 func get(ctx context.Context, p hush.Provider, req request) (response, error) {
 	id := req.id
 	if deriving, ok := p.(derivingProvider); ok {
-		kept, err := deriving.GetDerived(ctx, req.ref(), foundKey{}, func(s hush.Secret) any {
-			return &keptResponse{id, found(id, s)}
+		derived, err := deriving.GetDerived(ctx, req.ref(), cachedResponseKey{}, func(s hush.Secret) any {
+			return &cachedResponse{id, found(id, s)}
 		})
 		if err != nil {
 			return response{}, err
 		}
-		if kept := kept.(*keptResponse); kept.id == id {
-			return kept.response, nil
+		if cached := derived.(*cachedResponse); cached.id == id {
+			return cached.response, nil
 		}
 	}
 	secret, err := p.Get(ctx, req.ref())
@@ -292,3 +276,25 @@ func get(ctx context.Context, p hush.Provider, req request) (response, error) {
 	}
 	return found(id, secret), nil
 }
+
+// A limiter limits the requests in flight. A request that it rejects does not count, so
+// that rejections do not cause further rejections.
+type limiter struct {
+	limit    int64
+	inFlight atomic.Int64
+}
+
+// acquire counts a request and reports whether the limit allows it.
+func (l *limiter) acquire() bool {
+	for n := l.inFlight.Load(); n < l.limit; n = l.inFlight.Load() {
+		if l.inFlight.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *limiter) release() { l.inFlight.Add(-1) }
+
+// full reports whether acquire would fail.
+func (l *limiter) full() bool { return l.inFlight.Load() >= l.limit }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/agent"
+	"github.com/hush-secrets/hush/internal/test/agentprotocol"
 	"github.com/hush-secrets/hush/providertest"
 )
 
@@ -29,25 +30,22 @@ const (
 	canary = "canary-5ec7e7"
 )
 
-// ask sends one request, with the token unless headers has another, and returns
-// the answer and its body.
-func ask(t *testing.T, h http.Handler, method, target string, headers ...string) (*http.Response, string) {
+// get sends a GET request and returns the response and its body. The request has the token
+// unless headers, which are names and values, set another one.
+func get(t *testing.T, h http.Handler, target string, headers ...string) (*http.Response, string) {
 	t.Helper()
-	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
-	r.Header.Set("X-Aws-Parameters-Secrets-Token", token)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+	r.Header.Set(agentprotocol.TokenHeader, token)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	response := w.Result()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(t, err)
-	return response, string(body)
+	return w.Result(), w.Body.String()
 }
 
-// echoing answers with the Ref that it was asked for.
-var echoing = hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
+// echo returns a secret whose value describes the Ref.
+var echo = hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 	_, fresh := ref.Freshness()
 	text := "name=" + ref.Name + " version=" + ref.Version + " stage=" + ref.Stage
 	if fresh {
@@ -56,62 +54,23 @@ var echoing = hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secr
 	return hush.Secret{Value: hush.NewValue([]byte(text))}, nil
 })
 
-func TestChecksInTheAgentsOrder(t *testing.T) {
-	none := []string{"X-Aws-Parameters-Secrets-Token", ""}
-	wrong := []string{"X-Aws-Parameters-Secrets-Token", token + "x"}
-	forwarded := []string{"X-Forwarded-For", "127.0.0.1"}
-	for _, c := range []struct {
-		method, target string
-		headers        []string
-		status         int
-		body           string
-	}{
-		{"GET", "/ping", none, 200, "healthy"},
-		{"GET", "/ping?x=y", append(wrong, forwarded...), 200, "healthy"},
-		{"POST", "/ping", none, 405, "Not allowed"},
-		{"HEAD", "/ping", none, 405, "Not allowed"},
-		{"GET", "/ping/", none, 403, "Bad Token"},
-		{"GET", "/%70ing", none, 403, "Bad Token"},
-		{"POST", "/nowhere", append(forwarded, wrong...), 400, "Forwarded"},
-		{"GET", "/secretsmanager/get?secretId=db", []string{"X-Forwarded-For", ""}, 400, "Forwarded"},
-		{"POST", "/nowhere", none, 403, "Bad Token"},
-		{"POST", "/nowhere", wrong, 403, "Bad Token"},
-		{"GET", "/secretsmanager/get?secretId=db", none, 403, "Bad Token"},
-		{"GET", "/secretsmanager/get?secretId=db", wrong, 403, "Bad Token"},
-		{"GET", "/secretsmanager/get?secretId=db", []string{"X-Aws-Parameters-Secrets-Token", token[1:]}, 403, "Bad Token"},
-		{"POST", "/nowhere", nil, 405, "Not allowed"},
-		{"PUT", "/secretsmanager/get?secretId=db", nil, 405, "Not allowed"},
-		{"GET", "/nowhere", nil, 404, "Not found"},
-		{"GET", "/", nil, 404, "Not found"},
-		{"GET", "/secretsmanager/get/?secretId=db", nil, 404, "Not found"},
-		{"GET", "//secretsmanager/get?secretId=db", nil, 404, "Not found"},
-		{"GET", "/secretsmanager/%67et?secretId=db", nil, 404, "Not found"},
-		{"GET", "/secretsmanager%2Fget?secretId=db", nil, 404, "Not found"},
-		{"GET", "/x/../secretsmanager/get?secretId=db", nil, 404, "Not found"},
-		{"GET", "/SecretsManager/Get?secretId=db", nil, 404, "Not found"},
-		{"GET", "/v1", nil, 404, "Not found"},
-		{"GET", "/systemsmanager/parameters/get?name=x", nil, 404, "Not found: Parameter Store is not served here, only /secretsmanager/get"},
-		{"GET", "/secretsmanager/get", nil, 400, "missing parameter secretId"},
-		{"GET", "/secretsmanager/get?secretId=", nil, 400, "missing parameter secretId"},
-		{"GET", "/secretsmanager/get?secretId=db&secretId=", nil, 400, "missing parameter secretId"},
-		{"GET", "/secretsmanager/get?secretid=db", nil, 400, "unknown parameter: secretid"},
-		{"GET", "/secretsmanager/get?roleArn=x", nil, 400, "unknown parameter: roleArn"},
-		{"GET", "/secretsmanager/get?secretId=db&a%20b=", nil, 400, "unknown parameter: a b"},
-		{"GET", "/secretsmanager/get?secretId=db&refreshNow=yes", nil, 400, "invalid refreshNow value"},
-		{"GET", "/secretsmanager/get?secretId=db&refreshNow=", nil, 400, "invalid refreshNow value"},
-		{"GET", "/secretsmanager/get?secretId=%zz", nil, 400, "malformed query: % without two hex digits"},
-		{"GET", "/v1/", nil, 400, "missing secret ID"},
-		{"GET", "/v1/?secretId=db", nil, 400, "missing secret ID"},
-		{"GET", "/v1/db?secretId=db", nil, 400, "unknown parameter: secretId"},
-	} {
-		response, body := ask(t, agent.Handler(echoing, token, nil), c.method, c.target, c.headers...)
-		assert.Equal(t, c.status, response.StatusCode, "%s %s %q", c.method, c.target, c.headers)
-		assert.Equal(t, c.body, body, "%s %s %q", c.method, c.target, c.headers)
-		assert.Empty(t, response.Header.Values("Content-Type"), "%s %s", c.method, c.target)
+func TestHandlerRejectsRequests(t *testing.T) {
+	for _, test := range agentprotocol.Cases(token) {
+		t.Run(test.Name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), test.Method, test.Target, nil)
+			for name, value := range test.Headers {
+				r.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			agent.Handler(echo, token, nil).ServeHTTP(w, r)
+			assert.Equal(t, test.Status, w.Code)
+			assert.Equal(t, test.Body, w.Body.String())
+			assert.Empty(t, w.Header().Values("Content-Type"))
+		})
 	}
 }
 
-func TestWhatIsAsked(t *testing.T) {
+func TestHandlerParsesRequests(t *testing.T) {
 	for target, want := range map[string]string{
 		"/secretsmanager/get?secretId=db":                                  "name=db version= stage=",
 		"/secretsmanager/get?secretId=a%2Bb+c%2F%23%3Fstage%3DX%26":        "name=a+b c/#?stage=X& version= stage=",
@@ -135,7 +94,7 @@ func TestWhatIsAsked(t *testing.T) {
 		"/secretsmanager/get?secretId=db&versionId=&versionStage=":                 "name=db version= stage=",
 		"/secretsmanager/get?secretId=http%3A%2F%2Fx%2Fv1%2Fdb%3Fversion%3Dv1%23f": "name=http://x/v1/db?version=v1#f version= stage=",
 	} {
-		response, body := ask(t, agent.Handler(echoing, token, nil), "GET", target)
+		response, body := get(t, agent.Handler(echo, token, nil), target)
 		require.Equal(t, 200, response.StatusCode, "%s: %s", target, body)
 		var reply struct{ SecretString string }
 		require.NoError(t, json.Unmarshal([]byte(body), &reply))
@@ -145,7 +104,7 @@ func TestWhatIsAsked(t *testing.T) {
 
 // TestEveryTokenMustBeRight sends several tokens. AWS's agent also refuses a
 // request if one of its tokens is wrong.
-func TestEveryTokenMustBeRight(t *testing.T) {
+func TestEveryTokenMustMatch(t *testing.T) {
 	const aws, vault = "X-Aws-Parameters-Secrets-Token", "X-Vault-Token"
 	for _, c := range []struct {
 		header http.Header
@@ -165,24 +124,16 @@ func TestEveryTokenMustBeRight(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)
 		r.Header = c.header
 		w := httptest.NewRecorder()
-		agent.Handler(echoing, token, nil).ServeHTTP(w, r)
+		agent.Handler(echo, token, nil).ServeHTTP(w, r)
 		assert.Equal(t, c.want, w.Code, c.header)
 	}
 }
 
-func TestForwardedRequestsAreRefused(t *testing.T) {
-	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via"} {
-		response, body := ask(t, agent.Handler(echoing, token, nil), "GET", "/v1/db", header, "1.1 proxy")
-		assert.Equal(t, 400, response.StatusCode, header)
-		assert.Equal(t, "Forwarded", body, header)
-	}
-}
-
-func TestEmptyTokenLetsNobodyIn(t *testing.T) {
-	h := agent.Handler(echoing, "", nil)
+func TestEmptyTokenRejectsEveryRequest(t *testing.T) {
+	h := agent.Handler(echo, "", nil)
 	for _, target := range []string{"/v1/db", "/secretsmanager/get?secretId=db", "/ping", "/"} {
 		for _, header := range []string{"X-Aws-Parameters-Secrets-Token", "X-Vault-Token", "X-None"} {
-			response, body := ask(t, h, "GET", target, "X-Aws-Parameters-Secrets-Token", "", header, "")
+			response, body := get(t, h, target, "X-Aws-Parameters-Secrets-Token", "", header, "")
 			assert.Equal(t, 403, response.StatusCode, target)
 			assert.Equal(t, "Bad Token", body)
 		}
@@ -223,41 +174,31 @@ func TestBodies(t *testing.T) {
 	} {
 		var m providertest.Map
 		m.Always(providertest.Step{Secret: &c.secret})
-		response, body := ask(t, agent.Handler(&m, token, nil), "GET", "/secretsmanager/get?secretId="+c.id)
+		response, body := get(t, agent.Handler(&m, token, nil), "/secretsmanager/get?secretId="+c.id)
 		assert.Equal(t, 200, response.StatusCode)
 		assert.Equal(t, c.want, body)
 	}
 }
 
 func TestErrorBodies(t *testing.T) {
-	for class, want := range map[hush.Class]string{
-		hush.ErrNotFound:        "400 ResourceNotFoundException",
-		hush.ErrDenied:          "400 AccessDeniedException",
-		hush.ErrUnauthenticated: "400 ExpiredTokenException",
-		hush.ErrThrottled:       "400 ThrottlingException",
-		hush.ErrUnavailable:     "503 InternalFailure",
-		hush.ErrRefused:         "400 hush#Refused",
-		hush.ErrAbsent:          "400 hush#Absent",
-		hush.ErrUnsupported:     "400 hush#Unsupported",
-		hush.ErrInvalidRef:      "400 InvalidParameterException",
-		hush.ErrRejected:        "503 InternalFailure",
-		hush.ErrCanceled:        "503 InternalFailure",
-	} {
-		var m providertest.Map
-		m.Always(providertest.Step{Err: hush.NewError("vault", hush.Name(canary), class, errors.New("says "+canary))})
-		response, body := ask(t, agent.Handler(&m, token, nil), "GET", "/v1/db")
-		var got struct {
-			Type    string `json:"__type"`
-			Message string `json:"message"`
-		}
-		require.NoError(t, json.Unmarshal([]byte(body), &got))
-		assert.Equal(t, want, response.Status[:4]+got.Type)
-		assert.NotEmpty(t, got.Message)
-		assert.NotContains(t, body, canary)
+	for class, want := range agentprotocol.Errors {
+		t.Run(class.Error(), func(t *testing.T) {
+			var m providertest.Map
+			m.Always(providertest.Step{Err: hush.NewError("vault", hush.Name(canary), class, errors.New(canary))})
+			response, body := get(t, agent.Handler(&m, token, nil), "/v1/db")
+			var got struct {
+				Type    string `json:"__type"`
+				Message string `json:"message"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(body), &got))
+			assert.Equal(t, want, agentprotocol.Error{Status: response.StatusCode, Type: got.Type})
+			assert.NotEmpty(t, got.Message)
+			assert.NotContains(t, body, canary)
+		})
 	}
 }
 
-func TestPanicIsAnErrorThatSaysNothing(t *testing.T) {
+func TestPanicOfProviderIsNotLeaked(t *testing.T) {
 	var logged bytes.Buffer
 	server := httptest.NewUnstartedServer(agent.Handler(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
 		panic(canary)
@@ -279,7 +220,7 @@ func TestPanicIsAnErrorThatSaysNothing(t *testing.T) {
 	assert.Empty(t, logged.String())
 }
 
-func TestAllow(t *testing.T) {
+func TestAllowList(t *testing.T) {
 	for _, c := range []struct {
 		allow []string
 		id    string
@@ -301,9 +242,9 @@ func TestAllow(t *testing.T) {
 		{[]string{"db/*", "["}, "db/prod", "InternalFailure"},
 		{[]string{"[", "db/*"}, "db/prod", "InternalFailure"},
 	} {
-		h := agent.Handler(echoing, token, &agent.Options{Allow: c.allow})
+		h := agent.Handler(echo, token, &agent.Options{Allow: c.allow})
 		for _, target := range []string{"/secretsmanager/get?secretId=", "/v1/"} {
-			_, body := ask(t, h, "GET", target+strings.ReplaceAll(c.id, "?", "%3F"))
+			_, body := get(t, h, target+strings.ReplaceAll(c.id, "?", "%3F"))
 			assert.Contains(t, body, c.want, "%q %s", c.allow, target+c.id)
 		}
 	}

@@ -40,11 +40,11 @@ func FuzzHandler(f *testing.F) {
 		}), token, &agent.Options{Allow: []string{"*", "*/*", "x/../%64b"}})
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		check(t, r, w, asked)
+		assertSafe(t, r, w, asked)
 	})
 }
 
-func check(t *testing.T, r *http.Request, w *httptest.ResponseRecorder, asked []string) {
+func assertSafe(t *testing.T, r *http.Request, w *httptest.ResponseRecorder, asked []string) {
 	t.Helper()
 	body := w.Body.String()
 	tokens := slices.Concat(r.Header["X-Vault-Token"], r.Header["X-Aws-Parameters-Secrets-Token"])

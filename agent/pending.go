@@ -2,18 +2,18 @@ package agent
 
 import "time"
 
-// What a connTracker does for pending connections: it bounds their bytes, and the work
-// for those that have sent many.
+// This file has the methods of a connTracker for pending connections. They limit the bytes
+// of these connections, and the work for those that have sent many bytes.
 
-// admit returns the oldest connection that is ready for net/http, once there is room for
-// its bytes, and nil if no connection is ready.
+// admit returns the oldest connection that is ready for net/http, once the limit allows
+// its bytes. It returns nil if no connection is ready.
 func (t *connTracker) admit() *trackedConn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	isReady := &t.conns[ready]
-	t.makeRoom(
-		func() bool { return isReady.Len() > 0 && t.unproven+connCharge > maxUnauthenticated },
-		func() (*trackedConn, time.Duration) { return t.oldest(pending, minWait) },
+	t.evictWhile(
+		func() bool { return isReady.Len() > 0 && t.pendingBytes+connOverhead > maxPendingBytes },
+		func() (*trackedConn, time.Duration) { return t.oldest(pending, minPendingWait) },
 		t.close,
 	)
 	if t.draining || isReady.Len() == 0 {
@@ -24,86 +24,76 @@ func (t *connTracker) admit() *trackedConn {
 	return c
 }
 
-// await notes that the server waits for the client of c. If too many bytes came from
-// connections without the token, it closes the oldest one that the server waits for.
-func (t *connTracker) await(c *trackedConn) {
+// awaitClient records that the server waits for the client of c. written means that the
+// server has sent its last response, so that no goroutine reads from c. While there are too
+// many bytes of pending connections, awaitClient closes the oldest one that the server
+// waits for.
+func (t *connTracker) awaitClient(c *trackedConn, written bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.wait(c)
-}
-
-// linger is await for a connection without a reader.
-func (t *connTracker) linger(c *trackedConn) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	c.written = true
-	t.wait(c)
-}
-
-// wait is await for a caller that holds t.mu.
-func (t *connTracker) wait(c *trackedConn) {
-	c.since = time.Now()
-	c.waiting.Store(true)
-	t.yield(c)
-	for t.unproven > maxUnauthenticated {
-		victim, _ := t.oldest(pending, minWait)
+	c.since, c.written = time.Now(), c.written || written
+	c.awaitsClient.Store(true)
+	t.endParsing(c)
+	for t.pendingBytes > maxPendingBytes {
+		victim, _ := t.oldest(pending, minPendingWait)
 		if victim == nil {
-			return // admit waits for one
+			return // admit waits for a victim
 		}
 		t.close(victim)
 	}
 }
 
-// receive ends await with n bytes. A connection that has sent more than net/http reads
-// at once waits until no other one like it is parsed, and none is ready: parsing many
-// headers takes long, and short requests go first. receive reports whether c is open.
+// receive records that n bytes of c were received. It reports whether c is open. A
+// connection that has sent more than net/http reads at once waits for its turn: until
+// net/http parses no other such connection and none is ready. Parsing many headers takes
+// long, so short requests go first.
 func (t *connTracker) receive(c *trackedConn, n int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.takeBack(c, pending, n)
+	t.undoClose(c, pending, n)
 	if c.stage != pending {
 		return c.stage != closed
 	}
 	c.received += n
-	t.unproven += n
-	if c.received > connCharge {
-		t.queue(c)
+	t.pendingBytes += n
+	if c.received > connOverhead {
+		t.awaitParsing(c)
 	}
 	return c.stage != closed
 }
 
-// queue returns when c may be parsed, or is closed. The caller holds t.mu, which is free
-// meanwhile.
-func (t *connTracker) queue(c *trackedConn) {
+// awaitParsing returns when net/http may parse c, or c is closed. The caller holds t.mu,
+// which awaitParsing unlocks while it waits.
+func (t *connTracker) awaitParsing(c *trackedConn) {
 	turn := make(chan struct{})
-	c.turn, c.place = turn, t.queued.PushBack(c)
-	t.grant()
+	c.parseTurn, c.queueElement = turn, t.parseQueue.PushBack(c)
+	t.parseNext()
 	t.mu.Unlock()
 	<-turn
 	t.mu.Lock()
 }
 
-// grant lets the first connection in the queue be parsed, if it may. The caller holds
-// t.mu.
-func (t *connTracker) grant() {
-	if t.parsing == nil && t.conns[ready].Len() == 0 && t.queued.Len() > 0 {
-		t.parsing = t.queued.Front().Value.(*trackedConn)
+// parseNext gives its turn to the first connection in the queue, if net/http may parse it.
+// The caller holds t.mu.
+func (t *connTracker) parseNext() {
+	if t.parsing == nil && t.conns[ready].Len() == 0 && t.parseQueue.Len() > 0 {
+		t.parsing = t.parseQueue.Front().Value.(*trackedConn)
 		t.dequeue(t.parsing)
 	}
 }
 
-// dequeue ends queue. The caller holds t.mu.
+// dequeue ends awaitParsing. The caller holds t.mu.
 func (t *connTracker) dequeue(c *trackedConn) {
-	t.queued.Remove(c.place)
-	close(c.turn)
-	c.turn = nil
+	t.parseQueue.Remove(c.queueElement)
+	close(c.parseTurn)
+	c.parseTurn = nil
 }
 
-// yield lets others have their turn after c. The caller holds t.mu.
-func (t *connTracker) yield(c *trackedConn) {
+// endParsing ends the turn of c. The caller holds t.mu.
+func (t *connTracker) endParsing(c *trackedConn) {
 	if t.parsing == c {
 		t.parsing = nil
 	}
-	t.grant()
+	t.parseNext()
 	t.changed.Broadcast()
 }

@@ -14,8 +14,8 @@ type request struct {
 	fresh              bool
 }
 
-// ref returns a Ref whose Name is the id unchanged. ParseRef would interpret an id that
-// came from outside.
+// ref returns a Ref whose Name is the unchanged id. ParseRef would interpret the id of a
+// client.
 func (r request) ref() hush.Ref {
 	ref := hush.Name(r.id)
 	ref.Version, ref.Stage = r.version, r.stage
@@ -25,9 +25,9 @@ func (r request) ref() hush.Ref {
 	return ref
 }
 
-// parseQuery reads the parameters in their order. It reports the first fault. The last
-// value of a repeated parameter counts. hasID says whether secretId is a parameter.
-func parseQuery(query string, hasID bool) (r request, fault string) {
+// parseQuery parses the parameters in their order and returns the first problem. The last
+// value of a repeated parameter counts. hasID allows the parameter secretId.
+func parseQuery(query string, hasID bool) (r request, problem string) {
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue
@@ -38,14 +38,14 @@ func parseQuery(query string, hasID bool) (r request, fault string) {
 		if keyErr != nil || valueErr != nil {
 			return r, "malformed query: % without two hex digits"
 		}
-		if fault := r.set(key, value, hasID); fault != "" {
-			return r, fault
+		if problem := r.set(key, value, hasID); problem != "" {
+			return r, problem
 		}
 	}
 	return r, ""
 }
 
-func (r *request) set(key, value string, hasID bool) (fault string) {
+func (r *request) set(key, value string, hasID bool) (problem string) {
 	switch {
 	case key == "secretId" && hasID:
 		r.id = value
@@ -68,9 +68,9 @@ func (r *request) set(key, value string, hasID bool) (fault string) {
 	return ""
 }
 
-// rawPath returns the path as it was sent. EscapedPath alone would escape characters
-// that the client should have escaped. Routing on a decoded path would find a route in
-// a name.
+// rawPath returns the path as the client sent it, because a decoded name could look like
+// another route. EscapedPath alone would escape characters that the client should have
+// escaped.
 func rawPath(u *url.URL) string {
 	if u.RawPath != "" {
 		return u.RawPath

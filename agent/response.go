@@ -16,15 +16,23 @@ import (
 )
 
 // A response is a status and a body. A closure holds the body, which may be a secret,
-// because printers cannot look into it.
+// because printers cannot look into a closure.
 type response struct {
 	status int
 	body   func() []byte
 	length []string // the header Content-Length; nil: net/http adds it
 }
 
+// The responses of AWS's agent to requests for no secret.
+var (
+	healthy    = plain(http.StatusOK, "healthy")
+	badToken   = plain(http.StatusForbidden, "Bad Token")
+	notAllowed = plain(http.StatusMethodNotAllowed, "Not allowed")
+	overLimit  = plain(http.StatusTooManyRequests, "Connection limit exceeded")
+)
+
 // smallBody is the size in bytes up to which net/http adds the Content-Length. net/http
-// promises this up to a few KB, and needs less time for it than for a given header.
+// promises this for up to a few KB, and it is faster than a given header.
 const smallBody = 1 << 10
 
 func newResponse(status int, body []byte) response {
@@ -37,12 +45,12 @@ func newResponse(status int, body []byte) response {
 
 func plain(status int, text string) response { return newResponse(status, []byte(text)) }
 
-// writeTimeout is how long a client may take to read a response. Without it, a client
-// that does not read would keep its place for ever.
+// writeTimeout limits the time in which a client reads a response. Without it, a client
+// that does not read would count for the limiter forever.
 const writeTimeout = 30 * time.Second
 
-// write sends r without a Content-Type, as AWS's agent does; net/http would guess one
-// from the secret.
+// write sends r without a Content-Type, as AWS's agent does. net/http would guess a
+// Content-Type from the secret.
 func (r response) write(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // unsupported by test recorders
 	header := w.Header()
@@ -51,16 +59,16 @@ func (r response) write(w http.ResponseWriter) {
 		header["Content-Length"] = r.length
 	}
 	w.WriteHeader(r.status)
-	_, _ = w.Write(r.body()) // it fails if the client is gone
+	_, _ = w.Write(r.body()) // fails if the client is gone
 }
 
 // writeAndClose is write for a request that was not authenticated. If req has a body,
-// net/http would read some of it, and then keep the connection for half a second, with
-// all its buffers. writeAndClose therefore takes over such a connection.
+// net/http would read a part of it and then keep the connection with its buffers for half
+// a second. Therefore writeAndClose takes over such a connection.
 func (r response) writeAndClose(w http.ResponseWriter, req *http.Request) {
 	if req.ContentLength != 0 {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			r.end(conn, req)
+			r.send(conn, req)
 			return
 		}
 	}
@@ -68,9 +76,9 @@ func (r response) writeAndClose(w http.ResponseWriter, req *http.Request) {
 	r.write(w)
 }
 
-// end sends r on conn, which it closes.
-func (r response) end(conn net.Conn, req *http.Request) {
-	defer func() { _ = conn.Close() }() // with the body unread, which may well be an error
+// send sends r on conn and closes conn.
+func (r response) send(conn net.Conn, req *http.Request) {
+	defer func() { _ = conn.Close() }() // fails if the client has sent more of the body
 	if conn.SetWriteDeadline(time.Now().Add(writeTimeout)) != nil {
 		return // the client is gone
 	}
@@ -80,12 +88,12 @@ func (r response) end(conn net.Conn, req *http.Request) {
 		Header: http.Header{"Date": {time.Now().UTC().Format(http.TimeFormat)}},
 		Body:   io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
 	}
-	_ = sent.Write(conn) // it fails if the client is gone
+	_ = sent.Write(conn) // fails if the client is gone
 }
 
-// A body has the members of AWS's agent in the same order, then ours. As in AWS's
-// agent, the first three and CreatedDate are null if they are absent, and the others
-// are left out.
+// A body has the members of AWS's agent in the same order, followed by those of hush. As in
+// AWS's agent, ARN, Name, VersionId and CreatedDate are null if they are unknown. Other
+// members are omitted.
 type body struct {
 	ARN           *string
 	Name          *string
@@ -100,11 +108,11 @@ type body struct {
 	Fallback bool    `json:",omitempty"`
 }
 
-// found is the response to a request for id. A provider returns neither the name nor the
-// ARN of a secret, so the response repeats id as the one that it looks like.
+// found returns the response with secret. A provider returns neither the name nor the ARN
+// of a secret, so the response repeats id as the ARN or the name.
 func found(id string, secret hush.Secret) response {
 	b := body{
-		VersionID: known(secret.Version), VersionStages: secret.Stages,
+		VersionID: nonEmpty(secret.Version), VersionStages: secret.Stages,
 		CreatedDate: date(secret.Created), Expires: date(secret.Expires),
 		Stale: secret.Stale, Fallback: secret.FromFallback,
 	}
@@ -121,33 +129,28 @@ func found(id string, secret hush.Secret) response {
 	return newResponse(http.StatusOK, marshal(b))
 }
 
-// failure is the response for a class. The provider's own text is not sent, because not
-// every provider keeps secrets out of its errors.
-func failure(class hush.Class) response {
-	switch class {
-	case hush.ErrNotFound:
-		return failed("ResourceNotFoundException", "no such secret, version or stage")
-	case hush.ErrInvalidRef:
-		return failed("InvalidParameterException", "no secret can have such a name, version or stage")
-	case hush.ErrDenied:
-		return failed("AccessDeniedException", "the store denies this secret")
-	case hush.ErrUnauthenticated:
-		return failed("ExpiredTokenException", "the store does not accept the agent's own credential")
-	case hush.ErrThrottled:
-		return failed("ThrottlingException", "the store is asked too often")
-	case hush.ErrRefused:
-		return failed("hush#Refused", "the store refuses and does not say why")
-	case hush.ErrAbsent:
-		return failed("hush#Absent", "no store is here")
-	case hush.ErrUnsupported:
-		return failed("hush#Unsupported", "the store cannot honour a version, stage or refreshNow")
-	default:
-		return failed("InternalFailure", "the store cannot be asked")
-	}
+// failures has the type and message for each class. A response does not contain the text
+// of the provider's error, because a provider may include a secret.
+var failures = map[hush.Class][2]string{
+	hush.ErrNotFound:        {"ResourceNotFoundException", "no such secret, version or stage"},
+	hush.ErrInvalidRef:      {"InvalidParameterException", "the name, version or stage is not valid"},
+	hush.ErrDenied:          {"AccessDeniedException", "the store denies access to this secret"},
+	hush.ErrUnauthenticated: {"ExpiredTokenException", "the store does not accept the agent's own credential"},
+	hush.ErrThrottled:       {"ThrottlingException", "the store throttles requests"},
+	hush.ErrRefused:         {"hush#Refused", "the store refuses the request without a reason"},
+	hush.ErrAbsent:          {"hush#Absent", "the store is not present"},
+	hush.ErrUnsupported:     {"hush#Unsupported", "the store does not support a version, stage or refreshNow"},
 }
 
-// failed is an error in AWS's form. AWS's errors have status 400, throttling included,
-// and clients read the type. Status 403 means a wrong token only.
+func failure(class hush.Class) response {
+	if f, ok := failures[class]; ok {
+		return failed(f[0], f[1])
+	}
+	return failed("InternalFailure", "the store is unavailable")
+}
+
+// failed returns an error in AWS's format. AWS's errors, including throttling, have status
+// 400, and clients read the type. Status 403 only means a wrong token.
 func failed(code, message string) response {
 	status := http.StatusBadRequest
 	if code == "InternalFailure" {
@@ -167,15 +170,16 @@ func marshal(v any) []byte {
 	return bytes.Clone(bytes.TrimSuffix(b.Bytes(), []byte("\n"))) // without spare capacity
 }
 
-func known(text string) *string {
+// nonEmpty returns nil for an empty text.
+func nonEmpty(text string) *string {
 	if text == "" {
 		return nil
 	}
 	return &text
 }
 
-// date returns t in seconds since 1970, as a decimal string with nanoseconds, and nil for
-// the zero time. A time before 1970 is sent as 1970, which has passed as well.
+// date returns t in seconds since 1970, as a decimal string with nanoseconds. It returns
+// nil for the zero time, and 1970 for an earlier time, which has passed as well.
 func date(t time.Time) *string {
 	if t.IsZero() {
 		return nil
@@ -183,9 +187,7 @@ func date(t time.Time) *string {
 	if t.Unix() < 0 {
 		t = time.Unix(0, 0)
 	}
-	text := strconv.FormatInt(t.Unix(), 10)
-	if fraction := strings.TrimRight(fmt.Sprintf("%09d", t.Nanosecond()), "0"); fraction != "" {
-		text += "." + fraction
-	}
+	text := fmt.Sprintf("%d.%09d", t.Unix(), t.Nanosecond())
+	text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 	return &text
 }

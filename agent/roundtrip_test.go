@@ -27,7 +27,7 @@ func client(t *testing.T, p hush.Provider, o *agent.Options) hush.Provider {
 	})
 }
 
-func TestClassesComeBack(t *testing.T) {
+func TestClassesRoundTrip(t *testing.T) {
 	for sent, want := range map[error]hush.Class{
 		hush.ErrNotFound:        hush.ErrNotFound,
 		hush.ErrDenied:          hush.ErrDenied,
@@ -58,7 +58,7 @@ func TestClassesComeBack(t *testing.T) {
 	assert.Equal(t, hush.ErrDenied, hush.ClassOf(err))
 }
 
-func TestSecretsComeBack(t *testing.T) {
+func TestSecretsRoundTrip(t *testing.T) {
 	for _, secret := range []hush.Secret{
 		{Value: hush.NewValue([]byte("s3cret"))},
 		{Value: hush.NewValue([]byte("</script>&\u2028\u2029\"\\\x00\x7f🔑")), Version: "v 1", Stages: []string{"AWSCURRENT", "é"}},
@@ -80,7 +80,7 @@ func TestSecretsComeBack(t *testing.T) {
 	}
 }
 
-func TestClientThatLeavesEndsTheProvidersCall(t *testing.T) {
+func TestDisconnectCancelsProviderCall(t *testing.T) {
 	asked, ended := make(chan struct{}), make(chan error, 1)
 	p := client(t, hush.ProviderFunc(func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 		close(asked)

@@ -12,56 +12,60 @@ import (
 	"time"
 )
 
-// gracePeriod is how long Serve waits for requests in flight when it is told to stop.
-const gracePeriod = 10 * time.Second
-
-// headerTimeout is how long a connection's first byte and a request's headers may take.
-// Twice that is the time that a connection lasts without having shown the token.
-const headerTimeout = 5 * time.Second
-
-// maxHeader is how many bytes of a request net/http reads before its body: 4 KiB more
-// than it is told. The longest token has 16 KiB, and the longest name, escaped, 6 KiB.
-const maxHeader = 20<<10 + 4<<10
-
-// receiveBuffer is how many bytes of a connection the kernel keeps; Linux keeps twice
-// as many.
-const receiveBuffer = 16 << 10
-
 const (
-	// defaultConns is what MaxConns returns if the process may open enough files.
+	// gracePeriod is how long Serve waits for requests in flight during a shutdown.
+	gracePeriod = 10 * time.Second
+
+	// headerTimeout limits the time for the first byte of a connection and for the headers
+	// of a request. A connection without the token lasts at most twice as long.
+	headerTimeout = 5 * time.Second
+
+	// maxHeader is how many bytes net/http reads of the headers of a request, 4 KiB more
+	// than MaxHeaderBytes. The longest token has 16 KiB. The longest name has 6 KiB if it
+	// is escaped.
+	maxHeader = 20<<10 + 4<<10
+
+	// receiveBuffer is how many unread bytes of a connection the kernel buffers. Linux
+	// doubles it.
+	receiveBuffer = 16 << 10
+
+	// defaultConns is the result of MaxConns if the process may open enough files.
 	defaultConns = 4 * DefaultMaxRequests
 
-	// reservedFiles are for what is neither a connection nor a request's call to a store.
+	// reservedFiles are for other files than connections of clients and stores.
 	reservedFiles = 64
 
-	// minConns is what MaxConns returns at least.
+	// minConns is the minimum of MaxConns.
 	minConns = 16
 )
 
-// MaxConns returns how many connections Serve keeps open: 3,200, or fewer if this
-// process may open fewer than 6,464 files. It is then half of the files beyond 64,
+// MaxConns returns how many connections Serve keeps open. The number is 3,200 if the
+// process may open at least 6,464 files. Otherwise it is half of the files beyond 64,
 // because each request may need a connection to a store.
 func MaxConns() int {
 	files := min(openFiles(), reservedFiles+2*defaultConns)
 	return max(minConns, (int(files)-reservedFiles)/2)
 }
 
-// Serve serves h, a Handler or a handler around one, on l until ctx ends. It then
-// accepts no more connections, finishes the requests in flight, for 10 s at most, and
-// returns nil. Serve refuses a listener that is not TCP on a loopback address. It
-// closes l in every case.
+// Serve serves h, which is a Handler or wraps one, on l until ctx ends. It then accepts no
+// further connections, waits up to 10 s for the requests in flight, and returns nil. Serve
+// rejects a listener that is not TCP on a loopback address. It closes l in every case.
 //
-// Serve keeps at most MaxConns connections. For one more, it closes the oldest one that
-// has not shown the token and that it waits for, or else an idle one that has; if there
-// is neither, the new one waits. Connections that have not shown the token may have sent
-// 1 MiB of requests, all of them together, and 4 KiB are counted in addition for each;
-// beyond that, Serve closes the oldest of them that has sent only a part of a request.
-// Requests with more than 4 KiB of headers wait for shorter ones. Serve waits 5 s for the
-// first byte of a connection and 5 s for the headers of a request, which have at most
-// 24 KiB, and closes a connection that is idle for a minute.
+// These limits protect clients that have sent the token from clients that have not:
+//
+//   - Serve keeps at most MaxConns connections. For a further connection, it closes the
+//     oldest one that has not sent the token and that it waits for. If there is none, it
+//     closes an idle connection that has sent the token. If there is none, the new
+//     connection waits.
+//   - The connections that have not sent the token may together have sent 1 MiB of
+//     requests. Each of them counts as 4 KiB more. Beyond this limit, Serve closes the
+//     oldest of them that has sent an incomplete request.
+//   - A request with more than 4 KiB of headers waits for shorter requests. Serve rejects
+//     headers of more than 24 KiB.
+//   - Serve waits 5 s for the first byte of a connection and 5 s for the headers of a
+//     request. It closes a connection that is idle for a minute.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
-	err := checkListener(l)
-	if err != nil {
+	if err := prepare(l); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	t := newConnTracker(MaxConns())
@@ -73,7 +77,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 		t.drain()
 		return fmt.Errorf("agent: %w", err)
 	case <-ctx.Done():
-		err := stop(server)
+		err := shutDown(server)
 		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
 			err = errors.Join(err, ended)
 		}
@@ -81,13 +85,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	}
 }
 
-// checkListener makes l ready, or returns why it cannot be served.
-func checkListener(l net.Listener) error {
-	if !onLoopback(l.Addr()) {
-		return fmt.Errorf("agent: %s is not a loopback address: secrets are served to this machine alone", l.Addr())
+// prepare checks the address of l and sets its receive buffer.
+func prepare(l net.Listener) error {
+	if !isLoopback(l.Addr()) {
+		return fmt.Errorf("agent: invalid address %q: must be a loopback address, because other machines must not read secrets", l.Addr())
 	}
 	if err := limitReceiveBuffer(l); err != nil && !errors.Is(err, net.ErrClosed) {
-		return fmt.Errorf("agent: limit the receive buffer: %w", err)
+		return fmt.Errorf("agent: set the receive buffer: %w", err)
 	}
 	return nil
 }
@@ -95,33 +99,35 @@ func checkListener(l net.Listener) error {
 func newServer(h http.Handler, t *connTracker) *http.Server {
 	server := &http.Server{
 		Handler:     h,
-		ConnState:   noteState,
-		ConnContext: withConn,
-		// No ReadTimeout: net/http would cancel the request's context at its end.
+		ConnState:   onStateChange,
+		ConnContext: contextWithConn,
+		// There is no ReadTimeout, because net/http would then cancel the context of a
+		// request whose response takes longer.
 		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       time.Minute, // longer than package extension keeps its own
+		IdleTimeout:       time.Minute, // longer than that of package extension
 		MaxHeaderBytes:    maxHeader - 4<<10,
-		// net/http would respond to OPTIONS * itself, without a look at the token.
+		// Otherwise, net/http would respond to OPTIONS * without a check of the token.
 		DisableGeneralOptionsHandler: true,
-		// net/http logs panics with their text, and a library does not print.
+		// net/http logs the text of panics, and a library does not print.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	server.RegisterOnShutdown(t.drain)
 	return server
 }
 
-func stop(server *http.Server) error {
+func shutDown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), gracePeriod)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
-		return errors.New("agent: requests still in flight were cut off after " + gracePeriod.String())
+		return fmt.Errorf("agent: requests were interrupted because they took longer than %v to finish", gracePeriod)
 	}
 	return nil
 }
 
-// onLoopback looks at the address only, so that a wrapped listener is allowed.
-func onLoopback(addr net.Addr) bool {
+// isLoopback checks the address, not the type of the listener, so that a listener can be
+// wrapped.
+func isLoopback(addr net.Addr) bool {
 	to, err := netip.ParseAddrPort(addr.String())
 	return err == nil && addr.Network() == "tcp" && to.Addr().Unmap().IsLoopback()
 }

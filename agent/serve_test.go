@@ -39,7 +39,7 @@ func fetch(t *testing.T, method, url string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-func TestServeFinishesRequestsUnderWay(t *testing.T) {
+func TestServeFinishesRequestsInFlight(t *testing.T) {
 	asked, release := make(chan struct{}), make(chan struct{})
 	h := agent.Handler(hush.ProviderFunc(func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 		close(asked)
@@ -77,11 +77,11 @@ func TestServeFinishesRequestsUnderWay(t *testing.T) {
 	assert.NoError(t, <-served)
 }
 
-func TestServeAsksForTheTokenAlways(t *testing.T) {
+func TestServeAlwaysRequiresToken(t *testing.T) {
 	l := listen(t)
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- agent.Serve(ctx, l, agent.Handler(echoing, token+"x", nil)) }()
+	go func() { served <- agent.Serve(ctx, l, agent.Handler(echo, token+"x", nil)) }()
 
 	conn, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
@@ -96,7 +96,7 @@ func TestServeAsksForTheTokenAlways(t *testing.T) {
 	assert.NoError(t, <-served)
 }
 
-func TestServeRefusesWhatOthersReach(t *testing.T) {
+func TestServeRejectsOtherAddresses(t *testing.T) {
 	for _, at := range []net.Addr{
 		&net.TCPAddr{IP: net.IPv4zero, Port: 2773},
 		&net.TCPAddr{IP: net.IPv6unspecified, Port: 2773},
@@ -105,33 +105,33 @@ func TestServeRefusesWhatOthersReach(t *testing.T) {
 		&net.UnixAddr{Net: "unix", Name: "/run/agent.sock"},
 		&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2773},
 	} {
-		l := &elsewhere{Listener: listen(t), addr: at}
-		err := agent.Serve(t.Context(), l, agent.Handler(echoing, token, nil))
-		assert.ErrorContains(t, err, "is not a loopback address", at.String())
+		l := &fakeAddrListener{Listener: listen(t), addr: at}
+		err := agent.Serve(t.Context(), l, agent.Handler(echo, token, nil))
+		assert.ErrorContains(t, err, "must be a loopback address", at.String())
 		_, err = l.Accept()
 		assert.ErrorIs(t, err, net.ErrClosed, at.String())
 	}
 }
 
 // elsewhere claims an address, so that no test listens for the world.
-type elsewhere struct {
+type fakeAddrListener struct {
 	net.Listener
 	addr net.Addr
 }
 
-func (l *elsewhere) Addr() net.Addr { return l.addr }
+func (l *fakeAddrListener) Addr() net.Addr { return l.addr }
 
-func TestServeReportsItsListenersEnd(t *testing.T) {
+func TestServeReportsClosedListener(t *testing.T) {
 	l := listen(t)
 	require.NoError(t, l.Close())
-	assert.ErrorIs(t, agent.Serve(t.Context(), l, agent.Handler(echoing, token, nil)), net.ErrClosed)
+	assert.ErrorIs(t, agent.Serve(t.Context(), l, agent.Handler(echo, token, nil)), net.ErrClosed)
 }
 
-func TestServeWhenAlreadyTold(t *testing.T) {
+func TestServeWithCanceledContext(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	l := listen(t)
-	require.NoError(t, agent.Serve(ctx, l, agent.Handler(echoing, token, nil)))
+	require.NoError(t, agent.Serve(ctx, l, agent.Handler(echo, token, nil)))
 	_, err := l.Accept()
 	assert.ErrorIs(t, err, net.ErrClosed)
 }

@@ -7,10 +7,10 @@ import (
 	"net"
 )
 
-// openFiles returns how many files this process may have open.
+// openFiles returns the maximum number of open files, which is unknown on this platform.
 func openFiles() uint64 { return math.MaxInt32 }
 
 func limitReceiveBuffer(net.Listener) error { return nil }
 
-// hasUnread would report whether conn has received bytes that have not been read yet.
+// hasUnread returns false, because this platform cannot look for unread bytes.
 func hasUnread(net.Conn) bool { return false }

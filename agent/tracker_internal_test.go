@@ -45,15 +45,15 @@ func TestUnreadConnectionsAreNotClosed(t *testing.T) {
 		tracker.advance(worked, ready)
 		assert.Equal(t, worked, tracker.admit())
 		tracker.advance(arrived, ready)
-		tracker.await(worked)
-		worked.waiting.Store(false)
+		tracker.awaitClient(worked, false)
+		worked.awaitsClient.Store(false)
 		tracker.receive(worked, 100)
-		noteState(idle, http.StateActive)
+		onStateChange(idle, http.StateActive)
 		tracker.advance(idle, authenticated)
 
 		for i, release := range []func(){
-			func() { noteState(idle, http.StateIdle) },
-			func() { tracker.await(worked) },
+			func() { onStateChange(idle, http.StateIdle) },
+			func() { tracker.awaitClient(worked, false) },
 			func() { tracker.advance(accepted, silent) },
 			func() { assert.NoError(t, arrived.Close()) },
 		} {
@@ -65,7 +65,7 @@ func TestUnreadConnectionsAreNotClosed(t *testing.T) {
 			synctest.Wait()
 			assert.False(t, added.Load(), i)
 			release()
-			time.Sleep(minSilence)
+			time.Sleep(minSilentWait)
 			synctest.Wait()
 			assert.True(t, added.Load(), i)
 			for j, want := range [][]bool{{false, false, false, true}, {false, false, true, true}, {true, false, true, true}, {true, true, true, true}}[i] {
@@ -86,15 +86,15 @@ func TestAdmission(t *testing.T) {
 		}
 		assert.Nil(t, tracker.admit())
 		var inside []*trackedConn
-		for range maxUnauthenticated / connCharge {
+		for range maxPendingBytes / connOverhead {
 			c := next()
 			assert.Equal(t, c, tracker.admit())
 			inside = append(inside, c)
 		}
-		waiting := []*trackedConn{next(), next(), next()}
+		awaitsClient := []*trackedConn{next(), next(), next()}
 		for i, release := range []func(){
 			inside[1].authenticate,
-			func() { tracker.await(inside[0]) },
+			func() { tracker.awaitClient(inside[0], false) },
 			func() { assert.NoError(t, inside[2].Close()) },
 		} {
 			admitted := make(chan *trackedConn, 1)
@@ -102,7 +102,7 @@ func TestAdmission(t *testing.T) {
 			synctest.Wait()
 			assert.Empty(t, admitted)
 			release()
-			assert.Equal(t, waiting[i], <-admitted, "the oldest is first")
+			assert.Equal(t, awaitsClient[i], <-admitted, "the oldest is first")
 		}
 		stopped := make(chan *trackedConn, 1)
 		next()
@@ -122,30 +122,30 @@ func TestLargeRequestsAreParsedOneAtATime(t *testing.T) {
 		pendingOne := func() *trackedConn {
 			c := tracker.track(&fakeConn{})
 			tracker.advance(c, pending)
-			tracker.await(c)
+			tracker.awaitClient(c, false)
 			return c
 		}
 		small, parsed := pendingOne(), pendingOne()
-		assert.True(t, tracker.receive(parsed, connCharge+1))
-		assert.True(t, tracker.receive(small, connCharge))
+		assert.True(t, tracker.receive(parsed, connOverhead+1))
+		assert.True(t, tracker.receive(small, connOverhead))
 		for i, release := range []func(*trackedConn){
-			tracker.await,
+			func(c *trackedConn) { tracker.awaitClient(c, false) },
 			(*trackedConn).authenticate,
 			func(c *trackedConn) { assert.NoError(t, c.Close()) },
 		} {
 			next, received := pendingOne(), make(chan bool, 1)
-			go func() { received <- tracker.receive(next, connCharge+1) }()
+			go func() { received <- tracker.receive(next, connOverhead+1) }()
 			synctest.Wait()
 			assert.Empty(t, received, i)
-			assert.NotNil(t, next.turn, "it can be closed meanwhile")
+			assert.NotNil(t, next.parseTurn, "it can be closed meanwhile")
 			release(parsed)
 			assert.True(t, <-received, i)
 			parsed = next
 		}
 		arrived, next, received := tracker.track(&fakeConn{}), pendingOne(), make(chan bool, 1)
 		tracker.advance(arrived, ready)
-		tracker.await(parsed)
-		go func() { received <- tracker.receive(next, connCharge+1) }()
+		tracker.awaitClient(parsed, false)
+		go func() { received <- tracker.receive(next, connOverhead+1) }()
 		synctest.Wait()
 		assert.Empty(t, received, "a new request goes first")
 		assert.Equal(t, arrived, tracker.admit())
@@ -155,13 +155,13 @@ func TestLargeRequestsAreParsedOneAtATime(t *testing.T) {
 		results := [2]chan bool{make(chan bool, 1), make(chan bool, 1)}
 		last := [2]*trackedConn{pendingOne(), pendingOne()}
 		for i, c := range last {
-			go func() { results[i] <- tracker.receive(c, connCharge+1) }()
+			go func() { results[i] <- tracker.receive(c, connOverhead+1) }()
 			synctest.Wait()
 		}
 		assert.NoError(t, last[0].Close())
 		assert.False(t, <-results[0], "it is closed")
 		assert.Empty(t, results[1])
-		tracker.await(parsed)
+		tracker.awaitClient(parsed, false)
 		assert.True(t, <-results[1])
 	})
 }
@@ -180,11 +180,11 @@ func TestConnectionsWithUnreadBytesAreKept(t *testing.T) {
 	tracker := newConnTracker(2)
 	c := tracker.track(server)
 	tracker.advance(c, silent)
-	c.since = c.since.Add(-minSilence)
+	c.since = c.since.Add(-minSilentWait)
 	oldest := func() *trackedConn {
 		tracker.mu.Lock()
 		defer tracker.mu.Unlock()
-		victim, _ := tracker.oldest(silent, minSilence)
+		victim, _ := tracker.oldest(silent, minSilentWait)
 		return victim
 	}
 	assert.Equal(t, c, oldest())
@@ -197,13 +197,13 @@ func TestConnectionsWithUnreadBytesAreKept(t *testing.T) {
 
 // TestAReadThatHasBytesIsNotTooLate has the tracker close a connection whose reader has
 // bytes that it has not reported yet.
-func TestAReadThatHasBytesIsNotTooLate(t *testing.T) {
+func TestReadThatHasBytesUndoesClose(t *testing.T) {
 	for _, s := range []stage{silent, pending} {
 		tracker := newConnTracker(1)
 		c := tracker.track(&fakeConn{})
-		report := func() bool { return tracker.arrive(c) }
+		report := func() bool { return tracker.markReady(c) }
 		if tracker.advance(c, s); s == pending {
-			tracker.await(c)
+			tracker.awaitClient(c, false)
 			report = func() bool { return tracker.receive(c, 5) }
 		}
 		tracker.mu.Lock()
@@ -216,7 +216,7 @@ func TestAReadThatHasBytesIsNotTooLate(t *testing.T) {
 		assert.Equal(t, 1, tracker.open)
 		require.NoError(t, c.Close())
 		assert.Zero(t, tracker.open)
-		assert.Zero(t, tracker.unproven)
+		assert.Zero(t, tracker.pendingBytes)
 		assert.False(t, report())
 		tracker.drain()
 		assert.Nil(t, tracker.track(&fakeConn{}))
@@ -224,7 +224,7 @@ func TestAReadThatHasBytesIsNotTooLate(t *testing.T) {
 }
 
 // TestTheOldestOfBothStagesIsClosed has silent and pending connections in turn.
-func TestTheOldestOfBothStagesIsClosed(t *testing.T) {
+func TestOldestConnectionOfBothStagesIsEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newConnTracker(6)
 		var conns []*trackedConn
@@ -232,11 +232,11 @@ func TestTheOldestOfBothStagesIsClosed(t *testing.T) {
 			c := tracker.track(&fakeConn{})
 			if tracker.advance(c, silent); i%2 == 0 {
 				tracker.advance(c, pending)
-				tracker.await(c)
+				tracker.awaitClient(c, false)
 			}
 			conns = append(conns, c)
 		}
-		time.Sleep(minSilence)
+		time.Sleep(minSilentWait)
 		for i, c := range conns {
 			assert.False(t, isClosed(c), i)
 			require.NotNil(t, tracker.track(&fakeConn{}))
@@ -248,11 +248,11 @@ func TestTheOldestOfBothStagesIsClosed(t *testing.T) {
 // TestYoungConnectionsAreKept has connections that the server has hardly waited for.
 func TestYoungConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for next, wait := range map[stage]time.Duration{silent: minSilence, pending: minWait} {
+		for next, wait := range map[stage]time.Duration{silent: minSilentWait, pending: minPendingWait} {
 			tracker := newConnTracker(1)
 			c := tracker.track(&fakeConn{})
 			if tracker.advance(c, next); next == pending {
-				tracker.await(c)
+				tracker.awaitClient(c, false)
 			}
 			start := time.Now()
 			require.NotNil(t, tracker.track(&fakeConn{}))
@@ -288,13 +288,13 @@ func TestTrackerForgetsConnections(t *testing.T) {
 			case 0, 1:
 				tracker.advance(c, stage(rand.N(int(closed))))
 			case 2:
-				tracker.await(c)
+				tracker.awaitClient(c, false)
 			case 3, 4:
-				if c.turn == nil {
+				if c.parseTurn == nil {
 					go tracker.receive(c, rand.N(30_000))
 				}
 			case 5:
-				c.busy.Store(rand.N(2) == 0)
+				c.inRequest.Store(rand.N(2) == 0)
 			case 6:
 				require.NoError(t, c.Close())
 			}
@@ -307,8 +307,8 @@ func TestTrackerForgetsConnections(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Zero(t, tracker.open)
-		assert.Zero(t, tracker.unproven)
-		assert.Zero(t, tracker.queued.Len())
+		assert.Zero(t, tracker.pendingBytes)
+		assert.Zero(t, tracker.parseQueue.Len())
 		assert.Nil(t, tracker.parsing)
 		for s := range tracker.conns {
 			assert.Zero(t, tracker.conns[s].Len(), s)

@@ -28,8 +28,8 @@ func (s slow) WriteHeader(status int) {
 	s.ResponseRecorder.WriteHeader(status)
 }
 
-func TestRequestsOverTheLimit(t *testing.T) {
-	h := agent.Handler(echoing, token, &agent.Options{MaxRequests: 2})
+func TestRequestsBeyondLimitAreRejected(t *testing.T) {
+	h := agent.Handler(echo, token, &agent.Options{MaxRequests: 2})
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	hold := func(target string) {
@@ -44,7 +44,7 @@ func TestRequestsOverTheLimit(t *testing.T) {
 	}
 	check := func(target string, status int, headers ...string) {
 		t.Helper()
-		response, body := ask(t, h, "GET", target, headers...)
+		response, body := get(t, h, target, headers...)
 		assert.Equal(t, status, response.StatusCode, target)
 		if status == http.StatusTooManyRequests {
 			assert.Equal(t, "Connection limit exceeded", body)
@@ -69,22 +69,22 @@ func TestRequestsOverTheLimit(t *testing.T) {
 }
 
 // TestRequestsWithoutTheTokenTakeNoPlace holds more of them than there are places.
-func TestRequestsWithoutTheTokenTakeNoPlace(t *testing.T) {
-	h := agent.Handler(echoing, token, &agent.Options{MaxRequests: 1})
+func TestUnauthenticatedRequestsDoNotCountForLimit(t *testing.T) {
+	h := agent.Handler(echo, token, &agent.Options{MaxRequests: 1})
 	arrived, release := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	for range 3 {
 		w := slow{httptest.NewRecorder(), arrived, release}
 		group.Go(func() { h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)) })
 		<-arrived
-		response, _ := ask(t, h, "GET", "/v1/db")
+		response, _ := get(t, h, "/v1/db")
 		assert.Equal(t, http.StatusOK, response.StatusCode)
 	}
 	close(release)
 	group.Wait()
 }
 
-func TestNoLimit(t *testing.T) {
+func TestNegativeLimitMeansNoLimit(t *testing.T) {
 	const many = 900
 	var inside sync.WaitGroup
 	inside.Add(many)
@@ -97,7 +97,7 @@ func TestNoLimit(t *testing.T) {
 	var group sync.WaitGroup
 	for range many {
 		group.Go(func() {
-			response, _ := ask(t, h, "GET", "/v1/db")
+			response, _ := get(t, h, "/v1/db")
 			assert.Equal(t, 200, response.StatusCode)
 		})
 	}
@@ -116,12 +116,12 @@ func TestDefaultLimit(t *testing.T) {
 	var group sync.WaitGroup
 	for range 800 {
 		group.Go(func() {
-			response, _ := ask(t, h, "GET", "/v1/db")
+			response, _ := get(t, h, "/v1/db")
 			assert.Equal(t, 200, response.StatusCode)
 		})
 	}
 	inside.Wait()
-	response, _ := ask(t, h, "GET", "/v1/db")
+	response, _ := get(t, h, "/v1/db")
 	assert.Equal(t, 429, response.StatusCode)
 	close(release)
 	group.Wait()
@@ -129,7 +129,7 @@ func TestDefaultLimit(t *testing.T) {
 
 // TestAConnectionOutlivesItsRefusal is where AWS's agent answers 429 for the life of
 // a connection.
-func TestAConnectionOutlivesItsRefusal(t *testing.T) {
+func TestConnectionSurvivesRejection(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	p := hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		if ref.Name == "slow" {
@@ -174,9 +174,9 @@ func TestPrefix(t *testing.T) {
 		"/":     {"/db": "db", "/v1/db": "v1/db"},
 		"/p-":   {"/p-db": "db"},
 	} {
-		h := agent.Handler(echoing, token, &agent.Options{Prefix: prefix})
+		h := agent.Handler(echo, token, &agent.Options{Prefix: prefix})
 		for target, name := range names {
-			_, body := ask(t, h, "GET", target)
+			_, body := get(t, h, target)
 			assert.Contains(t, body, "name="+name+" version", "%q %s", prefix, target)
 		}
 		for target, want := range map[string]string{
@@ -184,13 +184,13 @@ func TestPrefix(t *testing.T) {
 			"/ping":                              "healthy",
 			"/systemsmanager/parameters/get?n=x": "Parameter Store is not served",
 		} {
-			_, body := ask(t, h, "GET", target)
+			_, body := get(t, h, target)
 			assert.Contains(t, body, want, "%q %s", prefix, target)
 		}
 	}
-	h := agent.Handler(echoing, token, &agent.Options{Prefix: "/s/"})
+	h := agent.Handler(echo, token, &agent.Options{Prefix: "/s/"})
 	for target, want := range map[string]string{"/v1/db": "Not found", "/s": "Not found", "/s/": "missing secret ID"} {
-		_, body := ask(t, h, "GET", target)
+		_, body := get(t, h, target)
 		assert.Equal(t, want, body, target)
 	}
 }

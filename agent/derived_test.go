@@ -22,12 +22,12 @@ import (
 )
 
 // A keeper is a Provider with GetDerived that keeps one result for ever.
-type keeper struct {
+type derivingMap struct {
 	hush.Provider
 	kept any
 }
 
-func (k *keeper) GetDerived(ctx context.Context, ref hush.Ref, _ any, derive func(hush.Secret) any) (any, error) {
+func (k *derivingMap) GetDerived(ctx context.Context, ref hush.Ref, _ any, derive func(hush.Secret) any) (any, error) {
 	secret, err := k.Get(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -38,29 +38,29 @@ func (k *keeper) GetDerived(ctx context.Context, ref hush.Ref, _ any, derive fun
 	return k.kept, nil
 }
 
-func TestAnEncodedResponseIsKept(t *testing.T) {
+func TestEncodedResponseIsCached(t *testing.T) {
 	secrets := map[string]string{"db": canary}
-	k := &keeper{Provider: hush.Static(secrets)}
+	k := &derivingMap{Provider: hush.Static(secrets)}
 	h := agent.Handler(k, token, nil)
-	_, first := ask(t, h, "GET", "/v1/db")
+	_, first := get(t, h, "/v1/db")
 	k.Provider = hush.Static(map[string]string{"db": "two"})
-	_, second := ask(t, h, "GET", "/v1/db")
+	_, second := get(t, h, "/v1/db")
 	assert.Contains(t, first, canary)
 	assert.Equal(t, first, second, "the kept response")
-	response, third := ask(t, h, "GET", "/v1/none")
+	response, third := get(t, h, "/v1/none")
 	assert.Equal(t, 400, response.StatusCode)
 	assert.Contains(t, third, "ResourceNotFoundException")
 }
 
 // TestAKeptResponseHasTheNameOfItsRequest has a decorator that gives one secret two
 // names.
-func TestAKeptResponseHasTheNameOfItsRequest(t *testing.T) {
+func TestCachedResponseHasNameOfRequest(t *testing.T) {
 	const arn = "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf"
-	h := agent.Handler(&keeper{Provider: hush.Static(map[string]string{"db": "one", arn: "one"})}, token, nil)
+	h := agent.Handler(&derivingMap{Provider: hush.Static(map[string]string{"db": "one", arn: "one"})}, token, nil)
 	for range 2 {
-		_, byName := ask(t, h, "GET", "/v1/db")
+		_, byName := get(t, h, "/v1/db")
 		assert.Contains(t, byName, `{"ARN":null,"Name":"db",`)
-		_, byARN := ask(t, h, "GET", "/v1/"+arn)
+		_, byARN := get(t, h, "/v1/"+arn)
 		assert.Contains(t, byARN, `{"ARN":"`+arn+`","Name":null,`)
 	}
 }
@@ -73,7 +73,7 @@ func TestResponsesFollowTheCache(t *testing.T) {
 		defer func() { assert.NoError(t, c.Close()) }()
 		h := agent.Handler(c, token, nil)
 		body := func(query string) string {
-			response, body := ask(t, h, "GET", "/v1/db"+query)
+			response, body := get(t, h, "/v1/db"+query)
 			require.Equal(t, 200, response.StatusCode)
 			return body
 		}
@@ -99,9 +99,9 @@ func TestResponsesFollowTheCache(t *testing.T) {
 }
 
 // TestAKeptResponseIsNotPrinted prints the result that a cache keeps.
-func TestAKeptResponseIsNotPrinted(t *testing.T) {
-	k := &keeper{Provider: hush.Static(map[string]string{"db": canary})}
-	_, body := ask(t, agent.Handler(k, token, nil), "GET", "/v1/db")
+func TestCachedResponseIsNotPrinted(t *testing.T) {
+	k := &derivingMap{Provider: hush.Static(map[string]string{"db": canary})}
+	_, body := get(t, agent.Handler(k, token, nil), "/v1/db")
 	require.Contains(t, body, canary)
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 		assert.NotContains(t, fmt.Sprintf(format, k.kept), canary, format)
@@ -110,7 +110,7 @@ func TestAKeptResponseIsNotPrinted(t *testing.T) {
 }
 
 // TestAHitIsNotEncodedAnew bounds the memory that hits of a large secret take.
-func TestAHitIsNotEncodedAnew(t *testing.T) {
+func TestCacheHitIsNotEncodedAgain(t *testing.T) {
 	const size, hits = 1 << 20, 10
 	c := cachettl.New(hush.Static(map[string]string{"db": strings.Repeat("x", size)}), time.Hour, nil)
 	defer func() { assert.NoError(t, c.Close()) }()

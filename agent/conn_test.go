@@ -69,7 +69,7 @@ func (s *bubbleServer) close() {
 }
 
 // status reads a response and returns its status.
-func status(t *testing.T, conn net.Conn) int {
+func readStatus(t *testing.T, conn net.Conn) int {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
@@ -80,7 +80,7 @@ func status(t *testing.T, conn net.Conn) int {
 }
 
 // ended waits for the end of a connection.
-func ended(t *testing.T, conn net.Conn) {
+func requireClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_, err := conn.Read(make([]byte, 1))
 	assert.ErrorIs(t, err, io.EOF)
@@ -89,7 +89,7 @@ func ended(t *testing.T, conn net.Conn) {
 
 // closedOnes closes conns and returns the indexes of those that the server had closed. It
 // may have responded before.
-func closedOnes(t *testing.T, conns []net.Conn) (closed []int) {
+func closedConns(t *testing.T, conns []net.Conn) (closed []int) {
 	t.Helper()
 	for i, conn := range conns {
 		_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond)) // it fails if the server has closed conn
@@ -108,7 +108,7 @@ func upTo(n int) (all []int) {
 	return all
 }
 
-func lasts(t *testing.T, limit time.Duration, do func()) {
+func requireDuration(t *testing.T, limit time.Duration, do func()) {
 	t.Helper()
 	start := time.Now()
 	do()
@@ -122,16 +122,16 @@ const (
 	mostBytes = 1 << 20
 )
 
-func TestABodyDoesNotHoldAResponse(t *testing.T) {
+func TestResponseDoesNotWaitForRequestBody(t *testing.T) {
 	for _, head := range []string{"Content-Length: 9", "Transfer-Encoding: chunked", "Content-Length: 9\r\nExpect: 100-continue"} {
 		for _, method := range []string{"GET", "POST"} {
 			synctest.Test(t, func(t *testing.T) {
-				s := serveInBubble(t, agent.Handler(echoing, token, nil))
+				s := serveInBubble(t, agent.Handler(echo, token, nil))
 				conn := s.dial(method + strings.TrimPrefix(getting, "GET") + head + "\r\n\r\n")
 				start := time.Now()
 				s.stop()
-				assert.Equal(t, map[string]int{"GET": 200, "POST": 405}[method], status(t, conn), head)
-				ended(t, conn)
+				assert.Equal(t, map[string]int{"GET": 200, "POST": 405}[method], readStatus(t, conn), head)
+				requireClosed(t, conn)
 				assert.NoError(t, <-s.served)
 				// net/http lingers for 500 ms on a connection that it closes, and looks
 				// every 500 ms whether all of them are closed.
@@ -142,23 +142,23 @@ func TestABodyDoesNotHoldAResponse(t *testing.T) {
 }
 
 // TestABodyIsRead keeps the connection for the next request.
-func TestABodyIsRead(t *testing.T) {
+func TestRequestBodyIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		conn := s.dial("POST" + strings.TrimPrefix(getting, "GET") + "Content-Length: 2\r\n\r\nab")
-		assert.Equal(t, 405, status(t, conn))
+		assert.Equal(t, 405, readStatus(t, conn))
 		time.Sleep(time.Second)
 		_, err := io.WriteString(conn, getting+"\r\n")
 		require.NoError(t, err)
-		assert.Equal(t, 200, status(t, conn))
+		assert.Equal(t, 200, readStatus(t, conn))
 		s.close()
-		ended(t, conn)
+		requireClosed(t, conn)
 	})
 }
 
 // TestConnectionsWithoutTheTokenEndAfterOneResponse sends a second request on each
 // connection before the first response is read.
-func TestConnectionsWithoutTheTokenEndAfterOneResponse(t *testing.T) {
+func TestUnauthenticatedConnectionIsClosedAfterResponse(t *testing.T) {
 	forwarded := "X-Forwarded-For: 127.0.0.1\r\n"
 	for request, want := range map[string]int{
 		pinging:                          200,
@@ -174,7 +174,7 @@ func TestConnectionsWithoutTheTokenEndAfterOneResponse(t *testing.T) {
 		getting + "X: " + strings.Repeat("x", 32<<10) + "\r\n":   431,
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := serveInBubble(t, agent.Handler(echoing, token, nil))
+			s := serveInBubble(t, agent.Handler(echo, token, nil))
 			conn := s.dial("")
 			go func() { _, _ = io.WriteString(conn, request+"\r\n"+getting+"\r\n") }() // the server stops reading
 			r := bufio.NewReader(conn)
@@ -194,12 +194,12 @@ func TestConnectionsWithoutTheTokenEndAfterOneResponse(t *testing.T) {
 
 // TestABodyWithoutTheTokenIsNotAwaited has bodies that do not come. net/http waits for the
 // short ones, and lingers after the long ones.
-func TestABodyWithoutTheTokenIsNotAwaited(t *testing.T) {
+func TestUnauthenticatedRequestBodyIsNotAwaited(t *testing.T) {
 	for _, length := range []string{"Content-Length: 9", "Content-Length: 1000000", "Transfer-Encoding: chunked"} {
 		for method, want := range map[string]string{"GET": "Bad Token", "HEAD": ""} {
 			synctest.Test(t, func(t *testing.T) {
-				s := serveInBubble(t, agent.Handler(echoing, token, nil))
-				lasts(t, 0, func() {
+				s := serveInBubble(t, agent.Handler(echo, token, nil))
+				requireDuration(t, 0, func() {
 					conn := s.dial(method + " /v1/db HTTP/1.1\r\nHost: x\r\n" + length + "\r\n\r\n")
 					head, err := io.ReadAll(conn)
 					require.NoError(t, err)
@@ -213,58 +213,58 @@ func TestABodyWithoutTheTokenIsNotAwaited(t *testing.T) {
 }
 
 // TestConnectionsWithTheTokenAreKept also has responses that are not secrets.
-func TestConnectionsWithTheTokenAreKept(t *testing.T) {
+func TestAuthenticatedConnectionIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		conn := s.dial("")
 		for path, want := range map[string]int{"/v1/db": 200, "/ping": 200, "/v1/": 400, "/nowhere": 404} {
 			_, err := io.WriteString(conn, strings.Replace(getting, "/v1/db", path, 1)+"\r\n")
 			require.NoError(t, err)
-			assert.Equal(t, want, status(t, conn), path)
+			assert.Equal(t, want, readStatus(t, conn), path)
 		}
 		s.close()
-		ended(t, conn)
+		requireClosed(t, conn)
 	})
 }
 
-func TestTimeoutsOfServe(t *testing.T) {
+func TestServeTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		for _, text := range []string{"", pinging} {
 			half := s.dial(text)
-			lasts(t, 5*time.Second, func() { ended(t, half) })
+			requireDuration(t, 5*time.Second, func() { requireClosed(t, half) })
 		}
 		idle := s.dial(getting + "\r\n")
-		assert.Equal(t, 200, status(t, idle))
-		lasts(t, time.Minute, func() { ended(t, idle) })
+		assert.Equal(t, 200, readStatus(t, idle))
+		requireDuration(t, time.Minute, func() { requireClosed(t, idle) })
 		s.close()
 	})
 }
 
 // TestTheLongestRequestIsServed has the longest token, and a name of 2,048 bytes, each
 // of them escaped.
-func TestTheLongestRequestIsServed(t *testing.T) {
+func TestLongestRequestIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("t", 16<<10)
-		s := serveInBubble(t, agent.Handler(echoing, long, nil))
+		s := serveInBubble(t, agent.Handler(echo, long, nil))
 		conn := s.dial("GET /secretsmanager/get?secretId=" + strings.Repeat("%2F", 2048) + " HTTP/1.1\r\nHost: x\r\nX-Vault-Token: " + long + "\r\n\r\n")
-		assert.Equal(t, 200, status(t, conn))
+		assert.Equal(t, 200, readStatus(t, conn))
 		assert.NoError(t, conn.Close())
 		s.close()
 	})
 }
 
 // TestHalfARequestDoesNotHoldAStop has connections that wait for a request.
-func TestHalfARequestDoesNotHoldAStop(t *testing.T) {
+func TestIncompleteRequestDoesNotDelayShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		half, silent, kept := s.dial(pinging), s.dial(""), s.dial(getting+"\r\n")
-		assert.Equal(t, 200, status(t, kept))
+		assert.Equal(t, 200, readStatus(t, kept))
 		start := time.Now()
 		s.close()
 		assert.Less(t, time.Since(start), time.Second)
 		for _, conn := range []net.Conn{half, silent, kept} {
-			ended(t, conn)
+			requireClosed(t, conn)
 		}
 	})
 }

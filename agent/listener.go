@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// A trackedListener hands over connections that have sent a byte. Until then they cost a
-// fifth of the memory that they would cost in net/http.
+// A trackedListener accepts connections that have sent a byte. A connection needs a fifth of
+// the memory that it would need in net/http until then.
 type trackedListener struct {
 	net.Listener
 	tracker *connTracker
-	arrived chan struct{} // a connection has become ready
+	arrived chan struct{} // receives a value if a connection becomes ready
 	failed  chan error
 	done    chan struct{}
 	close   func() error
@@ -30,13 +30,13 @@ func newTrackedListener(l net.Listener, t *connTracker) *trackedListener {
 	return tracked
 }
 
-// run accepts connections until l is closed. If the process has no file descriptor left
-// for one, another connection is closed.
+// run accepts connections until l is closed. If the process has no file descriptor left, it
+// closes another connection.
 func (l *trackedListener) run() {
 	for {
 		conn, err := l.Listener.Accept()
 		switch {
-		case outOfFiles(err) && l.tracker.evict():
+		case outOfFiles(err) && l.tracker.evictOne():
 		case err != nil:
 			select {
 			case l.failed <- err:
@@ -45,25 +45,25 @@ func (l *trackedListener) run() {
 			}
 		default:
 			if c := l.tracker.track(conn); c != nil {
-				go l.await(c)
+				go l.awaitFirstByte(c)
 			}
 		}
 	}
 }
 
-// await makes c ready once it has sent a byte.
-func (l *trackedListener) await(c *trackedConn) {
-	if c.awaitByte() != nil {
+// awaitFirstByte makes c ready once it has sent a byte.
+func (l *trackedListener) awaitFirstByte(c *trackedConn) {
+	if c.awaitFirstByte() != nil {
 		c.end()
 		return
 	}
 	select {
 	case l.arrived <- struct{}{}:
-	default: // Accept looks at all connections that are ready
+	default: // Accept admits all connections that are ready
 	}
 }
 
-// Accept returns a connection that has sent a byte, once there is room for it.
+// Accept returns a connection that has sent a byte, once the limit allows it.
 func (l *trackedListener) Accept() (net.Conn, error) {
 	for {
 		if c := l.tracker.admit(); c != nil {
@@ -82,7 +82,7 @@ func (l *trackedListener) Accept() (net.Conn, error) {
 // Close ends Accept.
 func (l *trackedListener) Close() error { return l.close() }
 
-// outOfFiles reports whether err means that no further file can be opened.
+// outOfFiles reports whether err means that there is no file descriptor left.
 func outOfFiles(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

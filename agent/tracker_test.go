@@ -21,18 +21,18 @@ import (
 // TestBytesOfUnauthenticatedConnectionsAreBounded closes the oldest that have sent any.
 func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		idle := s.dial(getting + "\r\n")
-		assert.Equal(t, 200, status(t, idle))
+		assert.Equal(t, 200, readStatus(t, idle))
 		silent := s.dial("")
 		const size, charge = 16 << 10, 4 << 10
 		head := pinging + "X: "
 		half := s.dialMany(mostBytes/(size+charge)+5, head+strings.Repeat("x", size-len(head)))
-		assert.Equal(t, upTo(5), closedOnes(t, half))
+		assert.Equal(t, upTo(5), closedConns(t, half))
 		one := s.dialMany(mostBytes/charge+7, "G") // bytes are not all that a connection costs
 		time.Sleep(250 * time.Millisecond)
-		assert.Equal(t, upTo(7), closedOnes(t, one))
-		assert.Empty(t, closedOnes(t, []net.Conn{idle, silent}))
+		assert.Equal(t, upTo(7), closedConns(t, one))
+		assert.Empty(t, closedConns(t, []net.Conn{idle, silent}))
 		s.close()
 	})
 }
@@ -40,39 +40,39 @@ func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 // TestManyRequestsOfOneConnectionAreNotCounted has a client with the token.
 func TestManyRequestsOfOneConnectionAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		half, conn := s.dial(pinging), s.dial("")
 		for range 2 * mostBytes / (16 << 10) {
 			_, err := io.WriteString(conn, getting+"X: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
 			require.NoError(t, err)
-			require.Equal(t, 200, status(t, conn))
+			require.Equal(t, 200, readStatus(t, conn))
 		}
-		assert.Empty(t, closedOnes(t, []net.Conn{half, conn}))
+		assert.Empty(t, closedConns(t, []net.Conn{half, conn}))
 		s.close()
 	})
 }
 
 // TestIdleConnectionsMakeRoom fills the server with connections that have shown the
 // token and a few that have not, which go first.
-func TestIdleConnectionsMakeRoom(t *testing.T) {
+func TestIdleConnectionsAreEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := serveInBubble(t, agent.Handler(echoing, token, nil))
+		s := serveInBubble(t, agent.Handler(echo, token, nil))
 		var idle []net.Conn
 		for range mostConns - 2 {
 			conn := s.dial(getting + "\r\n")
-			require.Equal(t, 200, status(t, conn))
+			require.Equal(t, 200, readStatus(t, conn))
 			idle = append(idle, conn)
 		}
 		silent, half := s.dial(""), s.dial(pinging)
 		time.Sleep(250 * time.Millisecond) // from when on they may be closed
 		for range 5 {
 			conn := s.dial(getting + "\r\n")
-			assert.Equal(t, 200, status(t, conn))
+			assert.Equal(t, 200, readStatus(t, conn))
 			idle = append(idle, conn)
 		}
-		ended(t, silent)
-		ended(t, half)
-		assert.Equal(t, upTo(3), closedOnes(t, idle))
+		requireClosed(t, silent)
+		requireClosed(t, half)
+		assert.Equal(t, upTo(3), closedConns(t, idle))
 		s.close()
 	})
 }
@@ -85,53 +85,53 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 			<-release
 			return hush.Secret{}, nil
 		}), token, &agent.Options{MaxRequests: -1}))
-		busy := s.dialMany(mostConns, getting+"\r\n")
+		inRequest := s.dialMany(mostConns, getting+"\r\n")
 		last := s.dial("")
 		close(release)
-		assert.Equal(t, 200, status(t, busy[0]))
+		assert.Equal(t, 200, readStatus(t, inRequest[0]))
 		_, err := io.WriteString(last, getting+"\r\n")
 		require.NoError(t, err)
-		assert.Equal(t, 200, status(t, last))
-		ended(t, busy[0]) // it has made room
-		for _, conn := range busy[1:] {
-			assert.Equal(t, 200, status(t, conn))
+		assert.Equal(t, 200, readStatus(t, last))
+		requireClosed(t, inRequest[0]) // it has made room
+		for _, conn := range inRequest[1:] {
+			assert.Equal(t, 200, readStatus(t, conn))
 		}
 		s.close()
-		for _, conn := range append(busy, last) {
+		for _, conn := range append(inRequest, last) {
 			assert.NoError(t, conn.Close())
 		}
 	})
 }
 
 // TestConnectionsMakeRoomIfNoFileIsLeft has a listener that fails as it does then.
-func TestConnectionsMakeRoomIfNoFileIsLeft(t *testing.T) {
+func TestConnectionIsEvictedIfNoFileDescriptorIsLeft(t *testing.T) {
 	for _, fault := range []error{syscall.EMFILE, syscall.ENFILE} {
 		synctest.Test(t, func(t *testing.T) {
 			files := make(chan struct{}, 3)
-			s := serveWrapped(t, agent.Handler(echoing, token, nil), func(l net.Listener) net.Listener {
-				return &exhausted{Listener: l, fault: fault, files: files}
+			s := serveWrapped(t, agent.Handler(echo, token, nil), func(l net.Listener) net.Listener {
+				return &fdExhaustedListener{Listener: l, fault: fault, files: files}
 			})
 			silent := s.dialMany(cap(files), "")
 			time.Sleep(250 * time.Millisecond)
-			lasts(t, 0, func() {
+			requireDuration(t, 0, func() {
 				conn := s.dial(getting + "\r\n")
-				assert.Equal(t, 200, status(t, conn))
+				assert.Equal(t, 200, readStatus(t, conn))
 				assert.NoError(t, conn.Close())
 			})
-			assert.Equal(t, upTo(2), closedOnes(t, silent))
+			assert.Equal(t, upTo(2), closedConns(t, silent))
 			s.close()
 		})
 	}
 }
 
 // An exhausted listener has as many connections at most as files has room for.
-type exhausted struct {
+type fdExhaustedListener struct {
 	net.Listener
 	fault error
 	files chan struct{}
 }
 
-func (l *exhausted) Accept() (net.Conn, error) {
+func (l *fdExhaustedListener) Accept() (net.Conn, error) {
 	select {
 	case l.files <- struct{}{}:
 	default:
@@ -142,15 +142,15 @@ func (l *exhausted) Accept() (net.Conn, error) {
 		<-l.files
 		return nil, err
 	}
-	return &exhaustedConn{Conn: conn, closed: sync.OnceFunc(func() { <-l.files })}, nil
+	return &fdExhaustedConn{Conn: conn, closed: sync.OnceFunc(func() { <-l.files })}, nil
 }
 
-type exhaustedConn struct {
+type fdExhaustedConn struct {
 	net.Conn
 	closed func()
 }
 
-func (c *exhaustedConn) Close() error {
+func (c *fdExhaustedConn) Close() error {
 	defer c.closed()
 	return c.Conn.Close()
 }

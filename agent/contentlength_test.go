@@ -16,7 +16,7 @@ import (
 
 // A response has a Content-Length and is not chunked, whether the agent or net/http adds
 // the header.
-func TestEachResponseHasALength(t *testing.T) {
+func TestEveryResponseHasContentLength(t *testing.T) {
 	var m providertest.Map
 	server := httptest.NewServer(agent.Handler(&m, token, nil))
 	defer server.Close()
