@@ -202,6 +202,16 @@ func TestNewClientRejectsInvalidVariables(t *testing.T) {
 	}
 }
 
+func TestNewClientReportsAllInvalidSettings(t *testing.T) {
+	clearVaultVariables(t)
+	t.Setenv("VAULT_NAMESPACE", "team")
+	t.Setenv("VAULT_RATE_LIMIT", "-1")
+	_, err := vault.NewClient(&vault.ClientOptions{Addresses: []string{"https://a"}, Namespace: "other", CAFile: "/nonexistent", ClientCertFile: "f"})
+	for _, want := range []string{"VAULT_NAMESPACE differs", "invalid VAULT_RATE_LIMIT", "the CA file does not exist", "the client certificate has no key"} {
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func TestSRVLookupIsAllowedWithAPort(t *testing.T) {
 	clearVaultVariables(t)
 	t.Setenv("VAULT_SRV_LOOKUP", "true")

@@ -89,6 +89,12 @@ func TestInvalidTokensAreRejected(t *testing.T) {
 	}
 }
 
+func TestTokenRequiresACredential(t *testing.T) {
+	s := newLoginServer(t)
+	s.requireFailure(t, auth.Token(auth.Credential{}), hush.ErrUnauthenticated, "no token to log in with")
+	assert.Empty(t, s.asked(""))
+}
+
 func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 	s := newLoginServer(t)
 	method := auth.Token(auth.Env("HUSHTEST_TOKEN"))
