@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// After a 403 to a valid token has triggered a login, the next one does so only after
-	// forcedLoginInterval, because a path that a policy denies stays denied.
+	// forcedLoginInterval is the minimum time between two logins that a 403 to a valid
+	// token triggers. A path that a policy denies stays denied.
 	forcedLoginInterval = time.Minute
 
 	// The wait after a refused login or a failed renewal. It doubles each time.

@@ -15,11 +15,11 @@
 //
 // # Failures
 //
-// Login fails with [hush.ErrAbsent] if no AWS credentials are configured, with
-// [hush.ErrUnauthenticated] if they or the options are not valid, and with
-// [hush.ErrUnavailable] while their source cannot be reached. Errors of Vault are returned
-// unchanged; package vault classifies them. No error quotes a key, a header or a
-// signature.
+// Login fails with [hush.ErrAbsent] if no AWS credentials are configured. It fails with
+// [hush.ErrUnauthenticated] if the credentials or the options are not valid, and with
+// [hush.ErrUnavailable] while the source of the credentials cannot be reached. Errors of
+// Vault are returned unchanged; package vault classifies them. No error quotes a key, a
+// header or a signature.
 //
 // # References
 //
