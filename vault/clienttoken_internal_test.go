@@ -37,7 +37,7 @@ func TestClientTokenDetectsANewToken(t *testing.T) {
 	client.SetToken("two")
 	assert.True(t, method.TokenChanged())
 	client.ClearToken()
-	assert.True(t, method.TokenChanged(), "the program took it away")
+	assert.True(t, method.TokenChanged(), "the program removed the token")
 
 	client.SetToken("canary\nhunter2")
 	_, err = method.Login(t.Context(), dead(t))

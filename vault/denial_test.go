@@ -76,7 +76,7 @@ func TestDenialDoesNotEndAValidToken(t *testing.T) {
 				l.requireFailure(t, "db/denied", hush.ErrDenied)
 				l.requireGet(t)
 			}
-			assert.Equal(t, 1, l.calls(vaulttest.Login)-before, "one new login, and none for a minute")
+			assert.Equal(t, 1, l.calls(vaulttest.Login)-before, "one login per minute")
 		})
 	}
 }

@@ -102,7 +102,7 @@ func TestDiscoveryIsDenied(t *testing.T) {
 	kv{vault.New(client, nil), server}.requireFailure(t, hush.Name(app), hush.ErrDenied, "set the KV version")
 	asked := preflights(server)
 	kv{vault.New(client, &vault.Options{KV: 2}), server}.requireGet(t, hush.Name(app))
-	assert.Equal(t, asked, preflights(server), "it was told")
+	assert.Equal(t, asked, preflights(server), "it is configured")
 
 	server.DenyPath("secret/*")
 	kv{vault.New(client, &vault.Options{KV: 2}), server}.requireFailure(t, hush.Name(app), hush.ErrDenied, "no policy of the token")

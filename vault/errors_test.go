@@ -79,7 +79,7 @@ func TestStatusDecidesTheClass(t *testing.T) {
 				assert.Equal(t, status, answer.Status)
 			}
 			_, raw := errors.AsType[*api.ResponseError](err)
-			assert.False(t, raw, "the client's own error quotes the answer")
+			assert.False(t, raw, "the client's own error quotes the response")
 			_, err = p.Get(t.Context(), ref)
 			assert.NoError(t, err)
 		}

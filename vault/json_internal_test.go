@@ -25,7 +25,7 @@ func TestCanonicalObjectsAreNotChanged(t *testing.T) {
 	for _, text := range canonicalObjects {
 		data := []byte(text)
 		assert.True(t, isCanonical(data), text)
-		assert.Zero(t, testing.AllocsPerRun(10, func() { isCanonical(data) }), "it is there to save them")
+		assert.Zero(t, testing.AllocsPerRun(10, func() { isCanonical(data) }), "it must not allocate")
 	}
 	for _, text := range uncanonicalObjects {
 		assert.False(t, isCanonical([]byte(text)), text)
@@ -48,7 +48,7 @@ func FuzzCanonical(f *testing.F) {
 		fast, err := canonical(data)
 		require.NoError(t, err)
 		assert.Equal(t, slow.Reveal(), fast.Reveal())
-		assert.Equal(t, slow.Reveal(), revealed(canonical(slow.RevealBytes())), "the same again")
+		assert.Equal(t, slow.Reveal(), revealed(canonical(slow.RevealBytes())), "canonicalizing again changes nothing")
 	})
 }
 

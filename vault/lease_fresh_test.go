@@ -36,24 +36,24 @@ func TestFreshReadRequestsANewLease(t *testing.T) {
 	two := l.requireGet(t, creds.Fresh())
 	assert.NotEqual(t, one.Version, two.Version)
 	assert.Equal(t, two.Version, l.requireGet(t, creds).Version)
-	assert.Equal(t, two.Version, l.requireGet(t, creds.NewerThan(one)).Version, "another is held by now")
+	assert.Equal(t, two.Version, l.requireGet(t, creds.NewerThan(one)).Version, "the current lease is another one")
 	assert.Equal(t, 2, l.server.Counts().LeasesIssued)
-	assert.True(t, l.lives(one), "others may use it still")
+	assert.True(t, l.lives(one), "other callers may still use it")
 
 	field := creds
 	field.Field = "n"
 	part := l.requireGet(t, field)
-	assert.Equal(t, "3", l.requireGet(t, field.NewerThan(part)).Value.Reveal(), "the part is of what is held")
+	assert.Equal(t, "3", l.requireGet(t, field.NewerThan(part)).Value.Reveal(), "the field is that of the current secret")
 	nameless := part
 	nameless.Version = ""
-	assert.Equal(t, "3", l.requireGet(t, field.NewerThan(nameless)).Value.Reveal(), "by value, it differs")
+	assert.Equal(t, "3", l.requireGet(t, field.NewerThan(nameless)).Value.Reveal(), "the value differs")
 	nameless.Value = hush.NewValue([]byte("3"))
 	assert.Equal(t, "4", l.requireGet(t, field.NewerThan(nameless)).Value.Reveal())
 
 	l.server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 500, Times: 1})
 	l.requireFailure(t, creds.Fresh(), hush.ErrUnavailable)
 	l.requireGet(t, creds)
-	assert.Equal(t, 4, l.server.Counts().LeasesIssued, "what is held is not lost by that")
+	assert.Equal(t, 4, l.server.Counts().LeasesIssued, "the current secret is not lost")
 }
 
 // A watched context reports that a caller waits for its end.
@@ -111,7 +111,7 @@ func TestSecretWithoutALeaseIsNotKept(t *testing.T) {
 	wg.Go(func() {
 		secret, err := l.Get(ctx, creds.Fresh())
 		assert.NoError(t, err)
-		assert.Contains(t, secret.Value.Reveal(), `"n":6`, "not what was asked for before")
+		assert.Contains(t, secret.Value.Reveal(), `"n":6`, "not the result of the earlier request")
 	})
 	<-ctx.waiting
 	release()
@@ -158,7 +158,7 @@ func TestLeaseRequestThatAFreezeInterrupted(t *testing.T) {
 		release()
 		wg.Wait()
 		l.requireGet(t, creds)
-		assert.Equal(t, 1, l.server.Counts().LeasesIssued, "what came of the second is held")
+		assert.Equal(t, 1, l.server.Counts().LeasesIssued, "the result of the second is kept")
 	}
 }
 

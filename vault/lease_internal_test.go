@@ -64,13 +64,13 @@ func TestExpiredLeasesAreDropped(t *testing.T) {
 		}
 		return len(r.slots)
 	}
-	assert.Equal(t, roles, readAll("first-"), "all of them live")
+	assert.Equal(t, roles, readAll("first-"), "all are usable")
 	start = start.Add(10000 * time.Hour)
 	assert.Equal(t, roles, readAll("second-"), "the leases of the first reads have ended")
 	for path := range r.slots {
 		assert.Contains(t, path, "second-")
 	}
-	assert.NoError(t, r.Close(), "it revokes what lives")
+	assert.NoError(t, r.Close(), "Close revokes the usable leases")
 	assert.Equal(t, roles, server.Counts().LeasesRevoked)
 }
 

@@ -183,8 +183,8 @@ func TestLeaseAtItsMaximumTTLIsReplaced(t *testing.T) {
 		l.requireGet(t, creds)
 		l.Advance(2 * time.Minute)
 	}
-	assert.Equal(t, 2, l.server.Counts().LeasesIssued, "one before 90 minutes are over")
-	assert.Equal(t, 2, l.calls(vaulttest.RenewLease), "the second gave no more time, and was the last")
+	assert.Equal(t, 2, l.server.Counts().LeasesIssued, "one within 90 minutes")
+	assert.Equal(t, 2, l.calls(vaulttest.RenewLease), "the second renewal granted no more time and was the last")
 }
 
 func TestLeaseThatIsNotRenewableIsReplaced(t *testing.T) {
@@ -194,8 +194,8 @@ func TestLeaseThatIsNotRenewableIsReplaced(t *testing.T) {
 	assert.True(t, first.Equal(l.requireGet(t, creds)))
 	l.Advance(31 * time.Second)
 	next := l.requireGet(t, creds)
-	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
-	assert.True(t, l.lives(first), "what others use ends by itself")
+	assert.NotEqual(t, first.Version, next.Version, "shortly before the end")
+	assert.True(t, l.lives(first), "the other leases expire")
 	assert.Zero(t, l.calls(vaulttest.RenewLease))
 }
 
@@ -239,7 +239,7 @@ func TestLeaseIsUsedUntilItsEndWithoutARenewal(t *testing.T) {
 			for range 5 {
 				assert.True(t, first.Equal(l.requireGet(t, creds)), "with the same end")
 			}
-			assert.Equal(t, once, l.calls(vaulttest.RenewLease), "not by every read")
+			assert.Equal(t, once, l.calls(vaulttest.RenewLease), "not for each read")
 			l.Advance(time.Second)
 			assert.True(t, first.Equal(l.requireGet(t, creds)))
 			assert.Greater(t, l.calls(vaulttest.RenewLease), once)
@@ -260,7 +260,7 @@ func TestLeaseIsUsedDuringAnOutage(t *testing.T) {
 		assert.True(t, first.Equal(l.requireGet(t, creds)))
 	}
 	l.Advance(59 * time.Second)
-	assert.True(t, first.Equal(l.requireGet(t, creds)), "to the last second")
+	assert.True(t, first.Equal(l.requireGet(t, creds)), "until the last second")
 	l.Advance(time.Second)
 	l.requireFailure(t, creds, hush.ErrUnavailable)
 	restore()
@@ -288,7 +288,7 @@ func TestReadsDoNotWaitForARenewalThatHangs(t *testing.T) {
 	assert.True(t, first.Equal(secret))
 	select {
 	case <-ctx.waiting:
-		assert.Fail(t, "another waited, too")
+		assert.Fail(t, "another read waited, too")
 	default:
 	}
 	assert.True(t, first.Equal(l.requireOneSecret(t, creds)))
@@ -339,9 +339,9 @@ func TestExpiresAfterTheWallClockWasSetBack(t *testing.T) {
 	l := newLeased(t, vaulttest.LeaseOptions{TTL: time.Hour}, vault.ReaderOptions{})
 	first := l.requireGet(t, creds)
 	l.Move(20*time.Minute-time.Millisecond, 20*time.Minute)
-	assert.Equal(t, first.Expires, l.requireGet(t, creds).Expires, "clocks are never quite as one")
+	assert.Equal(t, first.Expires, l.requireGet(t, creds).Expires, "the clocks differ slightly")
 	l.Move(-3*time.Hour+time.Millisecond, 0)
 	assert.Equal(t, l.Time().Add(40*time.Minute), l.requireGet(t, creds).Expires)
 	l.Move(3*time.Hour+10*time.Minute, 0)
-	assert.Equal(t, first.Expires, l.requireGet(t, creds).Expires, "the sooner one counts")
+	assert.Equal(t, first.Expires, l.requireGet(t, creds).Expires, "the earlier end counts")
 }

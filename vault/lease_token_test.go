@@ -22,10 +22,10 @@ func TestLeaseEndsWithItsToken(t *testing.T) {
 	assert.True(t, first.Equal(l.requireGet(t, creds)))
 	l.Advance(31 * time.Second)
 	next := l.requireGet(t, creds)
-	assert.NotEqual(t, first.Version, next.Version, "a little before the end")
+	assert.NotEqual(t, first.Version, next.Version, "shortly before the end")
 	assert.Equal(t, l.Time().Add(30*time.Minute), next.Expires)
 	assert.Equal(t, 2, l.server.Counts().Logins)
-	assert.Zero(t, l.server.Counts().LeasesRevoked, "none was in use")
+	assert.Zero(t, l.server.Counts().LeasesRevoked, "no token was in use")
 }
 
 func TestLeaseEndsWithItsTokenDuringAnOutage(t *testing.T) {
@@ -99,7 +99,7 @@ func TestLeaseIsRenewedWithTheNextToken(t *testing.T) {
 	l.server.Deny("database", "denied")
 	first := l.requireGet(t, creds)
 	l.requireFailure(t, hush.Name("database/creds/denied"), hush.ErrDenied)
-	assert.Equal(t, 2, l.server.Counts().Logins, "for the denial")
+	assert.Equal(t, 2, l.server.Counts().Logins, "after the denial")
 	l.Advance(70 * time.Minute)
 	again := l.requireGet(t, creds)
 	assert.Equal(t, first.Version, again.Version)

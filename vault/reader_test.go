@@ -62,7 +62,7 @@ func TestReaderRejectsVersionsStagesAndOtherPaths(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := l.Get(ctx, creds)
-	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "though it is held")
+	assert.Equal(t, hush.ErrCanceled, hush.ClassOf(err), "although it is the current one")
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -127,7 +127,7 @@ func TestCacheDoesNotServeAnExpiredLease(t *testing.T) {
 	require.Eventually(t, func() bool {
 		start := time.Now()
 		secret, err := cache.Get(t.Context(), creds)
-		assert.True(t, err != nil || start.Before(secret.Expires), "served past its end during an outage")
+		assert.True(t, err != nil || start.Before(secret.Expires), "an expired lease was returned during the outage")
 		return err != nil
 	}, 20*time.Second, 2*time.Millisecond)
 }

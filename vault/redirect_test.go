@@ -23,7 +23,7 @@ func TestRedirectOfAStandbyIsFollowed(t *testing.T) {
 		for range 3 {
 			require.NoError(t, request(t, client, method))
 		}
-		assert.Len(t, standby.requests(), 1, "the active node is asked first afterwards")
+		assert.Len(t, standby.requests(), 1, "the active node is used first afterwards")
 		require.Len(t, active.requests(), 3)
 		for _, got := range active.requests() {
 			assert.Equal(t, active.host(), got.host)

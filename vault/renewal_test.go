@@ -33,7 +33,7 @@ func TestTokenIsReplacedBeforeItExpiresByEitherClock(t *testing.T) {
 			before := l.calls(vaulttest.Lookup)
 			l.requireGet(t)
 			assert.Equal(t, 2, l.logins())
-			assert.Equal(t, before, l.calls(vaulttest.Lookup), "no 403 had to say so")
+			assert.Equal(t, before, l.calls(vaulttest.Lookup), "no read received a 403")
 		})
 	}
 }
@@ -66,7 +66,7 @@ func TestTokenAtItsMaximumTTLIsReplaced(t *testing.T) {
 		l.Advance(2 * time.Minute)
 		l.requireGet(t)
 	}
-	assert.Equal(t, 2, l.logins(), "one before 90 minutes are over")
+	assert.Equal(t, 2, l.logins(), "one within 90 minutes")
 	assert.LessOrEqual(t, l.server.Counts().TokensRenewed, 5)
 }
 
@@ -92,13 +92,13 @@ func TestFailedRenewalIsRetriedWithBackoff(t *testing.T) {
 	for range 5 {
 		l.requireGet(t)
 	}
-	assert.Equal(t, 1, l.calls(vaulttest.Renew), "not by every read")
+	assert.Equal(t, 1, l.calls(vaulttest.Renew), "not for each read")
 	l.Advance(time.Second)
 	l.requireGet(t)
 	assert.Equal(t, 2, l.calls(vaulttest.Renew))
 	l.Advance(time.Second)
 	l.requireGet(t)
-	assert.Equal(t, 2, l.calls(vaulttest.Renew), "and ever less often")
+	assert.Equal(t, 2, l.calls(vaulttest.Renew), "with a growing backoff")
 	restore()
 	l.Advance(time.Second)
 	l.requireGet(t)
@@ -126,7 +126,7 @@ func TestRenewalWithoutMoreTimeIsTheLast(t *testing.T) {
 	assert.Equal(t, 1, l.calls(vaulttest.Renew))
 	l.Advance(15 * time.Minute)
 	l.requireGet(t)
-	assert.Equal(t, 2, l.logins(), "and the token still has its end")
+	assert.Equal(t, 2, l.logins(), "the token still expires")
 }
 
 func TestOutageClearsARefusedLogin(t *testing.T) {

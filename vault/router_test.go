@@ -61,7 +61,7 @@ func TestSealedNodeIsSkipped(t *testing.T) {
 			for range 3 {
 				require.NoError(t, request(t, client, method))
 			}
-			assert.Len(t, sealed.requests(), 1, "the one that served is asked first")
+			assert.Len(t, sealed.requests(), 1, "the node that served is used first")
 			assert.Len(t, live.requests(), 3)
 			assert.Equal(t, sealed.requests()[0].body, live.requests()[0].body)
 		}
@@ -80,7 +80,7 @@ func TestResponseTakesPrecedenceOverAFailedConnection(t *testing.T) {
 		var answer *api.ResponseError
 		require.ErrorAs(t, err, &answer)
 		assert.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
-		assert.Len(t, sealed.requests(), 2, "each address once, and the client's one retry")
+		assert.Len(t, sealed.requests(), 2, "one request and one retry of the client")
 	}
 	assert.Error(t, request(t, connect(t, unusedAddress(t), unusedAddress(t)), http.MethodGet))
 }
@@ -124,7 +124,7 @@ func TestNodeThatHangsIsAvoidedAfterATimeout(t *testing.T) {
 	defer cancel()
 	_, err = client.Logical().ReadWithContext(limited, "secret/app")
 	require.Error(t, err)
-	assert.Len(t, hangs.requests(), 2, "a caller who gave up says nothing about the node")
+	assert.Len(t, hangs.requests(), 2, "a canceled call is not a failure of the node")
 	require.NoError(t, request(t, client, http.MethodGet))
 	assert.Len(t, live.requests(), 1)
 }
@@ -158,7 +158,7 @@ func TestResponseSizeIsLimited(t *testing.T) {
 		})
 		err := request(t, connect(t, n.URL), http.MethodGet)
 		assert.Equal(t, size > 4<<20, err != nil, "%d bytes: %v", size, err)
-		assert.Len(t, n.requests(), 1, "it would be as large the next time")
+		assert.Len(t, n.requests(), 1, "a retry would be as large")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 		for range 3 {
 			require.NoError(t, request(t, client, method), method)
 		}
-		assert.Len(t, n.requests(), 5, "two of them on connections that had died")
+		assert.Len(t, n.requests(), 5, "two of them on dead connections")
 		if method == http.MethodPut {
 			assert.JSONEq(t, `{"role_id":"r"}`, n.requests()[4].body)
 		}
@@ -222,9 +222,9 @@ func TestSetAddressReplacesTheRoute(t *testing.T) {
 	first, second := newNode(t, serves), newNode(t, serves)
 	client := connect(t, first.URL)
 	require.NoError(t, client.SetAddress(second.URL))
-	require.Error(t, request(t, client, http.MethodGet), "the router has the addresses that it was made with")
+	require.Error(t, request(t, client, http.MethodGet), "the Router keeps its addresses")
 	_, err := vault.New(client, &vault.Options{KV: 1}).Get(t.Context(), hush.Name("app"))
-	require.NoError(t, err, "a Provider asks where its client does now")
+	require.NoError(t, err, "a Provider uses the current address of its client")
 	assert.Empty(t, first.requests())
 	assert.NotEmpty(t, second.requests())
 }

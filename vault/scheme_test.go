@@ -109,7 +109,7 @@ func TestSchemeLogsIn(t *testing.T) {
 		})
 		p, err := openURL(t, "vault://"+n.host()+"?tls=false&kv=1&"+strings.ReplaceAll(query, "FILE", url.QueryEscape(file)))
 		require.NoError(t, err, query)
-		assert.Empty(t, n.requests(), "to open contacts nobody")
+		assert.Empty(t, n.requests(), "Open sends no request")
 		_, err = p.Get(t.Context(), hush.Name("app"))
 		require.NoError(t, err, query)
 		first := n.requests()[0]

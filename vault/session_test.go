@@ -89,7 +89,7 @@ func TestConcurrentReadsShareALogin(t *testing.T) {
 	l.server.Latency(vaulttest.Login, 20*time.Millisecond)
 	l.requireGets(t, 4)
 	assert.Equal(t, 1, l.logins())
-	assert.Zero(t, l.calls(vaulttest.Preflight), "the version of KV was told")
+	assert.Zero(t, l.calls(vaulttest.Preflight), "the version of KV is configured")
 }
 
 func TestLoginSurvivesTheCallerThatStartedIt(t *testing.T) {
@@ -140,7 +140,7 @@ func TestDenialTriggersOneLoginPerMinute(t *testing.T) {
 	assert.Equal(t, 2, l.logins())
 	l.Advance(2 * time.Second)
 	l.requireFailure(t, "db/denied", hush.ErrDenied)
-	assert.Equal(t, 3, l.logins(), "a login in a minute: its policies may have changed")
+	assert.Equal(t, 3, l.logins(), "one login per minute, because its policies may have changed")
 }
 
 func TestTokenWithoutLookupRightDoesNotTriggerLogins(t *testing.T) {
@@ -203,7 +203,7 @@ func TestClientTokenIsReadForEachCall(t *testing.T) {
 		l.requireGet(t)
 		l.Advance(41 * time.Minute)
 	}
-	assert.Equal(t, 4, server.Counts().TokensRenewed, "as one that was got by a login")
+	assert.Equal(t, 4, server.Counts().TokensRenewed, "like a token of a login")
 
 	server.Revoke(client.Token())
 	err = l.requireFailure(t, dbProd.Name, hush.ErrUnauthenticated)

@@ -178,5 +178,5 @@ func TestClientCertificateIsReadForEachConnection(t *testing.T) {
 	assert.Equal(t, "second", subject)
 	replace(nil, nil)
 	require.NoError(t, request(t, client, http.MethodGet))
-	assert.Equal(t, "second", subject, "the last that could be read")
+	assert.Equal(t, "second", subject, "the last valid certificate")
 }

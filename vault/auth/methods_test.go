@@ -100,7 +100,7 @@ func TestSinkThatIsCreatedLater(t *testing.T) {
 		token := server.Token(nil)
 		writeFile(t, path, token)
 		_, err = provider.Get(t.Context(), hush.Name("db"))
-		require.NoError(t, err, "without a wait")
+		require.NoError(t, err, "without a backoff")
 		server.Revoke(token)
 	}
 }

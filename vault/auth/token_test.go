@@ -34,8 +34,8 @@ func TestTokenLooksUpItsTTL(t *testing.T) {
 			want := &api.Secret{Auth: &api.SecretAuth{ClientToken: loginCanary, LeaseDuration: c.ttl, Renewable: c.renewable}}
 			assert.Equal(t, want, secret)
 			require.Len(t, s.asked(""), 1)
-			assert.Equal(t, loginCanary, s.asked("")[0].token, "it asks with itself")
-			assert.Equal(t, "an-old-token-of-the-client", s.client.Token(), "which is left alone")
+			assert.Equal(t, loginCanary, s.asked("")[0].token, "the lookup sends the token itself")
+			assert.Equal(t, "an-old-token-of-the-client", s.client.Token(), "the client's token does not change")
 		})
 	}
 }
@@ -107,7 +107,7 @@ func TestTokenEnvIsReadForEachLogin(t *testing.T) {
 	s.requireFailure(t, auth.Token(auth.Env("HUSHTEST_NOT_SET")), hush.ErrUnauthenticated, `"HUSHTEST_NOT_SET" with the token is not set`)
 	s.requireFailure(t, auth.Token(auth.Env("")), hush.ErrUnauthenticated, "has no name")
 	_, err := auth.Token(auth.Env(loginCanary)).Login(t.Context(), s.client)
-	assert.EqualError(t, err, "vault: unauthenticated: the environment variable with the token is not set", "a token in the place of its variable")
+	assert.EqualError(t, err, "vault: unauthenticated: the environment variable with the token is not set", "a token in place of the name is not quoted")
 	assert.Len(t, s.asked(""), 2)
 }
 

@@ -37,7 +37,7 @@ func TestTokenFileIsReadForEachLogin(t *testing.T) {
 		secret, err := method.Login(t.Context(), s.client)
 		require.NoError(t, err)
 		want := &api.Secret{Auth: &api.SecretAuth{ClientToken: strings.TrimSpace(text)}}
-		assert.Equal(t, want, secret, "of a life that is the agent's business")
+		assert.Equal(t, want, secret, "without a TTL: the agent renews the token")
 	}
 	assert.Empty(t, s.asked(""))
 }

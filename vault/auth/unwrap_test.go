@@ -72,7 +72,7 @@ func TestWrappedSecretIDIsUnwrappedOnce(t *testing.T) {
 	require.Len(t, s.asked(unwrapPath), 1)
 	assert.Equal(t, map[string]any{"token": loginCanary + "-1"}, s.asked(lookupPath)[0].body)
 	assert.Empty(t, s.asked(lookupPath)[0].token)
-	assert.Equal(t, loginCanary+"-1", s.asked(unwrapPath)[0].token, "it pays with itself")
+	assert.Equal(t, loginCanary+"-1", s.asked(unwrapPath)[0].token, "the unwrap sends the wrapping token itself")
 	require.Len(t, s.asked("auth/approle/login"), 17)
 	for _, id := range s.sent("auth/approle/login") {
 		assert.Equal(t, "id-of-canary-hunter2-1", id)
@@ -100,7 +100,7 @@ func TestNewWrappingTokenIsUnwrapped(t *testing.T) {
 	s.answer(unwrapPath, unwrap)
 	require.NoError(t, os.Remove(path))
 	s.requireLogin(t, method)
-	assert.Equal(t, append(want, want[2]), s.sent("auth/teams/blue/login"), "what could not be unwrapped replaces nothing")
+	assert.Equal(t, append(want, want[2]), s.sent("auth/teams/blue/login"), "a failed unwrap replaces nothing")
 
 	// A wrapping token that Vault does not know may have been stolen.
 	writeFile(t, path, loginCanary+"-1")
@@ -201,7 +201,7 @@ func TestUnwrapSurvivesItsCaller(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 
 	_, err = method.Login(ctx, s.client)
-	assert.ErrorIs(t, err, context.Canceled, "nor does it wait for its turn")
+	assert.ErrorIs(t, err, context.Canceled, "it does not wait for the pending unwrap")
 	close(gaveUp)
 	s.requireLogin(t, method)
 	assert.Equal(t, []any{"id-of-canary-hunter2"}, s.sent("auth/approle/login"))
@@ -215,5 +215,5 @@ func TestUnwrapDoesNotStartForACanceledCaller(t *testing.T) {
 	cancel()
 	_, err := method.Login(ctx, s.client)
 	assert.ErrorIs(t, err, context.Canceled)
-	assert.Empty(t, s.asked(unwrapPath), "the wrapping token is not used up for nobody")
+	assert.Empty(t, s.asked(unwrapPath), "the wrapping token is not used up")
 }

@@ -38,25 +38,25 @@ func logIn(t *testing.T, method api.AuthMethod) {
 func TestTokenFileIsWatched(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sink")
 	method := watch(t, auth.File(path))
-	assert.False(t, method.TokenChanged(), "there is nothing to log in with")
+	assert.False(t, method.TokenChanged(), "there is no token")
 	write(t, path, "", time.Hour)
-	assert.False(t, method.TokenChanged(), "nor is there now")
+	assert.False(t, method.TokenChanged(), "the file is empty")
 	write(t, path, "one", time.Hour)
 	assert.True(t, method.TokenChanged(), "there is a token")
-	assert.True(t, method.TokenChanged(), "until it is taken")
+	assert.True(t, method.TokenChanged(), "until the next login")
 	logIn(t, method)
 	assert.False(t, method.TokenChanged())
 
 	write(t, path+".tmp", "two", time.Hour)
 	require.NoError(t, os.Rename(path+".tmp", path))
-	assert.True(t, method.TokenChanged(), "another file of the same size and age")
+	assert.True(t, method.TokenChanged(), "a new file of the same size and time")
 	logIn(t, method)
 
 	write(t, path, "three", time.Hour)
-	assert.True(t, method.TokenChanged(), "another size")
+	assert.True(t, method.TokenChanged(), "a new size")
 	logIn(t, method)
 	write(t, path, "other", 2*time.Hour)
-	assert.True(t, method.TokenChanged(), "another time")
+	assert.True(t, method.TokenChanged(), "a new time")
 	logIn(t, method)
 	write(t, path, "other\n", time.Minute)
 	assert.False(t, method.TokenChanged(), "the same token, written again")
@@ -104,7 +104,7 @@ func TestUnchangedTokenFileIsNotRead(t *testing.T) {
 	logIn(t, method)
 	write(t, path, "two", time.Hour+time.Second)
 	require.NoError(t, os.Chtimes(path, time.Time{}, info.ModTime()))
-	assert.False(t, method.TokenChanged(), "in place, of the same size, with the time set back: only reading would tell")
+	assert.False(t, method.TokenChanged(), "only a read would show the change: the size and the time are the same")
 }
 
 func TestTokenFileIsSafeForConcurrentUse(t *testing.T) {
@@ -146,7 +146,7 @@ func TestTokenEnvIsWatched(t *testing.T) {
 	assert.True(t, method.TokenChanged())
 	_, err := method.Login(t.Context(), dead(t))
 	require.Error(t, err)
-	assert.False(t, method.TokenChanged(), "it was used, if in vain")
+	assert.False(t, method.TokenChanged(), "the token was used, although the login failed")
 	for _, text := range []string{"", " ", "o\nne"} {
 		t.Setenv("HUSHTEST_TOKEN", text)
 		assert.False(t, method.TokenChanged(), "%q", text)

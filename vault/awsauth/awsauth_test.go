@@ -174,7 +174,7 @@ func TestCanceledLogin(t *testing.T) {
 		return aws.Credentials{}, ctx.Err()
 	})
 	_, err := awsauth.New(&awsauth.Options{Credentials: ended}).Login(ctx, s.client(t))
-	assert.Equal(t, context.Canceled, err, "whose end it was is for the caller to say")
+	assert.Equal(t, context.Canceled, err, "the caller decides whose deadline it was")
 
 	credentials(t)
 	past, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))

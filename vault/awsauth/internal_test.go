@@ -40,7 +40,7 @@ func TestLoginIsSignedAgainAfterAFreeze(t *testing.T) {
 		_, err = newMethod(&Options{Credentials: keys}, h.Now).Login(t.Context(), client)
 		require.Error(t, err)
 		assert.Equal(t, want, calls.Load())
-		assert.Len(t, dates, int(want), "with the keys as they are then")
+		assert.Len(t, dates, int(want), "with the current keys")
 	}
 }
 

@@ -137,7 +137,7 @@ func TestGuardSendsTheTokenOnlyToTheAddress(t *testing.T) {
 	assert.Zero(t, strange.Load())
 	_, err = client.Logical().ReadWithContext(t.Context(), "secret/app")
 	require.NoError(t, err)
-	assert.NotZero(t, strange.Load(), "the official client has stopped to do it: the reason for the router is gone")
+	assert.NotZero(t, strange.Load(), "the official client does not follow the redirect any more: the Router is not needed")
 }
 
 // A noisy is a logger that counts its lines.
