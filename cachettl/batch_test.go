@@ -134,7 +134,8 @@ func TestGetBatchFillsCallsWithMisses(t *testing.T) {
 	})
 }
 
-// Each key has one fetch, whether a Get or a batch starts it, and however its batch ends.
+// Each key has one fetch, whether a Get or a batch starts it, and however the batch
+// ends.
 func TestGetBatchKeepsTheSingleFlight(t *testing.T) {
 	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		b.Always(providertest.Step{Delay: 100 * time.Millisecond})

@@ -4,7 +4,7 @@
 // A hit takes no lock, allocates nothing and writes to no memory that other cores
 // read, so that hits scale with the cores. A miss starts one fetch for its key.
 // The fetch is detached from the Get that started it: other Gets join it, and each
-// Get leaves when its own context ends. No lock is held during a call of the
+// Get leaves when its own context ends. The cache holds no lock while it calls the
 // store.
 //
 // A time limit has passed when either the wall clock or the monotonic clock says
@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/puzpuzpuz/xsync/v4"
@@ -41,31 +42,33 @@ type Cache struct {
 	ttl   time.Duration
 	opts  Options
 	now   clock.Func
-	turns turns
+	calls semaphore // bounds the concurrent calls of next
 
-	// timedOut is why the context of a fetch ends at FetchTimeout. It has a class, so
-	// that a provider can tell it from the end of a caller's context.
+	// timedOut is the cause with which the context of a fetch ends at FetchTimeout.
+	// It has a class, so that a provider can tell it from the end of a caller's
+	// context.
 	timedOut *hush.Error
 
 	table table
+	hits  *xsync.Counter // striped, because every core counts hits; nil: not counted
 
-	counts counts
+	mu        sync.Mutex // guards the fields below, and every change to table
+	stats     Stats      // without Hits, Stale, Misses and Entries
+	launched  uint64     // number of fetches that were launched
+	watchdog  watchdog
+	waitLimit waitLimit // for Gets of any secret
+	callbacks []func()  // to run once mu is free
+	closed    bool
 
-	mu       sync.Mutex // guards the fields below, and every change to table
-	launched uint64     // fetches
-	watch    watch
-	hang     hang     // the last long wait for any secret without a response
-	calls    []func() // callbacks to run once mu is free
-	closed   bool
-
-	active sync.WaitGroup // fetches in flight
+	staleGets, misses atomic.Uint64
+	active            sync.WaitGroup // fetches in flight
 }
 
 var _ hush.Provider = (*Cache)(nil)
 
 // New returns a Cache that keeps each secret of next for ttl from the start of its
-// fetch. With a ttl of zero or less nothing is served from memory, but concurrent
-// Gets share one fetch.
+// fetch. If ttl is zero or negative, the cache keeps no secret, but concurrent Gets
+// share one fetch. Nil opts mean the defaults.
 func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 	if next == nil {
 		panic("cachettl: next is nil")
@@ -74,10 +77,11 @@ func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 		opts = &Options{}
 	}
 	c := &Cache{next: next, ttl: ttl, opts: opts.withDefaults()}
-	c.now, c.turns = c.opts.now, newTurns(c.opts.MaxFetches)
+	c.now, c.calls = c.opts.now, newSemaphore(c.opts.MaxFetches)
 	c.table = newTable(c.opts.MaxEntries)
+	c.stats.Failures = map[hush.Class]uint64{}
 	if c.opts.CountHits {
-		c.counts.hits = xsync.NewCounter()
+		c.hits = xsync.NewCounter()
 	}
 	c.timedOut = hush.NewError(source, hush.Ref{}, hush.ErrUnavailable,
 		fmt.Errorf("no response within the fetch timeout of %v", c.opts.FetchTimeout))
@@ -87,8 +91,8 @@ func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 // Get returns the secret that ref names, from memory if possible. It fails if ctx
 // is done, even on a hit. A Fresh ref is always fetched. A ref that is NewerThan a
 // secret is served from memory if the cached secret differs from that secret. The
-// field of ref is selected from the cached secret: a missing field is ErrNotFound
-// and drops nothing.
+// field of ref is selected from the cached secret. A missing field is ErrNotFound,
+// and the secret stays in the cache.
 func (c *Cache) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	r, err := c.get(ctx, &ref)
 	if err != nil {
@@ -124,15 +128,8 @@ func (c *Cache) hit(e *entry) *record {
 		return nil
 	}
 	e.touch()
-	c.counts.hit()
+	c.countHit()
 	return r
-}
-
-// Warm fetches those of refs that are not in memory, several at a time, so that
-// the first readers need not wait. It returns the joined errors, as hush.Errors
-// does.
-func (c *Cache) Warm(ctx context.Context, refs ...hush.Ref) error {
-	return hush.Errors(hush.GetAll(ctx, c, refs...))
 }
 
 // Forget drops the cached secrets of refs or, without refs, all secrets. A running
@@ -151,7 +148,7 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 	}
 	for _, ref := range refs {
 		if ref.Validate() == nil { // an invalid ref has no entry
-			entries = append(entries, c.entry(ref.Key()))
+			entries = append(entries, c.table.findOrAdd(ref.Key()))
 		}
 	}
 	for _, e := range entries {
@@ -160,33 +157,27 @@ func (c *Cache) Forget(refs ...hush.Ref) {
 	}
 }
 
-// entry returns the entry for whole and adds it if there is none.
-func (c *Cache) entry(whole hush.Ref) *entry {
-	if e := c.table.find(&whole); e != nil {
-		return e
-	}
-	return c.table.add(whole)
-}
-
 // unlock releases mu and then runs the callbacks that were added under it.
 func (c *Cache) unlock() {
-	calls := c.calls
-	c.calls = nil
+	callbacks := c.callbacks
+	c.callbacks = nil
 	c.mu.Unlock()
-	for _, call := range calls {
-		c.protect(call)
+	for _, callback := range callbacks {
+		c.runCallback(callback)
 	}
 }
 
-// protect runs a callback of the program. Its panic must not end the process from
-// a goroutine of the cache, nor a Get that has its secret.
-func (c *Cache) protect(call func()) {
+// runCallback runs a callback of the program. If the callback panics, neither a
+// goroutine of the cache ends the process, nor does a Get lose its secret.
+func (c *Cache) runCallback(callback func()) {
 	defer func() {
 		if recover() != nil {
-			c.counts.callbackPanics.Add(1)
+			c.mu.Lock()
+			c.stats.CallbackPanics++
+			c.mu.Unlock()
 		}
 	}()
-	call()
+	callback()
 }
 
 var errClosed = errors.New("cache closed")

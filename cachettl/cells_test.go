@@ -177,6 +177,20 @@ func TestOnStaleIsForThoseWhoAreServed(t *testing.T) {
 	})
 }
 
+func TestOnStaleIsCalledOnceForASlowStore(t *testing.T) {
+	calls := 0
+	opts := &cachettl.Options{StaleIfError: time.Hour, OnStale: func(hush.Ref, hush.Secret, error) { calls++ }}
+	bubble(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		stale(t, c)
+		time.Sleep(ttl)
+		m.Script(step{Delay: time.Second})
+		for range 3 {
+			assert.True(t, stale(t, c))
+		}
+		assert.Equal(t, 1, calls)
+	})
+}
+
 func TestNegativeDurationsAreNone(t *testing.T) {
 	o := &cachettl.Options{StaleIfError: -time.Hour, StaleWhileRevalidate: -time.Hour, RefreshAhead: -time.Hour, NegativeTTL: -time.Hour}
 	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
@@ -226,7 +240,7 @@ func TestABatchPastItsTTLIsStillABatch(t *testing.T) {
 		c := cachettl.New(next, ttl, &cachettl.Options{StaleIfError: time.Hour})
 		defer func() { assert.NoError(t, c.Close()) }()
 		for want := 1; want <= 3; want++ {
-			require.NoError(t, c.Warm(t.Context(), refs...))
+			require.NoError(t, hush.Errors(hush.GetAll(t.Context(), c, refs...)))
 			assert.Equal(t, want, batches)
 			assert.Len(t, next.Calls(), want*len(refs))
 			time.Sleep(ttl)

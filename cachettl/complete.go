@@ -1,6 +1,7 @@
 package cachettl
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -9,33 +10,33 @@ import (
 	"github.com/hush-secrets/hush/internal/clock"
 )
 
-// finish ends f with what next returned. It reads the clock before it takes the
-// lock, because a wait for the lock is not the store's.
+// finish ends f with the result of next. It reads the clock before it takes the
+// lock, because the time of a wait for the lock is not the store's.
 func (c *Cache) finish(f *fetch, secret hush.Secret, err error) {
 	now := c.now()
 	c.mu.Lock()
 	defer c.unlock()
-	c.beat(now)
-	if !f.over {
+	c.heartbeat(now)
+	if !f.ended {
 		f.forgotten = f.forgotten || c.closed
 		c.end(f, secret, err, now)
 	}
 }
 
-// end ends f at now with a result. A result other than a timely secret of the store
-// is void if f was interrupted.
+// end ends f at now with a result. If f was interrupted, a result other than a
+// timely secret of the store is ignored.
 func (c *Cache) end(f *fetch, secret hush.Secret, err error, now clock.Instant) {
-	late, interrupted := now.Reached(f.limit), c.interrupted(f)
+	late, interrupted := c.isLate(f, now), c.isInterrupted(f)
 	switch {
 	case interrupted && (late || err != nil || degraded(secret)):
 		c.abandon(f)
 		return
 	case late && err == nil:
-		secret, err = hush.Secret{}, hush.NewError(source, f.entry.ref, hush.ErrUnavailable,
+		secret, err = hush.Secret{}, unavailable(f.entry.ref,
 			fmt.Errorf("the response came after the fetch timeout of %v", c.opts.FetchTimeout))
 	}
-	if f.left && !interrupted {
-		c.watch.halting = false
+	if f.leftBehind && !interrupted {
+		c.watchdog.backgroundStalls = false
 	}
 	c.complete(f, secret, err, now)
 	c.release(f)
@@ -43,73 +44,75 @@ func (c *Cache) end(f *fetch, secret hush.Secret, err error, now clock.Instant) 
 
 // complete decides what the Gets that wait for f return, and what its entry holds.
 func (c *Cache) complete(f *fetch, secret hush.Secret, err error, now clock.Instant) {
-	var result *record
-	if err == nil {
+	class, result := hush.ClassOf(err), &record{err: err}
+	if class == 0 {
 		result = c.newRecord(secret, f.begun, f.ttl)
 	} else {
-		result = &record{err: err}
-		c.counts.fail(hush.ClassOf(err))
+		c.stats.Failures[class]++
 	}
-	f.plain, f.exact = result, result
+	f.plainResult, f.freshResult = result, result
 	f.entry.interrupted = false
-	class := hush.ClassOf(err)
-	if f.fresh && !f.forgotten {
-		f.entry.freshFirst -= freshDone(class, degraded(secret), f.entry.freshFirst)
+	if f.forgotten {
+		return
+	}
+	if f.fresh {
+		f.entry.countFresh(class, degraded(secret))
 	}
 	switch {
-	case f.forgotten:
 	case class == 0 && degraded(secret):
 		c.storeFallback(f, result, now)
 	case class == 0:
 		c.store(f, result, now)
 	case class == hush.ErrNotFound || class == hush.ErrDenied:
-		c.drop(f, result, class)
-	case class == hush.ErrUnsupported || class == hush.ErrInvalidRef:
-	default:
-		f.entry.failure = err
-		c.fail(f, now)
+		c.drop(f, result)
+	case !isDefinite(class):
+		c.fail(f, err, now)
 	}
 }
 
-// freshDone returns how many of the remaining fresh fetches after Forget have become
-// unnecessary: all, if the store responded or does not support fresh requests;
-// none during an outage. A fallback secret counts as one: the store before it may
-// not support fresh requests at all.
-func freshDone(class hush.Class, fallback bool, remaining int) int {
+// isDefinite reports whether a result of class says something about the secret, and
+// not about the state of the store.
+func isDefinite(class hush.Class) bool {
 	switch class {
-	case 0:
-		if fallback {
-			return min(remaining, 1)
-		}
-		return remaining
-	case hush.ErrNotFound, hush.ErrDenied, hush.ErrUnsupported, hush.ErrInvalidRef:
-		return remaining
+	case 0, hush.ErrNotFound, hush.ErrDenied, hush.ErrUnsupported, hush.ErrInvalidRef:
+		return true
 	}
-	return 0
+	return false
 }
 
-// store makes result what the entry holds. A result that is past its TTL already,
+// countFresh updates after a fresh fetch how many fetches after Forget must still be
+// fresh. A fallback secret counts as one of them, because the store before the
+// fallback may not support fresh requests at all.
+func (e *entry) countFresh(class hush.Class, fallback bool) {
+	switch {
+	case fallback:
+		e.freshLeft = max(e.freshLeft-1, 0)
+	case isDefinite(class):
+		e.freshLeft = 0
+	}
+}
+
+// store makes result the record of the entry. A result that is past its TTL already,
 // because the fetch took longer, is kept as a stale secret.
 func (c *Cache) store(f *fetch, result *record, now clock.Instant) {
-	e := f.entry
-	last := e.last
-	rotated := last != nil && !sameVersion(last.secret, result.secret)
-	e.unchanged = clock.Instant{}
+	e, last := f.entry, f.entry.lastSecret
+	rotated := last != nil && !sameVersion(*last, result.secret)
+	e.unchangedAt = clock.Instant{}
 	if f.fresh && last != nil && !rotated {
-		e.unchanged = now
+		e.unchangedAt = now
 	}
-	e.recover()
-	c.hang = hang{}
-	e.last = result
-	if f.ttl <= 0 || result.expired(now) {
+	e.clearFailures()
+	c.waitLimit = waitLimit{}
+	e.lastSecret = &result.secret
+	if f.ttl <= 0 || result.isOver(now) {
 		e.record.Store(nil)
 	} else {
 		e.record.Store(result)
 	}
 	if rotated {
-		c.counts.rotations.Add(1)
-		if call := c.opts.OnRotate; call != nil {
-			c.calls = append(c.calls, func() { call(e.ref, last.secret, result.secret) })
+		c.stats.Rotations++
+		if callback := c.opts.OnRotate; callback != nil {
+			c.callbacks = append(c.callbacks, func() { callback(e.ref, *last, result.secret) })
 		}
 	}
 }
@@ -119,51 +122,49 @@ func (c *Cache) store(f *fetch, result *record, now clock.Instant) {
 // only, so that the store is called again soon.
 func (c *Cache) storeFallback(f *fetch, result *record, now clock.Instant) {
 	e := f.entry
-	e.failure = hush.ErrUnavailable
-	e.startBackoff(now)
-	if good := e.good(); good != nil && e.mayServeStale(good, now) {
-		c.keep(f, good, now)
-		return
+	e.fail(hush.ErrUnavailable, now)
+	if !c.keepCached(f, now) {
+		e.unchangedAt = clock.Instant{}
+		result.endAt(earlier(e.backoffEnd, result.ttlEnd))
+		e.record.Store(result)
 	}
-	e.unchanged = clock.Instant{}
-	end := earlier(e.backoffEnd, result.ttlEnd)
-	result.ttlEnd, result.refreshAt, result.hitUntil = end, end, end
-	result.expiredUntil, result.staleUntil, result.refusedUntil = end, end, end
-	e.record.Store(result)
 }
 
 // fail handles an outage. The entry keeps its secret for as long as the class of
 // the failure allows.
-func (c *Cache) fail(f *fetch, now clock.Instant) {
+func (c *Cache) fail(f *fetch, err error, now clock.Instant) {
+	f.entry.fail(err, now)
+	if f.age(now) >= min(minLongWait, c.opts.FetchTimeout) {
+		c.limitWaits(f.entry, c.opts.FetchTimeout, now) // also if next gave up earlier
+	}
+	c.keepCached(f, now)
+}
+
+// keepCached returns the cached secret to the plain Gets that wait for f, if it may
+// still be served. It reports whether it may.
+func (c *Cache) keepCached(f *fetch, now clock.Instant) bool {
 	e := f.entry
-	e.startBackoff(now)
-	if now.Since(f.begun) >= min(longWait, c.opts.FetchTimeout) {
-		c.hung(e, c.opts.FetchTimeout, now) // also if next gave up earlier
+	cached := e.fromStore()
+	switch {
+	case cached == nil || !e.mayServeStale(cached, now):
+		return false
+	case now.Reached(cached.ttlEnd):
+		f.plainResult = cached.asStale()
+	case now.Reached(cached.refreshAt):
+		f.plainResult = cached.postponeRefresh(e.backoffEnd)
+		e.record.Store(f.plainResult)
+	default:
+		f.plainResult = cached
 	}
-	if good := e.good(); good != nil && e.mayServeStale(good, now) {
-		c.keep(f, good, now)
-	}
+	return true
 }
 
-// keep returns held to the plain Gets that wait for f.
-func (c *Cache) keep(f *fetch, held *record, now clock.Instant) {
-	if now.Reached(held.ttlEnd) {
-		f.plain = held.asStale()
-		return
-	}
-	f.plain = held
-	if now.Reached(held.refreshAt) {
-		f.plain = held.refreshLater(f.entry.backoffEnd)
-		f.entry.record.Store(f.plain)
-	}
-}
-
-// drop removes what the entry holds, because the store has no such secret or does
+// drop removes the secret of the entry, because the store does not have it or does
 // not allow it.
-func (c *Cache) drop(f *fetch, result *record, class hush.Class) {
+func (c *Cache) drop(f *fetch, result *record) {
 	f.entry.drop()
-	c.hang = hang{}
-	if class == hush.ErrNotFound && c.opts.NegativeTTL > 0 {
+	c.waitLimit = waitLimit{}
+	if hush.ClassOf(result.err) == hush.ErrNotFound && c.opts.NegativeTTL > 0 {
 		result.ttlEnd = f.begun.Add(c.opts.NegativeTTL)
 		result.hitUntil, result.refreshAt = result.ttlEnd, result.ttlEnd
 		f.entry.record.Store(result)
@@ -174,9 +175,7 @@ func (c *Cache) drop(f *fetch, result *record, class hush.Class) {
 func (c *Cache) timeToLive(ref hush.Ref, secret hush.Secret) time.Duration {
 	ttl := c.ttl
 	if c.opts.TTL != nil {
-		if own := c.opts.TTL(ref, secret); own != 0 {
-			ttl = own
-		}
+		ttl = cmp.Or(c.opts.TTL(ref, secret), ttl)
 	}
 	ttl = max(ttl, 0)
 	return ttl - time.Duration(c.opts.Jitter*rand.Float64()*float64(ttl)) //nolint:gosec // jitter needs no secrecy

@@ -51,7 +51,7 @@ func (r *record) derive(ref hush.Ref, key any, derive func(hush.Secret) any) (an
 	if r.err != nil {
 		return nil, r.err
 	}
-	known := r.parts.derived.Load()
+	known := r.selections.derived.Load()
 	if d := known.find(key, ref.Field); d != nil {
 		return d.value, nil
 	}
@@ -64,7 +64,7 @@ func (r *record) derive(ref hush.Ref, key any, derive func(hush.Secret) any) (an
 		d.length += known.length
 	}
 	if d.length <= maxDerived {
-		r.parts.derived.CompareAndSwap(known, d)
+		r.selections.derived.CompareAndSwap(known, d)
 	}
 	return d.value, nil
 }

@@ -16,7 +16,7 @@ func (c *Cache) Size() int {
 	return c.table.ring.Len() + len(c.table.forgotten)
 }
 
-// NewTurns and Take are for tests of turns alone.
-var NewTurns = newTurns
+// NewSemaphore and Acquire are for tests of a semaphore alone.
+var NewSemaphore = newSemaphore
 
-func (t turns) Take(ctx context.Context) (end func(), err error) { return t.take(ctx) }
+func (s semaphore) Acquire(ctx context.Context) (release func(), err error) { return s.acquire(ctx) }

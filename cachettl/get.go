@@ -12,46 +12,41 @@ import (
 
 // A request is one Get that is not a hit.
 type request struct {
-	ref   hush.Ref
-	whole hush.Ref
-	than  *hush.Secret // the request is NewerThan this
-	fresh bool         // Fresh or NewerThan
+	ref       hush.Ref
+	key       hush.Ref
+	fresh     bool         // Fresh or NewerThan
+	newerThan *hush.Secret // of a NewerThan request
 
-	launched uint64        // fetches that were launched before the request came
-	half     time.Duration // of the time until the deadline; very long without one
-	halfTime time.Time     // the end of half
+	firstNew uint64 // number of the first fetch that can start after the request; 0: not known yet
+	batch    *batch // that a fetch of the request becomes a part of, or nil
 
-	lost       int  // fetches that were abandoned while the request waited
+	half    time.Duration // of the time until the deadline; very long without one
+	halfEnd time.Time     // when the first half ends
+
+	abandoned  int  // fetches that were abandoned while the request waited
 	retryPlain bool // a fresh fetch was Unsupported, and the request is plain
 }
 
 func newRequest(ctx context.Context, ref hush.Ref) *request {
-	r := &request{ref: ref, whole: ref.Key(), half: math.MaxInt64}
-	r.than, r.fresh = ref.Freshness()
+	req := &request{ref: ref, key: ref.Key(), half: math.MaxInt64}
+	req.newerThan, req.fresh = ref.Freshness()
 	if deadline, ok := ctx.Deadline(); ok {
-		r.half = time.Until(deadline) / 2
+		req.half = time.Until(deadline) / 2
 	}
-	r.halfTime = time.Now().Add(r.half)
-	return r
-}
-
-// limit returns d, or the rest of the first half of the request's time if that is
-// less. The second half belongs to the caller.
-func (r *request) limit(d time.Duration) time.Duration {
-	return min(d, time.Until(r.halfTime))
+	req.halfEnd = time.Now().Add(req.half)
+	return req
 }
 
 // A step is what a request does next: it returns record, or waits for fetch.
 type step struct {
 	record *record
 
-	fetch *fetch
-	join  bool // take the result of fetch; otherwise look again when fetch ends
+	fetch     *fetch
+	lookAgain bool // when fetch ends, decide again; otherwise take its result
 
-	stale    *record       // to return after wait; nil to wait for the end of fetch
-	wait     time.Duration // for fetch
-	long     bool          // wait is a long one
-	patience time.Duration // wait as it would be for a new fetch
+	stale    *record       // to return at staleAt; nil to wait for the end of fetch
+	staleAt  time.Time     // the end of the wait
+	longWait time.Duration // if the wait is a long one: its length for a new fetch
 	stops    uint64        // number of stops when the wait began
 }
 
@@ -62,134 +57,143 @@ func (c *Cache) getSlow(ctx context.Context, ref hush.Ref) (*record, error) {
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	r := newRequest(ctx, ref)
-	c.mu.Lock()
-	r.launched = c.launched
-	c.mu.Unlock()
-	for {
-		s := c.nextStep(ctx, r)
-		result, err := s.record, error(nil)
-		if result == nil {
-			result, err = c.await(ctx, r, s)
-		}
-		if result != nil || err != nil {
-			c.counts.count(s, result)
-			c.noteStale(s.fetch, result)
-			return result, err
-		}
-	}
+	req := newRequest(ctx, ref)
+	return c.follow(ctx, req, c.nextStep(ctx, req))
 }
 
-// nextStep decides what r does next, by what the entry holds and by the fetch that
-// is in flight.
-func (c *Cache) nextStep(ctx context.Context, r *request) step {
+// follow takes step s, and further steps until one has a result.
+func (c *Cache) follow(ctx context.Context, req *request, s step) (*record, error) {
+	for s.record == nil {
+		result, err := c.await(ctx, req, s)
+		if result != nil || err != nil {
+			c.endWait(s.fetch, result)
+			return result, err
+		}
+		s = c.nextStep(ctx, req)
+	}
+	return s.record, nil
+}
+
+func (c *Cache) nextStep(ctx context.Context, req *request) step {
 	now := c.now()
 	c.mu.Lock()
 	defer c.unlock()
-	if c.closed {
-		return failedStep(r, errClosed)
+	c.heartbeat(now)
+	return c.decideStep(ctx, req, now)
+}
+
+// decideStep decides what req does next, by what the entry holds and by the fetch
+// that is in flight.
+func (c *Cache) decideStep(ctx context.Context, req *request, now clock.Instant) step {
+	if req.firstNew == 0 {
+		req.firstNew = c.launched + 1
 	}
-	c.beat(now)
-	s := c.decide(ctx, r, now)
-	if s.record == nil {
+	s := c.decide(ctx, req, now)
+	if s.record != nil {
+		c.count(s.record, false)
+	} else {
 		s.fetch.waiters++
 	}
 	return s
 }
 
-func (c *Cache) decide(ctx context.Context, r *request, now clock.Instant) step {
-	followsInterrupted := c.retire(r.whole, now) || r.lost > 0
-	e := c.entry(r.whole)
+func (c *Cache) decide(ctx context.Context, req *request, now clock.Instant) step {
+	if c.closed {
+		return failedStep(req, errClosed)
+	}
+	followsInterrupted := c.reap(req.key, now) || req.abandoned > 0
+	e := c.table.findOrAdd(req.key)
 	if followsInterrupted && e.fetch == nil {
 		e.interrupted = true // also if e is new, because an entry without a secret is not retained
 	}
-	held := e.record.Load()
+	cached := e.record.Load()
+	live := cached != nil && !now.Reached(cached.ttlEnd)
 	switch {
-	case held != nil && !r.fresh:
-		return c.serve(ctx, r, e, held, now)
-	case held != nil && !now.Reached(held.ttlEnd) && (r.accepts(held) || c.recentlyRefreshed(r, e, now)):
-		e.touch()
-		return step{record: held}
-	case r.gaveUp():
-		c.counts.evictions.Add(c.table.retain(e))
-		return failedStep(r, errInterrupted)
+	case live && !req.fresh:
+		c.refreshAhead(ctx, req, e, cached, now)
+		return e.serve(cached)
+	case live && (req.accepts(cached) || c.recentlyRefreshed(req, e, now)):
+		return e.serve(cached)
+	case cached != nil && !req.fresh && e.mayServeStale(cached, now):
+		return c.serveStaleOrWait(ctx, req, e, cached, now)
+	case req.gaveUp():
+		c.stats.Evictions += c.table.retain(e)
+		return failedStep(req, errInterrupted)
 	}
-	return c.join(ctx, r, e, now)
+	return c.join(ctx, req, e, now)
 }
 
-// serve decides for a plain request whose entry holds a record.
-func (c *Cache) serve(ctx context.Context, r *request, e *entry, held *record, now clock.Instant) step {
+// serve returns the step that returns cached, which e holds.
+func (e *entry) serve(cached *record) step {
 	e.touch()
+	return step{record: cached}
+}
+
+// refreshAhead starts a fetch in the background if the time for it has come, unless
+// a fetch is in flight or e is in backoff.
+func (c *Cache) refreshAhead(ctx context.Context, req *request, e *entry, cached *record, now clock.Instant) {
+	if now.Reached(cached.hitUntil) && e.fetch == nil && !e.inBackoff(now) {
+		c.start(ctx, req, e, now)
+		e.record.Store(cached.postponeRefresh(cached.ttlEnd))
+	}
+}
+
+// serveStaleOrWait decides for a plain request that may return cached, marked Stale.
+func (c *Cache) serveStaleOrWait(ctx context.Context, req *request, e *entry, cached *record, now clock.Instant) step {
+	e.touch()
+	if e.inBackoff(now) || req.gaveUp() {
+		return step{record: c.serveStale(e, cached)}
+	}
 	staleWait := c.opts.StaleWait
-	switch {
-	case !now.Reached(held.ttlEnd):
-		if now.Reached(held.hitUntil) && c.refresh(ctx, e, now) {
-			e.record.Store(held.refreshLater(held.ttlEnd))
-		}
-		return step{record: held}
-	case !e.mayServeStale(held, now) && r.gaveUp():
-		return failedStep(r, errInterrupted)
-	case !e.mayServeStale(held, now):
-		return c.join(ctx, r, e, now)
-	case e.inBackoff(now), r.gaveUp():
-		return step{record: c.serveStale(e, held)}
-	case e.mayRevalidate(held, now):
+	if e.mayRevalidate(cached, now) {
 		staleWait = 0
 	}
-	return c.waitOrStale(r, e, c.join(ctx, r, e, now), held, staleWait, now)
+	return c.waitOrStale(req, c.join(ctx, req, e, now), cached, staleWait, now)
 }
 
-// refresh starts a fetch in the background, unless a fetch is in flight or the
-// entry is in backoff. It reports whether it did.
-func (c *Cache) refresh(ctx context.Context, e *entry, now clock.Instant) bool {
-	if e.fetch != nil || e.inBackoff(now) {
-		return false
-	}
-	c.start(ctx, e, false, now)
-	return true
-}
-
-// join makes r wait for a fetch: for the one in flight, if its result is new enough
-// for r.
-func (c *Cache) join(ctx context.Context, r *request, e *entry, now clock.Instant) step {
+// join makes req wait for a fetch: for the one in flight, if its result is new
+// enough for req.
+func (c *Cache) join(ctx context.Context, req *request, e *entry, now clock.Instant) step {
 	switch f := e.fetch; {
 	case f == nil:
-		return step{fetch: c.start(ctx, e, r.fresh, now), join: true}
-	case r.than != nil && f.number <= r.launched:
-		return step{fetch: f} // it may return a newer secret
-	case !r.fresh && r.retryPlain && f.fresh:
-		return step{fetch: e.queuePlain(ctx), join: true}
-	case r.fresh && (!f.fresh || f.number <= r.launched), f.forgotten:
-		return step{fetch: e.queueFresh(ctx), join: true}
+		return step{fetch: c.start(ctx, req, e, now)}
+	case req.newerThan != nil && f.number < req.firstNew:
+		return step{fetch: f, lookAgain: true} // f may return a newer secret
+	case !req.fresh && req.retryPlain && f.fresh:
+		// The plain fetch precedes the pending fresh one. Otherwise a stream of fresh
+		// Gets could keep the plain Gets waiting.
+		return step{fetch: e.pendingFetch(ctx, &e.nextPlain, false)}
+	case req.fresh && (!f.fresh || f.number < req.firstNew), f.forgotten:
+		return step{fetch: e.pendingFetch(ctx, &e.nextFresh, true)}
 	default:
-		return step{fetch: f, join: true}
+		return step{fetch: f}
 	}
 }
 
-// maxLost is the number of abandoned fetches after which a request gives up.
-const maxLost = 2
+// maxAbandoned is the number of abandoned fetches after which a request gives up.
+const maxAbandoned = 2
 
 var errInterrupted = errors.New("two fetches in a row were interrupted because the process stood still; try again")
 
-// gaveUp reports whether so many fetches were abandoned that r waits for no other.
-func (r *request) gaveUp() bool { return r.lost >= maxLost }
+// gaveUp reports whether so many fetches were abandoned that req waits for no other.
+func (req *request) gaveUp() bool { return req.abandoned >= maxAbandoned }
 
-func failedStep(r *request, cause error) step {
-	return step{record: &record{err: hush.NewError(source, r.ref, hush.ErrUnavailable, cause)}}
+func failedStep(req *request, cause error) step {
+	return step{record: &record{err: unavailable(req.ref, cause)}}
 }
 
-// accepts reports whether held is newer than the secret that r was made with.
-func (r *request) accepts(held *record) bool {
-	if r.than == nil || degraded(held.secret) || older(held.secret, *r.than) {
+// accepts reports whether cached is newer than the secret that req was made with.
+func (req *request) accepts(cached *record) bool {
+	if req.newerThan == nil || degraded(cached.secret) || older(cached.secret, *req.newerThan) {
 		return false
 	}
-	part, err := held.selectField(&r.ref)
-	return err == nil && !sameVersion(*part, *r.than)
+	selected, err := cached.selectField(&req.ref)
+	return err == nil && !sameVersion(*selected, *req.newerThan)
 }
 
 // recentlyRefreshed reports whether a fresh fetch found nothing new within
 // MinRefresh. Another fetch would only burden the store.
-func (c *Cache) recentlyRefreshed(r *request, e *entry, now clock.Instant) bool {
-	return r.than != nil && e.fetch == nil && e.unchanged != (clock.Instant{}) &&
-		!now.Reached(e.unchanged.Add(c.opts.MinRefresh))
+func (c *Cache) recentlyRefreshed(req *request, e *entry, now clock.Instant) bool {
+	return req.newerThan != nil && e.fetch == nil && e.unchangedAt != (clock.Instant{}) &&
+		!now.Reached(e.unchangedAt.Add(c.opts.MinRefresh))
 }

@@ -67,22 +67,3 @@ func TestAHandlesHitAllocatesNothing(t *testing.T) {
 		}
 	}))
 }
-
-func TestWarm(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		m.Put("other", []byte("x"))
-		m.Deny("denied")
-		defer m.Always(step{Delay: time.Second})()
-		start := time.Now()
-		err := c.Warm(t.Context(), db, hush.Name("other"), hush.Name("nope"), hush.Name("denied"), hush.Name(""))
-		assert.Equal(t, time.Second, time.Since(start), "at once, not in turn")
-		for _, class := range []hush.Class{hush.ErrNotFound, hush.ErrDenied, hush.ErrInvalidRef} {
-			assert.ErrorIs(t, err, class)
-		}
-		before := len(m.Calls())
-		require.NoError(t, c.Warm(t.Context(), db, hush.Name("other")))
-		reveal(t, c, db)
-		assert.Len(t, m.Calls(), before)
-		require.NoError(t, c.Warm(t.Context()))
-	})
-}

@@ -38,7 +38,7 @@ func TestAHitWritesNothing(t *testing.T) {
 	entry := c.table.find(&whole)
 	record := entry.record.Load()
 	memory := func() [][]byte {
-		return [][]byte{bytesOf(c), bytesOf(entry), bytesOf(record), bytesOf(record.parts), bytesOf(handle)}
+		return [][]byte{bytesOf(c), bytesOf(entry), bytesOf(record), bytesOf(record.selections), bytesOf(handle)}
 	}
 	before := memory()
 	hits()

@@ -15,76 +15,75 @@ import (
 // about the store, so its failure must not let the cache serve an old secret. The
 // rules are:
 //
-//  1. While a fetch is in flight, a timer beats every 50 ms. Gets that miss and
-//     ends of fetches also beat. If 500 ms pass on either clock between two beats,
-//     the process stood still, and every fetch in flight is interrupted. A shorter
-//     gap counts as running, because a CPU quota can stall a process for 100 ms
-//     and a garbage collection on a busy machine for longer.
+//  1. While a fetch is in flight, a timer calls heartbeat every 50 ms. Gets that
+//     miss and ends of fetches also call it. If 500 ms pass on either clock between
+//     two heartbeats, the process stood still, and every fetch in flight is
+//     interrupted. A shorter gap counts as running, because a CPU quota can stall a
+//     process for 100 ms and a garbage collection on a busy machine for longer.
 //  2. A secret that an interrupted fetch returns within FetchTimeout counts as
-//     usual. Any other end is void: the entry is unchanged, and the Gets that
+//     usual. Any other end is ignored: the entry is unchanged, and the Gets that
 //     waited look again.
 //  3. A Get that finds an interrupted fetch abandons it and starts another. A
 //     fetch that follows an interrupted fetch is abandoned only past FetchTimeout.
 //     Otherwise a process that is stopped often would never complete a fetch.
-//  4. A stop makes the cache halting: no fetch is expected to end after the Get
-//     that started it has returned. While the cache is halting, one Get for each
-//     fetch waits in full; see wait.go. The cache halts until an uninterrupted
-//     fetch ends that a Get had left with a stale secret, because then fetches end
-//     in the background again.
+//  4. After a stop, the background stalls: no fetch is expected to end after the Get
+//     that started it has returned. Meanwhile one Get for each fetch waits in full;
+//     see wait.go. This ends when an uninterrupted fetch ends that a Get had left
+//     with a stale secret, because then fetches end in the background again.
 //
 // A fetch that is past FetchTimeout and was not interrupted has failed like any
 // other, whether its own timer or a Get finds it.
 
 const (
-	beatInterval = 50 * time.Millisecond
-	maxBeatGap   = 500 * time.Millisecond
+	heartbeatInterval = 50 * time.Millisecond
+	maxHeartbeatGap   = 500 * time.Millisecond
 )
 
-// A watch notices that the process stood still. Cache.mu guards it.
-type watch struct {
-	timer   *time.Timer   // runs while a fetch is in flight
-	last    clock.Instant // the last beat
-	stops   uint64        // number of times that the process stood still
-	halting bool
+// A watchdog notices that the process stood still. Cache.mu guards it.
+type watchdog struct {
+	timer            *time.Timer // runs while a fetch is in flight
+	lastHeartbeat    clock.Instant
+	stops            uint64 // number of times that the process stood still
+	backgroundStalls bool   // see rule 4
 }
 
-// beat records that the process runs at now, and notices if it stood still since
-// the last beat.
-func (c *Cache) beat(now clock.Instant) {
-	w := &c.watch
-	if now.Mono <= w.last.Mono && now.Wall <= w.last.Wall {
-		return // read before the last beat, by a goroutine that then waited for mu
+// heartbeat records that the process runs at now, and notices if it stood still since
+// the last heartbeat.
+func (c *Cache) heartbeat(now clock.Instant) {
+	w := &c.watchdog
+	if now.Mono <= w.lastHeartbeat.Mono && now.Wall <= w.lastHeartbeat.Wall {
+		return // read before the last heartbeat, by a goroutine that then waited for mu
 	}
-	if c.table.inFlight > 0 && now.Since(w.last) >= maxBeatGap {
+	if c.table.inFlight > 0 && now.Since(w.lastHeartbeat) >= maxHeartbeatGap {
 		w.stops++
-		w.halting = true
+		w.backgroundStalls = true
 	}
-	w.last = now
+	w.lastHeartbeat = now
 }
 
-// tick is the timer's beat.
+// tick is the timer's heartbeat.
 func (c *Cache) tick() {
 	now := c.now()
 	c.mu.Lock()
 	defer c.unlock()
 	if c.table.inFlight > 0 {
-		c.beat(now)
-		c.watch.timer.Reset(beatInterval)
+		c.heartbeat(now)
+		c.watchdog.timer.Reset(heartbeatInterval)
 	}
 }
 
 // enterFlight adds f to the fetches in flight. The first one starts the timer.
 func (c *Cache) enterFlight(f *fetch) {
-	f.entry.fetch, f.stops = f, c.watch.stops
+	f.entry.fetch, f.stops = f, c.watchdog.stops
 	f.followsInterrupted = f.entry.interrupted
 	c.active.Add(1)
 	c.table.inFlight++
 	switch {
 	case c.table.inFlight > 1:
-	case c.watch.timer == nil:
-		c.watch.timer = time.AfterFunc(beatInterval, c.tick)
+	case c.watchdog.timer == nil:
+		c.watchdog.timer = time.AfterFunc(heartbeatInterval, c.tick)
 	default:
-		c.watch.timer.Reset(beatInterval)
+		c.watchdog.timer.Reset(heartbeatInterval)
 	}
 }
 
@@ -92,25 +91,25 @@ func (c *Cache) enterFlight(f *fetch) {
 func (c *Cache) leaveFlight(f *fetch) {
 	f.entry.fetch = nil
 	if c.table.inFlight--; c.table.inFlight == 0 {
-		c.watch.timer.Stop()
+		c.watchdog.timer.Stop()
 	}
 }
 
-// interrupted reports whether the process stood still since f started.
-func (c *Cache) interrupted(f *fetch) bool { return f.stops != c.watch.stops }
+// isInterrupted reports whether the process stood still since f started.
+func (c *Cache) isInterrupted(f *fetch) bool { return f.stops != c.watchdog.stops }
 
-// retire ends the fetch for whole if a Get must not join it any more. It reports
-// whether the next fetch follows an interrupted one.
-func (c *Cache) retire(whole hush.Ref, now clock.Instant) (followsInterrupted bool) {
-	e := c.table.find(&whole)
+// reap ends the fetch for key if it is late or was interrupted, because no Get must
+// join it any more. It reports whether the next fetch follows an interrupted one.
+func (c *Cache) reap(key hush.Ref, now clock.Instant) (followsInterrupted bool) {
+	e := c.table.find(&key)
 	if e == nil || e.fetch == nil {
 		return false
 	}
 	f := e.fetch
-	late, interrupted := now.Reached(f.limit), c.interrupted(f)
+	interrupted := c.isInterrupted(f)
 	switch {
-	case late:
-		c.end(f, hush.Secret{}, c.timeout(e.ref), now)
+	case c.isLate(f, now):
+		c.end(f, hush.Secret{}, unavailable(e.ref, c.timedOut.Err), now)
 	case interrupted && !f.followsInterrupted:
 		c.abandon(f)
 	default:
@@ -123,9 +122,9 @@ func (c *Cache) retire(whole hush.Ref, now clock.Instant) (followsInterrupted bo
 func (c *Cache) abandon(f *fetch) {
 	e := f.entry
 	f.abandoned, e.interrupted = true, true
-	if r := e.good(); r != nil && r.hitUntil != r.refreshAt {
-		e.record.Store(r.refreshLater(r.refreshAt)) // the refresh is due again
+	if r := e.fromStore(); r != nil && r.isRefreshPostponed() {
+		e.record.Store(r.postponeRefresh(r.refreshAt)) // f was the refresh
 	}
-	c.counts.abandoned.Add(1)
+	c.stats.Abandoned++
 	c.release(f)
 }

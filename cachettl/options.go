@@ -1,6 +1,7 @@
 package cachettl
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -101,26 +102,13 @@ func (o Options) withDefaults() Options {
 	for _, d := range []*time.Duration{&o.StaleIfError, &o.StaleWhileRevalidate, &o.RefreshAhead, &o.NegativeTTL} {
 		*d = max(*d, 0)
 	}
-	o.StaleWait = max(orDefault(o.StaleWait, defaultStaleWait), 0)
-	o.MinRefresh = max(orDefault(o.MinRefresh, time.Second), 0)
-	if o.MaxEntries <= 0 {
-		o.MaxEntries = 1000
-	}
-	if o.MaxFetches == 0 {
-		o.MaxFetches = 64
-	}
-	if o.FetchTimeout <= 0 {
-		o.FetchTimeout = 5 * time.Second
-	}
+	o.StaleWait = max(cmp.Or(o.StaleWait, defaultStaleWait), 0)
+	o.MinRefresh = max(cmp.Or(o.MinRefresh, time.Second), 0)
+	o.MaxFetches = cmp.Or(o.MaxFetches, 64)
+	o.MaxEntries = cmp.Or(max(o.MaxEntries, 0), 1000)
+	o.FetchTimeout = cmp.Or(max(o.FetchTimeout, 0), 5*time.Second)
 	if o.now == nil {
 		o.now = clock.New()
 	}
 	return o
-}
-
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }

@@ -1,6 +1,7 @@
 package cachettl
 
 import (
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -14,58 +15,61 @@ type record struct {
 	secret hush.Secret
 	err    error // a cached "not found", in place of a secret
 
-	refreshAt    clock.Instant // a Get starts a refresh from here on
-	hitUntil     clock.Instant // a Get returns the secret without the lock until here
-	ttlEnd       clock.Instant
-	expiredUntil clock.Instant // served while a background refresh runs
-	staleUntil   clock.Instant // served during an outage
-	refusedUntil clock.Instant // served during an outage of class ErrRefused
+	refreshAt       clock.Instant // when a refresh before the end of the TTL starts
+	hitUntil        clock.Instant // a Get returns the secret without the lock; later than refreshAt if the refresh is postponed
+	ttlEnd          clock.Instant
+	revalidateUntil clock.Instant // StaleWhileRevalidate: served while a refresh runs
+	staleUntil      clock.Instant // StaleIfError: served during an outage
+	refusedUntil    clock.Instant // served during an outage of class ErrRefused
 
-	parts       *parts
+	selections  *selections
 	markedStale bool // by this cache
 }
 
 // newRecord returns a record of secret with its deadlines. They count from the
-// start of the fetch.
+// start of the fetch. A lease is refreshed after two thirds of its life.
 func (c *Cache) newRecord(secret hush.Secret, begun clock.Instant, ttl time.Duration) *record {
-	r := &record{secret: secret, parts: &parts{}}
-	r.ttlEnd = begun.Add(ttl)
-	r.hitUntil = begun.Add(ttl - min(c.opts.RefreshAhead, ttl/2))
-	r.expiredUntil = r.ttlEnd.Add(c.opts.StaleWhileRevalidate)
-	r.staleUntil = r.ttlEnd.Add(c.opts.StaleIfError)
-	r.refusedUntil = r.ttlEnd.Add(min(c.opts.StaleIfError, ttl))
-	r.refreshAt = r.hitUntil
-	if secret.Expires.IsZero() {
-		return r
+	life, refreshAfter := time.Duration(math.MaxInt64), ttl-min(c.opts.RefreshAhead, ttl/2)
+	if !secret.Expires.IsZero() {
+		life = secret.Expires.Sub(begun.Time())
+		refreshAfter = min(refreshAfter, life/3*2)
 	}
-	life := secret.Expires.Sub(begun.Time())
-	end := begun.Add(life)
-	r.hitUntil = earlier(r.hitUntil, begun.Add(life/3*2))
-	r.refreshAt = r.hitUntil
-	for _, deadline := range []*clock.Instant{&r.ttlEnd, &r.expiredUntil, &r.staleUntil, &r.refusedUntil} {
-		*deadline = earlier(*deadline, end)
+	refreshAt, ttlEnd, end := begun.Add(refreshAfter), begun.Add(ttl), begun.Add(life)
+	return &record{
+		secret: secret, selections: &selections{},
+		refreshAt: refreshAt, hitUntil: refreshAt, ttlEnd: earlier(ttlEnd, end),
+		revalidateUntil: earlier(ttlEnd.Add(c.opts.StaleWhileRevalidate), end),
+		staleUntil:      earlier(ttlEnd.Add(c.opts.StaleIfError), end),
+		refusedUntil:    earlier(ttlEnd.Add(min(c.opts.StaleIfError, ttl)), end),
 	}
-	return r
 }
 
-// expired reports whether r may no longer be served at all, not even stale.
-func (r *record) expired(now clock.Instant) bool {
-	return now.Reached(r.ttlEnd) && now.Reached(r.expiredUntil) && now.Reached(r.staleUntil)
+// isOver reports whether r may not be served any more, not even stale.
+func (r *record) isOver(now clock.Instant) bool {
+	return now.Reached(r.ttlEnd) && now.Reached(r.revalidateUntil) && now.Reached(r.staleUntil)
+}
+
+// endAt makes end every deadline of r, which is not shared yet.
+func (r *record) endAt(end clock.Instant) {
+	r.refreshAt, r.hitUntil, r.ttlEnd = end, end, end
+	r.revalidateUntil, r.staleUntil, r.refusedUntil = end, end, end
 }
 
 // asStale returns a copy of r that is marked Stale.
 func (r *record) asStale() *record {
 	copied := *r
-	copied.secret.Stale, copied.parts, copied.markedStale = true, &parts{}, true
+	copied.secret.Stale, copied.selections, copied.markedStale = true, &selections{}, true
 	return &copied
 }
 
-// refreshLater returns a copy of r that is not refreshed before end.
-func (r *record) refreshLater(end clock.Instant) *record {
+// postponeRefresh returns a copy of r that is not refreshed before until.
+func (r *record) postponeRefresh(until clock.Instant) *record {
 	copied := *r
-	copied.hitUntil = earlier(end, r.ttlEnd)
+	copied.hitUntil = earlier(until, r.ttlEnd)
 	return &copied
 }
+
+func (r *record) isRefreshPostponed() bool { return r.hitUntil != r.refreshAt }
 
 // result returns the result of a Get of ref that got r, or the error of the Get.
 func (r *record) result(ref *hush.Ref, err error) hush.Result {
@@ -88,68 +92,67 @@ func (r *record) selectField(ref *hush.Ref) (*hush.Secret, error) {
 	return r.field(ref)
 }
 
-// field returns the field that ref selects, and remembers it.
+// field returns the field that ref selects, and keeps it for later Gets.
 func (r *record) field(ref *hush.Ref) (*hush.Secret, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if part := r.parts.find(ref.Field); part != nil {
-		return part, nil
+	if selected := r.selections.find(ref.Field); selected != nil {
+		return selected, nil
 	}
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
-	part, err := ref.Select(r.secret)
+	selected, err := ref.Select(r.secret)
 	if err != nil {
 		return nil, err
 	}
-	r.parts.add(ref.Field, part)
-	return &part, nil
+	r.selections.add(ref.Field, selected)
+	return &selected, nil
 }
 
-// parts are the fields that Gets have selected from a secret, and the results that
-// GetDerived has derived from it. A secret has few of both, and a short list
+// selections are the fields that Gets have selected from a secret, and the values
+// that GetDerived has derived from it. A secret has few of both, and a short list
 // is faster than a map.
-type parts struct {
-	fields  atomic.Pointer[[]field] // never changed in place
+type selections struct {
+	fields  atomic.Pointer[[]selectedField] // never changed in place
 	derived atomic.Pointer[derivation]
 }
 
-type field struct {
-	name string
-	part hush.Secret
+type selectedField struct {
+	name   string
+	secret hush.Secret
 }
 
-// maxFields bounds the fields that are remembered for one secret.
+// maxFields bounds the fields that are kept for one secret.
 const maxFields = 64
 
-// find returns the part of the field with that name, or nil.
-func (p *parts) find(name string) *hush.Secret {
-	known := p.fields.Load()
+// find returns the selected field with that name, or nil.
+func (s *selections) find(name string) *hush.Secret {
+	known := s.fields.Load()
 	if known == nil {
 		return nil
 	}
 	for i := range *known {
 		if field := &(*known)[i]; field.name == name {
-			return &field.part
+			return &field.secret
 		}
 	}
 	return nil
 }
 
-// add adds a field to p. If another field is added at the same time, one of
+// add adds a field to s. If another field is added at the same time, one of
 // the two is lost and selected again later.
-func (p *parts) add(name string, part hush.Secret) {
-	known := p.fields.Load()
-	var extended []field
+func (s *selections) add(name string, secret hush.Secret) {
+	known := s.fields.Load()
+	var fields []selectedField
 	if known != nil {
-		extended = *known
+		fields = *known
 	}
-	if len(extended) >= maxFields {
-		return
+	if len(fields) < maxFields {
+		fields = append(slices.Clip(fields), selectedField{name, secret})
+		s.fields.CompareAndSwap(known, &fields)
 	}
-	extended = append(slices.Clip(extended), field{name, part})
-	p.fields.CompareAndSwap(known, &extended)
 }
 
 func earlier(a, b clock.Instant) clock.Instant {
@@ -170,5 +173,6 @@ func older(s, t hush.Secret) bool {
 	return !s.Created.IsZero() && !t.Created.IsZero() && s.Created.Before(t.Created)
 }
 
-// degraded reports whether s is not what the store itself holds now.
+// degraded reports whether s is a fallback or stale, and so not the secret that the
+// store holds now.
 func degraded(s hush.Secret) bool { return s.FromFallback || s.Stale }

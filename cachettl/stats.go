@@ -1,18 +1,14 @@
 package cachettl
 
 import (
-	"sync/atomic"
-	"time"
-
-	"github.com/puzpuzpuz/xsync/v4"
+	"maps"
 
 	"github.com/hush-secrets/hush"
 )
 
 // Stats are the counters of a Cache since New. Every Get that returns is counted
 // once, as a hit, as stale or as a miss, except that hits are counted only with
-// Options.CountHits. A counter may be read before a Get that runs at the same time
-// adds to it.
+// Options.CountHits. A Get is counted before it returns.
 type Stats struct {
 	Hits      uint64                // Gets served from memory within the TTL; 0 without Options.CountHits
 	Stale     uint64                // Gets served from memory past the TTL
@@ -22,68 +18,44 @@ type Stats struct {
 	Abandoned uint64                // fetches without a result, because the process stood still
 	Rotations uint64                // changes of a secret's version
 	Evictions uint64                // secrets evicted to make room
+	Entries   int                   // secrets in memory
 
 	CallbackPanics uint64 // panics of OnRotate and OnStale
-
-	Entries     int           // secrets in memory
-	OldestStale time.Duration // time past the TTL of the oldest secret that was served stale
-}
-
-// counts are the counters behind Stats.
-type counts struct {
-	hits *xsync.Counter // striped, because every core counts hits; nil: not counted
-
-	stale, misses, fetches, abandoned, rotations, evictions, callbackPanics atomic.Uint64
-	failures                                                                [hush.ErrCanceled + 1]atomic.Uint64
-}
-
-func (n *counts) hit() {
-	if n.hits != nil {
-		n.hits.Inc()
-	}
-}
-
-func (n *counts) fail(class hush.Class) { n.failures[class].Add(1) }
-
-// count counts one Get that was not a hit.
-func (n *counts) count(s step, result *record) {
-	switch {
-	case result != nil && result.secret.Stale:
-		n.stale.Add(1)
-	case s.record != nil && result.err == nil:
-		n.hit()
-	default:
-		n.misses.Add(1)
-	}
 }
 
 // Stats returns the counters. It takes the lock that a miss takes.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n, now := &c.counts, c.now()
-	s := Stats{
-		Stale: n.stale.Load(), Misses: n.misses.Load(), Fetches: n.fetches.Load(),
-		Failures: map[hush.Class]uint64{}, Abandoned: n.abandoned.Load(), Rotations: n.rotations.Load(),
-		Evictions: n.evictions.Load(), CallbackPanics: n.callbackPanics.Load(),
-	}
-	if n.hits != nil {
-		s.Hits = uint64(n.hits.Value())
-	}
-	for class := range n.failures {
-		if count := n.failures[class].Load(); count > 0 {
-			s.Failures[hush.Class(class)] = count
-		}
+	s := c.stats
+	s.Stale, s.Misses = c.staleGets.Load(), c.misses.Load()
+	s.Failures = maps.Clone(s.Failures)
+	if c.hits != nil {
+		s.Hits = uint64(c.hits.Value())
 	}
 	for _, e := range c.table.entries() {
-		r := e.record.Load()
-		if r == nil {
-			continue
-		}
-		s.Entries++
-		if e.staleServed && now.Reached(r.ttlEnd) {
-			s.OldestStale = max(s.OldestStale, now.Since(r.ttlEnd))
+		if e.record.Load() != nil {
+			s.Entries++
 		}
 	}
 	return s
+}
+
+func (c *Cache) countHit() {
+	if c.hits != nil {
+		c.hits.Inc()
+	}
+}
+
+// count counts a Get that was not a hit without the lock. It returns r, or an error
+// if r is nil. waited is whether the Get waited for a fetch.
+func (c *Cache) count(r *record, waited bool) {
+	switch {
+	case r != nil && r.secret.Stale:
+		c.staleGets.Add(1)
+	case waited || r.err != nil:
+		c.misses.Add(1)
+	default:
+		c.countHit()
+	}
 }

@@ -21,8 +21,8 @@ type table struct {
 	limit     int                            // maximum number of entries
 	inFlight  int                            // fetches, whose entries are not counted
 
-	// forgotten maps keys without an entry whose first fetches are fresh to the
-	// number of these fetches. It has a limit of its own, so that forgetting
+	// forgotten has the forgotten keys that have no entry, with the number of their
+	// fetches that must be fresh. It has a limit of its own, so that Forget of
 	// unknown keys evicts nothing.
 	forgotten map[hush.Ref]int
 }
@@ -72,24 +72,27 @@ func isCurrent(ref *hush.Ref) bool {
 
 func versionKeyOf(ref *hush.Ref) versionKey { return versionKey{ref.Name, ref.Version, ref.Stage} }
 
-// add inserts an entry for whole. It evicts nothing, because the store may not
-// have the secret.
-func (t *table) add(whole hush.Ref) *entry {
-	e := &entry{ref: whole, freshFirst: t.forgotten[whole]}
-	delete(t.forgotten, whole)
+// findOrAdd returns the entry for key, and adds it if there is none. It evicts
+// nothing, because the store may not have the secret.
+func (t *table) findOrAdd(key hush.Ref) *entry {
+	if e := t.find(&key); e != nil {
+		return e
+	}
+	e := &entry{ref: key, freshLeft: t.forgotten[key]}
+	delete(t.forgotten, key)
 	t.insert(e)
 	if t.hand == nil {
-		e.place = t.ring.PushBack(e)
+		e.element = t.ring.PushBack(e)
 	} else {
-		e.place = t.ring.InsertBefore(e, t.hand) // the hand reaches it last
+		e.element = t.ring.InsertBefore(e, t.hand) // the hand reaches it last
 	}
 	return e
 }
 
-// retain keeps e if it holds anything, and evicts others to make room for it. It
-// returns the number of evicted entries.
+// retain removes e if it is empty. Otherwise it evicts other entries to make room for
+// e, and returns their number.
 func (t *table) retain(e *entry) (evicted uint64) {
-	if e.idle() {
+	if e.isEmpty() {
 		t.remove(e)
 		return 0
 	}
@@ -99,7 +102,8 @@ func (t *table) retain(e *entry) (evicted uint64) {
 	return evicted
 }
 
-func (t *table) forget(whole hush.Ref, tries int) {
+// rememberForgotten keeps the number of fetches for key that must be fresh.
+func (t *table) rememberForgotten(key hush.Ref, freshLeft int) {
 	if t.forgotten == nil {
 		t.forgotten = map[hush.Ref]int{}
 	}
@@ -109,19 +113,19 @@ func (t *table) forget(whole hush.Ref, tries int) {
 		}
 		delete(t.forgotten, other)
 	}
-	t.forgotten[whole] = tries
+	t.forgotten[key] = freshLeft
 }
 
-// evict removes the first entry, in order of insertion from the hand, that was
-// not read since the hand passed it and that has no running fetch. It spares one
-// entry, and reports whether it removed any.
-func (t *table) evict(spared *entry) bool {
+// evict removes an entry other than kept, and reports whether it did. It takes the
+// first entry from the hand on, in order of insertion, that has no running fetch and
+// was not read since the hand passed it.
+func (t *table) evict(kept *entry) bool {
 	for range 2 * t.ring.Len() {
 		if t.hand == nil {
 			t.hand = t.ring.Front()
 		}
 		e := t.hand.Value.(*entry)
-		if e != spared && e.fetch == nil && !e.used.Swap(false) {
+		if e != kept && e.fetch == nil && !e.used.Swap(false) {
 			t.remove(e)
 			return true
 		}
@@ -132,17 +136,17 @@ func (t *table) evict(spared *entry) bool {
 
 // remove removes e. A Handle that points to e finds it empty.
 func (t *table) remove(e *entry) {
-	if e.place == nil {
+	if e.element == nil {
 		return
 	}
 	e.record.Store(nil)
-	if t.hand == e.place {
+	if t.hand == e.element {
 		t.hand = t.hand.Next()
 	}
-	t.ring.Remove(e.place)
-	e.place = nil
-	if e.freshFirst > 0 {
-		t.forget(e.ref, e.freshFirst)
+	t.ring.Remove(e.element)
+	e.element = nil
+	if e.freshLeft > 0 {
+		t.rememberForgotten(e.ref, e.freshLeft)
 	}
 	t.delete(e)
 }
@@ -150,8 +154,8 @@ func (t *table) remove(e *entry) {
 // entries returns all entries in order of insertion.
 func (t *table) entries() []*entry {
 	all := make([]*entry, 0, t.ring.Len())
-	for place := t.ring.Front(); place != nil; place = place.Next() {
-		all = append(all, place.Value.(*entry))
+	for element := t.ring.Front(); element != nil; element = element.Next() {
+		all = append(all, element.Value.(*entry))
 	}
 	return all
 }

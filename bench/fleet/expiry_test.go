@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/cachettl"
 	"github.com/hush-secrets/hush/direct"
 )
@@ -40,7 +41,7 @@ func expire(o cachettl.Options) *expiry {
 			time.Sleep(within * time.Duration(i) / processes)
 			cache := cachettl.New(direct.New(a.client(), nil), ttl, &o)
 			defer func() { _ = cache.Close() }()
-			for cache.Warm(context.Background(), refs()...) != nil {
+			for hush.Errors(hush.GetAll(context.Background(), cache, refs()...)) != nil {
 				time.Sleep(pause)
 			}
 			time.Sleep(time.Until(a.made.Add(from)))
