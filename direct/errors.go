@@ -56,17 +56,17 @@ func newAPIError(r *awsfault.Response, message string) *APIError {
 	case e.class == 0 && r.Throttled():
 		e.class, e.reason = hush.ErrThrottled, "too many calls"
 	case e.class == 0:
-		e.class, e.reason = meaningOfStatus(e.Status)
+		e.class, e.reason = hush.ErrUnavailable, meaningOfStatus(e.Status)
 	}
 	return e
 }
 
-func meaningOfStatus(status int) (hush.Class, string) {
+func meaningOfStatus(status int) string {
 	switch {
 	case status >= http.StatusInternalServerError:
-		return hush.ErrUnavailable, "the service failed"
+		return "the service failed"
 	case status >= http.StatusOK && status < http.StatusMultipleChoices:
-		return hush.ErrUnavailable, "the response cannot be decoded"
+		return "the response cannot be decoded"
 	}
-	return hush.ErrUnavailable, "unknown error"
+	return "unknown error"
 }

@@ -18,8 +18,8 @@ import (
 // a context that ended before any response. It quotes no token and no response body.
 type APIError struct {
 	Reason Reason
-	Code   string // the error type in the response, without its namespace; empty if there is none or it is unknown
-	Status int    // the HTTP status; 0 if there was no response
+	Code   string // known error type in the response, without AWS's namespace; may be empty
+	Status int    // HTTP status; 0 without a complete response, and for ReasonNotReady
 
 	class hush.Class
 	text  string
