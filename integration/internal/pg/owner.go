@@ -25,7 +25,7 @@ func findOwner() (*owner, error) {
 			return ownerOf(u)
 		}
 	}
-	return nil, errors.New("pg: PostgreSQL does not run as root, and there is no user postgres or nobody; run the test as another user")
+	return nil, errors.New("pg: PostgreSQL does not run as root, and this machine has no unprivileged user, such as postgres; run the test as another user")
 }
 
 func ownerOf(u *user.User) (*owner, error) {
