@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush/direct/directtest"
+	"github.com/hush-secrets/hush/internal/test/agentprotocol"
 )
 
 const tokenHeader = "X-Aws-Parameters-Secrets-Token: "
@@ -61,40 +61,24 @@ func (e exchange) check(t *testing.T) {
 	assert.Equal(t, e.want, body, "%q", e.args)
 }
 
-// TestAgentRejectsInvalidRequests sends the requests of scripts with curl.
+// TestAgentRejectsInvalidRequests sends the requests of the protocol's table with curl.
 func TestAgentRejectsInvalidRequests(t *testing.T) {
 	store := startStore(t)
-	a := startAgent(t, store)
-	forwarded := []string{"-H", "X-Forwarded-For: 10.0.0.1"}
-	wrong := []string{"-H", tokenHeader + "wrong"}
-	both := slices.Concat(wrong, forwarded)
-	for _, e := range []exchange{
-		{a.noToken("/ping"), 200, "healthy"},
-		{a.noToken("/ping", both...), 200, "healthy"},
-		{a.noToken("/ping", "-X", "POST"), 405, "Not allowed"},
-		{a.noToken("/nowhere", append(both, "-X", "POST")...), 400, "Forwarded"},
-		{a.get("?secretId=db", forwarded...), 400, "Forwarded"},
-		{a.noToken("/nowhere", "-X", "POST"), 403, "Bad Token"},
-		{a.noToken("/secretsmanager/get?secretId=db"), 403, "Bad Token"},
-		{a.noToken("/secretsmanager/get?secretId=db", wrong...), 403, "Bad Token"},
-		{a.path("/nowhere", "-X", "PUT"), 405, "Not allowed"},
-		{a.get("", "-d", "secretId=db"), 405, "Not allowed"},
-		{a.path("/"), 404, "Not found"},
-		{a.path("/v1"), 404, "Not found"},
-		{a.path("/secretsmanager/get/?secretId=db"), 404, "Not found"},
-		{a.path("/systemsmanager/parameters/get?name=x"), 404, "Not found: Parameter Store is not served here, only /secretsmanager/get"},
-		{a.get(""), 400, "missing parameter secretId"},
-		{a.get("?secretId="), 400, "missing parameter secretId"},
-		{a.path("/v1/"), 400, "missing secret ID"},
-		{a.get("?secretid=db"), 400, "unknown parameter: secretid"},
-		{a.get("?secretId=db&roleArn=x"), 400, "unknown parameter: roleArn"},
-		{a.path("/v1/db?secretId=db"), 400, "unknown parameter: secretId"},
-		{a.get("?secretId=db&refreshNow=yes"), 400, "invalid refreshNow value"},
-		{a.get("?secretId=db&refreshNow="), 400, "invalid refreshNow value"},
-	} {
-		e.check(t)
+	p := startAgent(t, store)
+	for _, test := range agentprotocol.Cases(p.token) {
+		t.Run(test.Name, func(t *testing.T) {
+			args := []string{"--path-as-is", "-X", test.Method}
+			for name, value := range test.Headers {
+				if value == "" {
+					args = append(args, "-H", name+";")
+				} else {
+					args = append(args, "-H", name+": "+value)
+				}
+			}
+			exchange{append(args, p.url+test.Target), test.Status, test.Body}.check(t)
+		})
 	}
-	assert.Zero(t, store.Calls(directtest.Call{}), "a rejected request does not reach the store")
+	assert.Zero(t, store.Calls(directtest.Call{}), "no rejected request reaches the store")
 }
 
 func TestAgentReturnsSecrets(t *testing.T) {

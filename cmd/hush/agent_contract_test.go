@@ -10,36 +10,29 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	hushpkg "github.com/hush-secrets/hush"
 	"github.com/hush-secrets/hush/direct/directtest"
+	"github.com/hush-secrets/hush/internal/test/agentprotocol"
 )
 
 const getPath = "/secretsmanager/get?secretId="
 
-// Package agent has the table of all checks. This is a row for each of them.
-func TestAgentChecksRequests(t *testing.T) {
+func TestAgentRejectsRequests(t *testing.T) {
 	store, vars := startStore(t)
 	store.Put("db", []byte("hunter2"))
 	a := startAgent(t, vars)
-	wrong := []string{"X-Aws-Parameters-Secrets-Token", agentToken + "x"}
-	for _, c := range []struct {
-		method, target string
-		headers        []string
-		status         int
-		body           string
-	}{
-		{"GET", "/ping", wrong, 200, "healthy"},
-		{"GET", getPath + "db", []string{"X-Forwarded-For", "10.0.0.1"}, 400, "Forwarded"},
-		{"GET", getPath + "db", []string{"X-Aws-Parameters-Secrets-Token", ""}, 403, "Bad Token"},
-		{"GET", getPath + "db", wrong, 403, "Bad Token"},
-		{"GET", "/v1/db", wrong, 403, "Bad Token"},
-		{"POST", getPath + "db", nil, 405, "Not allowed"},
-		{"GET", "/nowhere", nil, 404, "Not found"},
-		{"GET", getPath + "db&x=1", nil, 400, "unknown parameter: x"},
-	} {
-		got := a.ask(t, c.method, c.target, c.headers...)
-		assert.Equal(t, c.status, got.status, "%s %s %q", c.method, c.target, c.headers)
-		assert.Equal(t, c.body, got.body, "%s %s %q", c.method, c.target, c.headers)
-		assert.NotContains(t, got.header, "Content-Type", "%s %s", c.method, c.target)
+	for _, test := range agentprotocol.Cases(agentToken) {
+		t.Run(test.Name, func(t *testing.T) {
+			r := a.request(t, test.Method, test.Target)
+			r.Header = http.Header{}
+			for name, value := range test.Headers {
+				r.Header.Set(name, value)
+			}
+			got := send(t, http.DefaultTransport, r)
+			assert.Equal(t, test.Status, got.status)
+			assert.Equal(t, test.Body, got.body)
+			assert.NotContains(t, got.header, "Content-Type")
+		})
 	}
 	assert.Zero(t, store.Calls(directtest.Call{}), "no rejected request reaches the store")
 	assert.Contains(t, a.ask(t, "GET", getPath+"db", "X-Aws-Parameters-Secrets-Token", "", "X-Vault-Token", agentToken).body, "hunter2")
@@ -143,31 +136,32 @@ func TestAgentErrorResponses(t *testing.T) {
 	store.Put("db", []byte("hunter2"))
 	store.Deny("denied")
 	a := startAgent(t, vars, "--allow", "d*")
-	check := func(target string, status int, kind string) {
+	assertError := func(target string, class hushpkg.Class) {
 		t.Helper()
 		got := a.ask(t, "GET", target)
-		assert.Equal(t, status, got.status, "%s: %s", target, got.body)
-		assert.Equal(t, kind, members(t, got)["__type"], target)
+		want := agentprotocol.Errors[class]
+		assert.Equal(t, want.Status, got.status, "%s: %s", target, got.body)
+		assert.Equal(t, want.Type, members(t, got)["__type"], target)
 		assert.NotEmpty(t, members(t, got)["message"])
 		assert.NotContains(t, got.body, "canary")
 		assert.NotContains(t, got.header, "Content-Type")
 	}
-	check(getPath+"dmissing", 400, "ResourceNotFoundException")
-	check(getPath+"db&versionId=00000000-0000-0000-0000-000000000000", 400, "ResourceNotFoundException")
-	check(getPath+"db&versionStage=NONE", 400, "ResourceNotFoundException")
-	check(getPath+"d%0A", 400, "InvalidParameterException")
-	check(getPath+"denied", 400, "AccessDeniedException")
-	check(getPath+"other", 400, "AccessDeniedException")
-	check("/v1/d/b", 400, "AccessDeniedException")
-	for code, kind := range map[string]string{
-		"ThrottlingException": "ThrottlingException", "ExpiredTokenException": "ExpiredTokenException", "DecryptionFailure": "AccessDeniedException",
+	assertError(getPath+"dmissing", hushpkg.ErrNotFound)
+	assertError(getPath+"db&versionId=00000000-0000-0000-0000-000000000000", hushpkg.ErrNotFound)
+	assertError(getPath+"db&versionStage=NONE", hushpkg.ErrNotFound)
+	assertError(getPath+"d%0A", hushpkg.ErrInvalidRef)
+	assertError(getPath+"denied", hushpkg.ErrDenied)
+	assertError(getPath+"other", hushpkg.ErrDenied)
+	assertError("/v1/d/b", hushpkg.ErrDenied)
+	for code, class := range map[string]hushpkg.Class{
+		"ThrottlingException": hushpkg.ErrThrottled, "ExpiredTokenException": hushpkg.ErrUnauthenticated, "DecryptionFailure": hushpkg.ErrDenied,
 	} {
 		restore := store.Fail(directtest.Failure{Code: code, Message: "canary"})
-		check(getPath+"db", 400, kind)
+		assertError(getPath+"db", class)
 		restore()
 	}
 	restore := store.Break()
-	check(getPath+"db", 503, "InternalFailure")
+	assertError(getPath+"db", hushpkg.ErrUnavailable)
 	restore()
 	// These failures do not open the breaker.
 	assert.Equal(t, 200, a.ask(t, "GET", getPath+"db").status)
