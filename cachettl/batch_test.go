@@ -57,27 +57,27 @@ func freshness(ref hush.Ref) []string {
 
 // on runs test in a bubble, with a cache of a minute before a batcher that has
 // "one" to "five".
-func on(t *testing.T, o *cachettl.Options, test func(t *testing.T, b *batcher, c *cachettl.Cache)) {
+func withBatcher(t *testing.T, opts *cachettl.Options, test func(t *testing.T, b *batcher, c *cachettl.Cache)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &batcher{}
 		for name := range strings.FieldsSeq("one two three four five") {
 			b.Put(name, []byte(`{"user":"`+name+`"}`))
 		}
-		c := cachettl.New(b, time.Minute, o)
+		c := cachettl.New(b, time.Minute, opts)
 		defer func() { assert.NoError(t, c.Close()) }()
 		test(t, b, c)
 	})
 }
 
-func users(names string) (refs []hush.Ref) {
+func userRefs(names string) (refs []hush.Ref) {
 	for name := range strings.FieldsSeq(names) {
 		refs = append(refs, hush.Ref{Name: name, Field: "user"})
 	}
 	return refs
 }
 
-func found(t *testing.T, results []hush.Result, names string) {
+func requireSecrets(t *testing.T, results []hush.Result, names string) {
 	t.Helper()
 	want := strings.Fields(names)
 	require.Len(t, results, len(want))
@@ -87,21 +87,21 @@ func found(t *testing.T, results []hush.Result, names string) {
 	}
 }
 
-func TestGetBatchAsksForWhatIsNotHeld(t *testing.T) {
-	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+func TestGetBatchRequestsOnlyMissingSecrets(t *testing.T) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		_, err := c.Get(t.Context(), hush.Name("two"))
 		require.NoError(t, err)
-		found(t, c.GetBatch(t.Context(), users("one two three one")), "one two three one")
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two three one")), "one two three one")
 		assert.Equal(t, []string{"one three"}, b.batches)
-		found(t, hush.GetAll(t.Context(), c, users("one two three")...), "one two three")
+		requireSecrets(t, hush.GetAll(t.Context(), c, userRefs("one two three")...), "one two three")
 		assert.Len(t, b.Calls(), 3, "the second time all of it is held")
 
 		time.Sleep(time.Minute)
-		found(t, c.GetBatch(t.Context(), users("one four")), "one four")
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one four")), "one four")
 		assert.Equal(t, []string{"one three", "four one"}, b.batches)
 
 		c.Forget(hush.Name("one"))
-		found(t, c.GetBatch(t.Context(), users("one five")), "one five")
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one five")), "one five")
 		assert.Equal(t, "five fresh:one", b.batches[2], "forgotten: the next is a fresh one")
 		assert.EqualValues(t, 8, c.Stats().Misses)
 	})
@@ -109,7 +109,7 @@ func TestGetBatchAsksForWhatIsNotHeld(t *testing.T) {
 
 // Cached secrets do not take the place of missing secrets in a call of the store.
 func TestGetBatchFillsCallsWithMisses(t *testing.T) {
-	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		var refs []hush.Ref
 		for i := range 40 {
 			refs = append(refs, hush.Name("one"), hush.Name(fmt.Sprint("none/", i)))
@@ -136,13 +136,13 @@ func TestGetBatchFillsCallsWithMisses(t *testing.T) {
 
 // Each key has one fetch, whether a Get or a batch starts it, and however the batch
 // ends.
-func TestGetBatchKeepsTheSingleFlight(t *testing.T) {
-	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+func TestGetBatchMakesOneFetchPerKey(t *testing.T) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		b.Always(providertest.Step{Delay: 100 * time.Millisecond})
 		var all sync.WaitGroup
 		for range 10 {
-			all.Go(func() { found(t, c.GetBatch(t.Context(), users("one two three")), "one two three") })
-			all.Go(func() { found(t, c.GetBatch(t.Context(), users("three four")), "three four") })
+			all.Go(func() { requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two three")), "one two three") })
+			all.Go(func() { requireSecrets(t, c.GetBatch(t.Context(), userRefs("three four")), "three four") })
 			all.Go(func() {
 				_, err := c.Get(t.Context(), hush.Name("two"))
 				assert.NoError(t, err)
@@ -153,7 +153,7 @@ func TestGetBatchKeepsTheSingleFlight(t *testing.T) {
 	})
 	// What is not kept is not asked for a second time: all that failed, and more
 	// than run at a time.
-	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		var refs []hush.Ref
 		for i := range 45 {
 			refs = append(refs, hush.Name(fmt.Sprint("none/", i)))
@@ -166,8 +166,8 @@ func TestGetBatchKeepsTheSingleFlight(t *testing.T) {
 	})
 }
 
-func TestGetBatchAnswersAsGetDoes(t *testing.T) {
-	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+func TestGetBatchReturnsWhatGetReturns(t *testing.T) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		b.Deny("two")
 		results := c.GetBatch(t.Context(), []hush.Ref{
 			{Name: "one", Field: "user"},
@@ -183,36 +183,36 @@ func TestGetBatchAnswersAsGetDoes(t *testing.T) {
 			assert.Equal(t, want[i], hush.ClassOf(r.Err), "%d: %v", i, r.Err)
 			assert.Equal(t, want[i] == 0, r.Secret.Version == "v1")
 		}
-		assert.Contains(t, fresh(&b.Map), true, "a fresh read is one, whatever else was fetched")
+		assert.Contains(t, freshCalls(&b.Map), true, "a fresh read is one, whatever else was fetched")
 
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		begun := time.Now()
-		for _, r := range c.GetBatch(ctx, users("three four")) {
+		for _, r := range c.GetBatch(ctx, userRefs("three four")) {
 			assert.Equal(t, hush.ErrCanceled, hush.ClassOf(r.Err))
 			assert.ErrorIs(t, r.Err, context.DeadlineExceeded)
 		}
 		assert.Equal(t, 20*time.Millisecond, time.Since(begun), "it leaves, and the fetches go on")
-		found(t, c.GetBatch(t.Context(), users("three four")), "three four")
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("three four")), "three four")
 		calls := len(b.Calls())
-		c.GetBatch(ctx, users("five one"))
+		c.GetBatch(ctx, userRefs("five one"))
 		synctest.Wait()
 		assert.Len(t, b.Calls(), calls, "nothing is begun for a context that is done")
 
 		require.NoError(t, c.Close())
-		for _, r := range c.GetBatch(t.Context(), users("one five")) {
+		for _, r := range c.GetBatch(t.Context(), userRefs("one five")) {
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
 		}
 	})
 }
 
 // A secret that may be served stale is, by the rules of Get.
-func TestGetBatchOfWhatIsStale(t *testing.T) {
-	on(t, &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
-		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+func TestGetBatchReturnsStaleSecrets(t *testing.T) {
+	withBatcher(t, &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
 		b.Always(providertest.Step{Err: hush.ErrUnavailable})
 		time.Sleep(2 * time.Minute)
-		results := c.GetBatch(t.Context(), users("one two three"))
+		results := c.GetBatch(t.Context(), userRefs("one two three"))
 		for _, r := range results[:2] {
 			assert.NoError(t, r.Err)
 			assert.True(t, r.Secret.Stale)
@@ -222,7 +222,7 @@ func TestGetBatchOfWhatIsStale(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		defer b.Always(providertest.Step{Delay: time.Hour})()
 		begun := time.Now()
-		for _, r := range c.GetBatch(t.Context(), users("one two")) {
+		for _, r := range c.GetBatch(t.Context(), userRefs("one two")) {
 			assert.True(t, r.Secret.Stale)
 		}
 		assert.Equal(t, 100*time.Millisecond, time.Since(begun), "StaleWait")
@@ -230,24 +230,24 @@ func TestGetBatchOfWhatIsStale(t *testing.T) {
 }
 
 // An older answer in a batch is confirmed by a fresh read of its own.
-func TestGetBatchNeverGoesBack(t *testing.T) {
-	on(t, &cachettl.Options{Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
-		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+func TestGetBatchConfirmsOlderVersions(t *testing.T) {
+	withBatcher(t, &cachettl.Options{Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
 		old := hush.Secret{Value: hush.NewValue([]byte(`{"user":"old"}`)), Version: "v0", Created: time.Now().Add(-time.Hour), Source: "map"}
 		time.Sleep(time.Minute)
 		b.Script(providertest.Step{Secret: &old}, providertest.Step{Secret: &old})
-		found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
 		assert.Len(t, b.batches, 2)
 		assert.Len(t, b.Calls(), 6, "two more, one for each")
 	})
 }
 
 // A batch that hangs has the time of one fetch.
-func TestGetBatchHasAFetchsTime(t *testing.T) {
-	on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+func TestGetBatchEndsAtFetchTimeout(t *testing.T) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		defer b.Always(providertest.Step{Delay: time.Hour})()
 		begun := time.Now()
-		for _, r := range c.GetBatch(t.Context(), users("one two")) {
+		for _, r := range c.GetBatch(t.Context(), userRefs("one two")) {
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
 			assert.NotErrorIs(t, r.Err, context.DeadlineExceeded)
 		}
@@ -255,44 +255,44 @@ func TestGetBatchHasAFetchsTime(t *testing.T) {
 	})
 }
 
-func TestGetBatchOfAProviderThatPanics(t *testing.T) {
+func TestGetBatchReturnsErrorsAfterAPanic(t *testing.T) {
 	for text, hook := range map[string]func(){
 		"the provider panicked with a string": func() { panic("canary-12") },
 		"the provider ended its goroutine":    runtime.Goexit,
 	} {
-		on(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 			b.hook = hook
-			for _, r := range c.GetBatch(t.Context(), users("one two three")) {
+			for _, r := range c.GetBatch(t.Context(), userRefs("one two three")) {
 				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
 				assert.ErrorContains(t, r.Err, text)
 				assert.Empty(t, providertest.Leaks(r.Err, "canary-12"))
 			}
 			b.hook = nil
-			found(t, c.GetBatch(t.Context(), users("one two")), "one two")
+			requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
 		})
 	}
 }
 
 // Caches one behind the other each have batches of their own.
 func TestGetBatchThroughTwoCaches(t *testing.T) {
-	on(t, nil, func(t *testing.T, b *batcher, inner *cachettl.Cache) {
+	withBatcher(t, nil, func(t *testing.T, b *batcher, inner *cachettl.Cache) {
 		outer := cachettl.New(inner, time.Minute, nil)
 		defer func() { assert.NoError(t, outer.Close()) }()
 		_, err := inner.Get(t.Context(), hush.Name("two"))
 		require.NoError(t, err)
-		found(t, outer.GetBatch(t.Context(), users("one two three")), "one two three")
+		requireSecrets(t, outer.GetBatch(t.Context(), userRefs("one two three")), "one two three")
 		assert.Equal(t, []string{"one three"}, b.batches)
 	})
 }
 
-func TestGetBatchWithoutOneBelow(t *testing.T) {
+func TestGetBatchCallsGetIfNextHasNoGetBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put("one", []byte(`{"user":"one"}`))
 		m.Always(providertest.Step{Delay: time.Second})
 		c := cachettl.New(&m, time.Minute, nil)
 		begun := time.Now()
-		found(t, c.GetBatch(t.Context(), slices.Repeat(users("one"), 3)), strings.Repeat("one ", 3))
+		requireSecrets(t, c.GetBatch(t.Context(), slices.Repeat(userRefs("one"), 3)), strings.Repeat("one ", 3))
 		assert.Len(t, m.Calls(), 1)
 		var none []hush.Ref
 		for i := range 20 {

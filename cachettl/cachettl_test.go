@@ -22,27 +22,27 @@ var db = hush.Name("db")
 
 type step = providertest.Step
 
-// bubble runs test in a synctest bubble with a cache over a Map that holds db. Its
-// TTL has no jitter unless o says so.
-func bubble(t *testing.T, o *cachettl.Options, test func(*testing.T, *cachettl.Cache, *providertest.Map)) {
+// withCache runs test in a synctest bubble, with a cache in front of a Map that has
+// db. Without opts.Jitter, the TTL has no jitter.
+func withCache(t *testing.T, opts *cachettl.Options, test func(*testing.T, *cachettl.Cache, *providertest.Map)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		m := &providertest.Map{}
 		m.Put("db", []byte("one"))
-		var opt cachettl.Options
-		if o != nil {
-			opt = *o
+		var withDefault cachettl.Options
+		if opts != nil {
+			withDefault = *opts
 		}
-		if opt.Jitter == 0 {
-			opt.Jitter = -1
+		if withDefault.Jitter == 0 {
+			withDefault.Jitter = -1
 		}
-		c := cachettl.New(m, ttl, &opt)
+		c := cachettl.New(m, ttl, &withDefault)
 		t.Cleanup(func() { assert.NoError(t, c.Close()) })
 		test(t, c, m)
 	})
 }
 
-func reveal(t *testing.T, p hush.Provider, ref hush.Ref) string {
+func getText(t *testing.T, p hush.Provider, ref hush.Ref) string {
 	t.Helper()
 	secret, err := p.Get(t.Context(), ref)
 	require.NoError(t, err)
@@ -63,44 +63,44 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestHitsWithinTheTTLFromTheStartOfTheFetch(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestTTLCountsFromTheStartOfTheFetch(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: 2 * time.Second})
-		assert.Equal(t, "one", reveal(t, c, db))
+		assert.Equal(t, "one", getText(t, c, db))
 		m.Put("db", []byte("two"))
 		time.Sleep(ttl - 2*time.Second - 1)
-		assert.Equal(t, "one", reveal(t, c, db))
+		assert.Equal(t, "one", getText(t, c, db))
 		assert.Len(t, m.Calls(), 1)
 		time.Sleep(time.Nanosecond)
-		assert.Equal(t, "two", reveal(t, c, db))
+		assert.Equal(t, "two", getText(t, c, db))
 		assert.Len(t, m.Calls(), 2)
 	})
 }
 
-func TestNothingIsKeptWithoutATTL(t *testing.T) {
+func TestWithoutATTLNothingIsCached(t *testing.T) {
 	var m providertest.Map
 	m.Put("db", []byte("one"))
 	c := cachettl.New(&m, -1, nil)
-	reveal(t, c, db)
-	reveal(t, c, db)
+	getText(t, c, db)
+	getText(t, c, db)
 	assert.Len(t, m.Calls(), 2)
 }
 
-func TestOneEntryForAllFieldsAndOneForEachVersion(t *testing.T) {
+func TestFieldsShareAnEntryAndVersionsDoNot(t *testing.T) {
 	var m providertest.Map
 	m.Put("db", []byte(`{"user":"u","password":"p"}`))
 	m.Put("db", []byte(`{"user":"u2","password":"p2"}`))
 	c := cachettl.New(&m, ttl, nil)
 	for range 3 {
-		assert.Equal(t, "u2", reveal(t, c, hush.Ref{Name: "db", Field: "user"}))
-		assert.Equal(t, "p2", reveal(t, c, hush.Ref{Name: "db", Field: "password", Stage: hush.CurrentStage}))
+		assert.Equal(t, "u2", getText(t, c, hush.Ref{Name: "db", Field: "user"}))
+		assert.Equal(t, "p2", getText(t, c, hush.Ref{Name: "db", Field: "password", Stage: hush.CurrentStage}))
 	}
-	assert.Len(t, m.Calls(), 1, "a field costs no call of its own")
-	assert.Equal(t, hush.Name("db"), m.Calls()[0], "the store is asked for the whole secret")
+	assert.Len(t, m.Calls(), 1, "all fields in one call")
+	assert.Equal(t, hush.Name("db"), m.Calls()[0], "the request has no field")
 
 	for range 2 {
-		assert.Equal(t, "p", reveal(t, c, hush.Ref{Name: "db", Version: "v1", Field: "password"}))
-		assert.Equal(t, "u", reveal(t, c, hush.Ref{Name: "db", Stage: "AWSPREVIOUS", Field: "user"}))
+		assert.Equal(t, "p", getText(t, c, hush.Ref{Name: "db", Version: "v1", Field: "password"}))
+		assert.Equal(t, "u", getText(t, c, hush.Ref{Name: "db", Stage: "AWSPREVIOUS", Field: "user"}))
 	}
 	assert.Len(t, m.Calls(), 3, "version and stage are part of the key")
 
@@ -108,10 +108,10 @@ func TestOneEntryForAllFieldsAndOneForEachVersion(t *testing.T) {
 	require.ErrorIs(t, err, hush.ErrNotFound)
 	assert.ErrorContains(t, err, `"db#nope"`)
 	assert.Len(t, m.Calls(), 3, "a missing field drops nothing")
-	assert.Equal(t, "u2", reveal(t, c, hush.Ref{Name: "db", Field: "user"}))
+	assert.Equal(t, "u2", getText(t, c, hush.Ref{Name: "db", Field: "user"}))
 }
 
-func TestMoreFieldsThanAreRememberedStillWork(t *testing.T) {
+func TestMoreFieldsThanTheLimitStillWork(t *testing.T) {
 	members := map[string]string{}
 	doc := "{"
 	for i := range 200 {
@@ -121,14 +121,14 @@ func TestMoreFieldsThanAreRememberedStillWork(t *testing.T) {
 	c := cachettl.New(hush.Static(map[string]string{"db": doc + `"z":0}`}), ttl, nil)
 	for range 2 {
 		for name, want := range members {
-			assert.Equal(t, want, reveal(t, c, hush.Ref{Name: "db", Field: name}))
+			assert.Equal(t, want, getText(t, c, hush.Ref{Name: "db", Field: name}))
 		}
 	}
 }
 
-func TestADoneContextIsAnErrorEvenOnAHit(t *testing.T) {
+func TestAHitFailsIfItsContextIsDone(t *testing.T) {
 	c := cachettl.New(hush.Static(map[string]string{"db": "one"}), ttl, nil)
-	reveal(t, c, db)
+	getText(t, c, db)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := c.Get(ctx, db)
@@ -137,19 +137,19 @@ func TestADoneContextIsAnErrorEvenOnAHit(t *testing.T) {
 }
 
 func TestAThousandCallersMakeOneCall(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: time.Second})
 		var wg sync.WaitGroup
 		for range 1000 {
-			wg.Go(func() { assert.Equal(t, "one", reveal(t, c, db)) })
+			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db)) })
 		}
 		wg.Wait()
 		assert.Len(t, m.Calls(), 1)
 	})
 }
 
-func TestWaitersLeaveByTheirOwnContext(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestEachGetLeavesWhenItsContextEnds(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: time.Second})
 		first, cancelFirst := context.WithCancel(t.Context())
 		hasty, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -168,7 +168,7 @@ func TestWaitersLeaveByTheirOwnContext(t *testing.T) {
 			assert.Equal(t, 20*time.Millisecond, time.Since(start))
 		})
 		for range 10 {
-			wg.Go(func() { assert.Equal(t, "one", reveal(t, c, db)) })
+			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db)) })
 		}
 		time.Sleep(10 * time.Millisecond)
 		cancelFirst()
@@ -193,8 +193,8 @@ func TestAFetchKeepsTheValuesOfItsContextAndNotItsDeadline(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestAFailureIsForAllWhoWaitAndIsNotKept(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAFailureIsReturnedToAllWaitingGetsAndNotCached(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for _, class := range []hush.Class{
 			hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrThrottled, hush.ErrUnavailable,
 			hush.ErrRefused, hush.ErrAbsent, hush.ErrUnsupported,
@@ -211,66 +211,66 @@ func TestAFailureIsForAllWhoWaitAndIsNotKept(t *testing.T) {
 			wg.Wait()
 			assert.Len(t, m.Calls(), before+1)
 		}
-		assert.Equal(t, "one", reveal(t, c, db))
+		assert.Equal(t, "one", getText(t, c, db))
 	})
 }
 
-func TestNotFoundAndDeniedEndTheEntryAndOutagesDoNot(t *testing.T) {
+func TestNotFoundAndDeniedDropTheSecret(t *testing.T) {
 	for class, ends := range map[hush.Class]bool{
 		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnauthenticated: false, hush.ErrThrottled: false,
 		hush.ErrUnavailable: false, hush.ErrRefused: false, hush.ErrAbsent: false, hush.ErrUnsupported: false,
 	} {
-		bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			reveal(t, c, db)
+		withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+			getText(t, c, db)
 			defer m.Always(step{Err: class})()
 			_, err := c.Get(t.Context(), db.Fresh())
 			require.Equal(t, class, hush.ClassOf(err))
 			_, err = c.Get(t.Context(), db)
 			if ends {
-				assert.Equal(t, class, hush.ClassOf(err), "a revoked secret is never served again")
+				assert.Equal(t, class, hush.ClassOf(err), "a revoked secret is not served again")
 			} else {
-				assert.NoError(t, err, "within its TTL a secret is served: %v", class)
+				assert.NoError(t, err, "%v: a secret is served within its TTL", class)
 			}
 		})
 	}
 }
 
-func TestExpires(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestALeaseIsRefreshedAndNotServedPastItsEnd(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		leased := func(left time.Duration) step {
 			return step{Secret: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(left)}}
 		}
 		m.Script(leased(10*time.Second), step{Err: hush.ErrUnavailable})
-		assert.Equal(t, "lease", reveal(t, c, db))
+		assert.Equal(t, "lease", getText(t, c, db))
 		time.Sleep(20 * time.Second / 3)
 		for range 3 {
-			assert.Equal(t, "lease", reveal(t, c, db))
+			assert.Equal(t, "lease", getText(t, c, db))
 			synctest.Wait()
 		}
-		assert.Len(t, m.Calls(), 2, "after two thirds it is asked for again, behind")
+		assert.Len(t, m.Calls(), 2, "fetched again in the background after two thirds of its life")
 		time.Sleep(10*time.Second/3 + 1)
 		m.Script(leased(-time.Second))
-		assert.Equal(t, "lease", reveal(t, c, db), "given once")
-		assert.Equal(t, "one", reveal(t, c, db), "and not kept")
+		assert.Equal(t, "lease", getText(t, c, db), "returned once")
+		assert.Equal(t, "one", getText(t, c, db), "not cached")
 		assert.Len(t, m.Calls(), 4)
 	})
 }
 
-func TestAFetchLongerThanTheTTLIsNotKept(t *testing.T) {
-	bubble(t, &cachettl.Options{FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAFetchLongerThanTheTTLIsNotCached(t *testing.T) {
+	withCache(t, &cachettl.Options{FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: ttl})
-		assert.Equal(t, "one", reveal(t, c, db))
-		assert.Equal(t, "one", reveal(t, c, db))
+		assert.Equal(t, "one", getText(t, c, db))
+		assert.Equal(t, "one", getText(t, c, db))
 		assert.Len(t, m.Calls(), 2)
 	})
 }
 
-func TestCloseCancelsAndAwaits(t *testing.T) {
+func TestCloseCancelsFetchesAndWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m providertest.Map
 		m.Put("db", []byte("one"))
 		c := cachettl.New(&m, ttl, nil)
-		reveal(t, c, db)
+		getText(t, c, db)
 		m.Script(step{Delay: time.Hour})
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -297,7 +297,7 @@ func TestCloseCancelsAndAwaits(t *testing.T) {
 func TestAHitAllocatesNothing(t *testing.T) {
 	c := cachettl.New(hush.Static(map[string]string{"db": `{"password":"p"}`}), time.Hour, nil)
 	for _, ref := range []hush.Ref{db, {Name: "db", Field: "password"}} {
-		reveal(t, c, ref)
+		getText(t, c, ref)
 		ctx := t.Context()
 		assert.Zero(t, testing.AllocsPerRun(100, func() {
 			if _, err := c.Get(ctx, ref); err != nil {
@@ -307,13 +307,13 @@ func TestAHitAllocatesNothing(t *testing.T) {
 	}
 }
 
-func TestNewNeedsAProvider(t *testing.T) {
+func TestNewPanicsWithoutAProvider(t *testing.T) {
 	assert.Panics(t, func() { cachettl.New(nil, ttl, nil) })
 }
 
 func Example() {
 	store := hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
-		fmt.Println("the store is asked for", ref)
+		fmt.Println("the store receives", ref)
 		return hush.Secret{Value: hush.NewValue([]byte(`{"user":"app","password":"hunter2"}`))}, nil
 	})
 	secrets := cachettl.New(store, 5*time.Minute, nil)
@@ -323,6 +323,6 @@ func Example() {
 	password, _ := hush.Get(context.Background(), secrets, "db/prod#password")
 	fmt.Println(user.Value.Reveal(), password.Value)
 	// Output:
-	// the store is asked for db/prod
+	// the store receives db/prod
 	// app [redacted hush.Value: call Reveal]
 }

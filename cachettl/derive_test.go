@@ -41,8 +41,8 @@ func getDerived(t *testing.T, c *cachettl.Cache, ref hush.Ref, key any, derive f
 	return value.(*derived)
 }
 
-func TestHitsShareADerivedResult(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestHitsShareADerivedValue(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Put("json", []byte(`{"user":"app"}`))
 		field := hush.Ref{Name: "json", Field: "user"}
 		first := getDerived(t, c, db, upperKey{}, upper)
@@ -57,7 +57,7 @@ func TestHitsShareADerivedResult(t *testing.T) {
 	})
 }
 
-func TestADerivedResultFollowsItsSecret(t *testing.T) {
+func TestADerivedValueChangesWithItsSecret(t *testing.T) {
 	opts := &cachettl.Options{StaleIfError: time.Hour, RefreshAhead: time.Second}
 	for name, change := range map[string]func(*cachettl.Cache){
 		"forget": func(c *cachettl.Cache) { c.Forget(db) },
@@ -73,7 +73,7 @@ func TestADerivedResultFollowsItsSecret(t *testing.T) {
 			assert.NoError(t, err)
 		},
 	} {
-		bubble(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 			getDerived(t, c, db, describeKey{}, describe)
 			m.Put("db", []byte("two"))
 			change(c)
@@ -82,8 +82,8 @@ func TestADerivedResultFollowsItsSecret(t *testing.T) {
 	}
 }
 
-func TestADerivedResultHasTheStaleMark(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestADerivedValueOfAStaleSecret(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		getDerived(t, c, db, describeKey{}, describe)
 		recovers := m.Always(step{Err: hush.ErrUnavailable})
 		time.Sleep(ttl)
@@ -97,16 +97,16 @@ func TestADerivedResultHasTheStaleMark(t *testing.T) {
 	})
 }
 
-func TestADerivedResultHasTheFallbackMark(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		m.Script(fallback("spare"))
+func TestADerivedValueOfAFallback(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		m.Script(fallbackStep("spare"))
 		assert.Equal(t, "spare stale=false fallback=true", getDerived(t, c, db, describeKey{}, describe).text)
 	})
 }
 
 func TestGetDerivedFailsAsGetDoes(t *testing.T) {
-	bubble(t, &cachettl.Options{NegativeTTL: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		reveal(t, c, db)
+	withCache(t, &cachettl.Options{NegativeTTL: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		getText(t, c, db)
 		done, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, ref := range []hush.Ref{{}, {Name: "none"}, {Name: "none"}, {Name: "db", Field: "none"}} {
@@ -122,8 +122,8 @@ func TestGetDerivedFailsAsGetDoes(t *testing.T) {
 	})
 }
 
-// TestADerivedResultDiesWithItsSecret has results that the garbage collector frees.
-func TestADerivedResultDiesWithItsSecret(t *testing.T) {
+// TestADerivedValueIsFreedWithItsSecret has results that the garbage collector frees.
+func TestADerivedValueIsFreedWithItsSecret(t *testing.T) {
 	for name, drop := range map[string]func(*cachettl.Cache){
 		"forget":     func(c *cachettl.Cache) { c.Forget(db) },
 		"forget all": func(c *cachettl.Cache) { c.Forget() },
@@ -155,8 +155,8 @@ func TestADerivedResultDiesWithItsSecret(t *testing.T) {
 	}
 }
 
-func TestMoreDerivedResultsThanAreKeptStillWork(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, _ *providertest.Map) {
+func TestMoreDerivedValuesThanTheLimitStillWork(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, _ *providertest.Map) {
 		for key := range 100 {
 			for range 2 {
 				got := getDerived(t, c, db, key, func(hush.Secret) any { return &derived{fmt.Sprint(key)} })

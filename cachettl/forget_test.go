@@ -16,17 +16,17 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-func TestForgetWhileAStaleAnswerIsWaitedFor(t *testing.T) {
+func TestForgetDuringAStaleWaitMakesTheGetWait(t *testing.T) {
 	for _, ref := range []hush.Ref{db, db.Fresh()} {
-		bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			stale(t, c)
+		withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+			isStale(t, c)
 			time.Sleep(ttl)
 			m.Put("db", []byte("two"))
 			m.Script(step{Delay: time.Second})
 			var wg sync.WaitGroup
-			wg.Go(func() { reveal(t, c, ref) })
+			wg.Go(func() { getText(t, c, ref) })
 			synctest.Wait()
-			wg.Go(func() { assert.Equal(t, "two", reveal(t, c, db)) })
+			wg.Go(func() { assert.Equal(t, "two", getText(t, c, db)) })
 			synctest.Wait()
 			c.Forget(db)
 			wg.Wait()
@@ -34,43 +34,43 @@ func TestForgetWhileAStaleAnswerIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestAForgottenFetchIsNotKept(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestTheResultOfAForgottenFetchIsNotCached(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() { reveal(t, c, db) })
+		wg.Go(func() { getText(t, c, db) })
 		synctest.Wait()
 		c.Forget(db)
 		wg.Wait()
-		reveal(t, c, db)
-		assert.Equal(t, []bool{false, true}, fresh(m))
+		getText(t, c, db)
+		assert.Equal(t, []bool{false, true}, freshCalls(m))
 	})
 }
 
-func TestAfterForgettingAnOutageDoesNotBringTheOldValueBack(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		for _, failed := range []step{{Err: hush.ErrUnavailable}, {Err: hush.ErrThrottled}, fallback("spare")} {
-			reveal(t, c, db)
+func TestForgetStaysInForceDuringAnOutage(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for _, failed := range []step{{Err: hush.ErrUnavailable}, {Err: hush.ErrThrottled}, fallbackStep("spare")} {
+			getText(t, c, db)
 			c.Forget(db)
 			m.Script(failed)
 			_, _ = c.Get(t.Context(), db)
 			time.Sleep(time.Second)
 			before := len(m.Calls())
-			reveal(t, c, db)
-			assert.Equal(t, []bool{true}, fresh(m)[before:], "it is still to be asked for afresh")
+			getText(t, c, db)
+			assert.Equal(t, []bool{true}, freshCalls(m)[before:], "it is still to be asked for afresh")
 			time.Sleep(ttl)
-			reveal(t, c, db)
-			assert.Equal(t, []bool{true, false}, fresh(m)[before:])
+			getText(t, c, db)
+			assert.Equal(t, []bool{true, false}, freshCalls(m)[before:])
 		}
 	})
 }
 
-func TestForgettingWhatIsNotHeldPushesNothingOut(t *testing.T) {
-	bubble(t, &cachettl.Options{MaxEntries: 10}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestForgetOfUnknownNamesEvictsNothing(t *testing.T) {
+	withCache(t, &cachettl.Options{MaxEntries: 10}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for i := range 10 {
 			name := fmt.Sprint("s", i)
 			m.Put(name, []byte(name))
-			reveal(t, c, hush.Name(name))
+			getText(t, c, hush.Name(name))
 		}
 		for i := range 50 {
 			c.Forget(hush.Name(fmt.Sprint("nobody", i)))
@@ -81,11 +81,11 @@ func TestForgettingWhatIsNotHeldPushesNothingOut(t *testing.T) {
 		before := len(m.Calls())
 		_, err := c.Get(t.Context(), hush.Name("nobody49"))
 		require.ErrorIs(t, err, hush.ErrNotFound)
-		assert.Equal(t, []bool{true}, fresh(m)[before:])
+		assert.Equal(t, []bool{true}, freshCalls(m)[before:])
 	})
 }
 
-func TestAHandleKnowsNothingAfterClose(t *testing.T) {
+func TestAHandleFailsAfterClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := make(chan struct{})
 		c := cachettl.New(hush.ProviderFunc(func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
@@ -104,15 +104,38 @@ func TestAHandleKnowsNothingAfterClose(t *testing.T) {
 	})
 }
 
-func TestAStoreThatDoesNotKnowUsIsNotFlooded(t *testing.T) {
-	bubble(t, &cachettl.Options{RefreshAhead: 30 * time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		reveal(t, c, db)
+func TestUnauthenticatedRefreshesBackOff(t *testing.T) {
+	withCache(t, &cachettl.Options{RefreshAhead: 30 * time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		getText(t, c, db)
 		time.Sleep(ttl / 2)
 		defer m.Always(step{Err: hush.ErrUnauthenticated})()
 		for range 1000 {
-			reveal(t, c, db)
+			getText(t, c, db)
 			time.Sleep(10 * time.Millisecond)
 		}
 		assert.Less(t, len(m.Calls()), 20)
+	})
+}
+
+// A Get whose stale secret is forgotten waits for the fetch, also if it is a fresh one
+// without a result.
+func TestForgetDuringAStaleWaitForAFreshFetch(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
+		time.Sleep(ttl)
+		m.Put("db", []byte("two"))
+		m.Script(step{Delay: time.Second})
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.Equal(t, "two", getText(t, c, db.Fresh())) })
+		synctest.Wait()
+		start := time.Now()
+		wg.Go(func() {
+			assert.Equal(t, "two", getText(t, c, db))
+			assert.Equal(t, time.Second, time.Since(start))
+		})
+		synctest.Wait()
+		c.Forget(db)
+		wg.Wait()
+		assert.Len(t, m.Calls(), 2)
 	})
 }

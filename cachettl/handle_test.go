@@ -13,8 +13,8 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-func TestHandleSeesWhatTheCacheSees(t *testing.T) {
-	bubble(t, &cachettl.Options{MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAHandleFollowsTheCache(t *testing.T) {
+	withCache(t, &cachettl.Options{MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		handle := c.Handle(db)
 		read := func() string {
 			t.Helper()
@@ -34,7 +34,7 @@ func TestHandleSeesWhatTheCacheSees(t *testing.T) {
 		assert.Equal(t, "three", read(), "forgotten")
 
 		m.Put("other", []byte("x"))
-		reveal(t, c, hush.Name("other"))
+		getText(t, c, hush.Name("other"))
 		m.Put("db", []byte("four"))
 		assert.Equal(t, "four", read(), "evicted")
 

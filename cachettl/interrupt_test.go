@@ -15,7 +15,7 @@ import (
 
 // frozen runs test in a bubble with a function whose store takes latency. The cache
 // holds v1, which has just expired.
-func frozen(t *testing.T, latency time.Duration, test func(t *testing.T, f *function)) {
+func withFrozenFunction(t *testing.T, latency time.Duration, test func(t *testing.T, f *function)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := scenario{mode: "plain", latency: latency, ttl: 10 * time.Second, monoStops: true}.start()
@@ -45,7 +45,7 @@ func (f *function) freeze(gap time.Duration) { f.process.stop(gap, true)() }
 const latency = 300 * time.Millisecond // of most stores below: more than StaleWait
 
 func TestAfterAStopTheFirstGetForEachFetchWaitsInFull(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		version, took := f.read(t)
 		assert.Equal(t, "v1~", version)
 		assert.Equal(t, 100*time.Millisecond, took, "StaleWait")
@@ -67,8 +67,8 @@ func TestAfterAStopTheFirstGetForEachFetchWaitsInFull(t *testing.T) {
 }
 
 // The cache halts until a fetch ends that a Get had left.
-func TestHaltingEndsWithAFetchInTheBackground(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
+func TestFullWaitsEndWithAFetchInTheBackground(t *testing.T) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		f.read(t)
 		f.freeze(time.Second)
 		for _, want := range []string{"v3", "v4"} {
@@ -94,13 +94,13 @@ func TestHaltingEndsWithAFetchInTheBackground(t *testing.T) {
 
 // A secret whose fetch was interrupted is waited for, although fetches for another
 // secret end in the background again.
-func TestEachSecretIsWaitedForAfterAStop(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
+func TestAGetOfEachSecretWaitsAfterAStop(t *testing.T) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		other := hush.Name("other")
-		reveal(t, f.cache, other)
+		getText(t, f.cache, other)
 		time.Sleep(f.ttl)
 		f.read(t)
-		reveal(t, f.cache, other)
+		getText(t, f.cache, other)
 		f.freeze(6 * time.Second)
 		var both sync.WaitGroup
 		both.Go(func() { f.read(t) })
@@ -114,8 +114,8 @@ func TestEachSecretIsWaitedForAfterAStop(t *testing.T) {
 }
 
 // A fetch that a Get left and that was interrupted proves nothing.
-func TestAnInterruptedFetchDoesNotEndHalting(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
+func TestAnInterruptedFetchDoesNotEndFullWaits(t *testing.T) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		f.read(t)
 		f.freeze(time.Second)
 		time.Sleep(latency) // v2 arrives
@@ -127,12 +127,12 @@ func TestAnInterruptedFetchDoesNotEndHalting(t *testing.T) {
 	})
 }
 
-func TestASecretOfAnInterruptedFetchCounts(t *testing.T) {
+func TestASecretOfAnInterruptedFetchIsCached(t *testing.T) {
 	for gap, want := range map[time.Duration]string{
 		4500 * time.Millisecond: "v2", // 4.5 s, 100 ms before and 200 ms after the stop
 		5 * time.Second:         "v3",
 	} {
-		frozen(t, latency, func(t *testing.T, f *function) {
+		withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 			f.read(t)
 			f.freeze(gap)
 			time.Sleep(200 * time.Millisecond)
@@ -145,7 +145,7 @@ func TestASecretOfAnInterruptedFetchCounts(t *testing.T) {
 
 // The end of an interrupted fetch does not count as a failure: no backoff follows, and the next
 // Get calls the store.
-func TestAVoidEndIsNoFailure(t *testing.T) {
+func TestTheFailureOfAnInterruptedFetchIsIgnored(t *testing.T) {
 	for name, end := range map[string]func(*function){
 		"an outage":  func(f *function) { f.store.fail(hush.ErrUnavailable) },
 		"not found":  func(f *function) { f.store.fail(hush.ErrNotFound) },
@@ -153,7 +153,7 @@ func TestAVoidEndIsNoFailure(t *testing.T) {
 		"a fallback": func(f *function) { f.store.fallBack() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			frozen(t, latency, func(t *testing.T, f *function) {
+			withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 				f.read(t)
 				f.freeze(time.Second)
 				end(f)
@@ -170,8 +170,8 @@ func TestAVoidEndIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestAClockThatIsSetBackIsNoStop(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
+func TestAClockThatIsSetBackDoesNotInterrupt(t *testing.T) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		f.read(t)
 		f.process.stop(-time.Hour, true)()
 		time.Sleep(200 * time.Millisecond)
@@ -190,7 +190,7 @@ func TestAClockThatIsSetBackIsNoStop(t *testing.T) {
 
 // A process that is stopped more often than its store responds completes a fetch,
 // also if it holds no secret yet.
-func TestStopsDoNotPreventEveryFetch(t *testing.T) {
+func TestAFetchCompletesDespiteManyStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := scenario{latency: 700 * time.Millisecond, ttl: time.Minute, monoStops: true}.start()
 		defer func() { require.NoError(t, f.cache.Close()) }()
@@ -212,7 +212,7 @@ func TestStopsDoNotPreventEveryFetch(t *testing.T) {
 // one it fails.
 func TestAfterTwoInterruptedFetches(t *testing.T) {
 	for _, held := range []bool{true, false} {
-		frozen(t, latency, func(t *testing.T, f *function) {
+		withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 			f.store.hangs.Store(true)
 			ref := db
 			if !held {

@@ -22,13 +22,13 @@ import (
 // A fetch that takes longer than the TTL leaves its secret as a stale one, so that
 // later Gets do not all wait.
 func TestAFetchLongerThanTheTTLLeavesAStaleSecret(t *testing.T) {
-	o := &cachettl.Options{StaleIfError: time.Hour, FetchTimeout: time.Hour}
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		reveal(t, c, db)
+	opts := &cachettl.Options{StaleIfError: time.Hour, FetchTimeout: time.Hour}
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		getText(t, c, db)
 		defer m.Always(step{Delay: ttl + time.Second})()
 		m.Put("db", []byte("two"))
 		time.Sleep(ttl)
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		time.Sleep(ttl + time.Second)
 		synctest.Wait()
 		start := time.Now()
@@ -51,12 +51,12 @@ func TestAFetchFoundAtItsTimeoutHasFailed(t *testing.T) {
 			}
 			return hush.Secret{Value: hush.NewValue([]byte("one"))}, nil
 		}), ttl, &cachettl.Options{StaleIfError: time.Hour, Jitter: -1})
-		assert.False(t, stale(t, c))
+		assert.False(t, isStale(t, c))
 		time.Sleep(ttl)
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		time.Sleep(5*time.Second - 100*time.Millisecond + time.Millisecond)
 		for range 3 {
-			assert.True(t, stale(t, c))
+			assert.True(t, isStale(t, c))
 		}
 		s := c.Stats()
 		assert.Equal(t, map[hush.Class]uint64{hush.ErrUnavailable: 1}, s.Failures)
@@ -69,7 +69,7 @@ func TestAFetchFoundAtItsTimeoutHasFailed(t *testing.T) {
 
 // StaleWhileRevalidate bounds an outage, too: a Get that waits in full returns the stale
 // secret and not the failure.
-func TestAnOutageWithinStaleWhileRevalidate(t *testing.T) {
+func TestAnOutageWithinStaleWhileRevalidateReturnsTheStaleSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := scenario{mode: "stale while revalidate alone", latency: latency, ttl: 10 * time.Second, monoStops: true}.start()
 		defer func() { require.NoError(t, f.cache.Close()) }()
@@ -84,22 +84,22 @@ func TestAnOutageWithinStaleWhileRevalidate(t *testing.T) {
 	})
 }
 
-func TestCallbacksThatPanic(t *testing.T) {
-	o := &cachettl.Options{
+func TestPanicsOfCallbacksAreCounted(t *testing.T) {
+	opts := &cachettl.Options{
 		StaleIfError: time.Hour,
 		OnRotate:     func(hush.Ref, hush.Secret, hush.Secret) { panic("canary") },
 		OnStale:      func(hush.Ref, hush.Secret, error) { panic("canary") },
 	}
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		reveal(t, c, db)
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		getText(t, c, db)
 		m.Put("db", []byte("two"))
 		time.Sleep(ttl)
-		assert.Equal(t, "two", reveal(t, c, db))
+		assert.Equal(t, "two", getText(t, c, db))
 		synctest.Wait()
 		assert.EqualValues(t, 1, c.Stats().CallbackPanics)
 		time.Sleep(ttl)
 		defer m.Always(step{Err: hush.ErrUnavailable})()
-		assert.Equal(t, "two", reveal(t, c, db))
+		assert.Equal(t, "two", getText(t, c, db))
 		synctest.Wait()
 		assert.EqualValues(t, 2, c.Stats().CallbackPanics)
 	})
@@ -110,8 +110,8 @@ func TestExtremeOptions(t *testing.T) {
 		var m providertest.Map
 		m.Put("db", []byte("one"))
 		c := cachettl.New(&m, time.Hour, &cachettl.Options{Jitter: jitter})
-		reveal(t, c, db)
-		reveal(t, c, db)
+		getText(t, c, db)
+		getText(t, c, db)
 		want := 1
 		if jitter > 1 {
 			want = len(m.Calls()) // any TTL up to an hour
@@ -120,24 +120,24 @@ func TestExtremeOptions(t *testing.T) {
 		require.NoError(t, c.Close())
 	}
 	for _, d := range []time.Duration{math.MaxInt64, math.MinInt64} {
-		bubble(t, &cachettl.Options{
+		withCache(t, &cachettl.Options{
 			StaleIfError: d, StaleWait: d, StaleWhileRevalidate: d, RefreshAhead: d, NegativeTTL: d, FetchTimeout: d, MinRefresh: d,
 		}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			assert.Equal(t, "one", reveal(t, c, db))
+			assert.Equal(t, "one", getText(t, c, db))
 			time.Sleep(ttl/2 - 1)
-			assert.Equal(t, "one", reveal(t, c, db))
+			assert.Equal(t, "one", getText(t, c, db))
 			assert.Len(t, m.Calls(), 1)
 			time.Sleep(ttl)
 			m.Put("db", []byte("two"))
-			reveal(t, c, db)
+			getText(t, c, db)
 			synctest.Wait()
-			assert.Equal(t, "two", reveal(t, c, db))
+			assert.Equal(t, "two", getText(t, c, db))
 		})
 	}
 }
 
 // The cost of a version does not grow with the number of versions of its name.
-func TestManyVersionsOfOneName(t *testing.T) {
+func TestTheCostOfAVersionDoesNotGrow(t *testing.T) {
 	const versions = 10_000
 	c := cachettl.New(hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
 		return hush.Secret{Value: hush.NewValue([]byte(ref.Version)), Version: ref.Version}, nil
@@ -146,7 +146,7 @@ func TestManyVersionsOfOneName(t *testing.T) {
 	read := func(from, to int) {
 		for i := from; i < to; i++ {
 			ref := hush.Ref{Name: "db", Version: fmt.Sprint(i)}
-			assert.Equal(t, ref.Version, reveal(t, c, ref))
+			assert.Equal(t, ref.Version, getText(t, c, ref))
 		}
 	}
 	read(0, versions)
@@ -157,7 +157,7 @@ func TestManyVersionsOfOneName(t *testing.T) {
 	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)/100, uint64(32<<10), "bytes for each version")
 
 	ref := hush.Ref{Name: "db", Version: "77", Stage: "AWSPREVIOUS"}
-	reveal(t, c, ref)
+	getText(t, c, ref)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		if _, err := c.Get(context.Background(), ref); err != nil {
 			t.Error(err)
@@ -167,8 +167,8 @@ func TestManyVersionsOfOneName(t *testing.T) {
 
 // A Get with a short deadline that waits in full does not keep a patient one from
 // doing so.
-func TestAnImpatientGetDoesNotDecideForAll(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
+func TestAGetWithAShortDeadlineDoesNotLimitLongerWaits(t *testing.T) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		f.read(t)
 		f.freeze(6 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -185,11 +185,11 @@ func TestAnImpatientGetDoesNotDecideForAll(t *testing.T) {
 
 // While a store hangs, a program that reads several secrets loses one full wait and
 // not one for each secret.
-func TestAStoreThatHangsCostsOneFullWait(t *testing.T) {
-	frozen(t, latency, func(t *testing.T, f *function) {
-		refs := names(5)
+func TestAHangingStoreCostsOneFullWait(t *testing.T) {
+	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
+		refs := numberedRefs(5)
 		for _, ref := range refs {
-			reveal(t, f.cache, ref)
+			getText(t, f.cache, ref)
 		}
 		time.Sleep(f.ttl)
 		f.store.hangs.Store(true)
@@ -210,24 +210,24 @@ func TestAStoreThatHangsCostsOneFullWait(t *testing.T) {
 }
 
 // Several Gets of one batch share its time.
-func TestABatchAfterAStop(t *testing.T) {
+func TestABatchWaitsInFullAfterAStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess()
-		next := &batchGauge{}
-		o := &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}
-		o.SetClock(p.now)
-		c := cachettl.New(next, ttl, o)
+		next := &slowBatchStore{}
+		opts := &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}
+		opts.SetClock(p.now)
+		c := cachettl.New(next, ttl, opts)
 		defer func() { assert.NoError(t, c.Close()) }()
-		for _, r := range c.GetBatch(t.Context(), names(20)) {
+		for _, r := range c.GetBatch(t.Context(), numberedRefs(20)) {
 			require.NoError(t, r.Err)
 		}
 		time.Sleep(ttl)
-		for _, r := range c.GetBatch(t.Context(), names(20)) {
+		for _, r := range c.GetBatch(t.Context(), numberedRefs(20)) {
 			assert.True(t, r.Secret.Stale)
 		}
 		p.stop(6*time.Second, true)()
 		start := time.Now()
-		for _, r := range c.GetBatch(t.Context(), names(20)) {
+		for _, r := range c.GetBatch(t.Context(), numberedRefs(20)) {
 			require.NoError(t, r.Err)
 			assert.False(t, r.Secret.Stale)
 		}
@@ -236,7 +236,7 @@ func TestABatchAfterAStop(t *testing.T) {
 }
 
 // Gets that leave and come while turns are scarce, under the race detector.
-func TestImpatientGetsUnderLoad(t *testing.T) {
+func TestGetsWithShortDeadlinesUnderLoad(t *testing.T) {
 	var m providertest.Map
 	for i := range 16 {
 		m.Put(fmt.Sprint(i), fmt.Append(nil, i))

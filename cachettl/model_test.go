@@ -17,16 +17,16 @@ import (
 )
 
 // TestModel runs random commands against a Cache and against a model of it that
-// has no locks, no fetches in flight and no shortcuts, and compares every answer,
+// has no locks, no fetches in flight and no shortcuts. It compares every result,
 // every call of the store and the counters.
 //
 // The commands are drawn first and run in a bubble of their own, so that a failure
-// shrinks: `go test -run TestModel -rapid.checks=10000` to look for longer.
+// shrinks. Use `go test -run TestModel -rapid.checks=10000` for a longer search.
 func TestModel(t *testing.T) {
-	for range 20 { // times what -rapid.checks says
+	for range 20 { // each with the number of checks of -rapid.checks
 		rapid.Check(t, func(rt *rapid.T) {
 			s := drawSetup(rt)
-			commands := rapid.SliceOfN(rapid.Custom(drawCommand), length, length).Draw(rt, "commands")
+			commands := rapid.SliceOfN(rapid.Custom(drawCommand), commandsPerRun, commandsPerRun).Draw(rt, "commands")
 			var difference string
 			synctest.Test(t, func(*testing.T) { difference = run(s, commands) })
 			if difference != "" {
@@ -36,11 +36,11 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// length is every run's: those that rapid chooses are too short to get far. A
+// commandsPerRun is fixed, because the lengths that rapid chooses are too short. A
 // failure shrinks to commands that do nothing.
-const length = 40
+const commandsPerRun = 40
 
-// A setup is what does not change during a run.
+// A setup does not change during a run.
 type setup struct {
 	ttl, staleIfError, staleWhileRevalidate, refreshAhead, negativeTTL, minRefresh time.Duration
 
@@ -62,8 +62,8 @@ func drawSetup(rt *rapid.T) setup {
 	}
 }
 
-// A command is one thing that happens, or nothing; op says which of the others it
-// needs.
+// A command changes the cache, the store or the clocks. op decides which of the other
+// fields it needs.
 type command struct {
 	op         string
 	name       string
@@ -84,7 +84,7 @@ func (c command) String() string {
 	return fmt.Sprintf("%s %s %s", c.op, c.name, c.field)
 }
 
-const fallbacks = hush.ErrCanceled + 1 // the store answers by a Fallback
+const fallbacks = hush.ErrCanceled + 1 // the store fails, and a fallback responds
 
 func drawCommand(rt *rapid.T) command {
 	c := command{
@@ -118,8 +118,8 @@ func drawCommand(rt *rapid.T) command {
 	return c
 }
 
-// A side is the cache, its store, the model, and what was seen of them so far.
-type side struct {
+// A comparison has the cache, its store, the model, and the results so far.
+type comparison struct {
 	setup
 	clock *clocktest.Clock
 	store *modelStore
@@ -127,32 +127,33 @@ type side struct {
 	model *model
 
 	gets  uint64
-	seen  map[string]answered // the last secret of each name, for NewerThan
+	seen  map[string]returned // the last secret of each name, for NewerThan
 	trace strings.Builder
 }
 
-type answered struct {
+type returned struct {
 	secret hush.Secret
 	field  string
 }
 
-// run returns where cache and model differ first, with what led there.
+// run returns the first difference between cache and model, after the commands that
+// led to it.
 func run(s setup, commands []command) (difference string) {
-	h, o := twoClocks()
-	store := newModelStore(s, h.Now)
-	m := &model{setup: s, store: store, now: h.Now, entries: map[string]*modelEntry{}}
-	o.Jitter, o.MaxEntries, o.CountHits = -1, 8, true
-	o.StaleIfError, o.StaleWhileRevalidate, o.RefreshAhead = s.staleIfError, s.staleWhileRevalidate, s.refreshAhead
-	o.NegativeTTL, o.MinRefresh = s.negativeTTL, s.minRefresh
-	o.OnStale = func(ref hush.Ref, _ hush.Secret, _ error) { store.staleSaid[ref.Name] = true }
-	d := &side{setup: s, clock: h, store: store, cache: cachettl.New(store, s.ttl, o), model: m, seen: map[string]answered{}}
+	clocks, opts := fakeClocks()
+	store := newModelStore(s, clocks.Now)
+	m := &model{setup: s, store: store, now: clocks.Now, entries: map[string]*modelEntry{}}
+	opts.Jitter, opts.MaxEntries, opts.CountHits = -1, 8, true
+	opts.StaleIfError, opts.StaleWhileRevalidate, opts.RefreshAhead = s.staleIfError, s.staleWhileRevalidate, s.refreshAhead
+	opts.NegativeTTL, opts.MinRefresh = s.negativeTTL, s.minRefresh
+	opts.OnStale = func(ref hush.Ref, _ hush.Secret, _ error) { store.onStaleCalled[ref.Name] = true }
+	d := &comparison{setup: s, clock: clocks, store: store, cache: cachettl.New(store, s.ttl, opts), model: m, seen: map[string]returned{}}
 	defer func() { _ = d.cache.Close() }()
 	for i, c := range commands {
 		if c.op != "" {
 			fmt.Fprintf(&d.trace, "%2d %s\n", i, c)
 		}
 		fault := d.do(c)
-		synctest.Wait() // for what runs behind
+		synctest.Wait() // for background fetches
 		if fault == "" {
 			fault = d.compareCalls()
 		}
@@ -163,65 +164,65 @@ func run(s setup, commands []command) (difference string) {
 	return d.compareStats()
 }
 
-func (d *side) do(c command) (fault string) {
+func (d *comparison) do(c command) (fault string) {
 	switch v := d.store.secrets[c.name]; c.op {
 	case "get", "fresh", "newer":
 		return d.get(c)
 	case "forget":
 		d.cache.Forget(hush.Name(c.name))
-		d.model.entries[c.name] = &modelEntry{forgotten: 2}
+		d.model.entries[c.name] = &modelEntry{freshLeft: 2}
 	case "evict":
 		d.evict()
 	case "pass":
 		d.clock.Move(c.wall, c.mono)
 	case "rotate":
-		v.made++
-		v.current = v.made
+		v.latest++
+		v.current = v.latest
 	case "roll back":
 		v.current = max(v.current-1, 1)
 	case "front catches up":
-		v.front = v.current
+		v.frontVersion = v.current
 	case "break":
-		d.store.broken = c.class
+		d.store.failure = c.class
 	case "mend":
-		d.store.broken = 0
+		d.store.failure = 0
 	case "deny":
-		v.refused = hush.ErrDenied
+		v.failure = hush.ErrDenied
 	case "delete":
-		v.refused = hush.ErrNotFound
+		v.failure = hush.ErrNotFound
 	case "allow":
-		v.refused = 0
+		v.failure = 0
 	}
 	return ""
 }
 
-func (d *side) get(c command) (fault string) {
-	ref, than := hush.Ref{Name: c.name, Field: c.field}, d.seen[c.name]
+func (d *comparison) get(c command) (fault string) {
+	ref, rejected := hush.Ref{Name: c.name, Field: c.field}, d.seen[c.name]
 	switch c.op {
 	case "fresh":
 		ref = ref.Fresh()
 	case "newer":
-		ref.Field = than.field
-		ref = ref.NewerThan(than.secret)
+		ref.Field = rejected.field
+		ref = ref.NewerThan(rejected.secret)
 	}
 	want, wantClass := d.model.get(ref)
 	got, err := d.cache.Get(context.Background(), ref)
-	synctest.Wait() // for a refresh behind it
+	synctest.Wait() // for a refresh in the background
 	d.gets++
-	if class := hush.ClassOf(err); class != wantClass || !alike(got, want) {
-		return fmt.Sprintf("got  %s\nwant %s", inShort(got, class), inShort(want, wantClass))
+	if class := hush.ClassOf(err); class != wantClass || !equal(got, want) {
+		return fmt.Sprintf("got  %s\nwant %s", text(got, class), text(want, wantClass))
 	}
 	if err == nil {
-		d.seen[c.name] = answered{got, ref.Field}
+		d.seen[c.name] = returned{got, ref.Field}
 	}
-	if got.Stale && !got.FromFallback && !d.store.staleSaid[c.name] {
-		return "served stale, and OnStale did not say so"
+	if got.Stale && !got.FromFallback && !d.store.onStaleCalled[c.name] {
+		return "a stale secret without a call of OnStale"
 	}
 	return ""
 }
 
-// evict reads other secrets until nothing else is held. What was forgotten stays so.
-func (d *side) evict() {
+// evict reads other secrets until all others are evicted. Forgotten keys stay forgotten.
+func (d *comparison) evict() {
 	for range 24 {
 		d.store.fillers++
 		name := fmt.Sprint("filler ", d.store.fillers)
@@ -230,20 +231,20 @@ func (d *side) evict() {
 		d.model.fetches++
 	}
 	for name, e := range d.model.entries {
-		d.model.entries[name] = &modelEntry{forgotten: e.forgotten}
+		d.model.entries[name] = &modelEntry{freshLeft: e.freshLeft}
 	}
 }
 
-func (d *side) compareCalls() string {
+func (d *comparison) compareCalls() string {
 	got, want := d.store.calls, d.model.calls
 	d.store.calls, d.model.calls = nil, nil
 	if slices.Equal(got, want) {
 		return ""
 	}
-	return fmt.Sprintf("calls of the store: %q, want %q", got, want)
+	return fmt.Sprintf("calls of the store: %q; want %q", got, want)
 }
 
-func (d *side) compareStats() string {
+func (d *comparison) compareStats() string {
 	s := d.cache.Stats()
 	if s.Hits+s.Stale+s.Misses != d.gets || s.Fetches != d.model.fetches || s.Rotations != d.model.rotations || s.Abandoned > 0 || s.Entries > 8 {
 		return fmt.Sprintf("%s%+v, want %d gets, %d fetches, %d rotations", &d.trace, s, d.gets, d.model.fetches, d.model.rotations)

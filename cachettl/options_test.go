@@ -17,7 +17,7 @@ import (
 func TestCallbacks(t *testing.T) {
 	var mu sync.Mutex
 	var rotations, stales []string
-	o := &cachettl.Options{
+	opts := &cachettl.Options{
 		StaleIfError: time.Hour,
 		OnRotate: func(ref hush.Ref, old, current hush.Secret) {
 			mu.Lock()
@@ -30,24 +30,24 @@ func TestCallbacks(t *testing.T) {
 			stales = append(stales, ref.Name+" "+hush.ClassOf(why).Error())
 		},
 	}
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		reveal(t, c, db)
-		reveal(t, c, db.Fresh())
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		getText(t, c, db)
+		getText(t, c, db.Fresh())
 		assert.Empty(t, rotations)
 		m.Put("db", []byte("two"))
-		reveal(t, c, db.Fresh())
-		reveal(t, c, db.Fresh())
+		getText(t, c, db.Fresh())
+		getText(t, c, db.Fresh())
 		synctest.Wait()
 		assert.Equal(t, []string{"db v1 v2"}, rotations, "once for each rotation")
 		for range 2 {
 			time.Sleep(ttl)
 			restore := m.Always(step{Err: hush.ErrThrottled})
 			for range 5 {
-				reveal(t, c, db)
+				getText(t, c, db)
 				time.Sleep(time.Second)
 			}
 			restore()
-			reveal(t, c, db)
+			getText(t, c, db)
 		}
 		synctest.Wait()
 		assert.Equal(t, []string{"db throttled", "db throttled"}, stales, "on the first stale answer of an outage")
@@ -55,18 +55,18 @@ func TestCallbacks(t *testing.T) {
 	})
 }
 
-func TestTTLOfItsOwn(t *testing.T) {
-	o := &cachettl.Options{TTL: func(ref hush.Ref, s hush.Secret) time.Duration {
+func TestTTLPerSecret(t *testing.T) {
+	opts := &cachettl.Options{TTL: func(ref hush.Ref, s hush.Secret) time.Duration {
 		return map[string]time.Duration{"long": 2 * ttl, "never": -1}[ref.Name]
 	}}
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for name, calls := range map[string]int{"db": 2, "long": 1, "never": 3} {
 			m.Put(name, []byte(name))
 			before := len(m.Calls())
-			reveal(t, c, hush.Name(name))
-			reveal(t, c, hush.Name(name))
+			getText(t, c, hush.Name(name))
+			getText(t, c, hush.Name(name))
 			time.Sleep(ttl)
-			reveal(t, c, hush.Name(name))
+			getText(t, c, hush.Name(name))
 			assert.Len(t, m.Calls(), before+calls, name)
 		}
 	})
@@ -81,7 +81,7 @@ func TestJitterShortensTheTTLByATenth(t *testing.T) {
 			c := cachettl.New(&m, ttl, nil)
 			start := time.Now()
 			before := len(m.Calls())
-			for reveal(t, c, db); len(m.Calls()) == before+1; reveal(t, c, db) {
+			for getText(t, c, db); len(m.Calls()) == before+1; getText(t, c, db) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			end := time.Since(start)
@@ -95,19 +95,19 @@ func TestJitterShortensTheTTLByATenth(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour, MaxEntries: 1, CountHits: true}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour, MaxEntries: 1, CountHits: true}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for range 3 {
-			reveal(t, c, db)
+			getText(t, c, db)
 		}
 		m.Put("other", []byte("x"))
 		m.Put("db", []byte("two"))
-		reveal(t, c, hush.Name("other"))
-		reveal(t, c, db)
-		failure(t, c, hush.Name("nope"))
+		getText(t, c, hush.Name("other"))
+		getText(t, c, db)
+		getClass(t, c, hush.Name("nope"))
 		time.Sleep(ttl + time.Second)
 		m.Script(step{Err: hush.ErrThrottled})
-		reveal(t, c, db)
-		reveal(t, c, db)
+		getText(t, c, db)
+		getText(t, c, db)
 		assert.Equal(t, cachettl.Stats{
 			Hits: 2, Misses: 4, Stale: 2, Fetches: 5, Evictions: 2, Entries: 1,
 			Failures: map[hush.Class]uint64{hush.ErrNotFound: 1, hush.ErrThrottled: 1},
@@ -116,9 +116,9 @@ func TestStats(t *testing.T) {
 }
 
 func TestHitsAreCountedOnlyOnRequest(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, _ *providertest.Map) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, _ *providertest.Map) {
 		for range 3 {
-			reveal(t, c, db)
+			getText(t, c, db)
 		}
 		stats := c.Stats()
 		assert.Zero(t, stats.Hits)

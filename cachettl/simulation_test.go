@@ -24,7 +24,7 @@ type process struct {
 	mu      sync.Mutex
 	stopped chan struct{} // closed at the thaw; nil while the process runs
 	stops   int
-	skipped time.Duration // on the wall clock, while the monotonic one stood still
+	skipped time.Duration // on the wall clock, while the monotonic clock stood still
 	base    time.Time
 }
 
@@ -93,7 +93,7 @@ type remote struct {
 
 	mu       sync.Mutex
 	failure  hush.Class // of each call; 0: none
-	fallback bool       // each secret is marked Fallback
+	fallback bool       // each secret has FromFallback
 	version  int
 	arrivals []chan struct{} // of responses that arrived while the process stood still
 }
@@ -144,7 +144,7 @@ func (s *remote) fail(class hush.Class) {
 	s.failure, s.fallback = class, false
 }
 
-// fallBack makes each call return a secret that is marked Fallback.
+// fallBack makes each call return a secret that has FromFallback.
 func (s *remote) fallBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,25 +165,25 @@ func (s *remote) arrive() (deliver func()) {
 	}
 }
 
-// made returns the number of versions so far.
-func (s *remote) made() int {
+// versions returns the number of versions so far.
+func (s *remote) versions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.version
 }
 
-// extensionOf returns a cache in front of s that is not ours, as the Lambda
-// extension is: it has its own TTL and no fresh reads.
+// extensionOf returns another cache in front of s, such as the Lambda extension. It
+// has its own TTL and does not support fresh requests.
 func extensionOf(s *remote, ttl time.Duration) hush.ProviderFunc {
 	var mu sync.Mutex
-	var held hush.Secret
+	var cached hush.Secret
 	var end time.Duration
 	return func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 		if _, fresh := ref.Freshness(); fresh {
 			return hush.Secret{}, hush.NewError("extension", ref, hush.ErrUnsupported, nil)
 		}
 		mu.Lock()
-		secret, live := held, s.process.wall() < end
+		secret, live := cached, s.process.wall() < end
 		mu.Unlock()
 		if live {
 			time.Sleep(time.Millisecond)
@@ -193,7 +193,7 @@ func extensionOf(s *remote, ttl time.Duration) hush.ProviderFunc {
 		secret, err := s.Get(ctx, ref)
 		if err == nil {
 			mu.Lock()
-			held, end = secret, s.process.wall()+ttl
+			cached, end = secret, s.process.wall()+ttl
 			mu.Unlock()
 		}
 		return secret, err

@@ -19,7 +19,7 @@ import (
 var outages = []hush.Class{hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused, hush.ErrAbsent}
 
 // stale reads db and reports whether the answer was marked Stale.
-func stale(t *testing.T, c *cachettl.Cache) bool {
+func isStale(t *testing.T, c *cachettl.Cache) bool {
 	t.Helper()
 	secret, err := c.Get(t.Context(), db)
 	require.NoError(t, err)
@@ -27,52 +27,52 @@ func stale(t *testing.T, c *cachettl.Cache) bool {
 	return secret.Stale
 }
 
-func failure(t *testing.T, c *cachettl.Cache, ref hush.Ref) hush.Class {
+func getClass(t *testing.T, c *cachettl.Cache, ref hush.Ref) hush.Class {
 	t.Helper()
 	_, err := c.Get(t.Context(), ref)
 	return hush.ClassOf(err)
 }
 
-func TestStaleIfErrorServesThroughAnOutageAndNoLonger(t *testing.T) {
+func TestStaleIfErrorLimitsAnOutage(t *testing.T) {
 	for _, class := range outages {
-		bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 			bound := time.Hour
 			if class == hush.ErrRefused {
 				bound = ttl
 			}
-			assert.False(t, stale(t, c))
+			assert.False(t, isStale(t, c))
 			restore := m.Always(step{Err: class})
 			time.Sleep(ttl)
-			assert.True(t, stale(t, c), "%v", class)
-			assert.Equal(t, class, failure(t, c, db.Fresh()), "a fresh read gets the error")
+			assert.True(t, isStale(t, c), "%v", class)
+			assert.Equal(t, class, getClass(t, c, db.Fresh()), "a fresh read gets the error")
 			time.Sleep(bound - 1)
-			assert.True(t, stale(t, c), "%v", class)
+			assert.True(t, isStale(t, c), "%v", class)
 			time.Sleep(time.Nanosecond)
-			assert.Equal(t, class, failure(t, c, db), "past the bound")
+			assert.Equal(t, class, getClass(t, c, db), "past the bound")
 			restore()
-			assert.False(t, stale(t, c), "the store is back")
+			assert.False(t, isStale(t, c), "the store is back")
 		})
 	}
 }
 
 func TestWithoutStaleIfErrorAnOutageIsAnError(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Err: hush.ErrUnavailable})
-		assert.Equal(t, hush.ErrUnavailable, failure(t, c, db))
+		assert.Equal(t, hush.ErrUnavailable, getClass(t, c, db))
 	})
 }
 
-func TestNothingStaleAfterAWordOfTheStore(t *testing.T) {
+func TestNotFoundAndDeniedEndStaleIfError(t *testing.T) {
 	for class, ends := range map[hush.Class]bool{
 		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnauthenticated: false, hush.ErrUnsupported: false,
 	} {
-		bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			stale(t, c)
+		withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+			isStale(t, c)
 			time.Sleep(ttl)
 			restore := m.Always(step{Err: class})
-			assert.Equal(t, class, failure(t, c, db))
+			assert.Equal(t, class, getClass(t, c, db))
 			restore()
 			m.Script(step{Err: hush.ErrUnavailable})
 			secret, err := c.Get(t.Context(), db)
@@ -86,9 +86,9 @@ func TestNothingStaleAfterAWordOfTheStore(t *testing.T) {
 	}
 }
 
-func TestARevocationReachesThoseWhoWaitWithASpare(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestARevocationDuringAStaleWaitEndsStaleIfError(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		restore := m.Always(step{Delay: time.Second, Err: hush.ErrDenied}) // ends just when the wait does
 		_, err := c.Get(t.Context(), db)
@@ -98,34 +98,34 @@ func TestARevocationReachesThoseWhoWaitWithASpare(t *testing.T) {
 		restore()
 		m.Always(step{Err: hush.ErrUnavailable})
 		synctest.Wait()
-		assert.Equal(t, hush.ErrUnavailable, failure(t, c, db), "%v", err)
+		assert.Equal(t, hush.ErrUnavailable, getClass(t, c, db), "%v", err)
 	})
 }
 
 func TestStaleWait(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Delay: 3 * time.Second})
 		start := time.Now()
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		assert.Equal(t, 100*time.Millisecond, time.Since(start))
-		assert.True(t, stale(t, c), "the wait is from the start of the fetch")
+		assert.True(t, isStale(t, c), "the wait is from the start of the fetch")
 		assert.Equal(t, 100*time.Millisecond, time.Since(start))
 		time.Sleep(3 * time.Second)
-		assert.False(t, stale(t, c), "the fetch went on")
+		assert.False(t, isStale(t, c), "the fetch went on")
 		assert.Len(t, m.Calls(), 2)
 	})
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		start := time.Now()
 		m.Script(step{Delay: time.Second})
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		assert.Zero(t, time.Since(start))
 	})
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Delay: 4 * time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -138,135 +138,135 @@ func TestStaleWait(t *testing.T) {
 	})
 }
 
-func TestAQuickStoreIsWaitedFor(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestStaleWaitIsLongEnoughForAFastStore(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Delay: 50 * time.Millisecond})
-		assert.False(t, stale(t, c))
+		assert.False(t, isStale(t, c))
 	})
 }
 
-func TestForgettingTakesTheSpareAwayToo(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestForgetDuringAStaleWait(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Put("db", []byte("two"))
 		m.Script(step{Delay: time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() { assert.Equal(t, "two", reveal(t, c, db)) })
+		wg.Go(func() { assert.Equal(t, "two", getText(t, c, db)) })
 		synctest.Wait()
 		c.Forget(db)
 		wg.Wait()
 	})
 }
 
-func TestBackOff(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestBackoff(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		restore := m.Always(step{Err: hush.ErrUnavailable})
 		for _, wait := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
 			before := len(m.Calls())
 			for range 100 {
-				assert.True(t, stale(t, c))
+				assert.True(t, isStale(t, c))
 			}
 			time.Sleep(wait*time.Millisecond - 1)
-			assert.True(t, stale(t, c))
+			assert.True(t, isStale(t, c))
 			assert.Len(t, m.Calls(), before+1, "one call for each step of %v ms", wait)
 			time.Sleep(time.Nanosecond)
 		}
 		restore()
-		assert.False(t, stale(t, c))
+		assert.False(t, isStale(t, c))
 		time.Sleep(ttl)
 		m.Script(step{Err: hush.ErrUnavailable})
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		time.Sleep(100 * time.Millisecond)
-		assert.False(t, stale(t, c), "a success clears the steps")
+		assert.False(t, isStale(t, c), "a success clears the steps")
 	})
 }
 
 func TestStaleWhileRevalidate(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleWhileRevalidate: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+	withCache(t, &cachettl.Options{StaleWhileRevalidate: time.Minute}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Delay: 2 * time.Second})
 		start := time.Now()
 		for range 10 {
-			assert.True(t, stale(t, c))
+			assert.True(t, isStale(t, c))
 		}
 		assert.Zero(t, time.Since(start), "nobody waits")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		assert.False(t, stale(t, c))
+		assert.False(t, isStale(t, c))
 		assert.Len(t, m.Calls(), 2, "one fetch ran behind")
 
 		time.Sleep(2*ttl - 2*time.Second - 1)
 		m.Script(step{Err: hush.ErrUnavailable})
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		synctest.Wait()
 		before := len(m.Calls())
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		synctest.Wait()
-		assert.Len(t, m.Calls(), before, "in back-off it is not asked again")
+		assert.Len(t, m.Calls(), before, "in backoff it is not asked again")
 		time.Sleep(time.Nanosecond)
 		m.Script(step{Err: hush.ErrThrottled})
-		assert.Equal(t, hush.ErrThrottled, failure(t, c, db), "past the bound")
+		assert.Equal(t, hush.ErrThrottled, getClass(t, c, db), "past the bound")
 	})
 }
 
-func TestStaleWhileRevalidateStopsWhenTheStoreDoesNotKnowUs(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleWhileRevalidate: time.Hour, StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestUnauthenticatedEndsStaleWhileRevalidate(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleWhileRevalidate: time.Hour, StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		defer m.Always(step{Err: hush.ErrUnauthenticated})()
-		assert.True(t, stale(t, c), "nothing is known yet")
+		assert.True(t, isStale(t, c), "nothing is known yet")
 		synctest.Wait()
-		assert.Equal(t, hush.ErrUnauthenticated, failure(t, c, db))
+		assert.Equal(t, hush.ErrUnauthenticated, getClass(t, c, db))
 	})
 }
 
-func TestStaleWhileRevalidateWaitsAfterARefreshThatAFreezeOutlived(t *testing.T) {
-	h, o := twoClocks()
-	o.StaleWhileRevalidate = 24 * time.Hour
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
-		h.Move(ttl, ttl)
+func TestStaleWhileRevalidateWaitsAfterAnInterruptedRefresh(t *testing.T) {
+	clocks, opts := fakeClocks()
+	opts.StaleWhileRevalidate = 24 * time.Hour
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
+		clocks.Move(ttl, ttl)
 		m.Script(step{Delay: time.Hour})
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 		synctest.Wait()
-		h.Move(10*time.Minute, 0)
+		clocks.Move(10*time.Minute, 0)
 		m.Script(step{Delay: time.Second})
-		assert.False(t, stale(t, c), "a function that is frozen after each call would be served stale for ever")
+		assert.False(t, isStale(t, c), "a function that is frozen after each call would be served stale for ever")
 	})
 }
 
 func TestRefreshAhead(t *testing.T) {
-	bubble(t, &cachettl.Options{RefreshAhead: 10 * time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+	withCache(t, &cachettl.Options{RefreshAhead: 10 * time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl - 10*time.Second - 1)
-		stale(t, c)
+		isStale(t, c)
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 1)
 		time.Sleep(time.Nanosecond)
 		m.Script(step{Delay: time.Second, Err: hush.ErrUnavailable})
 		start := time.Now()
 		for range 10 {
-			assert.False(t, stale(t, c))
+			assert.False(t, isStale(t, c))
 		}
 		assert.Zero(t, time.Since(start))
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 2, "one fetch behind")
-		assert.False(t, stale(t, c), "its failure takes nothing away within the TTL")
+		assert.False(t, isStale(t, c), "its failure takes nothing away within the TTL")
 		synctest.Wait()
-		assert.Len(t, m.Calls(), 2, "in back-off")
+		assert.Len(t, m.Calls(), 2, "in backoff")
 		time.Sleep(100 * time.Millisecond)
-		stale(t, c)
+		isStale(t, c)
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 3)
 		time.Sleep(ttl - 10*time.Second - 1)
-		stale(t, c)
+		isStale(t, c)
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 3, "and a success begins a new TTL")
 	})
@@ -274,48 +274,48 @@ func TestRefreshAhead(t *testing.T) {
 
 func TestNegativeTTL(t *testing.T) {
 	nope := hush.Name("nope")
-	bubble(t, &cachettl.Options{NegativeTTL: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+	withCache(t, &cachettl.Options{NegativeTTL: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for range 3 {
-			assert.Equal(t, hush.ErrNotFound, failure(t, c, nope))
-			assert.Equal(t, hush.ErrNotFound, failure(t, c, hush.Ref{Name: "nope", Field: "f"}))
+			assert.Equal(t, hush.ErrNotFound, getClass(t, c, nope))
+			assert.Equal(t, hush.ErrNotFound, getClass(t, c, hush.Ref{Name: "nope", Field: "f"}))
 		}
 		assert.Len(t, m.Calls(), 1)
-		assert.Equal(t, hush.ErrNotFound, failure(t, c, nope.Fresh()))
+		assert.Equal(t, hush.ErrNotFound, getClass(t, c, nope.Fresh()))
 		assert.Len(t, m.Calls(), 2, "a fresh read asks")
 		m.Put("nope", []byte("now"))
 		time.Sleep(time.Second)
-		assert.Equal(t, "now", reveal(t, c, nope))
+		assert.Equal(t, "now", getText(t, c, nope))
 
 		m.Deny("nope")
 		time.Sleep(ttl)
 		before := len(m.Calls())
-		failure(t, c, nope)
-		failure(t, c, nope)
+		getClass(t, c, nope)
+		getClass(t, c, nope)
 		assert.Len(t, m.Calls(), before+2, "only a not found is remembered")
 	})
 }
 
-func TestAFallbackUnderStaleIfError(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestStaleIfErrorPrecedesAFallback(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
-		defer m.Always(fallback("spare"))()
-		assert.True(t, stale(t, c), "the held one is better than a fallback store's")
+		defer m.Always(fallbackStep("spare"))()
+		assert.True(t, isStale(t, c), "the held one is better than a fallback store's")
 		before := len(m.Calls())
-		assert.True(t, stale(t, c))
-		assert.Len(t, m.Calls(), before, "in back-off")
-		assert.Equal(t, "spare", reveal(t, c, db.Fresh()))
+		assert.True(t, isStale(t, c))
+		assert.Len(t, m.Calls(), before, "in backoff")
+		assert.Equal(t, "spare", getText(t, c, db.Fresh()))
 		time.Sleep(time.Hour)
-		assert.Equal(t, "spare", reveal(t, c, db), "it extends no bound")
+		assert.Equal(t, "spare", getText(t, c, db), "it extends no bound")
 		assert.Zero(t, c.Stats().Rotations, "and is no rotation")
 	})
 }
 
-func TestAStaleAnswerOfTheStoresOwnIsNoBetterThanOurs(t *testing.T) {
-	bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		stale(t, c)
+func TestStaleIfErrorPrecedesAStaleSecretOfTheStore(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		isStale(t, c)
 		time.Sleep(ttl)
 		m.Script(step{Secret: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}})
-		assert.True(t, stale(t, c))
+		assert.True(t, isStale(t, c))
 	})
 }

@@ -19,11 +19,11 @@ import (
 // What other caches of secrets were seen to get wrong, where no test beside this
 // one has it.
 
-func TestAFreshReadEndsWithItsContextAndDoesNotSleep(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		reveal(t, c, db)
+func TestAFreshGetEndsWithItsContext(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		getText(t, c, db)
 		start := time.Now()
-		assert.Equal(t, "one", reveal(t, c, db.Fresh()))
+		assert.Equal(t, "one", getText(t, c, db.Fresh()))
 		assert.Zero(t, time.Since(start))
 
 		defer m.Always(step{Delay: time.Second})()
@@ -82,16 +82,16 @@ func TestRevocation(t *testing.T) {
 					StaleIfError: time.Hour, StaleWhileRevalidate: time.Second, RefreshAhead: time.Second, Jitter: -1,
 				})
 				defer func() { assert.NoError(t, c.Close()) }()
-				reveal(t, c, db)
+				getText(t, c, db)
 				revoke(&first, &second)
 				time.Sleep(ttl)
 				_, _ = c.Get(t.Context(), db) // within StaleWhileRevalidate it may be served once more
 				synctest.Wait()
-				assert.NotEqual(t, hush.Class(0), failure(t, c, db))
+				assert.NotEqual(t, hush.Class(0), getClass(t, c, db))
 				first.Always(step{Err: hush.ErrUnavailable})
 				second.Always(step{Err: hush.ErrUnavailable})
 				for range 100 {
-					assert.Equal(t, hush.ErrUnavailable, failure(t, c, db), "gone, whatever happens to the stores")
+					assert.Equal(t, hush.ErrUnavailable, getClass(t, c, db), "gone, whatever happens to the stores")
 					time.Sleep(time.Second)
 				}
 			})

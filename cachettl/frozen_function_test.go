@@ -147,7 +147,7 @@ func TestFrozenFunctionWithoutAStore(t *testing.T) {
 					f.outage(t, 3*time.Minute)
 					f.store.hangs.Store(false)
 					f.store.fail(0)
-					back, versions := f.process.wall(), f.store.made()
+					back, versions := f.process.wall(), f.store.versions()
 					for {
 						secret, _, err := f.invoke(t, s.gap)
 						require.NoError(t, err)

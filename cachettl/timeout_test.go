@@ -19,76 +19,75 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-func twoClocks() (*clocktest.Clock, *cachettl.Options) {
-	h := clocktest.New()
-	o := &cachettl.Options{}
-	o.SetClock(h.Now)
-	return h, o
+func fakeClocks() (*clocktest.Clock, *cachettl.Options) {
+	clocks, opts := clocktest.New(), &cachettl.Options{}
+	opts.SetClock(clocks.Now)
+	return clocks, opts
 }
 
-func TestTheTTLIsOverWhenEitherClockSaysSo(t *testing.T) {
+func TestTTLEndsByEitherClock(t *testing.T) {
 	for name, move := range map[string]struct{ wall, mono time.Duration }{
 		"frozen: the monotonic clock stood still": {wall: ttl},
 		"the wall clock was set back":             {wall: -time.Hour, mono: ttl},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h, o := twoClocks()
-			bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-				reveal(t, c, db)
-				h.Move(max(move.wall-1, 0), max(move.mono-1, 0))
-				reveal(t, c, db)
+			clocks, opts := fakeClocks()
+			withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				getText(t, c, db)
+				clocks.Move(max(move.wall-1, 0), max(move.mono-1, 0))
+				getText(t, c, db)
 				assert.Len(t, m.Calls(), 1)
-				h.Move(move.wall, move.mono)
-				reveal(t, c, db)
+				clocks.Move(move.wall, move.mono)
+				getText(t, c, db)
 				assert.Len(t, m.Calls(), 2)
 			})
 		})
 	}
 }
 
-func TestExpiresIsOverWhenEitherClockSaysSo(t *testing.T) {
-	h, o := twoClocks()
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		lease := step{Secret: &hush.Secret{Expires: time.Unix(0, h.Now().Wall).Add(10 * time.Second)}}
+func TestExpiresEndsByEitherClock(t *testing.T) {
+	clocks, opts := fakeClocks()
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		lease := step{Secret: &hush.Secret{Expires: time.Unix(0, clocks.Now().Wall).Add(10 * time.Second)}}
 		m.Script(lease)
-		reveal(t, c, db)
-		h.Move(-time.Hour, 10*time.Second)
-		reveal(t, c, db)
+		getText(t, c, db)
+		clocks.Move(-time.Hour, 10*time.Second)
+		getText(t, c, db)
 		assert.Len(t, m.Calls(), 2)
 	})
 }
 
-func TestAFetchThatAFreezeOutlivedIsAbandoned(t *testing.T) {
-	h, o := twoClocks()
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		late := made("v0", 0)
+func TestAFetchThatAFreezeInterruptedIsAbandoned(t *testing.T) {
+	clocks, opts := fakeClocks()
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		late := versionStep("v0", 0)
 		late.Delay = time.Second
 		m.Script(late, step{Delay: 2 * time.Second})
 		var wg sync.WaitGroup
-		get := func() { assert.Equal(t, "one", reveal(t, c, db)) }
+		get := func() { assert.Equal(t, "one", getText(t, c, db)) }
 		wg.Go(get)
 		synctest.Wait()
-		h.Move(10*time.Minute, 0)
+		clocks.Move(10*time.Minute, 0)
 		wg.Go(get) // comes after the thaw: starts another
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 2, "nobody joins the old fetch")
 		wg.Wait()
-		assert.Equal(t, "one", reveal(t, c, db), "its late answer is dropped")
+		assert.Equal(t, "one", getText(t, c, db), "its late answer is dropped")
 		assert.Len(t, m.Calls(), 2, "and those who waited for it joined the next")
 	})
 }
 
-func TestAnAnswerThatAFreezeOutlivedIsAskedForAgain(t *testing.T) {
-	h, o := twoClocks()
-	bubble(t, o, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		for _, old := range []step{made("v0", 0), {Err: hush.ErrUnavailable}} {
+func TestALateResultOfAnInterruptedFetchIsFetchedAgain(t *testing.T) {
+	clocks, opts := fakeClocks()
+	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		for _, old := range []step{versionStep("v0", 0), {Err: hush.ErrUnavailable}} {
 			old.Delay = time.Second
 			m.Script(old)
 			before := len(m.Calls())
 			var wg sync.WaitGroup
-			wg.Go(func() { assert.Equal(t, "one", reveal(t, c, db)) })
+			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db)) })
 			synctest.Wait()
-			h.Move(10*time.Minute, 0)
+			clocks.Move(10*time.Minute, 0)
 			wg.Wait()
 			assert.Len(t, m.Calls(), before+2)
 			c.Forget()
@@ -96,8 +95,8 @@ func TestAnAnswerThatAFreezeOutlivedIsAskedForAgain(t *testing.T) {
 	})
 }
 
-func TestTheFetchTimeoutCancelsAndKeepsTheClass(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestFetchTimeoutCancelsAndKeepsTheClass(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: time.Hour})
 		start := time.Now()
 		_, err := c.Get(t.Context(), db)
@@ -117,7 +116,7 @@ func TestTheFetchTimeoutCancelsAndKeepsTheClass(t *testing.T) {
 	})
 }
 
-func TestADeafProviderHoldsNobody(t *testing.T) {
+func TestAProviderThatIgnoresItsContextBlocksNoGet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wake := make(chan struct{})
 		c := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
@@ -134,8 +133,8 @@ func TestADeafProviderHoldsNobody(t *testing.T) {
 	})
 }
 
-func TestAnAnswerAfterTheFetchTimeoutIsDropped(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAResponseAfterFetchTimeoutIsAnError(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		deaf := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
 			time.Sleep(5 * time.Second)
 			return hush.Secret{}, nil
@@ -146,7 +145,7 @@ func TestAnAnswerAfterTheFetchTimeoutIsDropped(t *testing.T) {
 	})
 }
 
-func TestAProviderThatPanicsOrEndsItsGoroutine(t *testing.T) {
+func TestAPanicOrGoexitOfTheProviderIsUnavailable(t *testing.T) {
 	for name, p := range map[string]hush.ProviderFunc{
 		"*errors.errorString": func(context.Context, hush.Ref) (hush.Secret, error) { panic(errors.New("canary")) },
 		"ended its goroutine": func(context.Context, hush.Ref) (hush.Secret, error) { runtime.Goexit(); return hush.Secret{}, nil },
@@ -161,8 +160,8 @@ func TestAProviderThatPanicsOrEndsItsGoroutine(t *testing.T) {
 	}
 }
 
-func TestAContextErrorOfTheStoresOwnIsAnOutage(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAContextErrorOfTheStoreIsUnavailable(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		for _, its := range []error{context.Canceled, context.DeadlineExceeded, hush.NewError("p", db, hush.ErrCanceled, context.Canceled)} {
 			m.Script(step{Err: its})
 			_, err := c.Get(t.Context(), db)
@@ -173,14 +172,14 @@ func TestAContextErrorOfTheStoresOwnIsAnOutage(t *testing.T) {
 	})
 }
 
-func TestEntriesAreBoundedAndTheUnusedGoFirst(t *testing.T) {
-	bubble(t, &cachettl.Options{MaxEntries: 10}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestMaxEntriesEvictsUnusedEntriesFirst(t *testing.T) {
+	withCache(t, &cachettl.Options{MaxEntries: 10}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		busy := hush.Name("s0")
 		for i := range 50 {
 			name := fmt.Sprintf("s%d", i)
 			m.Put(name, []byte(name))
-			assert.Equal(t, name, reveal(t, c, hush.Name(name)))
-			reveal(t, c, busy)
+			assert.Equal(t, name, getText(t, c, hush.Name(name)))
+			getText(t, c, busy)
 			assert.LessOrEqual(t, c.Size(), 10)
 		}
 		assert.Equal(t, 10, c.Size())
@@ -191,29 +190,29 @@ func TestEntriesAreBoundedAndTheUnusedGoFirst(t *testing.T) {
 	})
 }
 
-func TestVersionsOfANameAreEvictedOneByOne(t *testing.T) {
-	bubble(t, &cachettl.Options{MaxEntries: 2}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestVersionsOfANameAreEvictedSeparately(t *testing.T) {
+	withCache(t, &cachettl.Options{MaxEntries: 2}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Put("db", []byte("two"))
 		m.Put("db", []byte("three"))
 		for i, want := range []string{"one", "two", "three"} {
-			assert.Equal(t, want, reveal(t, c, hush.Ref{Name: "db", Version: fmt.Sprintf("v%d", i+1)}))
+			assert.Equal(t, want, getText(t, c, hush.Ref{Name: "db", Version: fmt.Sprintf("v%d", i+1)}))
 		}
 		assert.Equal(t, 2, c.Size())
 	})
 }
 
-func TestAFetchThatRunsIsNotEvicted(t *testing.T) {
-	bubble(t, &cachettl.Options{MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+func TestAnEntryWithARunningFetchIsNotEvicted(t *testing.T) {
+	withCache(t, &cachettl.Options{MaxEntries: 1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(step{Delay: time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() { reveal(t, c, db) })
+		wg.Go(func() { getText(t, c, db) })
 		synctest.Wait()
 		for i := range 5 {
 			name := fmt.Sprintf("s%d", i)
 			m.Put(name, []byte(name))
-			reveal(t, c, hush.Name(name))
+			getText(t, c, hush.Name(name))
 		}
-		wg.Go(func() { reveal(t, c, db) })
+		wg.Go(func() { getText(t, c, db) })
 		wg.Wait()
 		assert.Len(t, m.Calls(), 6)
 		assert.Equal(t, 1, c.Size())

@@ -16,14 +16,14 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A gauge is a store whose calls take a second. It counts the concurrent ones.
-type gauge struct {
+// A slowStore is a store whose calls take a second. It counts the concurrent ones.
+type slowStore struct {
 	mu        sync.Mutex
 	now, most int
 	calls     []string
 }
 
-func (g *gauge) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
+func (g *slowStore) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	g.enter(ref)
 	defer g.leave()
 	select {
@@ -34,7 +34,7 @@ func (g *gauge) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return hush.Secret{Value: hush.NewValue([]byte(ref.Name))}, nil
 }
 
-func (g *gauge) enter(refs ...hush.Ref) {
+func (g *slowStore) enter(refs ...hush.Ref) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.now++
@@ -44,16 +44,16 @@ func (g *gauge) enter(refs ...hush.Ref) {
 	}
 }
 
-func (g *gauge) leave() {
+func (g *slowStore) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.now--
 }
 
-// A batchGauge takes batches, each in one call.
-type batchGauge struct{ gauge }
+// A slowBatchStore takes batches, each in one call.
+type slowBatchStore struct{ slowStore }
 
-func (g *batchGauge) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
+func (g *slowBatchStore) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	g.enter(refs...)
 	defer g.leave()
 	results := make([]hush.Result, len(refs))
@@ -67,16 +67,16 @@ func (g *batchGauge) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Resul
 	return results
 }
 
-func limited(t *testing.T, next hush.Provider, o cachettl.Options, test func(t *testing.T, c *cachettl.Cache)) {
+func withStore(t *testing.T, next hush.Provider, opts cachettl.Options, test func(t *testing.T, c *cachettl.Cache)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := cachettl.New(next, ttl, &o)
+		c := cachettl.New(next, ttl, &opts)
 		defer func() { assert.NoError(t, c.Close()) }()
 		test(t, c)
 	})
 }
 
-func names(n int) (refs []hush.Ref) {
+func numberedRefs(n int) (refs []hush.Ref) {
 	for i := range n {
 		refs = append(refs, hush.Name(fmt.Sprint("name ", i)))
 	}
@@ -85,11 +85,11 @@ func names(n int) (refs []hush.Ref) {
 
 func TestMaxFetches(t *testing.T) {
 	for limit, want := range map[int]int{0: 64, 3: 3, -1: 150} {
-		g := &gauge{}
-		limited(t, g, cachettl.Options{MaxFetches: limit, FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache) {
+		g := &slowStore{}
+		withStore(t, g, cachettl.Options{MaxFetches: limit, FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache) {
 			var all sync.WaitGroup
-			for _, ref := range names(150) {
-				all.Go(func() { assert.Equal(t, ref.Name, reveal(t, c, ref)) })
+			for _, ref := range numberedRefs(150) {
+				all.Go(func() { assert.Equal(t, ref.Name, getText(t, c, ref)) })
 			}
 			all.Wait()
 			assert.Equal(t, want, g.most)
@@ -98,28 +98,28 @@ func TestMaxFetches(t *testing.T) {
 	}
 }
 
-func TestHitsDoNotWaitForATurn(t *testing.T) {
-	g := &gauge{}
-	limited(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
-		reveal(t, c, db)
+func TestHitsDoNotWaitForOtherFetches(t *testing.T) {
+	g := &slowStore{}
+	withStore(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
+		getText(t, c, db)
 		var other sync.WaitGroup
-		other.Go(func() { reveal(t, c, hush.Name("other")) })
+		other.Go(func() { getText(t, c, hush.Name("other")) })
 		synctest.Wait()
 		start := time.Now()
-		reveal(t, c, db)
+		getText(t, c, db)
 		assert.Zero(t, time.Since(start))
 		other.Wait()
 	})
 }
 
 // A fetch waits for its turn within FetchTimeout.
-func TestAFetchWithoutATurnFails(t *testing.T) {
-	g := &gauge{}
-	limited(t, g, cachettl.Options{MaxFetches: 1, FetchTimeout: 1500 * time.Millisecond}, func(t *testing.T, c *cachettl.Cache) {
+func TestAFetchFailsIfItCannotStartInTime(t *testing.T) {
+	g := &slowStore{}
+	withStore(t, g, cachettl.Options{MaxFetches: 1, FetchTimeout: 1500 * time.Millisecond}, func(t *testing.T, c *cachettl.Cache) {
 		var all sync.WaitGroup
-		for i, ref := range names(3) {
+		for i, ref := range numberedRefs(3) {
 			all.Go(func() {
-				if class := failure(t, c, ref); i == 0 {
+				if class := getClass(t, c, ref); i == 0 {
 					assert.Zero(t, class)
 				} else {
 					assert.Equal(t, hush.ErrUnavailable, class)
@@ -147,14 +147,14 @@ func TestAFetchWithoutATurnFails(t *testing.T) {
 
 // Clients that request unknown names and hang up leave no calls behind.
 func TestAWaitingFetchIsDroppedAfterItsLastGet(t *testing.T) {
-	g := &gauge{}
-	limited(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
+	g := &slowStore{}
+	withStore(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
 		var all sync.WaitGroup
-		all.Go(func() { reveal(t, c, db) })
+		all.Go(func() { getText(t, c, db) })
 		synctest.Wait()
 		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		for _, ref := range names(1000) {
+		for _, ref := range numberedRefs(1000) {
 			all.Go(func() {
 				_, err := c.Get(impatient, ref)
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -164,7 +164,7 @@ func TestAWaitingFetchIsDroppedAfterItsLastGet(t *testing.T) {
 			_, err := c.Get(impatient, hush.Name("shared"))
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
 		})
-		all.Go(func() { assert.Equal(t, "shared", reveal(t, c, hush.Name("shared"))) })
+		all.Go(func() { assert.Equal(t, "shared", getText(t, c, hush.Name("shared"))) })
 		start := time.Now()
 		all.Wait()
 		assert.Equal(t, 2*time.Second, time.Since(start), "one turn after the first")
@@ -177,12 +177,12 @@ func TestAWaitingFetchIsDroppedAfterItsLastGet(t *testing.T) {
 // The refresh of a secret that the cache holds is not dropped: with a short
 // StaleWait it would never get its turn.
 func TestAWaitingRefreshIsNotDropped(t *testing.T) {
-	g := &gauge{}
-	limited(t, g, cachettl.Options{MaxFetches: 1, StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, c *cachettl.Cache) {
-		reveal(t, c, db)
+	g := &slowStore{}
+	withStore(t, g, cachettl.Options{MaxFetches: 1, StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, c *cachettl.Cache) {
+		getText(t, c, db)
 		time.Sleep(ttl)
 		var other sync.WaitGroup
-		other.Go(func() { reveal(t, c, hush.Name("other")) })
+		other.Go(func() { getText(t, c, hush.Name("other")) })
 		synctest.Wait()
 		secret, err := c.Get(t.Context(), db)
 		assert.NoError(t, err)
@@ -196,10 +196,10 @@ func TestAWaitingRefreshIsNotDropped(t *testing.T) {
 
 // A pending fresh fetch that no Get waits for does not start.
 func TestAPendingFetchIsDroppedAfterItsLastGet(t *testing.T) {
-	g := &gauge{}
-	limited(t, g, cachettl.Options{}, func(t *testing.T, c *cachettl.Cache) {
+	g := &slowStore{}
+	withStore(t, g, cachettl.Options{}, func(t *testing.T, c *cachettl.Cache) {
 		var all sync.WaitGroup
-		all.Go(func() { reveal(t, c, db) })
+		all.Go(func() { getText(t, c, db) })
 		synctest.Wait()
 		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
@@ -211,14 +211,14 @@ func TestAPendingFetchIsDroppedAfterItsLastGet(t *testing.T) {
 	})
 }
 
-func TestABatchTakesOneTurn(t *testing.T) {
-	g := &batchGauge{}
-	limited(t, g, cachettl.Options{MaxFetches: 2}, func(t *testing.T, c *cachettl.Cache) {
+func TestABatchCountsAsOneFetch(t *testing.T) {
+	g := &slowBatchStore{}
+	withStore(t, g, cachettl.Options{MaxFetches: 2}, func(t *testing.T, c *cachettl.Cache) {
 		start := time.Now()
 		var all sync.WaitGroup
 		for i := range 4 {
 			all.Go(func() {
-				for _, r := range c.GetBatch(t.Context(), names(80)[20*i:20*(i+1)]) {
+				for _, r := range c.GetBatch(t.Context(), numberedRefs(80)[20*i:20*(i+1)]) {
 					assert.NoError(t, r.Err)
 				}
 			})
@@ -228,14 +228,14 @@ func TestABatchTakesOneTurn(t *testing.T) {
 		assert.Equal(t, 2, g.most)
 		assert.Len(t, g.calls, 80)
 	})
-	g = &batchGauge{}
-	limited(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
+	g = &slowBatchStore{}
+	withStore(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
 		var all sync.WaitGroup
-		all.Go(func() { reveal(t, c, db) })
+		all.Go(func() { getText(t, c, db) })
 		synctest.Wait()
 		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		for _, r := range c.GetBatch(impatient, names(20)) {
+		for _, r := range c.GetBatch(impatient, numberedRefs(20)) {
 			assert.ErrorIs(t, r.Err, context.DeadlineExceeded)
 		}
 		all.Wait()
@@ -246,7 +246,7 @@ func TestABatchTakesOneTurn(t *testing.T) {
 }
 
 // A provider that ignores its context does not keep its turn for ever.
-func TestADeafProviderGivesItsTurnBack(t *testing.T) {
+func TestAProviderThatIgnoresItsContextBlocksNoOtherFetch(t *testing.T) {
 	var m providertest.Map
 	m.Put("other", []byte("x"))
 	wake := make(chan struct{})
@@ -259,8 +259,8 @@ func TestADeafProviderGivesItsTurnBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wake = make(chan struct{})
 		c := cachettl.New(next, ttl, &cachettl.Options{MaxFetches: 1})
-		assert.Equal(t, hush.ErrUnavailable, failure(t, c, hush.Name("deaf")))
-		assert.Equal(t, "x", reveal(t, c, hush.Name("other")))
+		assert.Equal(t, hush.ErrUnavailable, getClass(t, c, hush.Name("deaf")))
+		assert.Equal(t, "x", getText(t, c, hush.Name("other")))
 		assert.NoError(t, c.Close())
 		close(wake)
 	})

@@ -27,46 +27,46 @@ var states = map[string]struct {
 		go func() { _, _ = c.Get(t.Context(), db) }()
 		synctest.Wait()
 	}},
-	"within the TTL": {arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, ttl/2) }},
+	"within the TTL": {arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { cacheFor(t, c, m, ttl/2) }},
 	"within StaleWhileRevalidate": {
 		options: cachettl.Options{StaleWhileRevalidate: time.Hour},
-		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, ttl) },
+		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { cacheFor(t, c, m, ttl) },
 	},
-	"within StaleIfError, in back-off": {
+	"within StaleIfError, in backoff": {
 		options: cachettl.Options{StaleIfError: time.Hour},
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			hold(t, c, m, ttl)
+			cacheFor(t, c, m, ttl)
 			m.Script(step{Err: hush.ErrUnavailable})
-			assert.True(t, stale(t, c))
+			assert.True(t, isStale(t, c))
 		},
 	},
-	"within StaleIfError, back-off over": {
+	"within StaleIfError, backoff over": {
 		options: cachettl.Options{StaleIfError: time.Hour},
-		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, ttl) },
+		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { cacheFor(t, c, m, ttl) },
 	},
 	"past all bounds": {
 		options: cachettl.Options{StaleIfError: time.Minute, StaleWhileRevalidate: time.Minute},
-		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { hold(t, c, m, 2*ttl) },
+		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) { cacheFor(t, c, m, 2*ttl) },
 	},
 	"past Expires": {
 		options: cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: time.Hour},
 		arrange: func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 			m.Script(step{Secret: &hush.Secret{Value: hush.NewValue([]byte("one")), Version: "v1", Expires: time.Now().Add(time.Second)}})
-			hold(t, c, m, time.Second)
+			cacheFor(t, c, m, time.Second)
 		},
 	},
 }
 
-func hold(t *testing.T, c *cachettl.Cache, m *providertest.Map, age time.Duration) {
+func cacheFor(t *testing.T, c *cachettl.Cache, m *providertest.Map, age time.Duration) {
 	t.Helper()
-	assert.Equal(t, "one", reveal(t, c, db))
+	assert.Equal(t, "one", getText(t, c, db))
 	m.Put("db", []byte("two"))
 	time.Sleep(age)
 }
 
 // cells says what a get of each kind does in each state: what it is answered, and
 // whether the calls of the store that it makes are fresh ones. A "~" is Stale.
-var cells = map[string]map[string]struct {
+var getCases = map[string]map[string]struct {
 	answer string
 	calls  []bool
 }{
@@ -86,11 +86,11 @@ var cells = map[string]map[string]struct {
 		"plain": {"one~", []bool{false}}, "newer than it": {"two", []bool{true}},
 		"newer than another": {"two", []bool{true}}, "fresh": {"two", []bool{true}},
 	},
-	"within StaleIfError, in back-off": {
+	"within StaleIfError, in backoff": {
 		"plain": {"one~", nil}, "newer than it": {"two", []bool{true}},
 		"newer than another": {"two", []bool{true}}, "fresh": {"two", []bool{true}},
 	},
-	"within StaleIfError, back-off over": {
+	"within StaleIfError, backoff over": {
 		"plain": {"two", []bool{false}}, "newer than it": {"two", []bool{true}},
 		"newer than another": {"two", []bool{true}}, "fresh": {"two", []bool{true}},
 	},
@@ -104,23 +104,23 @@ var cells = map[string]map[string]struct {
 	},
 }
 
-func TestWhatAGetDoes(t *testing.T) {
+func TestGetInEachState(t *testing.T) {
 	questions := map[string]hush.Ref{
 		"plain": db, "newer than it": db.NewerThan(hush.Secret{Version: "v1"}),
 		"newer than another": db.NewerThan(hush.Secret{Version: "v0"}), "fresh": db.Fresh(),
 	}
-	require.Len(t, cells, len(states))
+	require.Len(t, getCases, len(states))
 	for held, state := range states {
 		for asked, ref := range questions {
 			t.Run(held+"/"+asked, func(t *testing.T) {
-				want, ok := cells[held][asked]
+				want, ok := getCases[held][asked]
 				require.True(t, ok, "a cell without a rule")
-				bubble(t, &state.options, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				withCache(t, &state.options, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 					state.arrange(t, c, m)
 					before := len(m.Calls())
-					assert.Equal(t, want.answer, told(c.Get(t.Context(), ref)))
+					assert.Equal(t, want.answer, resultText(c.Get(t.Context(), ref)))
 					synctest.Wait()
-					assert.ElementsMatch(t, want.calls, fresh(m)[before:])
+					assert.ElementsMatch(t, want.calls, freshCalls(m)[before:])
 
 					done, cancel := context.WithCancel(t.Context())
 					cancel()
@@ -133,7 +133,7 @@ func TestWhatAGetDoes(t *testing.T) {
 }
 
 // told is an answer in short.
-func told(secret hush.Secret, err error) string {
+func resultText(secret hush.Secret, err error) string {
 	switch {
 	case err != nil:
 		return hush.ClassOf(err).Error()
@@ -145,13 +145,13 @@ func told(secret hush.Secret, err error) string {
 
 // answers says what becomes of each answer of the store while "one" is past its TTL
 // and within StaleIfError: what those get who asked plainly and afresh, and what is
-// then served while the store is down for an hour, and a back-off step later.
+// then served while the store is down for an hour, and a backoff step later.
 var answers = map[string]struct {
 	step                       step
 	plain, fresh, then, after1 string
 }{
-	"a secret":           {made("v2", 2), "value of v2", "value of v2", "value of v2", "value of v2"},
-	"a fallback":         {fallback("spare"), "one~", "spare", "one~", "one~"},
+	"a secret":           {versionStep("v2", 2), "value of v2", "value of v2", "value of v2", "value of v2"},
+	"a fallback":         {fallbackStep("spare"), "one~", "spare", "one~", "one~"},
 	"a stale one":        {step{Secret: &hush.Secret{Value: hush.NewValue([]byte("theirs")), Stale: true}}, "one~", "theirs~", "one~", "one~"},
 	"one past Expires":   {step{Secret: &hush.Secret{Value: hush.NewValue([]byte("late")), Expires: time.Unix(1, 0)}}, "late", "late", "unavailable", "unavailable"},
 	"not found":          {step{Err: hush.ErrNotFound}, "not found", "not found", "unavailable", "unavailable"},
@@ -167,21 +167,21 @@ var answers = map[string]struct {
 	"an unknown failure": {step{Err: assert.AnError}, "one~", "unavailable", "one~", "one~"},
 }
 
-func TestWhatAnAnswerDoes(t *testing.T) {
+func TestEachResultOfAFetch(t *testing.T) {
 	for name, row := range answers {
 		for asked, ref := range map[string]hush.Ref{"plain": db, "fresh": db.Fresh()} {
 			t.Run(name+"/"+asked, func(t *testing.T) {
-				bubble(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-					m.Script(made("v1", 1), row.step)
+				withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+					m.Script(versionStep("v1", 1), row.step)
 					first, err := c.Get(t.Context(), db)
 					require.NoError(t, err)
 					time.Sleep(ttl)
 					want := map[string]string{"plain": row.plain, "fresh": row.fresh}[asked]
-					assert.Equal(t, rename(want), told(c.Get(t.Context(), ref)))
+					assert.Equal(t, expandOne(want), resultText(c.Get(t.Context(), ref)))
 					defer m.Always(step{Err: hush.ErrUnavailable})()
-					assert.Equal(t, rename(row.then), told(c.Get(t.Context(), db)), "then")
+					assert.Equal(t, expandOne(row.then), resultText(c.Get(t.Context(), db)), "then")
 					time.Sleep(time.Second)
-					assert.Equal(t, rename(row.after1), told(c.Get(t.Context(), db)), "a step later")
+					assert.Equal(t, expandOne(row.after1), resultText(c.Get(t.Context(), db)), "a step later")
 					assert.Equal(t, "v1", first.Version)
 				})
 			})
@@ -190,7 +190,7 @@ func TestWhatAnAnswerDoes(t *testing.T) {
 }
 
 // rename turns the table's word for what is held into what the store gave.
-func rename(answer string) string {
+func expandOne(answer string) string {
 	if answer == "one~" {
 		return "value of v1~"
 	}
