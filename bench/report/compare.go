@@ -12,33 +12,33 @@ import (
 	"github.com/hush-secrets/hush/bench/internal/result"
 )
 
-// How a comparison compares.
+// A relation defines the value of a comparison.
 type relation int
 
 const (
 	ratio      relation = iota // ours / floor
 	difference                 // ours - floor
-	absolute                   // ours alone
+	absolute                   // ours
 )
 
-// A comparison is of one benchmark with another. Its value is the median over the
-// rounds, because what slows a shared machine down for a second slows both
-// benchmarks of a round.
+// A comparison compares a benchmark of hush with a benchmark of a peer or a floor. Its value is
+// the median over the rounds, because other load on the machine affects both benchmarks of a
+// round.
 type comparison struct {
-	section   string
-	operation string
-	beside    string // what floor is
-	ours      string // a benchmark; with *, the largest value of those that match
-	floor     string
-	unit      string // empty: ns/op
-	by        relation
-	turns     string // a benchmark that runs both in turns; its ratio is the value
-	limit     limit
-	mayLack   string  // why the measurement may be missing; empty: it may not
-	enough    float64 // if ours is at most this, the limit is met, too; zero: no such rule
+	section     string
+	operation   string
+	baseline    string // name of the peer or floor in tables
+	ours        string // name of a benchmark; a pattern with * means the largest value
+	floor       string // name of the benchmark of the baseline; empty means none
+	unit        string // empty means ns/op
+	relation    relation
+	alternating string // benchmark that alternates between both; its ratio is the value
+	limit       limit
+	optional    string  // why the measurement may be missing; empty means it must exist
+	sufficient  float64 // the limit is also met if ours is at most this; zero means no such rule
 }
 
-// A limit is a bound on the value, such as "≤ 0.72" or "≥ 1.7". Empty means none.
+// A limit is a bound of the value, such as "≤ 0.72" or "≥ 1.7". Empty means no limit.
 type limit string
 
 func (l limit) bound() float64 {
@@ -58,26 +58,26 @@ func (l limit) allows(value float64) bool {
 	}
 }
 
-// A comparison's numbers: medians, and the range of the value over the rounds.
+// numbers are the result of a comparison: medians, and the range over the rounds.
 type numbers struct {
 	ours, floor float64
 	value       float64
 	low, high   float64 // without the lowest and the highest tenth
 	met         bool
-	missing     bool // the measurement, which may be
+	missing     bool // the optional measurement does not exist
 }
 
-var errNoSample = errors.New("no such measurement, or not in every round")
+var errNoSample = errors.New("no measurement, or not in every round")
 
-// on computes the comparison from the results of its section.
-func (c comparison) on(results map[string]*result.Result) (n numbers, err error) {
+// evaluate computes the comparison from the results of its section.
+func (c comparison) evaluate(results map[string]*result.Result) (n numbers, err error) {
 	r := results[c.section]
 	if r == nil {
 		return n, fmt.Errorf("section %s: %w", c.section, errNoSample)
 	}
 	samples, unit := r.Samples(), cmp.Or(c.unit, "ns/op")
 	ours, err := values(samples, c.ours, unit)
-	if err != nil && c.mayLack != "" {
+	if err != nil && c.optional != "" {
 		return numbers{missing: true}, nil
 	}
 	if err != nil {
@@ -87,30 +87,30 @@ func (c comparison) on(results map[string]*result.Result) (n numbers, err error)
 	if c.floor != "" {
 		floor, err = values(samples, c.floor, unit)
 		switch {
-		case err != nil && c.mayLack != "":
+		case err != nil && c.optional != "":
 			return numbers{missing: true}, nil
 		case err != nil || len(floor) != len(ours):
 			return n, fmt.Errorf("section %s: %s: %w", c.section, c.floor, cmp.Or(err, errNoSample))
 		}
 	}
-	all := make([]float64, len(ours))
+	rounds := make([]float64, len(ours))
 	for i := range ours {
-		all[i] = c.value(ours[i], floor[i])
+		rounds[i] = c.value(ours[i], floor[i])
 	}
-	if c.turns != "" {
-		if all, err = values(samples, c.turns, "ours/bare"); err != nil {
+	if c.alternating != "" {
+		if rounds, err = values(samples, c.alternating, "ours/bare"); err != nil {
 			return n, fmt.Errorf("section %s: %w", c.section, err)
 		}
 	}
-	n = numbers{ours: median(ours), floor: median(floor), value: median(all)}
-	slices.Sort(all)
-	n.low, n.high = all[len(all)/10], all[len(all)-1-len(all)/10]
-	n.met = c.limit.allows(n.value) || c.enough > 0 && n.ours <= c.enough
+	n = numbers{ours: median(ours), floor: median(floor), value: median(rounds)}
+	slices.Sort(rounds)
+	n.low, n.high = rounds[len(rounds)/10], rounds[len(rounds)-1-len(rounds)/10]
+	n.met = c.limit.allows(n.value) || c.sufficient > 0 && n.ours <= c.sufficient
 	return n, nil
 }
 
 func (c comparison) value(ours, floor float64) float64 {
-	switch c.by {
+	switch c.relation {
 	case difference:
 		return ours - floor
 	case absolute:
@@ -120,19 +120,19 @@ func (c comparison) value(ours, floor float64) float64 {
 	}
 }
 
-// values returns the values of a benchmark round by round. Of several that match a
-// pattern it returns the largest.
+// values returns the value of a benchmark in each round. If several benchmarks match a pattern,
+// it returns the largest value.
 func values(samples result.Samples, pattern, unit string) (largest []float64, err error) {
 	for name, units := range samples {
 		if ok, err := path.Match(pattern, name); err != nil || !ok && name != pattern {
 			continue
 		}
-		found := units[unit]
+		rounds := units[unit]
 		if largest == nil {
-			largest = slices.Clone(found)
+			largest = slices.Clone(rounds)
 		}
-		for i := range min(len(largest), len(found)) {
-			largest[i] = max(largest[i], found[i])
+		for i := range min(len(largest), len(rounds)) {
+			largest[i] = max(largest[i], rounds[i])
 		}
 	}
 	if len(largest) == 0 {

@@ -1,15 +1,13 @@
-// Command report measures hush beside its peers and floors. It prints one table
-// with a verdict for each limit that the project has set itself, stores the raw
-// results in bench/results, and renders docs/performance.md, its pictures and the
-// figures in other documents from all stored results. From the root:
+// Command report compares hush with its peers and floors. It prints a table with the limits of
+// the project, stores the raw results in bench/results, and renders docs/performance.md, its
+// pictures and the figures in other documents from all stored results. From the root:
 //
-//	go -C bench run ./report               # every section, about 10 minutes
-//	go -C bench run ./report hits chain    # these sections
-//	go -C bench run ./report -render       # no measurement: render stored results
-//	go -C bench run ./report -quick        # each benchmark once: does it run?
+//	go -C bench run ./report               # measure all sections, about 10 minutes
+//	go -C bench run ./report hits chain    # measure these sections
+//	go -C bench run ./report -render       # render the stored results
+//	go -C bench run ./report -quick        # run each benchmark once as a test
 //
-// A busy machine can make any limit fail. The exit status is 1 for a limit that is
-// not met only with -enforce.
+// On a busy machine, any limit can fail.
 package main
 
 import (
@@ -30,66 +28,51 @@ const (
 )
 
 func main() {
-	var o options
-	flag.BoolVar(&o.quick, "quick", false, "run each benchmark once, and store and render nothing")
-	flag.BoolVar(&o.render, "render", false, "measure nothing, and render the stored results")
-	flag.IntVar(&o.rounds, "rounds", 0, "number of rounds of each section (default: as the section has it)")
-	enforce := flag.Bool("enforce", false, "exit with 1 if a limit is not met")
+	quick := flag.Bool("quick", false, "run each benchmark once, and do not store or render")
+	onlyRender := flag.Bool("render", false, "render the stored results, and do not measure")
 	flag.Parse()
-	o.sections = flag.Args()
-	met, err := run(context.Background(), os.Stdout, o)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "report:", err)
-		os.Exit(2)
+	action := renderStored
+	if !*onlyRender {
+		action = func() error { return run(context.Background(), os.Stdout, flag.Args(), *quick) }
 	}
-	if !met && *enforce {
+	if err := action(); err != nil {
+		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}
 }
 
-type options struct {
-	quick, render bool
-	rounds        int      // zero: as each section has it
-	sections      []string // empty: all
-}
-
-// run measures, prints the table and renders. It reports whether all limits are met.
-func run(ctx context.Context, out io.Writer, o options) (met bool, err error) {
-	if o.render {
-		return true, renderStored()
-	}
-	chosen, err := choose(o.sections, o.quick)
+// run measures sections, prints the table and renders. No names mean all sections.
+func run(ctx context.Context, out io.Writer, names []string, quick bool) error {
+	selected, err := selectSections(names, quick)
 	if err != nil {
-		return false, err
+		return err
 	}
-	measured, failures := measureAll(ctx, chosen, o)
-	met, err = printTable(out, measured)
-	if err := errors.Join(failures, err); err != nil || o.quick {
-		return met, err
+	measured, err := measureAll(ctx, selected, quick)
+	if err := errors.Join(err, printTable(out, measured)); err != nil || quick {
+		return err
 	}
-	return met, renderStored()
+	return renderStored()
 }
 
-// measureAll measures sections and stores the results. A section that fails does
-// not stop the others.
-func measureAll(ctx context.Context, chosen []section, o options) (measured map[string]*result.Result, failures error) {
+// measureAll measures sections and stores the results. It continues after a failed section.
+func measureAll(ctx context.Context, selected []section, quick bool) (measured map[string]*result.Result, err error) {
 	measured = map[string]*result.Result{}
-	for _, s := range chosen {
-		r, err := s.measure(ctx, o)
-		if err == nil {
+	for _, s := range selected {
+		r, sectionErr := s.measure(ctx, quick)
+		if sectionErr == nil {
 			measured[s.name] = r
-			if !o.quick {
-				err = r.Save(resultsDir)
+			if !quick {
+				sectionErr = r.Save(resultsDir)
 			}
 		}
-		if err != nil {
-			failures = errors.Join(failures, fmt.Errorf("section %s: %w", s.name, err))
+		if sectionErr != nil {
+			err = errors.Join(err, fmt.Errorf("section %s: %w", s.name, sectionErr))
 		}
 	}
-	return measured, failures
+	return measured, err
 }
 
-// renderStored writes every file that holds stored results.
+// renderStored renders the stored results and writes the files.
 func renderStored() error {
 	results, err := result.Load(resultsDir)
 	if err != nil {
@@ -97,7 +80,7 @@ func renderStored() error {
 	}
 	files, err := render(root, results)
 	if err != nil {
-		return fmt.Errorf("results are stored, but nothing is rendered: %w", err)
+		return fmt.Errorf("cannot render the stored results: %w", err)
 	}
 	var errs []error
 	for _, f := range files {

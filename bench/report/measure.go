@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,14 +13,14 @@ import (
 	"github.com/hush-secrets/hush/bench/internal/result"
 )
 
-// measure runs the section. A quick run makes one call of each benchmark.
-func (s section) measure(ctx context.Context, o options) (*result.Result, error) {
+// measure runs the section. A quick run calls each benchmark once.
+func (s section) measure(ctx context.Context, quick bool) (*result.Result, error) {
 	r := result.New(s.name, "go -C bench run ./report "+s.name)
 	if s.command != nil {
 		return r, s.runCommand(ctx, r)
 	}
-	rounds, benchtime := cmp.Or(o.rounds, s.rounds), s.benchtime
-	if o.quick {
+	rounds, benchtime := s.rounds, s.benchtime
+	if quick {
 		rounds, benchtime = 1, "1x"
 	}
 	dir, err := os.MkdirTemp("", "hush-report-")
@@ -55,7 +54,7 @@ func (s section) runCommand(ctx context.Context, r *result.Result) error {
 	if err != nil {
 		return err
 	}
-	r.AddText(withoutFrame(text))
+	r.AddText(stripTestOutput(text))
 	if s.measurements != nil {
 		for name, values := range s.measurements(text) {
 			r.Add(name, values)
@@ -79,8 +78,8 @@ var (
 	logPrefix = regexp.MustCompile(`^\s+\w+_test\.go:\d+: |^ {4}`)
 )
 
-// withoutFrame removes what go test -v adds to the output of a test.
-func withoutFrame(text string) string {
+// stripTestOutput removes the lines and prefixes that go test -v adds to the output of a test.
+func stripTestOutput(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		if !testFrame.MatchString(line) {
@@ -90,13 +89,13 @@ func withoutFrame(text string) string {
 	return b.String()
 }
 
-var bytesOfBinary = regexp.MustCompile(`(\d+) bytes`)
+var binarySize = regexp.MustCompile(`(\d+) bytes`)
 
-// sizes returns the sizes that bench/size prints.
+// sizes parses the output of bench/size.
 func sizes(output string) map[string]map[string]float64 {
 	all := map[string]map[string]float64{}
 	names := []string{"floor", "hush", "vaultfloor", "vault"}
-	for i, m := range bytesOfBinary.FindAllStringSubmatch(output, len(names)) {
+	for i, m := range binarySize.FindAllStringSubmatch(output, len(names)) {
 		if n, err := strconv.ParseFloat(m[1], 64); err == nil {
 			all["BenchmarkSize/"+names[i]] = map[string]float64{"bytes": n}
 		}

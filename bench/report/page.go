@@ -18,7 +18,7 @@ import (
 //go:embed templates
 var templates embed.FS
 
-// A file is a document or a picture with figures in it.
+// A file is a document or a picture with figures.
 type file struct {
 	path    string
 	content []byte
@@ -31,11 +31,11 @@ func (f file) write() error {
 	return os.WriteFile(f.path, f.content, 0o644) //nolint:gosec // documents are public
 }
 
-// render returns every file with figures in the repository at root, as the results
-// give it: the page, its pictures, and the documents with marked blocks. It needs a
-// result of each section and a measurement for each comparison.
+// render returns the files with figures in the repository at root: the page, its pictures, and
+// the documents with marked blocks. It needs a result of each section and a measurement for
+// each comparison.
 func render(root string, results map[string]*result.Result) ([]file, error) {
-	if err := complete(results); err != nil {
+	if err := checkComplete(results); err != nil {
 		return nil, err
 	}
 	t, err := template.New("").Funcs(view{results}.funcs()).ParseFS(templates, "templates/*.tmpl")
@@ -54,17 +54,17 @@ func render(root string, results map[string]*result.Result) ([]file, error) {
 	return slices.Concat([]file{{filepath.Join(root, "docs", "performance.md"), page}}, images, files), err
 }
 
-// complete returns an error that lists what has to be measured first.
-func complete(results map[string]*result.Result) error {
+// checkComplete returns an error that lists the missing measurements.
+func checkComplete(results map[string]*result.Result) error {
 	var errs []error
 	for _, s := range sections {
-		if results[s.name] == nil && !s.named {
-			errs = append(errs, fmt.Errorf("section %s has no result: go -C bench run ./report %s", s.name, s.name))
+		if results[s.name] == nil && !s.explicit {
+			errs = append(errs, fmt.Errorf("section %s has no result; run go -C bench run ./report %s", s.name, s.name))
 		}
 	}
 	for _, c := range comparisons {
 		if results[c.section] != nil {
-			_, err := c.on(results)
+			_, err := c.evaluate(results)
 			errs = append(errs, err)
 		}
 	}
@@ -77,10 +77,10 @@ func execute(t *template.Template, name string, data any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// block is a part of a document that the template of its name fills in.
+// block is a part of a document. The template with the name of the block has its content.
 var block = regexp.MustCompile(`(?s)(<!-- report: ([\w-]+) -->\n).*?(<!-- report end -->)`)
 
-// documents returns the documents that have blocks.
+// documents returns the documents with blocks.
 func documents(root string, t *template.Template) (files []file, err error) {
 	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil {
@@ -113,7 +113,7 @@ func fill(text string, t *template.Template) (filled string, err error) {
 	return filled, err
 }
 
-// A view is the results as templates see them.
+// A view has the functions of the templates.
 type view struct{ results map[string]*result.Result }
 
 func (v view) funcs() template.FuncMap {

@@ -14,22 +14,22 @@ type picture struct {
 	Height      int
 	Bars        []bar
 	Labels      []label
-	Ticks       []label // of the axis; empty for a linear scale
-	Legend      []label // Series is set
+	Ticks       []label // of the axis; empty means a linear scale
+	Legend      []label // with Series
 	Theme       theme
 }
 
-// A bar ends with its value.
+// A bar is a bar with its value at the end.
 type bar struct {
 	Y, Height, Width int
 	Series           int
 	Value            string
 }
 
-// Middle is the baseline of text in the middle of the bar.
+// Middle returns the baseline of text in the middle of the bar.
 func (b bar) Middle() int { return b.Y + b.Height/2 + 4 }
 
-// A label is text at a place.
+// A label is text at a position.
 type label struct {
 	X, Y, Series int
 	Text         string
@@ -51,14 +51,14 @@ var themes = []theme{
 const (
 	pictureWidth = 840
 	barsFrom     = 250
-	barsTo       = 740 // the longest bar; its value stands to the right of it
+	barsTo       = 740 // end of the longest bar; its value is to the right of it
 	top          = 76
 )
 
-// Width is the width of every picture, which a document has room for.
+// Width returns the width of a picture.
 func (picture) Width() int { return pictureWidth }
 
-// X is where bars begin.
+// X returns the start of the bars.
 func (picture) X() int { return barsFrom }
 
 // pictures returns each picture in each theme.
@@ -79,8 +79,7 @@ func pictures(root string, t *template.Template, v view) (files []file, err erro
 	return files, nil
 }
 
-// drawHits has two bars for each cache: one goroutine, and as many as there are
-// cores.
+// drawHits draws two bars for each cache: for one goroutine, and for one goroutine per core.
 func drawHits(v view) (p picture, err error) {
 	counts := v.goroutines()
 	pair := slices.Compact([]int{counts[0], counts[len(counts)-1]})
@@ -96,7 +95,7 @@ func drawHits(v view) (p picture, err error) {
 			longest = max(longest, median(all))
 		}
 	}
-	p = picture{Title: "Time of a cache hit: all goroutines read one secret", Note: note(v, "hits") + ". Shorter is better."}
+	p = picture{Title: "Time of a cache hit: all goroutines read one secret", Note: machineNote(v, "hits") + ". Shorter is better."}
 	for i, n := range pair {
 		p.Legend = append(p.Legend, label{X: barsFrom + 130*i, Y: 64, Series: i, Text: thousands(float64(n)) + " goroutine" + plural(n)})
 	}
@@ -112,10 +111,10 @@ func drawHits(v view) (p picture, err error) {
 	return p, nil
 }
 
-// A publishedRead is a latency that others have measured.
+// A publishedRead is a latency measured by others.
 type publishedRead struct {
 	Read, Time, Source string
-	ns                 float64 // of its bar; zero: not in the picture
+	ns                 float64 // of its bar; zero means not in the picture
 }
 
 var publishedReads = []publishedRead{
@@ -127,10 +126,10 @@ var publishedReads = []publishedRead{
 	{"Lambda extension", "12 ms", "Aquia, 2023", 0},
 }
 
-// drawPath has a bar for each read of a secret from the far end of the path to the
-// near end, on a logarithmic scale.
+// drawPath draws a bar for each read of a secret, from Secrets Manager to memory, on a
+// logarithmic scale.
 func drawPath(v view) (p picture, err error) {
-	p = picture{Title: "One secret, from Secrets Manager to memory", Note: note(v, "path") + ", and a store that takes 30 ms. Logarithmic scale."}
+	p = picture{Title: "One secret, from Secrets Manager to memory", Note: machineNote(v, "path") + ", and a store that takes 30 ms. Logarithmic scale."}
 	p.Legend = []label{{X: barsFrom, Y: 64, Series: 1, Text: "published by others"}, {X: barsFrom + 170, Y: 64, Series: 0, Text: "measured"}}
 	y := top
 	add := func(name string, series int, ns float64, value string) {
@@ -156,22 +155,22 @@ func drawPath(v view) (p picture, err error) {
 		add(m.name, 0, median(all), showTime(median(all)))
 	}
 	for ns := 10.0; ns <= 1e9; ns *= 10 {
-		p.Ticks = append(p.Ticks, label{X: barsFrom + logWidth(ns), Y: y + 16, Text: whole.Replace(showTime(ns))})
+		p.Ticks = append(p.Ticks, label{X: barsFrom + logWidth(ns), Y: y + 16, Text: trailingZeros.Replace(showTime(ns))})
 	}
 	p.Height = y + 28
 	return p, nil
 }
 
-// whole removes the digits after the point from round numbers.
-var whole = strings.NewReplacer(".00", "", ".0", "")
+// trailingZeros removes the decimals of round numbers.
+var trailingZeros = strings.NewReplacer(".00", "", ".0", "")
 
-// logWidth is the length of a bar between 10 ns and 1 s.
+// logWidth returns the length of a bar between 10 ns and 1 s.
 func logWidth(ns float64) int {
 	return int((math.Log10(max(ns, 10)) - 1) / 8 * (barsTo - barsFrom))
 }
 
-// note names the machine that measured a section.
-func note(v view, section string) string {
+// machineNote describes the machine that measured a section.
+func machineNote(v view, section string) string {
 	r := v.results[section]
 	return "Measured with " + strings.Replace(r.Go, "go", "Go ", 1) + " on " + r.Machine
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/hush-secrets/hush/bench/internal/result"
 )
 
-// TestDocumentsShowTheStoredResults fails if a figure was edited by hand, or if
-// results or a template changed and the documents were not rendered again.
+// TestDocumentsShowTheStoredResults fails if the documents were edited by hand, or if results or
+// templates changed and the documents were not rendered.
 func TestDocumentsShowTheStoredResults(t *testing.T) {
 	results, err := result.Load(filepath.Join("..", resultsDir))
 	require.NoError(t, err)
@@ -23,7 +23,7 @@ func TestDocumentsShowTheStoredResults(t *testing.T) {
 	assert.Empty(t, outdated(t, filepath.Join("..", root), results), "run go -C bench run ./report -render")
 }
 
-// outdated returns the files that differ from what the results give.
+// outdated returns the files that differ from the rendered results.
 func outdated(t *testing.T, root string, results map[string]*result.Result) (names []string) {
 	t.Helper()
 	files, err := render(root, results)
@@ -36,9 +36,9 @@ func outdated(t *testing.T, root string, results map[string]*result.Result) (nam
 	return names
 }
 
-// invented returns results for every section: in round i hush takes 100+i ns and
-// each floor 200 ns, and all other values are the same.
-func invented() map[string]*result.Result {
+// fakeResults returns results of all sections. In round i, hush takes 100+i ns and each floor
+// 200 ns. All other values are constant.
+func fakeResults() map[string]*result.Result {
 	results := map[string]*result.Result{}
 	for _, s := range sections {
 		results[s.name] = &result.Result{Section: s.name, Command: "run " + s.name, Date: "2026-01-02", Go: "go1.26.8", Machine: "a machine"}
@@ -69,8 +69,8 @@ func invented() map[string]*result.Result {
 			unit := map[bool]string{true: "ns/op", false: c.unit}[c.unit == ""]
 			add(c.section, c.ours, unit, float64(100+i))
 			add(c.section, c.floor, unit, 200)
-			if c.turns != "" {
-				add(c.section, c.turns, "ours/bare", 1.01)
+			if c.alternating != "" {
+				add(c.section, c.alternating, "ours/bare", 1.01)
 			}
 		}
 		for _, read := range []string{"sdk/first", "sdk/warm", "extension/first", "extension/warm", "memory"} {
@@ -82,7 +82,7 @@ func invented() map[string]*result.Result {
 	return results
 }
 
-// repository returns a directory with a document that has a block.
+// repository returns a directory with a document with a block.
 func repository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,8 +92,8 @@ func repository(t *testing.T) string {
 	return dir
 }
 
-func TestRender(t *testing.T) {
-	dir, results := repository(t), invented()
+func TestRenderWritesAllFiles(t *testing.T) {
+	dir, results := repository(t), fakeResults()
 	assert.ElementsMatch(t, []string{"performance.md", "hits-light.svg", "hits-dark.svg", "path-light.svg", "path-dark.svg", "README.md"}, outdated(t, dir, results))
 	files, err := render(dir, results)
 	require.NoError(t, err)
@@ -123,8 +123,8 @@ func TestRender(t *testing.T) {
 	assert.ErrorContains(t, err, "go -C bench run ./report hits")
 }
 
-func TestAnEditedFigureIsFound(t *testing.T) {
-	dir, results := repository(t), invented()
+func TestRenderDetectsEditedFigures(t *testing.T) {
+	dir, results := repository(t), fakeResults()
 	files, err := render(dir, results)
 	require.NoError(t, err)
 	for _, f := range files {
@@ -147,23 +147,23 @@ func read(t *testing.T, dir, name string) string {
 	return string(text)
 }
 
-func TestLimits(t *testing.T) {
+func TestComparisonEvaluatesLimit(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*comparison)
 		met    bool
 		value  string
 	}{
-		"ratio within":           {func(c *comparison) { c.limit = "≤ 0.6" }, true, "0.50 ×"},
-		"ratio above":            {func(c *comparison) { c.limit = "≤ 0.49" }, false, "0.50 ×"},
-		"ratio above, fast":      {func(c *comparison) { c.limit, c.enough = "≤ 0.49", 100 }, true, "0.50 ×"},
-		"ratio below":            {func(c *comparison) { c.limit = "≥ 0.51" }, false, "0.50 ×"},
-		"difference above":       {func(c *comparison) { c.limit, c.by = "≤ -101", difference }, false, "-100 ns"},
-		"absolute within":        {func(c *comparison) { c.limit, c.by = "≤ 100", absolute }, true, "100 ns"},
-		"the largest of several": {func(c *comparison) { c.limit, c.by, c.ours = "≤ 199", absolute, "A/*" }, false, "200 ns"},
-		"both in turns":          {func(c *comparison) { c.limit, c.turns = "≤ 1.1", "A/turns" }, false, "1.20 ×"},
-		"no limit":               {func(*comparison) {}, true, "0.50 ×"},
-		"may lack":               {func(c *comparison) { c.ours, c.mayLack = "B", "why" }, false, "not measured"},
-		"may lack its floor":     {func(c *comparison) { c.floor, c.mayLack = "B", "why" }, false, "not measured"},
+		"ratio within":       {func(c *comparison) { c.limit = "≤ 0.6" }, true, "0.50 ×"},
+		"ratio above":        {func(c *comparison) { c.limit = "≤ 0.49" }, false, "0.50 ×"},
+		"ratio above, fast":  {func(c *comparison) { c.limit, c.sufficient = "≤ 0.49", 100 }, true, "0.50 ×"},
+		"ratio below":        {func(c *comparison) { c.limit = "≥ 0.51" }, false, "0.50 ×"},
+		"difference above":   {func(c *comparison) { c.limit, c.relation = "≤ -101", difference }, false, "-100 ns"},
+		"absolute within":    {func(c *comparison) { c.limit, c.relation = "≤ 100", absolute }, true, "100 ns"},
+		"largest of several": {func(c *comparison) { c.limit, c.relation, c.ours = "≤ 199", absolute, "A/*" }, false, "200 ns"},
+		"alternating":        {func(c *comparison) { c.limit, c.alternating = "≤ 1.1", "A/turns" }, false, "1.20 ×"},
+		"no limit":           {func(*comparison) {}, true, "0.50 ×"},
+		"optional":           {func(c *comparison) { c.ours, c.optional = "B", "why" }, false, "not measured"},
+		"optional, no floor": {func(c *comparison) { c.floor, c.optional = "B", "why" }, false, "not measured"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := &result.Result{}
@@ -172,17 +172,17 @@ func TestLimits(t *testing.T) {
 			}
 			compared := comparison{section: "a", ours: "A/ours", floor: "A/floor"}
 			c.change(&compared)
-			n, err := compared.on(map[string]*result.Result{"a": r})
+			n, err := compared.evaluate(map[string]*result.Result{"a": r})
 			require.NoError(t, err)
 			assert.Equal(t, c.met, n.met)
 			assert.Contains(t, compared.cells(n), c.value)
 		})
 	}
-	_, err := comparison{section: "a", ours: "B"}.on(map[string]*result.Result{"a": {}})
+	_, err := comparison{section: "a", ours: "B"}.evaluate(map[string]*result.Result{"a": {}})
 	assert.ErrorIs(t, err, errNoSample)
 }
 
-func TestShow(t *testing.T) {
+func TestShowFormatsUnits(t *testing.T) {
 	for want, c := range map[string]struct {
 		value float64
 		unit  string
@@ -194,23 +194,23 @@ func TestShow(t *testing.T) {
 	}
 }
 
-func TestChoose(t *testing.T) {
-	_, err := choose([]string{"hits", "unheard-of"}, false)
-	require.ErrorContains(t, err, "unheard-of")
-	all, err := choose(nil, false)
+func TestSelectSections(t *testing.T) {
+	_, err := selectSections([]string{"hits", "unknown-section"}, false)
+	require.ErrorContains(t, err, "unknown-section")
+	all, err := selectSections(nil, false)
 	require.NoError(t, err)
-	assert.Len(t, all, len(sections)-1, "soak must be named")
-	quick, err := choose(nil, true)
+	assert.Len(t, all, len(sections)-1, "soak is explicit")
+	quick, err := selectSections(nil, true)
 	require.NoError(t, err)
 	assert.Less(t, len(quick), len(all))
 }
 
-func TestSizes(t *testing.T) {
+func TestSizesParsesOutput(t *testing.T) {
 	text := fmt.Sprintf("%-20s %9d bytes\n%-20s %9d bytes, 1.043 times that (limit 1.08)\n", "net/http", 66, "hush", 69)
 	assert.Equal(t, map[string]map[string]float64{"BenchmarkSize/floor": {"bytes": 66}, "BenchmarkSize/hush": {"bytes": 69}}, sizes(text))
 }
 
-func TestWithoutFrame(t *testing.T) {
+func TestStripTestOutput(t *testing.T) {
 	const text = "=== RUN   TestA\n    program  calls\n    hush     1\n    a_test.go:12: 3 reads\n--- PASS: TestA (1.00s)\n    --- PASS: TestA/b (1.00s)\nPASS\nok  \tpkg\t1.2s\n"
-	assert.Equal(t, "program  calls\nhush     1\n3 reads\n", withoutFrame(text))
+	assert.Equal(t, "program  calls\nhush     1\n3 reads\n", stripTestOutput(text))
 }

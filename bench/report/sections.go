@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// A section is a part of the report that is measured by itself: either benchmarks
-// of one package, in rounds, or a command.
+// A section is a part of the report: either benchmarks of a package in rounds, or a command.
 type section struct {
 	name string
 
-	dir, pkg  string // the package with the benchmarks, and its module
+	dir, pkg  string // the module, and the package of the benchmarks
 	bench     string // a regular expression
 	benchtime string // of each benchmark in each round
 	rounds    int
 
-	command      []string                                          // run from the root; its output is the result
+	command      []string                                          // runs in the root; its output is the result
 	env          []string                                          // for the command
 	measurements func(output string) map[string]map[string]float64 // benchmark → unit → value
 
-	named bool // measured only if the command line names it
+	explicit bool // measured only if the command line names it
 }
 
 var sections = []section{
@@ -47,31 +46,31 @@ var sections = []section{
 		env:     []string{"HUSH_STRESS=30s"},
 	},
 	{
-		name: "soak", named: true,
+		name: "soak", explicit: true,
 		command: []string{"go", "test", "-count=1", "-timeout=15m", "-run=TestSoak", "-v", "./internal/test/stress"},
 		env:     []string{"HUSH_SOAK=10m"},
 	},
 }
 
-// choose returns the sections with these names; without names, all but those that
-// must be named. A quick run has no commands.
-func choose(names []string, quick bool) (chosen []section, err error) {
+// selectSections returns the sections with the given names. No names mean all sections that
+// are not explicit. A quick run has no commands.
+func selectSections(names []string, quick bool) (selected []section, err error) {
 	for _, name := range names {
 		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
 		if i < 0 {
 			return nil, fmt.Errorf("unknown section %q; the sections are %s", name, strings.Join(sectionNames(), ", "))
 		}
-		chosen = append(chosen, sections[i])
+		selected = append(selected, sections[i])
 	}
 	if len(names) > 0 {
-		return chosen, nil
+		return selected, nil
 	}
 	for _, s := range sections {
-		if !s.named && (!quick || s.command == nil) {
-			chosen = append(chosen, s)
+		if !s.explicit && (!quick || s.command == nil) {
+			selected = append(selected, s)
 		}
 	}
-	return chosen, nil
+	return selected, nil
 }
 
 func sectionNames() (names []string) {

@@ -15,11 +15,11 @@ import (
 
 var columns = []string{"operation", "Hush", "compared with", "its value", "comparison", "range", "limit", ""}
 
-// cells returns the row of a comparison.
+// cells returns the table row of a comparison.
 func (c comparison) cells(n numbers) []string {
 	floor, spread, verdict := "", "", ""
 	if n.missing {
-		return []string{c.operation, "", c.beside, "", "not measured", "", c.showLimit(), c.mayLack}
+		return []string{c.operation, "", c.baseline, "", "not measured", "", c.showLimit(), c.optional}
 	}
 	if c.floor != "" {
 		floor = show(n.floor, c.unit)
@@ -30,12 +30,12 @@ func (c comparison) cells(n numbers) []string {
 	if c.limit != "" {
 		verdict = map[bool]string{true: "met", false: "NOT MET"}[n.met]
 	}
-	return []string{c.operation, show(n.ours, c.unit), c.beside, floor, c.show(n.value), spread, c.showLimit(), verdict}
+	return []string{c.operation, show(n.ours, c.unit), c.baseline, floor, c.show(n.value), spread, c.showLimit(), verdict}
 }
 
 // show formats a value of the comparison.
 func (c comparison) show(value float64) string {
-	switch c.by {
+	switch c.relation {
 	case difference:
 		text := show(value, c.unit)
 		if value >= 0 {
@@ -55,8 +55,8 @@ func (c comparison) showLimit() string {
 	}
 	operator, _, _ := strings.Cut(string(c.limit), " ")
 	text := operator + " " + c.show(c.limit.bound())
-	if c.enough > 0 {
-		text += ", or " + show(c.enough, c.unit)
+	if c.sufficient > 0 {
+		text += ", or " + show(c.sufficient, c.unit)
 	}
 	return text
 }
@@ -116,23 +116,20 @@ func thousands(value float64) string {
 	return text
 }
 
-// printTable writes a row for each comparison of the measured sections, and reports
-// whether all limits are met. A missing measurement is an error.
-func printTable(out io.Writer, results map[string]*result.Result) (met bool, err error) {
+// printTable writes a row for each comparison of the measured sections.
+func printTable(out io.Writer, results map[string]*result.Result) (err error) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(columns, "\t"))
-	met = true
 	for _, c := range comparisons {
 		if results[c.section] == nil {
 			continue
 		}
-		n, rowErr := c.on(results)
+		n, rowErr := c.evaluate(results)
 		if rowErr != nil {
 			err = errors.Join(err, rowErr)
 			continue
 		}
-		met = met && (n.met || n.missing)
 		fmt.Fprintln(table, strings.Join(c.cells(n), "\t"))
 	}
-	return met, errors.Join(err, table.Flush())
+	return errors.Join(err, table.Flush())
 }

@@ -10,23 +10,23 @@ import (
 	"strings"
 )
 
-// limits is a table of every comparison that has a limit.
+// limits returns the table of the comparisons with a limit.
 func (v view) limits() (string, error) {
 	return v.table(func(c comparison) bool { return c.limit != "" })
 }
 
-// rows is a table of the comparisons of sections.
+// rows returns the table of the comparisons of sections.
 func (v view) rows(sections ...string) (string, error) {
 	return v.table(func(c comparison) bool { return slices.Contains(sections, c.section) })
 }
 
-func (v view) table(wanted func(comparison) bool) (string, error) {
+func (v view) table(include func(comparison) bool) (string, error) {
 	rows := [][]string{columns}
 	for _, c := range comparisons {
-		if !wanted(c) {
+		if !include(c) {
 			continue
 		}
-		n, err := c.on(v.results)
+		n, err := c.evaluate(v.results)
 		if err != nil {
 			return "", err
 		}
@@ -35,7 +35,7 @@ func (v view) table(wanted func(comparison) bool) (string, error) {
 	return markdown(rows), nil
 }
 
-// markdown formats rows. The first row is the head.
+// markdown formats a table. The first row is the header.
 func markdown(rows [][]string) string {
 	var b strings.Builder
 	for i, row := range rows {
@@ -50,7 +50,7 @@ func markdown(rows [][]string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// sources is a table of how each section was measured.
+// sources returns the table of the command, date and machine of each section.
 func (v view) sources() string {
 	rows := [][]string{{"section", "command", "date", "Go", "machine"}}
 	for _, name := range slices.Sorted(maps.Keys(v.results)) {
@@ -60,7 +60,7 @@ func (v view) sources() string {
 	return markdown(rows)
 }
 
-// cacheNames are what the caches of the benchmarks are called in documents.
+// cacheNames are the names of the caches in documents.
 var cacheNames = []struct{ id, name string }{
 	{"hush", "hush"},
 	{"hush+handle", "hush, by handle"},
@@ -73,18 +73,18 @@ var cacheNames = []struct{ id, name string }{
 	{"syncmap+clock", "sync.Map and time.Now"},
 }
 
-// hits is a table of the time of a hit by cache and number of goroutines.
+// hits returns the table of the time of a hit by cache and number of goroutines.
 func (v view) hits(mode string) (string, error) {
 	r, err := v.result("hits")
 	if err != nil {
 		return "", err
 	}
 	samples, counts := r.Samples(), v.goroutines()
-	head := []string{"cache"}
+	header := []string{"cache"}
 	for _, n := range counts {
-		head = append(head, fmt.Sprintf("%d goroutine%s", n, plural(n)))
+		header = append(header, fmt.Sprintf("%d goroutine%s", n, plural(n)))
 	}
-	rows := [][]string{head}
+	rows := [][]string{header}
 	for _, c := range cacheNames {
 		row := []string{c.name}
 		for _, n := range counts {
@@ -92,15 +92,15 @@ func (v view) hits(mode string) (string, error) {
 				row = append(row, showTime(median(ns)))
 			}
 		}
-		if len(row) == len(head) { // a cache of one secret has no row for many
+		if len(row) == len(header) { // a cache for one secret has no value for many
 			rows = append(rows, row)
 		}
 	}
 	return markdown(rows), nil
 }
 
-// starts are the programs of the command coldstart.
-var starts = []struct{ id, program, name string }{
+// coldStartPrograms are the programs of the command coldstart.
+var coldStartPrograms = []struct{ id, program, name string }{
 	{"recipe/extension", "recipe", "the recipe: net/http, encoding/json"},
 	{"extension/extension", "extension", "`extension`"},
 	{"lean/extension", "lean", "`config`: extension, env; extension responds"},
@@ -113,7 +113,7 @@ var starts = []struct{ id, program, name string }{
 	{"all/direct", "all", "`config/all`: direct responds"},
 }
 
-// coldStarts is a table of the time from exec to the first secret.
+// coldStarts returns the table of the time from exec to the first secret.
 func (v view) coldStarts() (string, error) {
 	r, err := v.result("coldstart")
 	if err != nil {
@@ -121,7 +121,7 @@ func (v view) coldStarts() (string, error) {
 	}
 	samples := r.Samples()
 	rows := [][]string{{"program", "full core, 0 ms", "30 ms", "CPU", "share of 128 MB, 0 ms", "30 ms", "CPU", "bytes", "packages", "init", "allocations in init"}}
-	for _, s := range starts {
+	for _, s := range coldStartPrograms {
 		row := []string{s.name}
 		cell := func(benchmark, unit string) {
 			text := "not measured"
@@ -131,10 +131,10 @@ func (v view) coldStarts() (string, error) {
 			row = append(row, text)
 		}
 		for _, share := range []string{"core", "128MB"} {
-			at := "ColdStart/share=" + share + "/latency="
-			cell(at+"0s/"+s.id, "ns/op")
-			cell(at+"30ms/"+s.id, "ns/op")
-			cell(at+"0s/"+s.id, "cpu-ns/op")
+			prefix := "ColdStart/share=" + share + "/latency="
+			cell(prefix+"0s/"+s.id, "ns/op")
+			cell(prefix+"30ms/"+s.id, "ns/op")
+			cell(prefix+"0s/"+s.id, "cpu-ns/op")
 		}
 		for _, unit := range []string{"bytes", "packages", "init-ns/op", "init-allocs"} {
 			cell("Program/"+s.program, unit)
@@ -151,21 +151,21 @@ func plural(n int) string {
 	return "s"
 }
 
-var goroutinesOf = regexp.MustCompile(`^Hit/hot/goroutines=(\d+)/hush$`)
+var hotHit = regexp.MustCompile(`^Hit/hot/goroutines=(\d+)/hush$`)
 
-// goroutines returns the numbers of goroutines that hits were measured with.
+// goroutines returns the numbers of goroutines of the benchmarks of hits.
 func (v view) goroutines() []int {
-	found := map[int]bool{}
+	counts := map[int]bool{}
 	for name := range v.results["hits"].Samples() {
-		if m := goroutinesOf.FindStringSubmatch(name); m != nil {
+		if m := hotHit.FindStringSubmatch(name); m != nil {
 			n, _ := strconv.Atoi(m[1])
-			found[n] = true
+			counts[n] = true
 		}
 	}
-	return slices.Sorted(maps.Keys(found))
+	return slices.Sorted(maps.Keys(counts))
 }
 
-// measured is the median of a benchmark.
+// measured returns the median of a benchmark.
 func (v view) measured(section, benchmark, unit string) (string, error) {
 	r, err := v.result(section)
 	if err != nil {
@@ -178,13 +178,13 @@ func (v view) measured(section, benchmark, unit string) (string, error) {
 	return show(median(all), unit), nil
 }
 
-// compared is the median ratio of two benchmarks, with that many digits.
+// compared returns the median ratio of two benchmarks with the given number of decimals.
 func (v view) compared(section, ours, floor, unit string, digits int) (string, error) {
-	n, err := comparison{section: section, ours: ours, floor: floor, unit: unit}.on(v.results)
+	n, err := comparison{section: section, ours: ours, floor: floor, unit: unit}.evaluate(v.results)
 	return strconv.FormatFloat(n.value, 'f', digits, 64), err
 }
 
-// output is what a command printed.
+// output returns the output of a command.
 func (v view) output(section string) (string, error) {
 	r, err := v.result(section)
 	if err != nil {
@@ -193,8 +193,8 @@ func (v view) output(section string) (string, error) {
 	return strings.Trim(strings.Join(r.Output, "\n"), "\n"), nil
 }
 
-// excerpt is that many lines of what a command printed, from the first that
-// contains the text.
+// excerpt returns lines of the output of a command, starting at the first line that contains
+// from.
 func (v view) excerpt(section, from string, lines int) (string, error) {
 	r, err := v.result(section)
 	if err != nil {
@@ -202,15 +202,14 @@ func (v view) excerpt(section, from string, lines int) (string, error) {
 	}
 	i := slices.IndexFunc(r.Output, func(line string) bool { return strings.Contains(line, from) })
 	if i < 0 || i+lines > len(r.Output) {
-		return "", fmt.Errorf("the output of %s has no %d lines from %q", section, lines, from)
+		return "", fmt.Errorf("the output of section %s does not have %d lines from %q", section, lines, from)
 	}
 	return strings.Join(r.Output[i:i+lines], "\n"), nil
 }
 
 var columnGap = regexp.MustCompile(` {2,}`)
 
-// tables are the tables in what a command printed, whose columns have two spaces
-// between them.
+// tables returns the tables in the output of a command. Two spaces separate columns.
 func (v view) tables(section string) ([]string, error) {
 	r, err := v.result(section)
 	if err != nil {
