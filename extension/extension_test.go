@@ -3,6 +3,7 @@ package extension_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -115,12 +116,14 @@ func TestClassOfEachResponse(t *testing.T) {
 			if dialect == extension.DialectAgent && c.agent != 0 {
 				want = c.agent
 			}
-			p := open(t, extension.Options{Endpoint: serve(t, respondWith(c.status, c.body)), Dialect: dialect, ReadyWait: -1})
-			secret, err := p.Get(t.Context(), hush.Name("db"))
-			require.Error(t, err, "%d %s", c.status, c.body)
-			assert.Equal(t, want, hush.ClassOf(err), "dialect %d, %d %s: %v", dialect, c.status, c.body, err)
-			assert.True(t, secret.Equal(hush.Secret{}))
-			assert.Empty(t, providertest.Leaks(err, canary, sessionToken), "%d %s", c.status, c.body)
+			t.Run(fmt.Sprintf("dialect %d: %d %.80s", dialect, c.status, c.body), func(t *testing.T) {
+				p := open(t, extension.Options{Endpoint: serve(t, respondWith(c.status, c.body)), Dialect: dialect, ReadyWait: -1})
+				secret, err := p.Get(t.Context(), hush.Name("db"))
+				require.Error(t, err)
+				assert.Equal(t, want, hush.ClassOf(err), "%v", err)
+				assert.True(t, secret.Equal(hush.Secret{}))
+				assert.Empty(t, providertest.Leaks(err, canary, sessionToken))
+			})
 		}
 	}
 }

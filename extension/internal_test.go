@@ -1,6 +1,7 @@
 package extension
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
@@ -39,7 +40,14 @@ func TestDefaults(t *testing.T) {
 	assert.Equal(t, 1500*time.Millisecond, New(nil).timeout)
 }
 
-func FuzzAnswer(f *testing.F) {
+func TestResponseCountsAfterTheContextEnded(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := tokenRejected(http.StatusForbidden).wrap(ctx, ctx, hush.Name("db"))
+	assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(err))
+}
+
+func FuzzResponse(f *testing.F) {
 	for _, body := range []string{
 		`{"ARN":"arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf","CreatedDate":"2022-11-16T08:22:40.499Z","Name":"db",` +
 			`"SecretBinary":null,"SecretString":"x","VersionId":"v1","VersionStages":["AWSCURRENT"],"ResultMetadata":{}}`,

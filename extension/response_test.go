@@ -153,13 +153,15 @@ func TestResponseForAnotherSecret(t *testing.T) {
 		{hush.Ref{Name: "db", Stage: "AWSPREVIOUS"}, `"VersionStages":[]`, true},
 		{hush.Ref{Name: "db", Stage: "AWSCURRENT"}, `"VersionStages":["other","AWSCURRENT"]`, true},
 	} {
-		_, err := get(t, `{"SecretString":"x",`+c.members+`}`, c.ref)
-		if c.ok {
-			assert.NoError(t, err, "%s %s", c.ref, c.members)
-			continue
-		}
-		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%s %s", c.ref, c.members)
-		assert.ErrorContains(t, err, "the response is for another ", "%s %s", c.ref, c.members)
+		t.Run(c.ref.String()+" "+c.members, func(t *testing.T) {
+			_, err := get(t, `{"SecretString":"x",`+c.members+`}`, c.ref)
+			if c.ok {
+				assert.NoError(t, err)
+				return
+			}
+			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
+			assert.ErrorContains(t, err, "the response is for another ")
+		})
 	}
 }
 

@@ -53,25 +53,26 @@ func TestTokenInLambdaIsReadForEachCall(t *testing.T) {
 
 func TestTokenOutsideLambda(t *testing.T) {
 	given := func(context.Context) (string, error) { return "of Options", nil }
-	for _, c := range []struct {
-		options        func(context.Context) (string, error)
+	for want, c := range map[string]struct {
+		option         func(context.Context) (string, error)
 		variable, file string
-		want           string
 	}{
-		{given, "of AWS_TOKEN", "of the file", "of Options"},
-		{nil, "of AWS_TOKEN", "of the file", "of AWS_TOKEN"},
-		{nil, "", " of the file\r\n", "of the file"},
-		{nil, "file://" + write(t, "of a named file\n"), "of the file", "of a named file"},
+		"of Options":      {given, "of AWS_TOKEN", "of the file"},
+		"of AWS_TOKEN":    {nil, "of AWS_TOKEN", "of the file"},
+		"of the file":     {nil, "", " of the file\r\n"},
+		"of a named file": {nil, "file://" + write(t, "of a named file\n"), "of the file"},
 	} {
-		outside(t)
-		t.Setenv("AWS_SESSION_TOKEN", sessionToken)
-		t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", sessionToken)
-		t.Setenv("AWS_TOKEN", c.variable)
-		p := open(t, extension.Options{Endpoint: serve(t, echo), Token: c.options})
-		p.SetTokenFile(write(t, c.file))
-		got, err := p.Get(t.Context(), hush.Name("db"))
-		require.NoError(t, err)
-		assert.Equal(t, c.want, got.Value.Reveal())
+		t.Run(want, func(t *testing.T) {
+			outside(t)
+			t.Setenv("AWS_SESSION_TOKEN", sessionToken)
+			t.Setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", sessionToken)
+			t.Setenv("AWS_TOKEN", c.variable)
+			p := open(t, extension.Options{Endpoint: serve(t, echo), Token: c.option})
+			p.SetTokenFile(write(t, c.file))
+			got, err := p.Get(t.Context(), hush.Name("db"))
+			require.NoError(t, err)
+			assert.Equal(t, want, got.Value.Reveal())
+		})
 	}
 }
 

@@ -49,9 +49,11 @@ func TestRead(t *testing.T) {
 		"not a request id": {responseError("", 400, canary), "status 400"},
 		"a code alone":     {&smithy.GenericAPIError{Code: "AccessDenied"}, "AccessDenied"},
 	} {
-		got, _ := awsfault.Read(c.err)
-		require.NotNil(t, got, name)
-		assert.Equal(t, c.want, got.String(), name)
+		t.Run(name, func(t *testing.T) {
+			got, _ := awsfault.Read(c.err)
+			require.NotNil(t, got)
+			assert.Equal(t, c.want, got.String())
+		})
 	}
 	_, message := awsfault.Read(responseError("AccessDenied", 403, id))
 	assert.Equal(t, canary, message)
@@ -101,10 +103,12 @@ func TestCredentials(t *testing.T) {
 		"unknown source":             {nil, errors.New(canary), hush.ErrUnauthenticated, "the client's source"},
 		"unknown response":           {source{aws.CredentialSourceUndefined}, &smithy.GenericAPIError{Code: canary}, hush.ErrUnauthenticated, "the configured source: error response (unknown)"},
 	} {
-		class, err := awsfault.Credentials(c.source, c.err)
-		assert.Equal(t, c.class, class, name)
-		assert.ErrorContains(t, err, c.words, name)
-		assert.NotContains(t, err.Error(), canary, name)
+		t.Run(name, func(t *testing.T) {
+			class, err := awsfault.Credentials(c.source, c.err)
+			assert.Equal(t, c.class, class)
+			assert.ErrorContains(t, err, c.words)
+			assert.NotContains(t, err.Error(), canary)
+		})
 	}
 }
 

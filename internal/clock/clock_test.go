@@ -60,10 +60,12 @@ func TestEitherClockEndsALimit(t *testing.T) {
 		"wall set back":      {-3600, 10, true, 10 * time.Second, 0},
 		"set back, not over": {-3600, 9, false, 9 * time.Second, time.Second},
 	} {
-		now := clock.Instant{Wall: start.Wall + c.wall*second, Mono: start.Mono + c.mono*second}
-		assert.Equal(t, c.reached, now.Reached(deadline), name)
-		assert.Equal(t, c.since, now.Since(start), name)
-		assert.Equal(t, c.until, now.Until(deadline), name)
+		t.Run(name, func(t *testing.T) {
+			now := clock.Instant{Wall: start.Wall + c.wall*second, Mono: start.Mono + c.mono*second}
+			assert.Equal(t, c.reached, now.Reached(deadline))
+			assert.Equal(t, c.since, now.Since(start))
+			assert.Equal(t, c.until, now.Until(deadline))
+		})
 	}
 }
 
