@@ -206,14 +206,21 @@ func (h *handler) route(r *http.Request, path string) response {
 	return h.get(r.Context(), req)
 }
 
-func (h *handler) get(ctx context.Context, req request) response {
+// get returns the response to req. If the provider panics, the response does not have the
+// text of the panic, which may contain a secret.
+func (h *handler) get(ctx context.Context, req request) (r response) {
+	defer func() {
+		if recover() != nil {
+			r = failure(hush.ErrUnavailable)
+		}
+	}()
 	switch {
 	case h.malformed != nil:
 		return failed("InternalFailure", "the allow-list has a malformed pattern")
 	case !h.allows(req.id):
 		return failed("AccessDeniedException", "this name is not on the allow-list")
 	}
-	r, err := getRecovering(ctx, h.provider, req)
+	r, err := fetch(ctx, h.provider, req)
 	if err != nil {
 		return failure(hush.ClassOf(err))
 	}
@@ -245,19 +252,8 @@ type cachedResponse struct {
 // cachedResponseKey is the key of a cachedResponse in a derivingProvider.
 type cachedResponseKey struct{}
 
-// getRecovering is get, but a panic is an error. The error does not have the text of the
-// panic, which may contain a secret.
-func getRecovering(ctx context.Context, p hush.Provider, req request) (r response, err error) {
-	defer func() {
-		if recover() != nil {
-			r, err = response{}, hush.ErrUnavailable
-		}
-	}()
-	return get(ctx, p, req)
-}
-
-// get returns the response with the secret that req names.
-func get(ctx context.Context, p hush.Provider, req request) (response, error) {
+// fetch returns the response with the secret that req names.
+func fetch(ctx context.Context, p hush.Provider, req request) (response, error) {
 	id := req.id
 	if deriving, ok := p.(derivingProvider); ok {
 		derived, err := deriving.GetDerived(ctx, req.ref(), cachedResponseKey{}, func(s hush.Secret) any {

@@ -102,8 +102,8 @@ func TestHandlerParsesRequests(t *testing.T) {
 	}
 }
 
-// TestEveryTokenMustBeRight sends several tokens. AWS's agent also refuses a
-// request if one of its tokens is wrong.
+// TestEveryTokenMustMatch sends several tokens. AWS's agent also rejects a request if one of
+// its tokens is wrong.
 func TestEveryTokenMustMatch(t *testing.T) {
 	const aws, vault = "X-Aws-Parameters-Secrets-Token", "X-Vault-Token"
 	for _, c := range []struct {

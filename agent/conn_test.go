@@ -17,7 +17,7 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// A bubbleServer is Serve in a synctest bubble, with connections in memory.
+// A bubbleServer runs Serve in a synctest bubble, with connections in memory.
 type bubbleServer struct {
 	t      *testing.T
 	pipes  *pipes
@@ -30,7 +30,7 @@ func serveInBubble(t *testing.T, h http.Handler) *bubbleServer {
 	return serveWrapped(t, h, func(l net.Listener) net.Listener { return l })
 }
 
-// serveWrapped is serveInBubble with another listener around that in memory.
+// serveWrapped is serveInBubble with a listener that wraps the one in memory.
 func serveWrapped(t *testing.T, h http.Handler, wrap func(net.Listener) net.Listener) *bubbleServer {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -39,7 +39,7 @@ func serveWrapped(t *testing.T, h http.Handler, wrap func(net.Listener) net.List
 	return s
 }
 
-// dial connects and sends text, if there is any.
+// dial connects and sends text, unless it is empty.
 func (s *bubbleServer) dial(text string) net.Conn {
 	s.t.Helper()
 	client, server := net.Pipe()
@@ -68,7 +68,7 @@ func (s *bubbleServer) close() {
 	assert.NoError(s.t, <-s.served)
 }
 
-// status reads a response and returns its status.
+// readStatus reads a response and returns its status.
 func readStatus(t *testing.T, conn net.Conn) int {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -79,7 +79,7 @@ func readStatus(t *testing.T, conn net.Conn) int {
 	return response.StatusCode
 }
 
-// ended waits for the end of a connection.
+// requireClosed waits until the server closes a connection.
 func requireClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_, err := conn.Read(make([]byte, 1))
@@ -87,12 +87,12 @@ func requireClosed(t *testing.T, conn net.Conn) {
 	assert.NoError(t, conn.Close())
 }
 
-// closedOnes closes conns and returns the indexes of those that the server had closed. It
-// may have responded before.
+// closedConns closes conns and returns the indexes of those that the server had closed before,
+// with or without a response.
 func closedConns(t *testing.T, conns []net.Conn) (closed []int) {
 	t.Helper()
 	for i, conn := range conns {
-		_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond)) // it fails if the server has closed conn
+		_ = conn.SetReadDeadline(time.Now().Add(time.Millisecond)) // fails if the server has closed conn
 		if _, err := io.Copy(io.Discard, conn); err == nil {
 			closed = append(closed, i)
 		}
@@ -133,15 +133,15 @@ func TestResponseDoesNotWaitForRequestBody(t *testing.T) {
 				assert.Equal(t, map[string]int{"GET": 200, "POST": 405}[method], readStatus(t, conn), head)
 				requireClosed(t, conn)
 				assert.NoError(t, <-s.served)
-				// net/http lingers for 500 ms on a connection that it closes, and looks
-				// every 500 ms whether all of them are closed.
+				// net/http waits 500 ms before it closes a connection, and checks every 500 ms whether
+				// all connections are closed.
 				assert.Less(t, time.Since(start), 2*time.Second)
 			})
 		}
 	}
 }
 
-// TestABodyIsRead keeps the connection for the next request.
+// TestRequestBodyIsRead checks that the connection serves the next request.
 func TestRequestBodyIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(echo, token, nil))
@@ -156,8 +156,8 @@ func TestRequestBodyIsRead(t *testing.T) {
 	})
 }
 
-// TestConnectionsWithoutTheTokenEndAfterOneResponse sends a second request on each
-// connection before the first response is read.
+// TestUnauthenticatedConnectionIsClosedAfterResponse sends a second request on each connection
+// before it reads the first response.
 func TestUnauthenticatedConnectionIsClosedAfterResponse(t *testing.T) {
 	forwarded := "X-Forwarded-For: 127.0.0.1\r\n"
 	for request, want := range map[string]int{
@@ -192,8 +192,8 @@ func TestUnauthenticatedConnectionIsClosedAfterResponse(t *testing.T) {
 	}
 }
 
-// TestABodyWithoutTheTokenIsNotAwaited has bodies that do not come. net/http waits for the
-// short ones, and lingers after the long ones.
+// TestUnauthenticatedRequestBodyIsNotAwaited does not send the bodies. net/http would wait for
+// a short body, and would wait 500 ms after a long body.
 func TestUnauthenticatedRequestBodyIsNotAwaited(t *testing.T) {
 	for _, length := range []string{"Content-Length: 9", "Content-Length: 1000000", "Transfer-Encoding: chunked"} {
 		for method, want := range map[string]string{"GET": "Bad Token", "HEAD": ""} {
@@ -212,7 +212,7 @@ func TestUnauthenticatedRequestBodyIsNotAwaited(t *testing.T) {
 	}
 }
 
-// TestConnectionsWithTheTokenAreKept also has responses that are not secrets.
+// TestAuthenticatedConnectionIsKept also requests responses that are not secrets.
 func TestAuthenticatedConnectionIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(echo, token, nil))
@@ -241,8 +241,7 @@ func TestServeTimeouts(t *testing.T) {
 	})
 }
 
-// TestTheLongestRequestIsServed has the longest token, and a name of 2,048 bytes, each
-// of them escaped.
+// TestLongestRequestIsServed sends the longest token and a name of 2,048 escaped bytes.
 func TestLongestRequestIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := strings.Repeat("t", 16<<10)
@@ -254,7 +253,7 @@ func TestLongestRequestIsServed(t *testing.T) {
 	})
 }
 
-// TestHalfARequestDoesNotHoldAStop has connections that wait for a request.
+// TestIncompleteRequestDoesNotDelayShutdown has idle connections and half a request.
 func TestIncompleteRequestDoesNotDelayShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(echo, token, nil))

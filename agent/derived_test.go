@@ -21,7 +21,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A keeper is a Provider with GetDerived that keeps one result for ever.
+// A derivingMap is a Provider whose GetDerived caches one result forever.
 type derivingMap struct {
 	hush.Provider
 	kept any
@@ -52,8 +52,7 @@ func TestEncodedResponseIsCached(t *testing.T) {
 	assert.Contains(t, third, "ResourceNotFoundException")
 }
 
-// TestAKeptResponseHasTheNameOfItsRequest has a decorator that gives one secret two
-// names.
+// TestCachedResponseHasNameOfRequest has a decorator that gives one secret two names.
 func TestCachedResponseHasNameOfRequest(t *testing.T) {
 	const arn = "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf"
 	h := agent.Handler(&derivingMap{Provider: hush.Static(map[string]string{"db": "one", arn: "one"})}, token, nil)
@@ -98,7 +97,7 @@ func TestResponsesFollowTheCache(t *testing.T) {
 	})
 }
 
-// TestAKeptResponseIsNotPrinted prints the result that a cache keeps.
+// TestCachedResponseIsNotPrinted prints the result that a cache keeps.
 func TestCachedResponseIsNotPrinted(t *testing.T) {
 	k := &derivingMap{Provider: hush.Static(map[string]string{"db": canary})}
 	_, body := get(t, agent.Handler(k, token, nil), "/v1/db")
@@ -109,7 +108,7 @@ func TestCachedResponseIsNotPrinted(t *testing.T) {
 	assert.NotContains(t, spew.Sdump(k.kept), canary)
 }
 
-// TestAHitIsNotEncodedAnew bounds the memory that hits of a large secret take.
+// TestCacheHitIsNotEncodedAgain limits the memory for hits of a large secret.
 func TestCacheHitIsNotEncodedAgain(t *testing.T) {
 	const size, hits = 1 << 20, 10
 	c := cachettl.New(hush.Static(map[string]string{"db": strings.Repeat("x", size)}), time.Hour, nil)

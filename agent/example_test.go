@@ -11,7 +11,7 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// Any program that can send a request reads secrets from any store.
+// A program in any language reads secrets by an HTTP request.
 func Example() {
 	store := hush.Static(map[string]string{"db/prod": "hunter2"})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

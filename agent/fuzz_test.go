@@ -59,7 +59,7 @@ func assertSafe(t *testing.T, r *http.Request, w *httptest.ResponseRecorder, ask
 	if !slices.Contains(statuses, w.Code) {
 		t.Errorf("status %d", w.Code)
 	}
-	// Only an unknown parameter's name comes back, as plain text.
+	// A response can only repeat the name of an unknown parameter, as plain text.
 	if strings.Contains(body, canary) && w.Code != 200 && !strings.HasPrefix(body, "unknown parameter") {
 		t.Errorf("status %d with a secret", w.Code)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// A slow client takes the status of its response only after release.
+// A slow client does not accept the status of its response before release.
 type slow struct {
 	*httptest.ResponseRecorder
 	arrived chan<- struct{}
@@ -56,7 +56,7 @@ func TestRequestsBeyondLimitAreRejected(t *testing.T) {
 	hold("/v1/db")
 	check("/v1/db", 429)
 	check("/nowhere", 429, "X-Forwarded-For", "1", "X-Aws-Parameters-Secrets-Token", "wrong")
-	for range 100 { // a refused request takes no place
+	for range 100 { // a rejected request does not count
 		check("/v1/db", 429)
 	}
 	for range 3 { // neither does /ping
@@ -68,7 +68,7 @@ func TestRequestsBeyondLimitAreRejected(t *testing.T) {
 	check("/v1/db", 200)
 }
 
-// TestRequestsWithoutTheTokenTakeNoPlace holds more of them than there are places.
+// TestUnauthenticatedRequestsDoNotCountForLimit has more such requests in flight than the limit.
 func TestUnauthenticatedRequestsDoNotCountForLimit(t *testing.T) {
 	h := agent.Handler(echo, token, &agent.Options{MaxRequests: 1})
 	arrived, release := make(chan struct{}), make(chan struct{})
@@ -127,8 +127,8 @@ func TestDefaultLimit(t *testing.T) {
 	group.Wait()
 }
 
-// TestAConnectionOutlivesItsRefusal is where AWS's agent answers 429 for the life of
-// a connection.
+// TestConnectionSurvivesRejection differs from AWS's agent, which responds with 429 to all
+// further requests on the connection.
 func TestConnectionSurvivesRejection(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	p := hush.ProviderFunc(func(_ context.Context, ref hush.Ref) (hush.Secret, error) {
@@ -163,7 +163,7 @@ func TestConnectionSurvivesRejection(t *testing.T) {
 	assert.Equal(t, 429, get())
 	close(release)
 	assert.Equal(t, 200, <-first)
-	// The other handler leaves a moment after its answer has arrived.
+	// The limiter counts the other request until shortly after its response has arrived.
 	assert.Eventually(t, func() bool { return get() == 200 }, 10*time.Second, 5*time.Millisecond)
 }
 

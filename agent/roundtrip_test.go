@@ -16,7 +16,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// client returns package extension's Provider, over a real socket, for p.
+// client returns a Provider of package extension that reads p over a real socket.
 func client(t *testing.T, p hush.Provider, o *agent.Options) hush.Provider {
 	t.Helper()
 	server := httptest.NewServer(agent.Handler(p, token, o))

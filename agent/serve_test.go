@@ -22,7 +22,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// fetch asks for url with the token and returns the answer's status.
+// fetch sends a request with the token and returns the status.
 func fetch(t *testing.T, method, url string) (int, error) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -59,7 +59,7 @@ func TestServeFinishesRequestsInFlight(t *testing.T) {
 
 	<-asked
 	stop()
-	// It takes no more connections, while one request is under way.
+	// Serve accepts no further connections while it waits for the request.
 	assert.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", l.Addr().String())
 		if err == nil {
@@ -113,7 +113,7 @@ func TestServeRejectsOtherAddresses(t *testing.T) {
 	}
 }
 
-// elsewhere claims an address, so that no test listens for the world.
+// A fakeAddrListener reports another address, so that no test listens on the network.
 type fakeAddrListener struct {
 	net.Listener
 	addr net.Addr

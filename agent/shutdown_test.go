@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// pipes is a listener in memory, for a test in which time is not real.
+// pipes is a listener in memory, for tests in a synctest bubble.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -53,7 +53,7 @@ func TestServeClosesRequestsAfterGracePeriod(t *testing.T) {
 		require.NoError(t, err)
 
 		<-asked
-		time.Sleep(time.Hour) // of the bubble's: a request may take as long as it likes
+		time.Sleep(time.Hour) // in the bubble: the time of a request is not limited
 		stop()
 		start := time.Now()
 		assert.ErrorContains(t, <-served, "longer than 10s")

@@ -21,34 +21,32 @@ func openFiles() uint64 {
 // limitReceiveBuffer limits the kernel's memory for unread bytes. Accepted connections
 // inherit the limit of the listener.
 func limitReceiveBuffer(l net.Listener) error {
-	s, ok := l.(syscall.Conn)
-	if !ok {
-		return nil // not a socket
-	}
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return err
-	}
 	var setErr error
-	err = raw.Control(func(fd uintptr) {
-		setErr = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBuffer)
+	err := control(l, func(fd int) {
+		setErr = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBuffer)
 	})
 	return cmp.Or(err, setErr)
 }
 
 // hasUnread reports whether conn has received bytes that nothing has read yet.
 func hasUnread(conn net.Conn) bool {
+	n := 0
+	_ = control(conn, func(fd int) { // fails if conn is closed
+		n, _, _ = syscall.Recvfrom(fd, make([]byte, 1), syscall.MSG_PEEK)
+	})
+	return n > 0
+}
+
+// control calls f with the file descriptor of a listener or connection. It does nothing if
+// that is not a socket, such as net.Pipe.
+func control(conn any, f func(fd int)) error {
 	s, ok := conn.(syscall.Conn)
 	if !ok {
-		return false // not a socket, such as net.Pipe
+		return nil
 	}
 	raw, err := s.SyscallConn()
 	if err != nil {
-		return false
+		return err
 	}
-	n := 0
-	_ = raw.Control(func(fd uintptr) { // fails if conn is closed
-		n, _, _ = syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK)
-	})
-	return n > 0
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A fakeConn can only be closed, by its deadline as well.
+// A fakeConn can only be closed, by Close or by a deadline.
 type fakeConn struct {
 	net.Conn
 	closed bool
@@ -24,7 +24,7 @@ func (c *fakeConn) Close() error {
 	return nil
 }
 
-// SetReadDeadline is how the tracker closes a connection with a read in progress.
+// SetReadDeadline closes the connection, because the tracker interrupts reads by a deadline.
 func (c *fakeConn) SetReadDeadline(deadline time.Time) error {
 	c.closed = deadline.Before(time.Now())
 	return nil
@@ -33,7 +33,7 @@ func (c *fakeConn) SetReadDeadline(deadline time.Time) error {
 func isClosed(c *trackedConn) bool { return c.Conn.(*fakeConn).closed }
 
 // TestUnreadConnectionsAreNotClosed has connections that may have sent a request. A new
-// connection waits for one of them to end, or to be waited for.
+// connection waits until one of them ends, or until the server waits for its client.
 func TestUnreadConnectionsAreNotClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newConnTracker(4)
@@ -75,7 +75,7 @@ func TestUnreadConnectionsAreNotClosed(t *testing.T) {
 	})
 }
 
-// TestAdmission has connections in net/http that it works on, and others that are ready.
+// TestAdmission has connections that net/http is working on, and others that are ready.
 func TestAdmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newConnTracker(1000)
@@ -166,8 +166,8 @@ func TestLargeRequestsAreParsedOneAtATime(t *testing.T) {
 	})
 }
 
-// TestConnectionsWithUnreadBytesAreKept has a client whose request the server has not
-// read, although it waits for one.
+// TestConnectionsWithUnreadBytesAreKept has a client whose request has arrived, but the server
+// has not read it yet.
 func TestConnectionsWithUnreadBytesAreKept(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -195,8 +195,8 @@ func TestConnectionsWithUnreadBytesAreKept(t *testing.T) {
 	assert.NoError(t, c.Close())
 }
 
-// TestAReadThatHasBytesIsNotTooLate has the tracker close a connection whose reader has
-// bytes that it has not reported yet.
+// TestReadThatHasBytesUndoesClose makes the tracker close a connection whose reader has bytes
+// that it has not reported yet.
 func TestReadThatHasBytesUndoesClose(t *testing.T) {
 	for _, s := range []stage{silent, pending} {
 		tracker := newConnTracker(1)
@@ -223,7 +223,7 @@ func TestReadThatHasBytesUndoesClose(t *testing.T) {
 	}
 }
 
-// TestTheOldestOfBothStagesIsClosed has silent and pending connections in turn.
+// TestOldestConnectionOfBothStagesIsEvicted has silent and pending connections in turn.
 func TestOldestConnectionOfBothStagesIsEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newConnTracker(6)
@@ -245,7 +245,7 @@ func TestOldestConnectionOfBothStagesIsEvicted(t *testing.T) {
 	})
 }
 
-// TestYoungConnectionsAreKept has connections that the server has hardly waited for.
+// TestYoungConnectionsAreKept has connections that the server has awaited only briefly.
 func TestYoungConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for next, wait := range map[stage]time.Duration{silent: minSilentWait, pending: minPendingWait} {
@@ -259,7 +259,7 @@ func TestYoungConnectionsAreKept(t *testing.T) {
 			assert.Equal(t, wait, time.Since(start))
 			assert.True(t, isClosed(c))
 		}
-		// If they are few, an idle connection with the token is closed.
+		// If there are few of them, the tracker closes an idle connection with the token.
 		tracker := newConnTracker(100)
 		idle := tracker.track(&fakeConn{})
 		tracker.advance(idle, authenticated)
@@ -270,8 +270,8 @@ func TestYoungConnectionsAreKept(t *testing.T) {
 	})
 }
 
-// TestTrackerForgetsConnections does anything with many connections until all of them
-// are closed.
+// TestTrackerForgetsConnections makes random calls with many connections until all of them are
+// closed.
 func TestTrackerForgetsConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newConnTracker(50)

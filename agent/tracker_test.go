@@ -18,7 +18,8 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// TestBytesOfUnauthenticatedConnectionsAreBounded closes the oldest that have sent any.
+// TestBytesOfUnauthenticatedConnectionsAreBounded checks that Serve closes the oldest ones that
+// have sent bytes.
 func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(echo, token, nil))
@@ -29,7 +30,7 @@ func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 		head := pinging + "X: "
 		half := s.dialMany(mostBytes/(size+charge)+5, head+strings.Repeat("x", size-len(head)))
 		assert.Equal(t, upTo(5), closedConns(t, half))
-		one := s.dialMany(mostBytes/charge+7, "G") // bytes are not all that a connection costs
+		one := s.dialMany(mostBytes/charge+7, "G") // the overhead counts, too
 		time.Sleep(250 * time.Millisecond)
 		assert.Equal(t, upTo(7), closedConns(t, one))
 		assert.Empty(t, closedConns(t, []net.Conn{idle, silent}))
@@ -37,7 +38,8 @@ func TestBytesOfUnauthenticatedConnectionsAreBounded(t *testing.T) {
 	})
 }
 
-// TestManyRequestsOfOneConnectionAreNotCounted has a client with the token.
+// TestManyRequestsOfOneConnectionAreNotCounted has a client with the token, whose bytes do not
+// count.
 func TestManyRequestsOfOneConnectionAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(echo, token, nil))
@@ -52,8 +54,8 @@ func TestManyRequestsOfOneConnectionAreNotCounted(t *testing.T) {
 	})
 }
 
-// TestIdleConnectionsMakeRoom fills the server with connections that have shown the
-// token and a few that have not, which go first.
+// TestIdleConnectionsAreEvicted has the maximum number of connections. Most have sent the token.
+// Serve closes the others first.
 func TestIdleConnectionsAreEvicted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(echo, token, nil))
@@ -64,7 +66,7 @@ func TestIdleConnectionsAreEvicted(t *testing.T) {
 			idle = append(idle, conn)
 		}
 		silent, half := s.dial(""), s.dial(pinging)
-		time.Sleep(250 * time.Millisecond) // from when on they may be closed
+		time.Sleep(250 * time.Millisecond) // Serve may close them from now on
 		for range 5 {
 			conn := s.dial(getting + "\r\n")
 			assert.Equal(t, 200, readStatus(t, conn))
@@ -77,7 +79,8 @@ func TestIdleConnectionsAreEvicted(t *testing.T) {
 	})
 }
 
-// TestBusyConnectionsAreKept has no connection that could make room. One more waits.
+// TestBusyConnectionsAreKept has only connections with a request in flight. A new connection
+// waits.
 func TestBusyConnectionsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -92,7 +95,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 		_, err := io.WriteString(last, getting+"\r\n")
 		require.NoError(t, err)
 		assert.Equal(t, 200, readStatus(t, last))
-		requireClosed(t, inRequest[0]) // it has made room
+		requireClosed(t, inRequest[0]) // in favor of the new one
 		for _, conn := range inRequest[1:] {
 			assert.Equal(t, 200, readStatus(t, conn))
 		}
@@ -103,7 +106,7 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 	})
 }
 
-// TestConnectionsMakeRoomIfNoFileIsLeft has a listener that fails as it does then.
+// TestConnectionIsEvictedIfNoFileDescriptorIsLeft has a listener that fails with EMFILE.
 func TestConnectionIsEvictedIfNoFileDescriptorIsLeft(t *testing.T) {
 	for _, fault := range []error{syscall.EMFILE, syscall.ENFILE} {
 		synctest.Test(t, func(t *testing.T) {
@@ -124,7 +127,7 @@ func TestConnectionIsEvictedIfNoFileDescriptorIsLeft(t *testing.T) {
 	}
 }
 
-// An exhausted listener has as many connections at most as files has room for.
+// A fdExhaustedListener has at most as many connections as files has room for.
 type fdExhaustedListener struct {
 	net.Listener
 	fault error

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/agent"
 )
 
-// TestAClientThatDoesNotReadLosesItsPlace has a response that does not fit in a buffer.
+// TestClientThatDoesNotReadIsDisconnected has a response that does not fit in a buffer.
 func TestClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serveInBubble(t, agent.Handler(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {

@@ -162,8 +162,6 @@ func (s *slot) release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.timer.Stop()
-	if i := slices.Index(b.slots, s); i >= 0 {
-		b.slots = slices.Delete(b.slots, i, i+1)
-		b.grantSlots()
-	}
+	b.slots = slices.DeleteFunc(b.slots, func(other *slot) bool { return other == s })
+	b.grantSlots()
 }

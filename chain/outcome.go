@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,29 +103,21 @@ func (s *lookup) notCalled() string {
 func decisiveOf(attempts []attempt) attempt {
 	decisive, highest := 0, 0
 	for i, a := range attempts {
-		if p := priority(a.class()); p > highest && !overruled(attempts, i) {
+		if p := cmp.Or(priorities[a.class()], otherPriority); p > highest && !overruled(attempts, i) {
 			decisive, highest = i, p
 		}
 	}
 	return attempts[decisive]
 }
 
-func priority(class hush.Class) int {
-	switch class {
-	case hush.ErrUnsupported:
-		return 1
-	case hush.ErrAbsent:
-		return 2
-	case hush.ErrNotFound:
-		return 3
-	case hush.ErrInvalidRef: // it ended the lookup
-		return 6
-	}
-	if isOutage(class) {
-		return 5
-	}
-	return 4
+// priorities are those of decisiveOf. The priority of other classes is otherPriority.
+var priorities = map[hush.Class]int{
+	hush.ErrUnsupported: 1, hush.ErrAbsent: 2, hush.ErrNotFound: 3,
+	hush.ErrThrottled: 5, hush.ErrUnavailable: 5, hush.ErrRefused: 5,
+	hush.ErrInvalidRef: 6, // it ended the lookup
 }
+
+const otherPriority = 4
 
 // isOutage reports whether class means that the store may have the secret but did not
 // respond.
