@@ -19,15 +19,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// agentSecrets are what the agent serves: 66 bytes and 60 KB.
+// agentSecrets are the secrets of the agent, of 66 bytes and 60 KB.
 var agentSecrets = []struct{ size, name, value string }{
 	{"66B", "small", `{"username":"orders","password":"correct horse battery staple 42"}`},
 	{"60KB", "large", `{"certificate":"` + strings.Repeat(`MIIB+zCCAaGgAwIBAgIU\n`, 2700) + `"}`},
 }
 
-// BenchmarkAgent has 1, 16 and 200 clients read one secret from the command hush
-// agent, beside a server of bare net/http with the same response. Each server is a
-// process of its own.
+// BenchmarkAgent compares hush agent with a server of net/http that sends the same response. 1, 16
+// and 200 clients read one secret. Each server is a separate process.
 func BenchmarkAgent(b *testing.B) {
 	env := []string{"AWS_TOKEN=" + token}
 	for _, s := range agentSecrets {
@@ -49,7 +48,7 @@ func BenchmarkAgent(b *testing.B) {
 	}
 }
 
-// startBare starts a server of the body that the agent sends.
+// startBare starts a server that sends the same body as the agent.
 func startBare(b *testing.B, agent, request string) *process {
 	b.Helper()
 	c, err := dial(agent, request)
@@ -60,7 +59,7 @@ func startBare(b *testing.B, agent, request string) *process {
 	return start(b, cmd)
 }
 
-// load makes b.N requests from that many clients.
+// load sends b.N requests from the given number of clients.
 func load(b *testing.B, server *process, clients int, request string) {
 	b.Helper()
 	all := make([]*client, clients)
@@ -70,13 +69,13 @@ func load(b *testing.B, server *process, clients int, request string) {
 		b.Cleanup(func() { _ = c.conn.Close() })
 		all[i] = c
 	}
-	var made atomic.Int64
+	var sent atomic.Int64
 	var group sync.WaitGroup
 	before := server.cpu()
 	b.ResetTimer()
 	for _, c := range all {
 		group.Go(func() {
-			for made.Add(1) <= int64(b.N) {
+			for sent.Add(1) <= int64(b.N) {
 				if err := c.get(); err != nil {
 					b.Error(err)
 					return
@@ -91,19 +90,18 @@ func load(b *testing.B, server *process, clients int, request string) {
 	b.ReportMetric(server.resident(), "MiB")
 }
 
-// A client makes one request again and again on one connection. It costs little, so
-// that the server decides the throughput: it expects each response to be as long as
-// the first.
+// A client sends the same request repeatedly on one connection. It uses little CPU time, so that
+// the server limits the throughput. It expects that all responses have the same length.
 type client struct {
 	conn    net.Conn
 	request []byte
 	body    []byte // of the first response
-	buffer  []byte // for a whole response
+	buffer  []byte // for a complete response
 }
 
 var errResponse = errors.New("the response differs from the first one")
 
-// dial connects to a server and makes the first request.
+// dial connects to a server and sends the first request.
 func dial(addr, request string) (*client, error) {
 	conn, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", addr)
 	if err != nil {
@@ -132,7 +130,7 @@ func (c *client) first() error {
 	return err
 }
 
-// get makes a request. The headers of its response may have another date.
+// get sends a request. The date in the header of the response may differ.
 func (c *client) get() error {
 	if _, err := c.conn.Write(c.request); err != nil {
 		return err

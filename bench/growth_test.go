@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/chain"
 )
 
-// BenchmarkEntries reads all secrets of caches that hold ever more of them.
+// BenchmarkEntries reads all secrets of caches of increasing size.
 func BenchmarkEntries(b *testing.B) {
 	for _, n := range []int{10, 1000, 100_000} {
 		for _, c := range caches {
@@ -28,7 +28,7 @@ func BenchmarkEntries(b *testing.B) {
 				i := 0
 				b.ReportAllocs()
 				for b.Loop() {
-					i = (i + 7919) % n // a prime, so that the order is not that of memory
+					i = (i + 7919) % n // a prime, because the order must differ from the order in memory
 					if _, err := r(i); err != nil {
 						b.Fatal(err)
 					}
@@ -38,8 +38,8 @@ func BenchmarkEntries(b *testing.B) {
 	}
 }
 
-// BenchmarkMiss reads secrets that a full cache does not hold, from a store that
-// costs nothing: each read is a fetch, an insertion and an eviction.
+// BenchmarkMiss reads secrets that are not in a full cache, from a store without latency. Each
+// read is a fetch, an insertion and an eviction.
 func BenchmarkMiss(b *testing.B) {
 	ctx := context.Background()
 	for _, n := range []int{1000, 100_000} {
@@ -77,8 +77,8 @@ func misses(b *testing.B, name string, n int, get func(hush.Ref) error) {
 	})
 }
 
-// BenchmarkLinks reads through chains of ever more links. Either the first has the
-// secret, or only the last.
+// BenchmarkLinks reads from chains of increasing length. Either the first or only the last link
+// has the secret.
 func BenchmarkLinks(b *testing.B) {
 	ctx, ref := context.Background(), hush.Name("db/prod")
 	missing := hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) { return hush.Secret{}, hush.ErrNotFound })

@@ -11,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// initTime is what a package's line of GODEBUG=inittrace=1 has.
+// initTime is the line of a package in the output of GODEBUG=inittrace=1.
 var initTime = regexp.MustCompile(`(?m)^init \S+ @\S+ ms, (\S+) ms clock, \d+ bytes, (\d+) allocs$`)
 
-// BenchmarkInit sums the time and the allocations of all packages before main: of a
-// program with cachettl, chain, extension and env, and of one with net/http,
-// encoding/json and zap alone.
+// BenchmarkInit measures the time and the allocations of all packages before main. It compares a
+// program with cachettl, chain, extension and env with a program with only net/http,
+// encoding/json and zap.
 func BenchmarkInit(b *testing.B) {
 	for _, name := range []string{"hush", "floor"} {
 		program := build(b, ".", "./size/"+name)

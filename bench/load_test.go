@@ -16,15 +16,14 @@ import (
 )
 
 const (
-	loaded = 50 // fields of the struct that BenchmarkLoad fills
-	gotten = 20 // secrets that BenchmarkGetAll reads
+	loadFields    = 50 // fields of the struct of BenchmarkLoad
+	getAllSecrets = 20 // secrets of BenchmarkGetAll
 )
 
-// BenchmarkLoad fills a struct of fifty fields from a warm cache, beside as many
-// Gets.
+// BenchmarkLoad compares Load of a struct with fifty fields with fifty Gets, from a warm cache.
 func BenchmarkLoad(b *testing.B) {
 	ctx, c := context.Background(), newHush(b, nil)
-	fields, from := make([]reflect.StructField, loaded), make([]hush.Ref, loaded)
+	fields, from := make([]reflect.StructField, loadFields), make([]hush.Ref, loadFields)
 	for i := range fields {
 		from[i] = hush.Name(fmt.Sprintf("prod/orders/db-%d", i/5)) // five fields of each secret
 		from[i].Field = "password"
@@ -38,9 +37,9 @@ func BenchmarkLoad(b *testing.B) {
 	measure(b, "Gets", func() error { return getEach(ctx, c, from) })
 }
 
-// BenchmarkGetAll reads twenty secrets from a warm cache, beside as many Gets.
+// BenchmarkGetAll compares GetAll of twenty secrets with twenty Gets, from a warm cache.
 func BenchmarkGetAll(b *testing.B) {
-	ctx, c, all := context.Background(), newHush(b, nil), refs(gotten)
+	ctx, c, all := context.Background(), newHush(b, nil), refs(getAllSecrets)
 	measure(b, "GetAll", func() error { return hush.Errors(hush.GetAll(ctx, c, all...)) })
 	measure(b, "Gets", func() error { return getEach(ctx, c, all) })
 }
@@ -54,7 +53,7 @@ func getEach(ctx context.Context, p hush.Provider, refs []hush.Ref) error {
 	return nil
 }
 
-// BenchmarkLogLine is a call that a chain logs, beside zap writing the same fields.
+// BenchmarkLogLine compares a call that a chain logs with zap writing the same fields.
 func BenchmarkLogLine(b *testing.B) {
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	log := zap.New(zapcore.NewCore(encoder, zapcore.AddSync(io.Discard), zap.DebugLevel))
@@ -69,7 +68,7 @@ func BenchmarkLogLine(b *testing.B) {
 	})
 }
 
-// measure makes the first call before it starts the clock.
+// measure makes the first call before the timer starts.
 func measure(b *testing.B, name string, call func() error) {
 	b.Helper()
 	b.Run(name, func(b *testing.B) {

@@ -24,9 +24,8 @@ const (
 	token        = "token"
 )
 
-// BenchmarkPath reads one secret from the far end of the path to the near end: by
-// the AWS SDK from a loopback Secrets Manager that responds after storeLatency,
-// through the extension's protocol, and from memory. Package agent stands in for
+// BenchmarkPath reads one secret in three ways: with the AWS SDK from a loopback Secrets Manager
+// with storeLatency, through the extension's protocol, and from memory. Package agent replaces
 // AWS's extension.
 func BenchmarkPath(b *testing.B) {
 	store, err := directtest.Start(nil)
@@ -56,11 +55,11 @@ func BenchmarkPath(b *testing.B) {
 	p := startExtension(b, store)
 	measure(b, "extension/warm", func() error { _, err := p.Get(ctx, ref); return err })
 
-	memory := newHushOver(b, p, nil)
+	memory := newHushFor(b, p, nil)
 	measure(b, "memory", func() error { _, err := memory.Get(ctx, ref); return err })
 }
 
-// newSDK configures a client as a program does at its start.
+// newSDK configures a client like a program at its start.
 func newSDK(b *testing.B, store *directtest.Server) *secretsmanager.Client {
 	b.Helper()
 	cfg, err := config.LoadDefaultConfig(context.Background(), config.WithRegion(store.Region()),
@@ -74,13 +73,13 @@ func readBySDK(ctx context.Context, client *secretsmanager.Client) error {
 	return err
 }
 
-// startExtension serves the store on loopback with an empty cache, and returns a
-// client without a connection.
+// startExtension serves the store on loopback with an empty cache. It returns a client without a
+// connection.
 func startExtension(b *testing.B, store *directtest.Server) hush.Provider {
 	b.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(b, err)
-	c := newHushOver(b, direct.New(store.Client(), nil), nil)
+	c := newHushFor(b, direct.New(store.Client(), nil), nil)
 	served := make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	go func() { served <- agent.Serve(ctx, listener, agent.Handler(c, token, nil)) }()

@@ -1,6 +1,6 @@
-// Package bench measures hush beside its peers, in one run and with one key type.
-// Ratios within one run are comparable; nanoseconds of two machines are not. The
-// command report runs the benchmarks in interleaved rounds and renders the results.
+// Package bench compares hush with its peers in one run and with one key type. Ratios of
+// different machines are comparable; nanoseconds are not. The command report runs the benchmarks
+// in rounds and renders the results.
 package bench_test
 
 import (
@@ -26,7 +26,7 @@ const (
 	secret = `{"user":"app","password":"correct horse"}`
 )
 
-var errMiss = errors.New("want a hit, have a miss")
+var errMiss = errors.New("unexpected miss")
 
 // refs returns n Refs.
 func refs(n int) []hush.Ref {
@@ -37,27 +37,27 @@ func refs(n int) []hush.Ref {
 	return all
 }
 
-// constant is a store that costs nothing and has every secret.
+// constant returns a store without latency that has every secret.
 func constant() hush.Provider {
 	s := hush.Secret{Value: hush.NewValue([]byte(secret)), Version: "v1"}
 	return hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) { return s, nil })
 }
 
-// capacity is the bound on the number of entries: the default of cachettl, unless
-// the benchmark has more secrets.
+// capacity returns the limit for the number of entries: the default of cachettl, or the number of
+// secrets if it is larger.
 func capacity(refs []hush.Ref) int { return max(1000, len(refs)) }
 
-// A read returns the secret with that index.
+// A read returns the secret with the given index.
 type read func(i int) (hush.Secret, error)
 
-// A cache is what a program could put in front of a store.
+// A cache is a cache to measure.
 type cache struct {
-	name string
-	open func(tb testing.TB, refs []hush.Ref) read
-	one  bool // holds one secret only
+	name         string
+	open         func(tb testing.TB, refs []hush.Ref) read
+	singleSecret bool
 }
 
-// caches are hush, in each way to use it, and its peers.
+// caches are hush with different options, and its peers.
 var caches = []cache{
 	{name: "hush", open: openHush},
 	{name: "hush+field", open: openHushField},
@@ -67,7 +67,7 @@ var caches = []cache{
 	{name: "golang-lru", open: openLRU},
 	{name: "ttlcache", open: openTTLCache},
 	{name: "syncmap+clock", open: openSyncMap},
-	{name: "CredentialsCache", open: openCredentialsCache, one: true},
+	{name: "CredentialsCache", open: openCredentialsCache, singleSecret: true},
 }
 
 func openHush(tb testing.TB, refs []hush.Ref) read {
@@ -108,18 +108,17 @@ func openHushHandle(tb testing.TB, refs []hush.Ref) read {
 
 func newHush(tb testing.TB, opts *cachettl.Options) *cachettl.Cache {
 	tb.Helper()
-	return newHushOver(tb, constant(), opts)
+	return newHushFor(tb, constant(), opts)
 }
 
-func newHushOver(tb testing.TB, store hush.Provider, opts *cachettl.Options) *cachettl.Cache {
+func newHushFor(tb testing.TB, store hush.Provider, opts *cachettl.Options) *cachettl.Cache {
 	tb.Helper()
 	c := cachettl.New(store, ttl, opts)
 	tb.Cleanup(func() { require.NoError(tb, c.Close()) })
 	return c
 }
 
-// openOtter uses the loading Get, with a bound on the number of entries and on their
-// age.
+// openOtter uses the loading Get, with limits for the number and the age of entries.
 func openOtter(tb testing.TB, refs []hush.Ref) read {
 	tb.Helper()
 	c, err := otter.New(&otter.Options[hush.Ref, hush.Secret]{
@@ -144,8 +143,7 @@ func openLRU(_ testing.TB, refs []hush.Ref) read {
 	}
 }
 
-// openTTLCache measures the TTL from the load, as the others do, and not from the
-// last hit.
+// openTTLCache starts the TTL at the load, like the other caches, and not at the last hit.
 func openTTLCache(_ testing.TB, refs []hush.Ref) read {
 	store, ctx := constant(), context.Background()
 	c := ttlcache.New(
@@ -170,8 +168,7 @@ func openTTLCache(_ testing.TB, refs []hush.Ref) read {
 	}
 }
 
-// openSyncMap is the floor: a map that reads the clock and does nothing else. It
-// neither evicts nor loads.
+// openSyncMap is the floor: a map with expiry, without loading and eviction.
 func openSyncMap(tb testing.TB, refs []hush.Ref) read {
 	tb.Helper()
 	type entry struct {
@@ -194,7 +191,7 @@ func openSyncMap(tb testing.TB, refs []hush.Ref) read {
 	}
 }
 
-// openCredentialsCache is the AWS SDK's cache of its own credentials.
+// openCredentialsCache uses the AWS SDK's cache for credentials.
 func openCredentialsCache(tb testing.TB, _ []hush.Ref) read {
 	tb.Helper()
 	s, err := constant().Get(context.Background(), hush.Name("db"))
@@ -211,7 +208,7 @@ func openCredentialsCache(tb testing.TB, _ []hush.Ref) read {
 	}
 }
 
-// warm fills a cache, and checks that it returns the secrets.
+// warm fills a cache and requires that it returns the secrets.
 func warm(tb testing.TB, name string, r read, n int) {
 	tb.Helper()
 	want := len(secret)
@@ -228,7 +225,7 @@ func warm(tb testing.TB, name string, r read, n int) {
 	}
 }
 
-// TestCachesReturnTheSecret checks each cache before it is measured.
+// TestCachesReturnTheSecret checks each cache.
 func TestCachesReturnTheSecret(t *testing.T) {
 	for _, c := range caches {
 		warm(t, c.name, c.open(t, refs(100)), 100)

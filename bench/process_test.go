@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// binaries holds the programs of this run; TestMain sets and removes it.
+// binaries is the directory of the programs of this run. TestMain creates and removes it.
 var binaries string
 
 func TestMain(m *testing.M) {
@@ -30,10 +30,10 @@ func TestMain(m *testing.M) {
 	code = m.Run()
 }
 
-var builds sync.Map // path of a binary → its build, a func() error
+var builds sync.Map // a func() error by path of the binary
 
-// build returns the path of the binary of a package in the module at dir. It builds
-// each binary once.
+// build returns the path of the binary of a package in the module at dir. It builds each binary
+// once.
 func build(tb testing.TB, dir, pkg string) string {
 	tb.Helper()
 	file := filepath.Join(binaries, strings.ReplaceAll(filepath.Clean(pkg), "/", "-"))
@@ -52,8 +52,8 @@ type process struct {
 	addr string // host and port
 }
 
-// start starts a server and waits for the line that names its address. The server
-// ends with the benchmark, unless stop ends it before.
+// start starts a server and reads its address from the first line of output. The end of the
+// benchmark stops the server.
 func start(tb testing.TB, cmd *exec.Cmd) *process {
 	tb.Helper()
 	stdout, err := cmd.StdoutPipe()
@@ -74,8 +74,7 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
-// cpu returns the CPU time of the process so far: the sum over its threads. It is
-// zero on systems without /proc.
+// cpu returns the CPU time of all threads of the process. It is zero on systems without /proc.
 func (p *process) cpu() (total time.Duration) {
 	threads, _ := filepath.Glob("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/task/*/schedstat")
 	for _, thread := range threads {
@@ -87,7 +86,7 @@ func (p *process) cpu() (total time.Duration) {
 	return total
 }
 
-// resident returns the memory of the process in MiB. It is zero on systems without
+// resident returns the resident memory of the process in MiB. It is zero on systems without
 // /proc.
 func (p *process) resident() float64 {
 	text, _ := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/statm")

@@ -11,7 +11,7 @@ import (
 type cpuGroup struct{}
 
 func newCPUGroup(time.Duration, time.Duration) (*cpuGroup, error) {
-	return nil, errors.New("it needs Linux")
+	return nil, errors.New("requires Linux")
 }
 
 func (*cpuGroup) remove() {}

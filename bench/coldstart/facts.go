@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// facts are what a program costs before main, and on disk.
+// facts are the costs of a program before main and on disk.
 type facts struct {
 	size     int64
 	packages int
@@ -44,10 +44,10 @@ func factsOf(ctx context.Context, b *bench, cases []testCase) (map[string]facts,
 	return all, nil
 }
 
-// initRuns is how often the init of a program is traced.
+// initRuns is the number of traced starts of a program.
 const initRuns = 9
 
-// initLine is a package's line of GODEBUG=inittrace=1.
+// initLine is the line of a package in the output of GODEBUG=inittrace=1.
 var initLine = regexp.MustCompile(`init \S+ @\S+ ms, (\S+) ms clock, (\d+) bytes, (\d+) allocs`)
 
 func (f *facts) traceInit(ctx context.Context, b *bench, c testCase) error {
@@ -75,6 +75,6 @@ func (f *facts) traceInit(ctx context.Context, b *bench, c testCase) error {
 }
 
 func number(text string) float64 {
-	n, _ := strconv.ParseFloat(text, 64) // the pattern lets only numbers through
+	n, _ := strconv.ParseFloat(text, 64) // initLine matches only numbers
 	return n
 }

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// printLines prints every start and the facts of every program in the Go benchmark
-// format, for the command report and for benchstat.
+// printLines prints each start and the facts of each program in the Go benchmark format, for the
+// command report and for benchstat.
 func printLines(w io.Writer, cases []testCase, facts map[string]facts, results map[string]map[setting][]sample) {
 	for _, c := range cases {
-		for at, samples := range results[c.name] {
+		for setting, samples := range results[c.name] {
 			for _, s := range samples {
-				fmt.Fprintf(w, "BenchmarkColdStart/%s/latency=%s/%s 1 %d ns/op %d cpu-ns/op\n", at.share(), at.latency, c.id(), s.first, s.cpu)
+				fmt.Fprintf(w, "BenchmarkColdStart/%s/latency=%s/%s 1 %d ns/op %d cpu-ns/op\n", setting.share(), setting.latency, c.id(), s.total, s.cpu)
 			}
 		}
 	}
@@ -27,7 +27,7 @@ func (s setting) share() string {
 	return "share=core"
 }
 
-// id names the program and the store that responds.
+// id returns the name of the program and of the store that responds.
 func (c testCase) id() string {
 	if c.direct {
 		return c.program + "/direct"

@@ -1,14 +1,13 @@
-// Command coldstart measures how long a program takes from exec to its first secret,
-// as in a cold start of a Lambda function, and what the program costs before that.
-// From the root:
+// Command coldstart measures the time of a program from exec to its first secret, as in a cold
+// start of a Lambda function. It also measures the initialization of the program. From the
+// root:
 //
 //	go -C bench run ./coldstart
 //
-// Each program reads one secret from a loopback server in this process. The programs
-// run on one core: once with all of it, and once with the CPU share of a function of
-// 128 MB, which is 1.4 ms of each 20 ms. The share needs root and a cgroup file
-// system; a table without it says so. Starts are interleaved, and every figure is the
-// median over them.
+// Each program reads one secret from a loopback server in this process. The programs run on one
+// core: with the full core, and with the CPU share of a function of 128 MB, which is 1.4 ms in
+// each 20 ms. The share needs root and a cgroup file system. The starts of the programs
+// alternate, and each figure is the median of the starts.
 package main
 
 import (
@@ -26,7 +25,7 @@ import (
 func main() {
 	starts := flag.Int("starts", 30, "starts of each program in each setting")
 	only := flag.String("only", "", "run only the cases whose name contains this text")
-	lines := flag.Bool("lines", false, "print every start in the Go benchmark format, and no table")
+	lines := flag.Bool("lines", false, "print each start in the Go benchmark format instead of a table")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, *starts, *only, *lines); err != nil {
 		fmt.Fprintln(os.Stderr, "coldstart:", err)
@@ -40,8 +39,8 @@ func run(ctx context.Context, out io.Writer, starts int, only string, lines bool
 		return err
 	}
 	defer os.RemoveAll(dir)
-	chosen := choose(only)
-	files, err := buildAll(ctx, dir, chosen)
+	selected := selectCases(only)
+	files, err := buildAll(ctx, dir, selected)
 	if err != nil {
 		return err
 	}
@@ -53,29 +52,29 @@ func run(ctx context.Context, out io.Writer, starts int, only string, lines bool
 	b := &bench{server: server, files: files, home: dir, groups: []*cpuGroup{nil}}
 	group, err := newCPUGroup(quota, period)
 	if err != nil {
-		fmt.Fprintf(out, "no figures for the CPU share of 128 MB: %v\n\n", err)
+		fmt.Fprintf(out, "the CPU share of 128 MB is not measured: %v\n\n", err)
 	} else {
 		defer group.remove()
 		b.groups = append(b.groups, group)
 	}
-	results, err := b.measure(ctx, chosen, starts)
+	results, err := b.measure(ctx, selected, starts)
 	if err != nil {
 		return err
 	}
-	facts, err := factsOf(ctx, b, chosen)
+	facts, err := factsOf(ctx, b, selected)
 	if err != nil {
 		return err
 	}
 	if lines {
-		printLines(out, chosen, facts, results)
+		printLines(out, selected, facts, results)
 		return nil
 	}
-	printTable(out, chosen, facts, results, group != nil)
+	printTable(out, selected, facts, results, group != nil)
 	return nil
 }
 
-// quota and period are the CPU share of a Lambda function of 128 MB: a fourteenth of
-// a core. With a longer period, the quota that is left decides and not the program.
+// quota and period are the CPU share of a Lambda function of 128 MB, a fourteenth of a core. With
+// a longer period, the result would depend on the remaining quota.
 const (
 	quota  = 1400 * time.Microsecond
 	period = 20 * time.Millisecond
@@ -86,10 +85,10 @@ type bench struct {
 	server *server
 	files  map[string]string // executable of each program
 	home   string
-	groups []*cpuGroup // nil: a full core
+	groups []*cpuGroup // nil means a full core
 }
 
-// A setting is what a case is measured under.
+// A setting has the conditions of a measurement.
 type setting struct {
 	limited bool // the CPU share of 128 MB
 	latency time.Duration
@@ -97,8 +96,8 @@ type setting struct {
 
 var latencies = []time.Duration{0, 30 * time.Millisecond}
 
-// measure starts every case in every setting, in turn, so that what the machine does
-// meanwhile meets them all.
+// measure starts each case in each setting. The starts alternate, so that other load on the
+// machine affects all cases.
 func (b *bench) measure(ctx context.Context, cases []testCase, starts int) (map[string]map[setting][]sample, error) {
 	results := map[string]map[setting][]sample{}
 	for range starts {
@@ -112,8 +111,8 @@ func (b *bench) measure(ctx context.Context, cases []testCase, starts int) (map[
 					if results[c.name] == nil {
 						results[c.name] = map[setting][]sample{}
 					}
-					at := setting{group != nil, latency}
-					results[c.name][at] = append(results[c.name][at], s)
+					key := setting{group != nil, latency}
+					results[c.name][key] = append(results[c.name][key], s)
 				}
 			}
 		}
@@ -121,12 +120,12 @@ func (b *bench) measure(ctx context.Context, cases []testCase, starts int) (map[
 	return results, nil
 }
 
-// A testCase is a program and where its secret comes from.
+// A testCase is a program and the source of its secret.
 type testCase struct {
 	name      string
 	program   string
 	providers string // HUSH_PROVIDERS
-	direct    bool   // nothing listens on the extension's port
+	direct    bool   // the port of the extension is closed
 }
 
 var cases = []testCase{
@@ -142,13 +141,13 @@ var cases = []testCase{
 	{name: "config/all: direct responds", program: "all", providers: "extension direct env:", direct: true},
 }
 
-func choose(only string) []testCase {
+func selectCases(only string) []testCase {
 	return slices.DeleteFunc(slices.Clone(cases), func(c testCase) bool { return !strings.Contains(c.name, only) })
 }
 
-// buildAll builds the programs of cases, stripped as for release. It copies each
-// executable, because the linker leaves its file in memory in small pieces: a start of
-// that file uses a fifth more CPU time than a start of a file that was copied.
+// buildAll builds the programs of cases, stripped as for a release. It copies each executable,
+// because the linker's file is in memory in small pieces: its start takes a fifth more CPU time
+// than the start of a copy.
 func buildAll(ctx context.Context, dir string, cases []testCase) (map[string]string, error) {
 	files := map[string]string{}
 	for _, c := range cases {

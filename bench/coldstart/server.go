@@ -18,7 +18,7 @@ const secret = `{"ARN":"arn:aws:secretsmanager:eu-west-1:123456789012:secret:app
 type server struct {
 	http    http.Server
 	port    string
-	closed  string // a port on which nothing listens
+	closed  string // a closed port
 	latency atomic.Int64
 }
 
@@ -28,7 +28,7 @@ func startServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{port: portOf(listener), closed: "1"} // no test is given a port that low
+	s := &server{port: portOf(listener), closed: "1"} // port 1 is privileged and not in use
 	s.http.Handler = http.HandlerFunc(s.serve)
 	go func() { _ = s.http.Serve(listener) }()
 	return s, nil

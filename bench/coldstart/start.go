@@ -12,11 +12,11 @@ import (
 
 // A sample is one start.
 type sample struct {
-	first time.Duration // from exec to the secret
+	total time.Duration // from exec to the secret
 	cpu   time.Duration // of the whole process
 }
 
-// environment is Lambda's, as far as the programs read it.
+// environment returns the variables of Lambda that the programs read.
 func (b *bench) environment(c testCase, more ...string) []string {
 	port := b.server.port
 	if c.direct {
@@ -47,19 +47,19 @@ func (b *bench) start(ctx context.Context, c testCase, group *cpuGroup, latency 
 		return sample{}, err
 	}
 	if group != nil {
-		time.Sleep(3 * period) // the process before has used up the quota of its last period
+		time.Sleep(3 * period) // the previous process used the quota of its last period
 	}
-	began, err := startOn(cmd, group)
+	start, err := startOn(cmd, group)
 	if err != nil {
 		return sample{}, err
 	}
 	line, readErr := bufio.NewReader(stdout).ReadString('\n')
-	first := time.Since(began)
+	total := time.Since(start)
 	if err := cmd.Wait(); err != nil || readErr != nil || !strings.Contains(line, "hunter2") {
 		return sample{}, fmt.Errorf("no secret: %w %s", err, stderr.String())
 	}
 	state := cmd.ProcessState
-	return sample{first, state.UserTime() + state.SystemTime()}, nil
+	return sample{total, state.UserTime() + state.SystemTime()}, nil
 }
 
 // command returns the output of a command.

@@ -1,6 +1,6 @@
-// Command bareagent does the exchange of hush agent without hush: it serves the
-// secrets of Secrets Manager by net/http and the AWS SDK to clients that send the
-// token in AWS_TOKEN. The benchmarks measure the start of hush agent beside it.
+// Command bareagent is hush agent without hush. It serves the secrets of Secrets Manager with
+// net/http and the AWS SDK to clients that send the token in AWS_TOKEN. A benchmark compares its
+// start with the start of hush agent.
 package main
 
 import (
@@ -42,7 +42,7 @@ func run(ctx context.Context) error {
 		id := r.URL.Query().Get("secretId")
 		secret, err := client.GetSecretValue(r.Context(), &secretsmanager.GetSecretValueInput{SecretId: &id})
 		if err != nil {
-			http.Error(w, "no secret", http.StatusBadGateway)
+			http.Error(w, "cannot read the secret", http.StatusBadGateway)
 			return
 		}
 		_ = json.NewEncoder(w).Encode(secret)

@@ -1,5 +1,5 @@
-// Package result stores what a section of the report has measured, so that the
-// report's tables, pictures and figures in docs come from stored output alone.
+// Package result stores the measurements of the sections of the report. The tables, pictures and
+// figures in the documents are rendered from stored results only.
 package result
 
 import (
@@ -18,19 +18,19 @@ import (
 	"time"
 )
 
-// A Result is the raw output of one section with the facts that a reader needs to
-// judge it. Measurements are lines in the Go benchmark data format, one line for
-// each benchmark and round, so that benchstat reads them, too.
+// A Result is the raw output of a section and the conditions of its measurement. Measurements
+// are lines in the Go benchmark data format, one for each benchmark and round. benchstat can read
+// them.
 type Result struct {
 	Section string   `json:"section"`
-	Command string   `json:"command"` // measures the section again, from the root of the repository
+	Command string   `json:"command"` // measures the section; runs in the root of the repository
 	Date    string   `json:"date"`    // 2006-01-02, UTC
 	Go      string   `json:"go"`      // go1.26.8
 	Machine string   `json:"machine"` // CPU, cores, system
 	Output  []string `json:"output"`
 }
 
-// New returns a Result without output, measured now by this machine.
+// New returns a Result without output, for this time and machine.
 func New(section, command string) *Result {
 	return &Result{
 		Section: section, Command: command,
@@ -38,13 +38,13 @@ func New(section, command string) *Result {
 	}
 }
 
-// machine names the CPU, the number of cores that this process may use, and the
-// operating system.
+// machine returns the CPU, the number of cores that this process may use, and the operating
+// system.
 func machine() string {
 	return fmt.Sprintf("%s, %d cores, %s/%s", cmp.Or(cpuModel("/proc/cpuinfo"), "unknown CPU"), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 }
 
-// cpuModel returns the first model name in the file, or "" if it has none.
+// cpuModel returns the first model name in the file, or "".
 func cpuModel(file string) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -58,8 +58,8 @@ func cpuModel(file string) string {
 	return ""
 }
 
-// Add appends a measurement: one round of a benchmark, by unit. The name has no
-// spaces; it begins with Benchmark, and slashes separate its parts.
+// Add appends a measurement of one round of a benchmark. values are by unit. The name starts
+// with Benchmark and has no spaces. Slashes separate its parts.
 func (r *Result) Add(benchmark string, values map[string]float64) {
 	fields := []string{benchmark, "1"}
 	for _, unit := range slices.Sorted(maps.Keys(values)) {
@@ -68,8 +68,8 @@ func (r *Result) Add(benchmark string, values map[string]float64) {
 	r.Output = append(r.Output, strings.Join(fields, " "))
 }
 
-// AddText appends the output of a command line by line. It collapses the space
-// between the columns of a measurement.
+// AddText appends the lines of the output of a command. It replaces the spaces between the
+// columns of a measurement with one space.
 func (r *Result) AddText(text string) {
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \r\n")
@@ -83,11 +83,11 @@ func (r *Result) AddText(text string) {
 // Samples are the values of each benchmark by unit, in the order of the rounds.
 type Samples map[string]map[string][]float64
 
-// gomaxprocs is the suffix that the testing package gives to a benchmark's name.
+// gomaxprocs is the suffix of the name of a benchmark.
 var gomaxprocs = regexp.MustCompile(`-\d+$`)
 
-// Samples parses the measurements in r. A name loses the prefix Benchmark and the
-// suffix that says GOMAXPROCS. Other lines are ignored.
+// Samples parses the measurements in r. It removes the prefix Benchmark and the GOMAXPROCS suffix
+// from names, and ignores other lines.
 func (r *Result) Samples() Samples {
 	s := Samples{}
 	for _, line := range r.Output {
@@ -125,8 +125,7 @@ func (r *Result) Save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, r.Section+".json"), append(text, '\n'), 0o644) //nolint:gosec // results are public
 }
 
-// Load returns all results in dir by section. A directory that does not exist has
-// none.
+// Load returns all results in dir by section. If dir does not exist, the map is empty.
 func Load(dir string) (map[string]*Result, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
@@ -140,7 +139,7 @@ func Load(dir string) (map[string]*Result, error) {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 		if r.Section+".json" != filepath.Base(file) {
-			return nil, fmt.Errorf("%s: holds section %q", file, r.Section)
+			return nil, fmt.Errorf("%s: wrong section %q; rename the file", file, r.Section)
 		}
 		all[r.Section] = &r
 	}

@@ -20,7 +20,7 @@ BenchmarkBroken-2           	 4000000	        61.5
 PASS
 `
 
-func TestStoredResultsAreReadBack(t *testing.T) {
+func TestLoadReturnsSavedResults(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "results")
 	r := result.New("hits", "go -C bench run ./report hits")
 	r.AddText(output)
@@ -38,10 +38,10 @@ func TestStoredResultsAreReadBack(t *testing.T) {
 	assert.Regexp(t, `^.+, \d+ cores, \w+/\w+$`, r.Machine)
 }
 
-func TestLoadReportsFaults(t *testing.T) {
-	none, err := result.Load(filepath.Join(t.TempDir(), "missing"))
+func TestLoadReportsInvalidFiles(t *testing.T) {
+	empty, err := result.Load(filepath.Join(t.TempDir(), "missing"))
 	require.NoError(t, err)
-	assert.Empty(t, none)
+	assert.Empty(t, empty)
 
 	for name, text := range map[string]string{"broken": `{`, "other": `{"section": "hits"}`} {
 		dir := t.TempDir()
