@@ -78,14 +78,16 @@ func TestAgentRejectsInvalidFlags(t *testing.T) {
 		{"the agent's own", 2, append([]string{"--provider", "env:?link_prefix=hush/"}, free...)},
 		{"the agent's own", 2, append([]string{"--provider", "env:?prefix=A&link_prefix=ws-"}, free...)},
 	} {
-		args := append([]string{"agent"}, c.args...)
-		if !strings.Contains(strings.Join(args, " "), "--provider") {
-			args = append(args, overEnv...)
-		}
-		got := hush(t, []string{"AWS_TOKEN=" + agentToken}, args...)
-		assert.Equal(t, c.code, got.code, "%q: %s", c.args, got.stderr)
-		assert.Contains(t, got.stderr, c.want, "%q", c.args)
-		assert.Empty(t, got.stdout)
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			args := append([]string{"agent"}, c.args...)
+			if !strings.Contains(strings.Join(args, " "), "--provider") {
+				args = append(args, overEnv...)
+			}
+			got := hush(t, []string{"AWS_TOKEN=" + agentToken}, args...)
+			assert.Equal(t, c.code, got.code, "%q: %s", c.args, got.stderr)
+			assert.Contains(t, got.stderr, c.want, "%q", c.args)
+			assert.Empty(t, got.stdout)
+		})
 	}
 }
 

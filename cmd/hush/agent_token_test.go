@@ -36,14 +36,16 @@ func TestAgentUsesTheFirstTokenVariable(t *testing.T) {
 		{[]string{"AWS_TOKEN=", "AWS_SESSION_TOKEN=file://" + inFile}, nil, "of-a-file"},
 		{all, []string{"--token-file", inFile}, "of-a-file"},
 	} {
-		a := startAgent(t, append(vars, c.vars...), append([]string{"--provider", "env:?prefix=APP_"}, c.args...)...)
-		a.token = c.want
-		assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status, c.want)
-		for _, other := range []string{"first", "second", "third", "of-a-file", "file://" + inFile} {
-			if a.token = other; other != c.want {
-				assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "%s for %s", other, c.want)
+		t.Run(c.want, func(t *testing.T) {
+			a := startAgent(t, append(vars, c.vars...), append([]string{"--provider", "env:?prefix=APP_"}, c.args...)...)
+			a.token = c.want
+			assert.Equal(t, 200, a.ask(t, "GET", "/v1/db").status, c.want)
+			for _, other := range []string{"first", "second", "third", "of-a-file", "file://" + inFile} {
+				if a.token = other; other != c.want {
+					assert.Equal(t, 403, a.ask(t, "GET", "/v1/db").status, "%s for %s", other, c.want)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -105,11 +107,13 @@ func TestAgentRejectsInvalidTokens(t *testing.T) {
 		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", write(t, strings.Repeat("canary", 4<<10))}, "exceeds the limit"},
 		{[]string{"AWS_TOKEN=x"}, []string{"--token-file", filepath.Join(missing, "token")}, "--token-file: cannot create the file"},
 	} {
-		got := hush(t, c.vars, append([]string{"agent", "--addr", "127.0.0.1:0", "--provider", "env:?prefix=APP_"}, c.args...)...)
-		assert.Equal(t, 2, got.code, c.want)
-		assert.Contains(t, got.stderr, c.want)
-		assert.NotContains(t, got.stderr, "canary")
-		assert.Empty(t, got.stdout)
+		t.Run(c.want, func(t *testing.T) {
+			got := hush(t, c.vars, append([]string{"agent", "--addr", "127.0.0.1:0", "--provider", "env:?prefix=APP_"}, c.args...)...)
+			assert.Equal(t, 2, got.code, c.want)
+			assert.Contains(t, got.stderr, c.want)
+			assert.NotContains(t, got.stderr, "canary")
+			assert.Empty(t, got.stdout)
+		})
 	}
 }
 

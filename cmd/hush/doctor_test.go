@@ -160,17 +160,19 @@ func TestDoctorExitStatus(t *testing.T) {
 		{"env", "here?version=1", nil, 10},
 		{"direct env", "denied", nil, 4},
 	} {
-		restore := func() {}
-		if c.fault != nil {
-			restore = c.fault()
-		}
-		var args []string
-		if c.ref != "" {
-			args = []string{c.ref}
-		}
-		_, got := doctor(t, vars, c.providers, args...)
-		assert.Equal(t, c.code, got.code, "%s %s: %s", c.providers, c.ref, got.stderr)
-		restore()
+		t.Run(c.providers+" "+c.ref, func(t *testing.T) {
+			restore := func() {}
+			if c.fault != nil {
+				restore = c.fault()
+			}
+			var args []string
+			if c.ref != "" {
+				args = []string{c.ref}
+			}
+			_, got := doctor(t, vars, c.providers, args...)
+			assert.Equal(t, c.code, got.code, "%s %s: %s", c.providers, c.ref, got.stderr)
+			restore()
+		})
 	}
 	for _, args := range [][]string{
 		{"a", "b"},

@@ -195,13 +195,15 @@ func TestExecRejectsInvalidFlags(t *testing.T) {
 		{[]string{"--env-file", large}, []string{"exceeds the limit"}},
 		{[]string{"--env", "X=x", "--timeout", "0s"}, []string{"--timeout"}},
 	} {
-		got := hush(t, withHelper("look"), append(append([]string{"exec", "--provider", "env"}, c.flags...), "--", self(t))...)
-		assert.Equal(t, 2, got.code, c.flags)
-		assert.Empty(t, got.stdout, c.flags)
-		for _, words := range c.want {
-			assert.Contains(t, got.stderr, words)
-		}
-		assert.NotContains(t, got.stderr, "canary")
+		t.Run(strings.Join(c.flags, " "), func(t *testing.T) {
+			got := hush(t, withHelper("look"), append(append([]string{"exec", "--provider", "env"}, c.flags...), "--", self(t))...)
+			assert.Equal(t, 2, got.code, c.flags)
+			assert.Empty(t, got.stdout, c.flags)
+			for _, words := range c.want {
+				assert.Contains(t, got.stderr, words)
+			}
+			assert.NotContains(t, got.stderr, "canary")
+		})
 	}
 	got := hush(t, nil, "exec")
 	assert.Equal(t, 2, got.code)

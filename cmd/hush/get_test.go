@@ -90,14 +90,16 @@ func TestGetFormatsRejectSecrets(t *testing.T) {
 		{[]string{"shell", "--var-prefix", "", "mask"}, []string{`hush: "mask": the text is the mask`}},
 		{[]string{"shell", "--var-prefix", "", "escape", "escape"}, []string{`"\x1b[2J": the name is used twice`}},
 	} {
-		got := hush(t, vars, append([]string{"get", "--provider", "env:?files=true", "--format"}, c.args...)...)
-		assert.Equal(t, 1, got.code, c.args)
-		assert.Empty(t, got.stdout, c.args)
-		for _, words := range c.want {
-			assert.Contains(t, got.stderr, words)
-		}
-		assert.NotContains(t, got.stderr, "canary")
-		assert.NotContains(t, got.stderr, "\x1b")
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			got := hush(t, vars, append([]string{"get", "--provider", "env:?files=true", "--format"}, c.args...)...)
+			assert.Equal(t, 1, got.code, c.args)
+			assert.Empty(t, got.stdout, c.args)
+			for _, words := range c.want {
+				assert.Contains(t, got.stderr, words)
+			}
+			assert.NotContains(t, got.stderr, "canary")
+			assert.NotContains(t, got.stderr, "\x1b")
+		})
 	}
 }
 

@@ -232,11 +232,13 @@ func TestInvalidCommandLines(t *testing.T) {
 		{"help", "nosuch"},
 		{"help", "get", "nosuch"},
 	} {
-		got := hush(t, nil, args...)
-		assert.Equal(t, 2, got.code, "%.40q: %s", args, got.stderr)
-		assert.Empty(t, got.stdout)
-		assert.NotEmpty(t, got.stderr)
-		assert.NotContains(t, got.stderr, "canary")
+		t.Run(fmt.Sprintf("%.40q", args), func(t *testing.T) {
+			got := hush(t, nil, args...)
+			assert.Equal(t, 2, got.code, "%.40q: %s", args, got.stderr)
+			assert.Empty(t, got.stdout)
+			assert.NotEmpty(t, got.stderr)
+			assert.NotContains(t, got.stderr, "canary")
+		})
 	}
 	assert.Equal(t, "hush: unknown command \"gte\" for \"hush\"\nhush: Did you mean this?\n  get\nhush: Run 'hush --help' for usage.\n", hush(t, nil, "gte", "x").stderr)
 	help := hush(t, nil, "get", "--help")

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,13 +74,15 @@ func TestSourceReportsMistakes(t *testing.T) {
 		{nil, []string{"--config", filepath.Join(dir, "nope.yaml")}, []string{"does not exist"}},
 		{[]string{"HUSH_CACHE_TLL=5m"}, nil, []string{`HUSH_CACHE_TLL: unknown variable: did you mean HUSH_CACHE_TTL?`}},
 	} {
-		got := hush(t, c.vars, append(append([]string{"get"}, c.flags...), "db")...)
-		assert.Equal(t, 2, got.code, c.flags)
-		assert.Empty(t, got.stdout)
-		for _, words := range c.want {
-			assert.Contains(t, got.stderr, words)
-		}
-		assert.NotContains(t, got.stderr, "canary")
+		t.Run(fmt.Sprintf("%.60s", fmt.Sprint(c.vars, c.flags)), func(t *testing.T) {
+			got := hush(t, c.vars, append(append([]string{"get"}, c.flags...), "db")...)
+			assert.Equal(t, 2, got.code, c.flags)
+			assert.Empty(t, got.stdout)
+			for _, words := range c.want {
+				assert.Contains(t, got.stderr, words)
+			}
+			assert.NotContains(t, got.stderr, "canary")
+		})
 	}
 	// A mistake in a flag does not name a variable.
 	assert.NotContains(t, hush(t, nil, "get", "--provider", "evn", "db").stderr, "HUSH_PROVIDERS")
