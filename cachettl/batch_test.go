@@ -19,7 +19,8 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A batcher is a Map that takes batches, each in a second, and notes the names.
+// A batcher is a Map with GetBatch. Each batch takes a second, and batches has its
+// names.
 type batcher struct {
 	providertest.Map
 	mu      sync.Mutex
@@ -55,8 +56,8 @@ func freshness(ref hush.Ref) []string {
 	return nil
 }
 
-// on runs test in a bubble, with a cache of a minute before a batcher that has
-// "one" to "five".
+// withBatcher runs test in a synctest bubble, with a cache in front of a batcher that
+// has "one" to "five".
 func withBatcher(t *testing.T, opts *cachettl.Options, test func(t *testing.T, b *batcher, c *cachettl.Cache)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestGetBatchRequestsOnlyMissingSecrets(t *testing.T) {
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two three one")), "one two three one")
 		assert.Equal(t, []string{"one three"}, b.batches)
 		requireSecrets(t, hush.GetAll(t.Context(), c, userRefs("one two three")...), "one two three")
-		assert.Len(t, b.Calls(), 3, "the second time all of it is held")
+		assert.Len(t, b.Calls(), 3, "all three are cached")
 
 		time.Sleep(time.Minute)
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one four")), "one four")
@@ -102,7 +103,7 @@ func TestGetBatchRequestsOnlyMissingSecrets(t *testing.T) {
 
 		c.Forget(hush.Name("one"))
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one five")), "one five")
-		assert.Equal(t, "five fresh:one", b.batches[2], "forgotten: the next is a fresh one")
+		assert.Equal(t, "five fresh:one", b.batches[2], "the first fetch after Forget is fresh")
 		assert.EqualValues(t, 8, c.Stats().Misses)
 	})
 }
@@ -151,8 +152,8 @@ func TestGetBatchMakesOneFetchPerKey(t *testing.T) {
 		all.Wait()
 		assert.Len(t, b.Calls(), 4)
 	})
-	// What is not kept is not asked for a second time: all that failed, and more
-	// than run at a time.
+	// A result that is not cached is not requested twice in one batch, for more refs
+	// than the cache reads at a time.
 	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		var refs []hush.Ref
 		for i := range 45 {
@@ -183,7 +184,7 @@ func TestGetBatchReturnsWhatGetReturns(t *testing.T) {
 			assert.Equal(t, want[i], hush.ClassOf(r.Err), "%d: %v", i, r.Err)
 			assert.Equal(t, want[i] == 0, r.Secret.Version == "v1")
 		}
-		assert.Contains(t, freshCalls(&b.Map), true, "a fresh read is one, whatever else was fetched")
+		assert.Contains(t, freshCalls(&b.Map), true, "a fresh ref is fetched fresh")
 
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
@@ -192,12 +193,12 @@ func TestGetBatchReturnsWhatGetReturns(t *testing.T) {
 			assert.Equal(t, hush.ErrCanceled, hush.ClassOf(r.Err))
 			assert.ErrorIs(t, r.Err, context.DeadlineExceeded)
 		}
-		assert.Equal(t, 20*time.Millisecond, time.Since(begun), "it leaves, and the fetches go on")
+		assert.Equal(t, 20*time.Millisecond, time.Since(begun), "GetBatch returns, and the fetches continue")
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("three four")), "three four")
 		calls := len(b.Calls())
 		c.GetBatch(ctx, userRefs("five one"))
 		synctest.Wait()
-		assert.Len(t, b.Calls(), calls, "nothing is begun for a context that is done")
+		assert.Len(t, b.Calls(), calls, "no fetch starts for a context that is done")
 
 		require.NoError(t, c.Close())
 		for _, r := range c.GetBatch(t.Context(), userRefs("one five")) {
@@ -206,7 +207,7 @@ func TestGetBatchReturnsWhatGetReturns(t *testing.T) {
 	})
 }
 
-// A secret that may be served stale is, by the rules of Get.
+// GetBatch returns stale secrets by the rules of Get.
 func TestGetBatchReturnsStaleSecrets(t *testing.T) {
 	withBatcher(t, &cachettl.Options{StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
@@ -229,7 +230,7 @@ func TestGetBatchReturnsStaleSecrets(t *testing.T) {
 	})
 }
 
-// An older answer in a batch is confirmed by a fresh read of its own.
+// Each older version in a batch is confirmed by a fresh call.
 func TestGetBatchConfirmsOlderVersions(t *testing.T) {
 	withBatcher(t, &cachettl.Options{Jitter: -1}, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
@@ -238,11 +239,11 @@ func TestGetBatchConfirmsOlderVersions(t *testing.T) {
 		b.Script(providertest.Step{Secret: &old}, providertest.Step{Secret: &old})
 		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
 		assert.Len(t, b.batches, 2)
-		assert.Len(t, b.Calls(), 6, "two more, one for each")
+		assert.Len(t, b.Calls(), 6, "one confirmation for each")
 	})
 }
 
-// A batch that hangs has the time of one fetch.
+// The limit for a batch that hangs is FetchTimeout.
 func TestGetBatchEndsAtFetchTimeout(t *testing.T) {
 	withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
 		defer b.Always(providertest.Step{Delay: time.Hour})()
@@ -260,20 +261,22 @@ func TestGetBatchReturnsErrorsAfterAPanic(t *testing.T) {
 		"the provider panicked with a string": func() { panic("canary-12") },
 		"the provider ended its goroutine":    runtime.Goexit,
 	} {
-		withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
-			b.hook = hook
-			for _, r := range c.GetBatch(t.Context(), userRefs("one two three")) {
-				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
-				assert.ErrorContains(t, r.Err, text)
-				assert.Empty(t, providertest.Leaks(r.Err, "canary-12"))
-			}
-			b.hook = nil
-			requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
+		t.Run(text, func(t *testing.T) {
+			withBatcher(t, nil, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+				b.hook = hook
+				for _, r := range c.GetBatch(t.Context(), userRefs("one two three")) {
+					assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(r.Err))
+					assert.ErrorContains(t, r.Err, text)
+					assert.Empty(t, providertest.Leaks(r.Err, "canary-12"))
+				}
+				b.hook = nil
+				requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
+			})
 		})
 	}
 }
 
-// Caches one behind the other each have batches of their own.
+// Two caches in a row each make a batch of the secrets that they miss.
 func TestGetBatchThroughTwoCaches(t *testing.T) {
 	withBatcher(t, nil, func(t *testing.T, b *batcher, inner *cachettl.Cache) {
 		outer := cachettl.New(inner, time.Minute, nil)

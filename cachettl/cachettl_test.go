@@ -220,17 +220,19 @@ func TestNotFoundAndDeniedDropTheSecret(t *testing.T) {
 		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnauthenticated: false, hush.ErrThrottled: false,
 		hush.ErrUnavailable: false, hush.ErrRefused: false, hush.ErrAbsent: false, hush.ErrUnsupported: false,
 	} {
-		withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			getText(t, c, db)
-			defer m.Always(step{Err: class})()
-			_, err := c.Get(t.Context(), db.Fresh())
-			require.Equal(t, class, hush.ClassOf(err))
-			_, err = c.Get(t.Context(), db)
-			if ends {
-				assert.Equal(t, class, hush.ClassOf(err), "a revoked secret is not served again")
-			} else {
-				assert.NoError(t, err, "%v: a secret is served within its TTL", class)
-			}
+		t.Run(class.Error(), func(t *testing.T) {
+			withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				getText(t, c, db)
+				defer m.Always(step{Err: class})()
+				_, err := c.Get(t.Context(), db.Fresh())
+				require.Equal(t, class, hush.ClassOf(err))
+				_, err = c.Get(t.Context(), db)
+				if ends {
+					assert.Equal(t, class, hush.ClassOf(err), "a revoked secret is not served again")
+				} else {
+					assert.NoError(t, err, "%v: a secret is served within its TTL", class)
+				}
+			})
 		})
 	}
 }

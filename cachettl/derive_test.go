@@ -73,11 +73,13 @@ func TestADerivedValueChangesWithItsSecret(t *testing.T) {
 			assert.NoError(t, err)
 		},
 	} {
-		withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			getDerived(t, c, db, describeKey{}, describe)
-			m.Put("db", []byte("two"))
-			change(c)
-			assert.Equal(t, "two stale=false fallback=false", getDerived(t, c, db, describeKey{}, describe).text, name)
+		t.Run(name, func(t *testing.T) {
+			withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				getDerived(t, c, db, describeKey{}, describe)
+				m.Put("db", []byte("two"))
+				change(c)
+				assert.Equal(t, "two stale=false fallback=false", getDerived(t, c, db, describeKey{}, describe).text, name)
+			})
 		})
 	}
 }
@@ -122,7 +124,7 @@ func TestGetDerivedFailsAsGetDoes(t *testing.T) {
 	})
 }
 
-// TestADerivedValueIsFreedWithItsSecret has results that the garbage collector frees.
+// The garbage collector frees a derived value when its secret is dropped.
 func TestADerivedValueIsFreedWithItsSecret(t *testing.T) {
 	for name, drop := range map[string]func(*cachettl.Cache){
 		"forget":     func(c *cachettl.Cache) { c.Forget(db) },

@@ -17,19 +17,21 @@ import (
 )
 
 func TestForgetDuringAStaleWaitMakesTheGetWait(t *testing.T) {
-	for _, ref := range []hush.Ref{db, db.Fresh()} {
-		withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			isStale(t, c)
-			time.Sleep(ttl)
-			m.Put("db", []byte("two"))
-			m.Script(step{Delay: time.Second})
-			var wg sync.WaitGroup
-			wg.Go(func() { getText(t, c, ref) })
-			synctest.Wait()
-			wg.Go(func() { assert.Equal(t, "two", getText(t, c, db)) })
-			synctest.Wait()
-			c.Forget(db)
-			wg.Wait()
+	for name, ref := range map[string]hush.Ref{"plain": db, "fresh": db.Fresh()} {
+		t.Run(name, func(t *testing.T) {
+			withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				isStale(t, c)
+				time.Sleep(ttl)
+				m.Put("db", []byte("two"))
+				m.Script(step{Delay: time.Second})
+				var wg sync.WaitGroup
+				wg.Go(func() { getText(t, c, ref) })
+				synctest.Wait()
+				wg.Go(func() { assert.Equal(t, "two", getText(t, c, db)) })
+				synctest.Wait()
+				c.Forget(db)
+				wg.Wait()
+			})
 		})
 	}
 }
@@ -57,7 +59,7 @@ func TestForgetStaysInForceDuringAnOutage(t *testing.T) {
 			time.Sleep(time.Second)
 			before := len(m.Calls())
 			getText(t, c, db)
-			assert.Equal(t, []bool{true}, freshCalls(m)[before:], "it is still to be asked for afresh")
+			assert.Equal(t, []bool{true}, freshCalls(m)[before:], "fetches stay fresh")
 			time.Sleep(ttl)
 			getText(t, c, db)
 			assert.Equal(t, []bool{true, false}, freshCalls(m)[before:])
@@ -73,13 +75,13 @@ func TestForgetOfUnknownNamesEvictsNothing(t *testing.T) {
 			getText(t, c, hush.Name(name))
 		}
 		for i := range 50 {
-			c.Forget(hush.Name(fmt.Sprint("nobody", i)))
+			c.Forget(hush.Name(fmt.Sprint("unknown", i)))
 		}
 		assert.Equal(t, 10, c.Stats().Entries)
 		assert.Zero(t, c.Stats().Evictions)
-		assert.Equal(t, 20, c.Size(), "and is bounded, too")
+		assert.Equal(t, 20, c.Size(), "10 entries and 10 forgotten keys")
 		before := len(m.Calls())
-		_, err := c.Get(t.Context(), hush.Name("nobody49"))
+		_, err := c.Get(t.Context(), hush.Name("unknown49"))
 		require.ErrorIs(t, err, hush.ErrNotFound)
 		assert.Equal(t, []bool{true}, freshCalls(m)[before:])
 	})
@@ -91,7 +93,7 @@ func TestAHandleFailsAfterClose(t *testing.T) {
 		c := cachettl.New(hush.ProviderFunc(func(ctx context.Context, _ hush.Ref) (hush.Secret, error) {
 			close(asked)
 			<-ctx.Done()
-			return hush.Secret{Value: hush.NewValue([]byte("late"))}, nil // deaf to why it ended
+			return hush.Secret{Value: hush.NewValue([]byte("late"))}, nil // ignores the end of ctx
 		}), ttl, nil)
 		handle := c.Handle(db)
 		var wg sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// made is an answer of a store that says when it made the version.
+// versionStep returns a version with the time of its creation.
 func versionStep(version string, minute int) step {
 	return step{Secret: &hush.Secret{
 		Value: hush.NewValue([]byte("value of " + version)), Version: version,
@@ -27,7 +27,7 @@ func fallbackStep(text string) step {
 	return step{Secret: &hush.Secret{Value: hush.NewValue([]byte(text)), Source: "env", FromFallback: true}}
 }
 
-// fresh reports for each call of m whether it was a fresh one.
+// freshCalls reports for each call of m whether it was fresh.
 func freshCalls(m *providertest.Map) (out []bool) {
 	for _, ref := range m.Calls() {
 		_, is := ref.Freshness()
@@ -48,8 +48,8 @@ func TestFreshDoesNotJoinAnEarlierPlainFetch(t *testing.T) {
 			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db.Fresh())) })
 		}
 		wg.Wait()
-		assert.Equal(t, []bool{false, true}, freshCalls(m), "those who waited share one fresh fetch")
-		assert.Equal(t, "one", getText(t, c, db), "and what it brought is kept")
+		assert.Equal(t, []bool{false, true}, freshCalls(m), "the waiting Gets share one fresh fetch")
+		assert.Equal(t, "one", getText(t, c, db), "and its result is cached")
 	})
 }
 
@@ -109,22 +109,22 @@ func TestNewerThan(t *testing.T) {
 		s.Value = hush.NewValue([]byte(value))
 		return s
 	}
-	held := v("v2", `{"p":"held"}`, 2)
+	cached := v("v2", `{"p":"cached"}`, 2)
 	for name, tc := range map[string]struct {
-		held hush.Secret
-		ref  hush.Ref
-		than hush.Secret
-		hit  bool
+		cached hush.Secret
+		ref    hush.Ref
+		than   hush.Secret
+		hit    bool
 	}{
-		"the same version":           {held: held, than: v("v2", "x", 2)},
-		"another version":            {held: held, than: v("v1", "x", 1), hit: true},
-		"a version that is newer":    {held: held, than: v("v3", "x", 3)},
-		"no versions, another value": {held: v("", "a", 2), than: v("", "b", 2), hit: true},
-		"no versions, the same":      {held: v("", "a", 2), than: v("", "a", 2)},
-		"the same field":             {held: v("", `{"p":"a","q":1}`, 2), ref: hush.Ref{Name: "db", Field: "p"}, than: v("", "a", 2)},
-		"another field":              {held: v("", `{"p":"a","q":1}`, 2), ref: hush.Ref{Name: "db", Field: "p"}, than: v("", "b", 2), hit: true},
-		"a fallback":                 {held: hush.Secret{Value: hush.NewValue([]byte("f")), FromFallback: true}, than: v("v1", "x", 1)},
-		"a stale one":                {held: hush.Secret{Value: hush.NewValue([]byte("f")), Stale: true}, than: v("v1", "x", 1)},
+		"the same version":           {cached: cached, than: v("v2", "x", 2)},
+		"another version":            {cached: cached, than: v("v1", "x", 1), hit: true},
+		"a newer version":            {cached: cached, than: v("v3", "x", 3)},
+		"no versions, another value": {cached: v("", "a", 2), than: v("", "b", 2), hit: true},
+		"no versions, the same":      {cached: v("", "a", 2), than: v("", "a", 2)},
+		"the same field":             {cached: v("", `{"p":"a","q":1}`, 2), ref: hush.Ref{Name: "db", Field: "p"}, than: v("", "a", 2)},
+		"another field":              {cached: v("", `{"p":"a","q":1}`, 2), ref: hush.Ref{Name: "db", Field: "p"}, than: v("", "b", 2), hit: true},
+		"a fallback":                 {cached: hush.Secret{Value: hush.NewValue([]byte("f")), FromFallback: true}, than: v("v1", "x", 1)},
+		"a stale secret":             {cached: hush.Secret{Value: hush.NewValue([]byte("f")), Stale: true}, than: v("v1", "x", 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
@@ -132,7 +132,7 @@ func TestNewerThan(t *testing.T) {
 					tc.ref = db
 				}
 				m.Put("db", []byte(`{"p":"new"}`))
-				m.Script(step{Secret: &tc.held})
+				m.Script(step{Secret: &tc.cached})
 				getText(t, c, db)
 				_, err := c.Get(t.Context(), tc.ref.NewerThan(tc.than))
 				require.NoError(t, err)
@@ -158,7 +158,7 @@ func TestNewerThanWaitsForTheRunningFetch(t *testing.T) {
 			wg.Go(func() { assert.Equal(t, "value of v2", getText(t, c, db.NewerThan(*old.Secret))) })
 		}
 		wg.Wait()
-		assert.Len(t, m.Calls(), 2, "a hundred rejected callers make one call")
+		assert.Len(t, m.Calls(), 2, "a hundred callers make one call")
 	})
 }
 
@@ -197,8 +197,8 @@ func TestAnOlderVersionIsConfirmed(t *testing.T) {
 	}{
 		"the newer one is confirmed": {confirming: versionStep("v2", 2), want: "value of v2", then: "value of v2"},
 		"a roll-back is confirmed":   {confirming: versionStep("v1", 1), want: "value of v1", then: "value of v1"},
-		"nobody can be asked afresh": {confirming: step{Err: hush.ErrUnsupported}, want: "value of v1", then: "value of v1"},
-		"the secret is gone":         {confirming: step{Err: hush.ErrNotFound}, class: hush.ErrNotFound},
+		"fresh is unsupported":       {confirming: step{Err: hush.ErrUnsupported}, want: "value of v1", then: "value of v1"},
+		"the secret is deleted":      {confirming: step{Err: hush.ErrNotFound}, class: hush.ErrNotFound},
 		"the secret is denied":       {confirming: step{Err: hush.ErrDenied}, class: hush.ErrDenied},
 		"the store is down":          {confirming: step{Err: hush.ErrThrottled}, class: hush.ErrUnavailable},
 	} {
@@ -237,7 +237,7 @@ func TestAFreshGetMayReturnAnOlderVersion(t *testing.T) {
 		m.Script(versionStep("v2", 2), versionStep("v1", 1))
 		getText(t, c, db)
 		assert.Equal(t, "value of v1", getText(t, c, db.Fresh()))
-		assert.Len(t, m.Calls(), 2, "it is the confirmation itself")
+		assert.Len(t, m.Calls(), 2, "a fresh result needs no confirmation")
 		assert.Equal(t, "value of v1", getText(t, c, db))
 	})
 }
@@ -246,11 +246,11 @@ func TestAFallbackReplacesNoSecretOfTheStore(t *testing.T) {
 	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(versionStep("v2", 2), fallbackStep("spare"))
 		getText(t, c, db)
-		assert.Equal(t, "spare", getText(t, c, db.Fresh()), "who asked afresh gets it")
+		assert.Equal(t, "spare", getText(t, c, db.Fresh()), "a fresh Get returns the fallback")
 		assert.Equal(t, "value of v2", getText(t, c, db))
 		time.Sleep(ttl)
 		m.Script(versionStep("v1", 1), versionStep("v2", 2))
-		assert.Equal(t, "value of v2", getText(t, c, db), "and it does not extend the TTL")
+		assert.Equal(t, "value of v2", getText(t, c, db), "the fallback does not extend the TTL")
 	})
 }
 
@@ -274,7 +274,7 @@ func TestAFallbackIsCachedForOneBackoffStep(t *testing.T) {
 			time.Sleep(time.Nanosecond)
 		}
 		m.Script(versionStep("v1", 1), versionStep("v2", 2))
-		assert.Equal(t, "value of v2", getText(t, c, db), "what was held before is remembered")
+		assert.Equal(t, "value of v2", getText(t, c, db), "the older version is confirmed")
 		assert.Equal(t, "value of v2", getText(t, c, db))
 	})
 }
@@ -288,12 +288,12 @@ func TestForget(t *testing.T) {
 		getText(t, c, db)
 		getText(t, c, db)
 		getText(t, c, hush.Name("other"))
-		assert.Equal(t, []bool{false, false, true}, freshCalls(m), "the first fetch afterwards is a fresh one")
+		assert.Equal(t, []bool{false, false, true}, freshCalls(m), "the first fetch after Forget is fresh")
 		c.Forget()
 		m.Script(step{Err: hush.ErrUnsupported})
 		getText(t, c, db)
 		getText(t, c, hush.Name("other"))
-		assert.Equal(t, []bool{false, false, true, true, false, true}, freshCalls(m), "and a plain one where there is no other")
+		assert.Equal(t, []bool{false, false, true, true, false, true}, freshCalls(m), "a plain fetch follows if fresh is unsupported")
 	})
 }
 
@@ -303,11 +303,11 @@ func TestForgetDuringAFetch(t *testing.T) {
 		old.Delay = time.Second
 		m.Script(old, step{Delay: time.Second})
 		var wg sync.WaitGroup
-		wg.Go(func() { assert.Equal(t, "value of v0", getText(t, c, db), "those who wait are answered") })
+		wg.Go(func() { assert.Equal(t, "value of v0", getText(t, c, db), "a waiting Get returns the result") })
 		synctest.Wait()
 		c.Forget(db)
 		for range 10 {
-			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db), "those who come later are not") })
+			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db), "a later Get does not") })
 		}
 		wg.Wait()
 		assert.Equal(t, []bool{false, true}, freshCalls(m))

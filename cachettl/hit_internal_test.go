@@ -33,7 +33,7 @@ func TestAHitWritesNothing(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	hits()        // the first ones store the secret and the field, and mark the entry as read
+	hits()        // the first hits store the secret and the field, and mark the entry as read
 	_ = c.Stats() // takes the lock, so that the fetch has released it
 	entry := c.table.find(&whole)
 	record := entry.record.Load()

@@ -13,7 +13,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// frozen runs test in a bubble with a function whose store takes latency. The cache
+// withFrozenFunction runs test in a bubble with a function whose store takes latency. The cache
 // holds v1, which has just expired.
 func withFrozenFunction(t *testing.T, latency time.Duration, test func(t *testing.T, f *function)) {
 	t.Helper()
@@ -66,7 +66,7 @@ func TestAfterAStopTheFirstGetForEachFetchWaitsInFull(t *testing.T) {
 	})
 }
 
-// The cache halts until a fetch ends that a Get had left.
+// Gets wait in full until a fetch ends that a Get had left.
 func TestFullWaitsEndWithAFetchInTheBackground(t *testing.T) {
 	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		f.read(t)
@@ -113,7 +113,7 @@ func TestAGetOfEachSecretWaitsAfterAStop(t *testing.T) {
 	})
 }
 
-// A fetch that a Get left and that was interrupted proves nothing.
+// A fetch that a Get left and that was interrupted does not show that fetches end in the background.
 func TestAnInterruptedFetchDoesNotEndFullWaits(t *testing.T) {
 	withFrozenFunction(t, latency, func(t *testing.T, f *function) {
 		f.read(t)
@@ -132,13 +132,15 @@ func TestASecretOfAnInterruptedFetchIsCached(t *testing.T) {
 		4500 * time.Millisecond: "v2", // 4.5 s, 100 ms before and 200 ms after the stop
 		5 * time.Second:         "v3",
 	} {
-		withFrozenFunction(t, latency, func(t *testing.T, f *function) {
-			f.read(t)
-			f.freeze(gap)
-			time.Sleep(200 * time.Millisecond)
-			synctest.Wait()
-			version, _ := f.read(t)
-			assert.Equal(t, want, version, "%v", gap)
+		t.Run(gap.String(), func(t *testing.T) {
+			withFrozenFunction(t, latency, func(t *testing.T, f *function) {
+				f.read(t)
+				f.freeze(gap)
+				time.Sleep(200 * time.Millisecond)
+				synctest.Wait()
+				version, _ := f.read(t)
+				assert.Equal(t, want, version, "%v", gap)
+			})
 		})
 	}
 }

@@ -47,7 +47,7 @@ func TestAFetchFoundAtItsTimeoutHasFailed(t *testing.T) {
 		var calls atomic.Int64
 		c := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
 			if calls.Add(1) > 1 {
-				time.Sleep(time.Hour) // deaf
+				time.Sleep(time.Hour) // ignores its context
 			}
 			return hush.Secret{Value: hush.NewValue([]byte("one"))}, nil
 		}), ttl, &cachettl.Options{StaleIfError: time.Hour, Jitter: -1})
@@ -235,7 +235,7 @@ func TestABatchWaitsInFullAfterAStop(t *testing.T) {
 	})
 }
 
-// Gets that leave and come while turns are scarce, under the race detector.
+// Gets leave and join while MaxFetches is reached, for the race detector.
 func TestGetsWithShortDeadlinesUnderLoad(t *testing.T) {
 	var m providertest.Map
 	for i := range 16 {

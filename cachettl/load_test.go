@@ -16,9 +16,6 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// What other caches of secrets were seen to get wrong, where no test beside this
-// one has it.
-
 func TestAFreshGetEndsWithItsContext(t *testing.T) {
 	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		getText(t, c, db)
@@ -27,7 +24,7 @@ func TestAFreshGetEndsWithItsContext(t *testing.T) {
 		assert.Zero(t, time.Since(start))
 
 		defer m.Always(step{Delay: time.Second})()
-		for range 2 { // the second is queued behind the first
+		for range 2 { // the second waits for the first
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 			start := time.Now()
 			_, err := c.Get(ctx, db.Fresh())
@@ -66,8 +63,8 @@ func TestEvictionUnderLoad(t *testing.T) {
 	assert.NoError(t, c.Close())
 }
 
-// TestRevocation: once every store of a chain has said no, a secret is never served
-// again, stale or not, until a store gives it again.
+// After every store of a chain has refused a secret, the cache does not serve it again,
+// stale or not, until a store returns it.
 func TestRevocation(t *testing.T) {
 	for name, revoke := range map[string]func(first, second *providertest.Map){
 		"denied":    func(first, second *providertest.Map) { first.Deny("db"); second.Delete("db") },
@@ -91,7 +88,7 @@ func TestRevocation(t *testing.T) {
 				first.Always(step{Err: hush.ErrUnavailable})
 				second.Always(step{Err: hush.ErrUnavailable})
 				for range 100 {
-					assert.Equal(t, hush.ErrUnavailable, getClass(t, c, db), "gone, whatever happens to the stores")
+					assert.Equal(t, hush.ErrUnavailable, getClass(t, c, db), "not served again, also during an outage")
 					time.Sleep(time.Second)
 				}
 			})

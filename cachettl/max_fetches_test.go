@@ -16,7 +16,7 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A slowStore is a store whose calls take a second. It counts the concurrent ones.
+// A slowStore is a store whose calls take a second. It counts the concurrent calls.
 type slowStore struct {
 	mu        sync.Mutex
 	now, most int
@@ -86,14 +86,16 @@ func numberedRefs(n int) (refs []hush.Ref) {
 func TestMaxFetches(t *testing.T) {
 	for limit, want := range map[int]int{0: 64, 3: 3, -1: 150} {
 		g := &slowStore{}
-		withStore(t, g, cachettl.Options{MaxFetches: limit, FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache) {
-			var all sync.WaitGroup
-			for _, ref := range numberedRefs(150) {
-				all.Go(func() { assert.Equal(t, ref.Name, getText(t, c, ref)) })
-			}
-			all.Wait()
-			assert.Equal(t, want, g.most)
-			assert.Len(t, g.calls, 150)
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			withStore(t, g, cachettl.Options{MaxFetches: limit, FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache) {
+				var all sync.WaitGroup
+				for _, ref := range numberedRefs(150) {
+					all.Go(func() { assert.Equal(t, ref.Name, getText(t, c, ref)) })
+				}
+				all.Wait()
+				assert.Equal(t, want, g.most)
+				assert.Len(t, g.calls, 150)
+			})
 		})
 	}
 }
@@ -112,7 +114,7 @@ func TestHitsDoNotWaitForOtherFetches(t *testing.T) {
 	})
 }
 
-// A fetch waits for its turn within FetchTimeout.
+// The wait for MaxFetches is a part of FetchTimeout.
 func TestAFetchFailsIfItCannotStartInTime(t *testing.T) {
 	g := &slowStore{}
 	withStore(t, g, cachettl.Options{MaxFetches: 1, FetchTimeout: 1500 * time.Millisecond}, func(t *testing.T, c *cachettl.Cache) {
@@ -131,21 +133,21 @@ func TestAFetchFailsIfItCannotStartInTime(t *testing.T) {
 		all.Wait()
 		assert.Equal(t, 1500*time.Millisecond, time.Since(start))
 	})
-	turns := cachettl.NewSemaphore(1)
+	semaphore := cachettl.NewSemaphore(1)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	end, err := turns.Acquire(ctx)
+	end, err := semaphore.Acquire(ctx)
 	require.NoError(t, err)
 	cancel(assert.AnError)
-	_, err = turns.Acquire(ctx)
+	_, err = semaphore.Acquire(ctx)
 	require.ErrorContains(t, err, assert.AnError.Error())
 	require.ErrorContains(t, err, "while 1 other fetches were in flight, which is the limit")
 	end()
-	end, err = turns.Acquire(t.Context())
+	end, err = semaphore.Acquire(t.Context())
 	require.NoError(t, err)
 	end()
 }
 
-// Clients that request unknown names and hang up leave no calls behind.
+// Clients that request unknown names and hang up cause no calls.
 func TestAWaitingFetchIsDroppedAfterItsLastGet(t *testing.T) {
 	g := &slowStore{}
 	withStore(t, g, cachettl.Options{MaxFetches: 1}, func(t *testing.T, c *cachettl.Cache) {
@@ -167,7 +169,7 @@ func TestAWaitingFetchIsDroppedAfterItsLastGet(t *testing.T) {
 		all.Go(func() { assert.Equal(t, "shared", getText(t, c, hush.Name("shared"))) })
 		start := time.Now()
 		all.Wait()
-		assert.Equal(t, 2*time.Second, time.Since(start), "one turn after the first")
+		assert.Equal(t, 2*time.Second, time.Since(start), "one call after the first")
 		assert.Equal(t, []string{"db", "shared"}, g.calls)
 		assert.EqualValues(t, 2, c.Stats().Fetches)
 		assert.Equal(t, 2, c.Size(), "and no entries")
@@ -175,7 +177,7 @@ func TestAWaitingFetchIsDroppedAfterItsLastGet(t *testing.T) {
 }
 
 // The refresh of a secret that the cache holds is not dropped: with a short
-// StaleWait it would never get its turn.
+// StaleWait it would never start.
 func TestAWaitingRefreshIsNotDropped(t *testing.T) {
 	g := &slowStore{}
 	withStore(t, g, cachettl.Options{MaxFetches: 1, StaleIfError: time.Hour, Jitter: -1}, func(t *testing.T, c *cachettl.Cache) {
@@ -245,13 +247,13 @@ func TestABatchCountsAsOneFetch(t *testing.T) {
 	})
 }
 
-// A provider that ignores its context does not keep its turn for ever.
+// A call that ignores its context counts for MaxFetches only until FetchTimeout.
 func TestAProviderThatIgnoresItsContextBlocksNoOtherFetch(t *testing.T) {
 	var m providertest.Map
 	m.Put("other", []byte("x"))
 	wake := make(chan struct{})
 	next := hush.ProviderFunc(func(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
-		if ref.Name == "deaf" {
+		if ref.Name == "ignores" {
 			<-wake
 		}
 		return m.Get(ctx, ref)
@@ -259,7 +261,7 @@ func TestAProviderThatIgnoresItsContextBlocksNoOtherFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wake = make(chan struct{})
 		c := cachettl.New(next, ttl, &cachettl.Options{MaxFetches: 1})
-		assert.Equal(t, hush.ErrUnavailable, getClass(t, c, hush.Name("deaf")))
+		assert.Equal(t, hush.ErrUnavailable, getClass(t, c, hush.Name("ignores")))
 		assert.Equal(t, "x", getText(t, c, hush.Name("other")))
 		assert.NoError(t, c.Close())
 		close(wake)

@@ -50,7 +50,7 @@ func TestCallbacks(t *testing.T) {
 			getText(t, c, db)
 		}
 		synctest.Wait()
-		assert.Equal(t, []string{"db throttled", "db throttled"}, stales, "on the first stale answer of an outage")
+		assert.Equal(t, []string{"db throttled", "db throttled"}, stales, "once for each outage")
 		assert.Equal(t, []string{"db v1 v2"}, rotations)
 	})
 }
@@ -90,7 +90,7 @@ func TestJitterShortensTheTTLByATenth(t *testing.T) {
 			ends[end] = true
 			require.NoError(t, c.Close())
 		}
-		assert.Greater(t, len(ends), 5, "they do not all end at once")
+		assert.Greater(t, len(ends), 5, "the TTLs differ")
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // TestOutageOfAMinute reads five secrets at a thousand reads a second through an
-// outage, in simulated time, with and without the environment behind the store.
+// outage, in simulated time, with and without a fallback to the environment.
 func TestOutageOfAMinute(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e"}
 	for _, name := range names {
@@ -35,10 +35,10 @@ func TestOutageOfAMinute(t *testing.T) {
 		least   int           // store calls
 		recover time.Duration // the longest step
 	}{
-		"the store alone":                   {func(p hush.Provider) hush.Provider { return p }, 200, time.Second},
-		"with env behind it":                {withEnv(chain.Breaker{Failures: -1}), 200, time.Second},
-		"with env behind it and a breaker":  {withEnv(chain.Breaker{}), 5, 31 * time.Second},
-		"and a breaker that waits a second": {withEnv(chain.Breaker{MaxWait: time.Second}), 50, 2 * time.Second},
+		"the store alone":                    {func(p hush.Provider) hush.Provider { return p }, 200, time.Second},
+		"with a fallback":                    {withEnv(chain.Breaker{Failures: -1}), 200, time.Second},
+		"with a fallback and a breaker":      {withEnv(chain.Breaker{}), 5, 31 * time.Second},
+		"with a breaker that waits a second": {withEnv(chain.Breaker{MaxWait: time.Second}), 50, 2 * time.Second},
 	} {
 		t.Run(title, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,7 +73,7 @@ func TestOutageOfAMinute(t *testing.T) {
 				// Steps of 0.1, 0.2, 0.4, 0.8 and then 1 s, from the end of the shortest TTL.
 				most := len(names) * (5 + int((outage-9*time.Second)/time.Second))
 				assert.LessOrEqual(t, calls, most, "at most one call for each secret and step")
-				assert.GreaterOrEqual(t, calls, tc.least, "the store is asked on")
+				assert.GreaterOrEqual(t, calls, tc.least, "the store is still called")
 
 				restore()
 				back := time.Now()
@@ -85,7 +85,7 @@ func TestOutageOfAMinute(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 				assert.LessOrEqual(t, lastStale, tc.recover, "recovery within one step")
-				t.Logf("%d reads, %d of them stale, no error; %d store calls during %v, at most %d; last stale answer %v after the store's return",
+				t.Logf("%d reads, %d of them stale, no error; %d store calls during %v, at most %d; last stale secret %v after the recovery",
 					reads, staleReads, calls, outage, most, lastStale)
 			})
 		})

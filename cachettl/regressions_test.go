@@ -29,7 +29,7 @@ func TestAWaitPastTheStaleLimitReturnsNoStaleSecret(t *testing.T) {
 		clocks.Move(ttl, ttl)
 		m.Script(step{Delay: time.Hour})
 		var wg sync.WaitGroup
-		wg.Go(func() { assert.False(t, isStale(t, c), "frozen for ten hours while it waited: asked again") })
+		wg.Go(func() { assert.False(t, isStale(t, c), "fetched again after ten hours") })
 		synctest.Wait()
 		clocks.Move(10*time.Hour, 0)
 		wg.Wait()
@@ -119,13 +119,13 @@ func TestALeaseIsRefreshedAfterAnotherFetchFailed(t *testing.T) {
 		clocks.Move(20*time.Second, 20*time.Second)
 		assert.Equal(t, "lease", getText(t, c, db))
 		synctest.Wait()
-		assert.Len(t, m.Calls(), 2, "a renewal runs behind")
-		clocks.Move(6*time.Second, 0) // and a freeze cuts it off
+		assert.Len(t, m.Calls(), 2, "a refresh runs in the background")
+		clocks.Move(6*time.Second, 0) // a freeze interrupts it
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
 		assert.Equal(t, "lease", getText(t, c, db))
 		synctest.Wait()
-		assert.Len(t, m.Calls(), 3, "it is made again")
+		assert.Len(t, m.Calls(), 3, "the refresh starts again")
 	})
 }
 
@@ -154,26 +154,26 @@ func TestCloseStartsNoPendingFetch(t *testing.T) {
 		}
 		require.NoError(t, c.Close())
 		wg.Wait()
-		assert.Len(t, m.Calls(), 1, "the queued fetch does not start")
+		assert.Len(t, m.Calls(), 1, "the pending fetch does not start")
 	})
 }
 
 func TestOnStaleIsCalledWhenAGetReturnsAStaleSecret(t *testing.T) {
-	said := 0
-	opts := &cachettl.Options{StaleIfError: time.Hour, OnStale: func(hush.Ref, hush.Secret, error) { said++ }}
+	calls := 0
+	opts := &cachettl.Options{StaleIfError: time.Hour, OnStale: func(hush.Ref, hush.Secret, error) { calls++ }}
 	withCache(t, opts, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		isStale(t, c)
 		time.Sleep(ttl)
 		defer m.Always(step{Err: hush.ErrUnavailable})()
 		getClass(t, c, db.Fresh())
 		synctest.Wait()
-		assert.Zero(t, said, "nobody was served stale")
+		assert.Zero(t, calls, "no Get returned a stale secret")
 		time.Sleep(time.Second)
 		for range 3 {
 			assert.True(t, isStale(t, c))
 		}
 		synctest.Wait()
-		assert.Equal(t, 1, said)
+		assert.Equal(t, 1, calls)
 	})
 }
 
@@ -207,7 +207,7 @@ func TestNegativeDurationsTurnFeaturesOff(t *testing.T) {
 func TestForgetMakesTwoFreshFetchesIfAllReturnAFallback(t *testing.T) {
 	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		c.Forget(db)
-		m.Script(fallbackStep("spare"), fallbackStep("spare")) // as a chain answers while its store says Unsupported
+		m.Script(fallbackStep("spare"), fallbackStep("spare")) // as from a chain whose store is Unsupported
 		for range 2 {
 			assert.Equal(t, "spare", getText(t, c, db))
 			time.Sleep(time.Second)
@@ -232,7 +232,7 @@ func TestAnOlderFallbackIsNotConfirmed(t *testing.T) {
 func TestExpiredSecretsAreFetchedInOneBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var batches int
-		next := &batchMap{Map: &providertest.Map{}, asked: func() { batches++ }}
+		next := &batchMap{Map: &providertest.Map{}, onBatch: func() { batches++ }}
 		refs := []hush.Ref{hush.Name("a"), hush.Name("b"), hush.Name("c")}
 		for _, ref := range refs {
 			next.Put(ref.Name, []byte(ref.Name))
@@ -248,14 +248,14 @@ func TestExpiredSecretsAreFetchedInOneBatch(t *testing.T) {
 	})
 }
 
-// batchMap is a Map that is asked for several at once.
+// A batchMap is a Map with GetBatch.
 type batchMap struct {
 	*providertest.Map
-	asked func()
+	onBatch func()
 }
 
 func (b *batchMap) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
-	b.asked()
+	b.onBatch()
 	results := make([]hush.Result, len(refs))
 	for i, ref := range refs {
 		results[i].Secret, results[i].Err = b.Get(ctx, ref)

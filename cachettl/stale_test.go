@@ -15,10 +15,10 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// outages are the classes that leave room for a stale answer.
+// outages are the classes that allow a stale secret.
 var outages = []hush.Class{hush.ErrThrottled, hush.ErrUnavailable, hush.ErrRefused, hush.ErrAbsent}
 
-// stale reads db and reports whether the answer was marked Stale.
+// isStale reads db and reports whether the secret is marked Stale.
 func isStale(t *testing.T, c *cachettl.Cache) bool {
 	t.Helper()
 	secret, err := c.Get(t.Context(), db)
@@ -35,22 +35,24 @@ func getClass(t *testing.T, c *cachettl.Cache, ref hush.Ref) hush.Class {
 
 func TestStaleIfErrorLimitsAnOutage(t *testing.T) {
 	for _, class := range outages {
-		withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			bound := time.Hour
-			if class == hush.ErrRefused {
-				bound = ttl
-			}
-			assert.False(t, isStale(t, c))
-			restore := m.Always(step{Err: class})
-			time.Sleep(ttl)
-			assert.True(t, isStale(t, c), "%v", class)
-			assert.Equal(t, class, getClass(t, c, db.Fresh()), "a fresh read gets the error")
-			time.Sleep(bound - 1)
-			assert.True(t, isStale(t, c), "%v", class)
-			time.Sleep(time.Nanosecond)
-			assert.Equal(t, class, getClass(t, c, db), "past the bound")
-			restore()
-			assert.False(t, isStale(t, c), "the store is back")
+		t.Run(class.Error(), func(t *testing.T) {
+			withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				bound := time.Hour
+				if class == hush.ErrRefused {
+					bound = ttl
+				}
+				assert.False(t, isStale(t, c))
+				restore := m.Always(step{Err: class})
+				time.Sleep(ttl)
+				assert.True(t, isStale(t, c), "%v", class)
+				assert.Equal(t, class, getClass(t, c, db.Fresh()), "a fresh read gets the error")
+				time.Sleep(bound - 1)
+				assert.True(t, isStale(t, c), "%v", class)
+				time.Sleep(time.Nanosecond)
+				assert.Equal(t, class, getClass(t, c, db), "past the limit")
+				restore()
+				assert.False(t, isStale(t, c), "the store is back")
+			})
 		})
 	}
 }
@@ -68,20 +70,22 @@ func TestNotFoundAndDeniedEndStaleIfError(t *testing.T) {
 	for class, ends := range map[hush.Class]bool{
 		hush.ErrNotFound: true, hush.ErrDenied: true, hush.ErrUnauthenticated: false, hush.ErrUnsupported: false,
 	} {
-		withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-			isStale(t, c)
-			time.Sleep(ttl)
-			restore := m.Always(step{Err: class})
-			assert.Equal(t, class, getClass(t, c, db))
-			restore()
-			m.Script(step{Err: hush.ErrUnavailable})
-			secret, err := c.Get(t.Context(), db)
-			if ends {
-				assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%v: a revoked secret is never served again", class)
-			} else {
-				require.NoError(t, err, "%v", class)
-				assert.True(t, secret.Stale)
-			}
+		t.Run(class.Error(), func(t *testing.T) {
+			withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWhileRevalidate: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+				isStale(t, c)
+				time.Sleep(ttl)
+				restore := m.Always(step{Err: class})
+				assert.Equal(t, class, getClass(t, c, db))
+				restore()
+				m.Script(step{Err: hush.ErrUnavailable})
+				secret, err := c.Get(t.Context(), db)
+				if ends {
+					assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err), "%v: a revoked secret is never served again", class)
+				} else {
+					require.NoError(t, err, "%v", class)
+					assert.True(t, secret.Stale)
+				}
+			})
 		})
 	}
 }
@@ -113,7 +117,7 @@ func TestStaleWait(t *testing.T) {
 		assert.True(t, isStale(t, c), "the wait is from the start of the fetch")
 		assert.Equal(t, 100*time.Millisecond, time.Since(start))
 		time.Sleep(3 * time.Second)
-		assert.False(t, isStale(t, c), "the fetch went on")
+		assert.False(t, isStale(t, c), "the fetch continued")
 		assert.Len(t, m.Calls(), 2)
 	})
 	withCache(t, &cachettl.Options{StaleIfError: time.Hour, StaleWait: -1}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
@@ -134,7 +138,7 @@ func TestStaleWait(t *testing.T) {
 		secret, err := c.Get(ctx, db)
 		require.NoError(t, err, "a deadline shorter than the wait is met")
 		assert.True(t, secret.Stale)
-		assert.Equal(t, 100*time.Millisecond, time.Since(start), "and half of it is left to the caller")
+		assert.Equal(t, 100*time.Millisecond, time.Since(start), "half of the deadline is left to the caller")
 	})
 }
 
@@ -182,7 +186,7 @@ func TestBackoff(t *testing.T) {
 		m.Script(step{Err: hush.ErrUnavailable})
 		assert.True(t, isStale(t, c))
 		time.Sleep(100 * time.Millisecond)
-		assert.False(t, isStale(t, c), "a success clears the steps")
+		assert.False(t, isStale(t, c), "a success ends the backoff")
 	})
 }
 
@@ -195,11 +199,11 @@ func TestStaleWhileRevalidate(t *testing.T) {
 		for range 10 {
 			assert.True(t, isStale(t, c))
 		}
-		assert.Zero(t, time.Since(start), "nobody waits")
+		assert.Zero(t, time.Since(start), "no Get waits")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		assert.False(t, isStale(t, c))
-		assert.Len(t, m.Calls(), 2, "one fetch ran behind")
+		assert.Len(t, m.Calls(), 2, "one fetch in the background")
 
 		time.Sleep(2*ttl - 2*time.Second - 1)
 		m.Script(step{Err: hush.ErrUnavailable})
@@ -208,10 +212,10 @@ func TestStaleWhileRevalidate(t *testing.T) {
 		before := len(m.Calls())
 		assert.True(t, isStale(t, c))
 		synctest.Wait()
-		assert.Len(t, m.Calls(), before, "in backoff it is not asked again")
+		assert.Len(t, m.Calls(), before, "no call in backoff")
 		time.Sleep(time.Nanosecond)
 		m.Script(step{Err: hush.ErrThrottled})
-		assert.Equal(t, hush.ErrThrottled, getClass(t, c, db), "past the bound")
+		assert.Equal(t, hush.ErrThrottled, getClass(t, c, db), "past the limit")
 	})
 }
 
@@ -220,7 +224,7 @@ func TestUnauthenticatedEndsStaleWhileRevalidate(t *testing.T) {
 		isStale(t, c)
 		time.Sleep(ttl)
 		defer m.Always(step{Err: hush.ErrUnauthenticated})()
-		assert.True(t, isStale(t, c), "nothing is known yet")
+		assert.True(t, isStale(t, c), "the first refresh has not failed yet")
 		synctest.Wait()
 		assert.Equal(t, hush.ErrUnauthenticated, getClass(t, c, db))
 	})
@@ -237,7 +241,7 @@ func TestStaleWhileRevalidateWaitsAfterAnInterruptedRefresh(t *testing.T) {
 		synctest.Wait()
 		clocks.Move(10*time.Minute, 0)
 		m.Script(step{Delay: time.Second})
-		assert.False(t, isStale(t, c), "a function that is frozen after each call would be served stale for ever")
+		assert.False(t, isStale(t, c), "waits, because the refresh was interrupted")
 	})
 }
 
@@ -257,8 +261,8 @@ func TestRefreshAhead(t *testing.T) {
 		assert.Zero(t, time.Since(start))
 		time.Sleep(time.Second)
 		synctest.Wait()
-		assert.Len(t, m.Calls(), 2, "one fetch behind")
-		assert.False(t, isStale(t, c), "its failure takes nothing away within the TTL")
+		assert.Len(t, m.Calls(), 2, "one fetch in the background")
+		assert.False(t, isStale(t, c), "a failed refresh does not end the TTL")
 		synctest.Wait()
 		assert.Len(t, m.Calls(), 2, "in backoff")
 		time.Sleep(100 * time.Millisecond)
@@ -268,7 +272,7 @@ func TestRefreshAhead(t *testing.T) {
 		time.Sleep(ttl - 10*time.Second - 1)
 		isStale(t, c)
 		synctest.Wait()
-		assert.Len(t, m.Calls(), 3, "and a success begins a new TTL")
+		assert.Len(t, m.Calls(), 3, "a success starts a new TTL")
 	})
 }
 
@@ -281,7 +285,7 @@ func TestNegativeTTL(t *testing.T) {
 		}
 		assert.Len(t, m.Calls(), 1)
 		assert.Equal(t, hush.ErrNotFound, getClass(t, c, nope.Fresh()))
-		assert.Len(t, m.Calls(), 2, "a fresh read asks")
+		assert.Len(t, m.Calls(), 2, "a fresh Get calls the store")
 		m.Put("nope", []byte("now"))
 		time.Sleep(time.Second)
 		assert.Equal(t, "now", getText(t, c, nope))
@@ -291,7 +295,7 @@ func TestNegativeTTL(t *testing.T) {
 		before := len(m.Calls())
 		getClass(t, c, nope)
 		getClass(t, c, nope)
-		assert.Len(t, m.Calls(), before+2, "only a not found is remembered")
+		assert.Len(t, m.Calls(), before+2, "only ErrNotFound is cached")
 	})
 }
 
@@ -300,14 +304,14 @@ func TestStaleIfErrorPrecedesAFallback(t *testing.T) {
 		isStale(t, c)
 		time.Sleep(ttl)
 		defer m.Always(fallbackStep("spare"))()
-		assert.True(t, isStale(t, c), "the held one is better than a fallback store's")
+		assert.True(t, isStale(t, c), "the stale secret precedes the fallback")
 		before := len(m.Calls())
 		assert.True(t, isStale(t, c))
 		assert.Len(t, m.Calls(), before, "in backoff")
 		assert.Equal(t, "spare", getText(t, c, db.Fresh()))
 		time.Sleep(time.Hour)
-		assert.Equal(t, "spare", getText(t, c, db), "it extends no bound")
-		assert.Zero(t, c.Stats().Rotations, "and is no rotation")
+		assert.Equal(t, "spare", getText(t, c, db), "the fallback extends no limit")
+		assert.Zero(t, c.Stats().Rotations, "a fallback does not count as a rotation")
 	})
 }
 

@@ -68,12 +68,12 @@ func TestAFetchThatAFreezeInterruptedIsAbandoned(t *testing.T) {
 		wg.Go(get)
 		synctest.Wait()
 		clocks.Move(10*time.Minute, 0)
-		wg.Go(get) // comes after the thaw: starts another
+		wg.Go(get) // after the freeze: starts another fetch
 		synctest.Wait()
-		assert.Len(t, m.Calls(), 2, "nobody joins the old fetch")
+		assert.Len(t, m.Calls(), 2, "no Get joins the old fetch")
 		wg.Wait()
-		assert.Equal(t, "one", getText(t, c, db), "its late answer is dropped")
-		assert.Len(t, m.Calls(), 2, "and those who waited for it joined the next")
+		assert.Equal(t, "one", getText(t, c, db), "the late result is dropped")
+		assert.Len(t, m.Calls(), 2, "the waiting Gets joined the next fetch")
 	})
 }
 
@@ -111,7 +111,7 @@ func TestFetchTimeoutCancelsAndKeepsTheClass(t *testing.T) {
 			return hush.Secret{}, hush.NewError("p", ref, hush.ErrThrottled, ctx.Err())
 		}), ttl, nil)
 		_, err := c.Get(t.Context(), db)
-		assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "the last real answer's class")
+		assert.Equal(t, hush.ErrThrottled, hush.ClassOf(err), "the class of the last response")
 		assert.NotErrorIs(t, err, context.DeadlineExceeded)
 	})
 }
@@ -128,18 +128,18 @@ func TestAProviderThatIgnoresItsContextBlocksNoGet(t *testing.T) {
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 		assert.NotErrorIs(t, err, context.DeadlineExceeded)
 		assert.Less(t, time.Since(start), 6*time.Second)
-		require.NoError(t, c.Close(), "Close does not wait for it either")
+		require.NoError(t, c.Close(), "Close does not wait for the provider")
 		close(wake)
 	})
 }
 
 func TestAResponseAfterFetchTimeoutIsAnError(t *testing.T) {
 	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		deaf := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
+		slow := cachettl.New(hush.ProviderFunc(func(context.Context, hush.Ref) (hush.Secret, error) {
 			time.Sleep(5 * time.Second)
 			return hush.Secret{}, nil
 		}), ttl, nil)
-		_, err := deaf.Get(t.Context(), db)
+		_, err := slow.Get(t.Context(), db)
 		assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 		assert.ErrorContains(t, err, "after the fetch timeout")
 	})
@@ -186,7 +186,7 @@ func TestMaxEntriesEvictsUnusedEntriesFirst(t *testing.T) {
 		assert.Len(t, m.Calls(), 50, "an entry read since the last sweep is not evicted")
 		_, err := c.Get(t.Context(), hush.Name("nope"))
 		require.ErrorIs(t, err, hush.ErrNotFound)
-		assert.Equal(t, 10, c.Size(), "a name that the store does not have takes no place")
+		assert.Equal(t, 10, c.Size(), "an unknown name has no entry")
 	})
 }
 
