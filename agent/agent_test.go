@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -94,11 +95,13 @@ func TestHandlerParsesRequests(t *testing.T) {
 		"/secretsmanager/get?secretId=db&versionId=&versionStage=":                 "name=db version= stage=",
 		"/secretsmanager/get?secretId=http%3A%2F%2Fx%2Fv1%2Fdb%3Fversion%3Dv1%23f": "name=http://x/v1/db?version=v1#f version= stage=",
 	} {
-		response, body := get(t, agent.Handler(echo, token, nil), target)
-		require.Equal(t, 200, response.StatusCode, "%s: %s", target, body)
-		var reply struct{ SecretString string }
-		require.NoError(t, json.Unmarshal([]byte(body), &reply))
-		assert.Equal(t, want, reply.SecretString, target)
+		t.Run(target, func(t *testing.T) {
+			response, body := get(t, agent.Handler(echo, token, nil), target)
+			require.Equal(t, 200, response.StatusCode, "%s: %s", target, body)
+			var reply struct{ SecretString string }
+			require.NoError(t, json.Unmarshal([]byte(body), &reply))
+			assert.Equal(t, want, reply.SecretString, target)
+		})
 	}
 }
 
@@ -121,11 +124,13 @@ func TestEveryTokenMustMatch(t *testing.T) {
 		{http.Header{aws: {""}, vault: {token}}, 403},
 		{http.Header{}, 403},
 	} {
-		r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)
-		r.Header = c.header
-		w := httptest.NewRecorder()
-		agent.Handler(echo, token, nil).ServeHTTP(w, r)
-		assert.Equal(t, c.want, w.Code, c.header)
+		t.Run(fmt.Sprint(c.header), func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/v1/db", nil)
+			r.Header = c.header
+			w := httptest.NewRecorder()
+			agent.Handler(echo, token, nil).ServeHTTP(w, r)
+			assert.Equal(t, c.want, w.Code, c.header)
+		})
 	}
 }
 
@@ -172,11 +177,13 @@ func TestBodies(t *testing.T) {
 			`{"ARN":null,"Name":"db","VersionId":null,"SecretString":"","CreatedDate":"0","Expires":"0"}`,
 		},
 	} {
-		var m providertest.Map
-		m.Always(providertest.Step{Secret: &c.secret})
-		response, body := get(t, agent.Handler(&m, token, nil), "/secretsmanager/get?secretId="+c.id)
-		assert.Equal(t, 200, response.StatusCode)
-		assert.Equal(t, c.want, body)
+		t.Run(c.want, func(t *testing.T) {
+			var m providertest.Map
+			m.Always(providertest.Step{Secret: &c.secret})
+			response, body := get(t, agent.Handler(&m, token, nil), "/secretsmanager/get?secretId="+c.id)
+			assert.Equal(t, 200, response.StatusCode)
+			assert.Equal(t, c.want, body)
+		})
 	}
 }
 
@@ -242,10 +249,12 @@ func TestAllowList(t *testing.T) {
 		{[]string{"db/*", "["}, "db/prod", "InternalFailure"},
 		{[]string{"[", "db/*"}, "db/prod", "InternalFailure"},
 	} {
-		h := agent.Handler(echo, token, &agent.Options{Allow: c.allow})
-		for _, target := range []string{"/secretsmanager/get?secretId=", "/v1/"} {
-			_, body := get(t, h, target+strings.ReplaceAll(c.id, "?", "%3F"))
-			assert.Contains(t, body, c.want, "%q %s", c.allow, target+c.id)
-		}
+		t.Run(fmt.Sprintf("%q %s", c.allow, c.id), func(t *testing.T) {
+			h := agent.Handler(echo, token, &agent.Options{Allow: c.allow})
+			for _, target := range []string{"/secretsmanager/get?secretId=", "/v1/"} {
+				_, body := get(t, h, target+strings.ReplaceAll(c.id, "?", "%3F"))
+				assert.Contains(t, body, c.want, "%q %s", c.allow, target+c.id)
+			}
+		})
 	}
 }

@@ -64,7 +64,7 @@ func assertSafe(t *testing.T, r *http.Request, w *httptest.ResponseRecorder, ask
 		t.Errorf("status %d with a secret", w.Code)
 	}
 	if len(asked) > 1 || (len(asked) == 1) != strings.HasPrefix(body, "{") && w.Code == 200 {
-		t.Errorf("asked for %q, answered %d", asked, w.Code)
+		t.Errorf("requested %q, status %d", asked, w.Code)
 	}
 	if strings.HasPrefix(body, `{"`) && !json.Valid([]byte(body)) {
 		t.Error("the body is not JSON")

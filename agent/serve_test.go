@@ -69,7 +69,7 @@ func TestServeFinishesRequestsInFlight(t *testing.T) {
 	}, 10*time.Second, 5*time.Millisecond)
 	select {
 	case err := <-served:
-		t.Fatalf("it returned before the request was answered: %v", err)
+		t.Fatalf("Serve returned before the response: %v", err)
 	default:
 	}
 	close(release)

@@ -44,10 +44,12 @@ func TestHealthyChainAllocatesNothing(t *testing.T) {
 		"one link": healthy(1, nil), "three links": healthy(3, nil),
 		"a logger that is off": healthy(3, logger(zap.FatalLevel)), "a logger above Debug": healthy(3, logger(zap.InfoLevel)),
 	} {
-		for _, ref := range []hush.Ref{ref, ref.Fresh()} {
-			allocs := testing.AllocsPerRun(100, func() { _, _ = c.Get(ctx, ref) })
-			assert.Zero(t, allocs, name)
-		}
+		t.Run(name, func(t *testing.T) {
+			for _, ref := range []hush.Ref{ref, ref.Fresh()} {
+				allocs := testing.AllocsPerRun(100, func() { _, _ = c.Get(ctx, ref) })
+				assert.Zero(t, allocs, name)
+			}
+		})
 	}
 }
 
@@ -158,14 +160,16 @@ func TestSkippedLinkAllocatesNothing(t *testing.T) {
 		"one": inOutage(t, 1, nil), "three": inOutage(t, 3, nil),
 		"a logger above Info": inOutage(t, 3, logger(zap.WarnLevel)),
 	} {
-		for _, ref := range []hush.Ref{ref, ref.Fresh()} {
-			allocs := testing.AllocsPerRun(100, func() {
-				if got, err := c.Get(t.Context(), ref); err != nil || got.Source != "env" || !got.FromFallback {
-					t.Error(got.Source, err)
-				}
-			})
-			assert.Zero(t, allocs, name)
-		}
+		t.Run(name, func(t *testing.T) {
+			for _, ref := range []hush.Ref{ref, ref.Fresh()} {
+				allocs := testing.AllocsPerRun(100, func() {
+					if got, err := c.Get(t.Context(), ref); err != nil || got.Source != "env" || !got.FromFallback {
+						t.Error(got.Source, err)
+					}
+				})
+				assert.Zero(t, allocs, name)
+			}
+		})
 	}
 }
 

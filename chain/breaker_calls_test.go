@@ -147,22 +147,24 @@ func TestSkippedLinkIsTreatedAsUnavailable(t *testing.T) {
 		{"the store overrules its front", []chain.Link{front(returns("a", hush.ErrRefused)), returns("b", down)}, nil, down, false},
 		{"a front of a store that is skipped", []chain.Link{front(returns("a", hush.ErrThrottled)), front(returns("b", 0)), returns("c", down)}, nil, down, false},
 	} {
-		b := &flakyChain{T: t}
-		var o chain.Options
-		b.clock(&o)
-		skips := 0
-		o.OnCall = func(_ context.Context, c chain.Call) {
-			if c.Skipped && hush.ClassOf(c.Err) == down {
-				skips++
+		t.Run(test.name, func(t *testing.T) {
+			b := &flakyChain{T: t}
+			var o chain.Options
+			b.clock(&o)
+			skips := 0
+			o.OnCall = func(_ context.Context, c chain.Call) {
+				if c.Skipped && hush.ClassOf(c.Err) == down {
+					skips++
+				}
 			}
-		}
-		c := chain.New(withPolicy(test.policy, test.links...), &o)
-		for i := range 7 {
-			got, err := c.Get(t.Context(), hush.Name("db"))
-			assert.Equal(t, test.want, hush.ClassOf(err), "%s, call %d", test.name, i+1)
-			assert.Equal(t, test.fallback, got.FromFallback, "%s, call %d", test.name, i+1)
-		}
-		assert.Equal(t, 2, skips, "%s: two calls after the breaker opened", test.name)
+			c := chain.New(withPolicy(test.policy, test.links...), &o)
+			for i := range 7 {
+				got, err := c.Get(t.Context(), hush.Name("db"))
+				assert.Equal(t, test.want, hush.ClassOf(err), "%s, call %d", test.name, i+1)
+				assert.Equal(t, test.fallback, got.FromFallback, "%s, call %d", test.name, i+1)
+			}
+			assert.Equal(t, 2, skips, "%s: two calls after the breaker opened", test.name)
+		})
 	}
 }
 
@@ -228,39 +230,41 @@ func TestEachLinkHasItsOwnBreaker(t *testing.T) {
 // If a probe panics or its goroutine exits, the next call is a probe.
 func TestProbeThatPanicsIsRepeated(t *testing.T) {
 	for name, ends := range map[string]func(){"panic": func() { panic("a defect") }, "Goexit": runtime.Goexit} {
-		b := &flakyChain{T: t}
-		var o chain.Options
-		b.clock(&o)
-		broken := false
-		c := chain.New([]chain.Link{linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
-			b.calls++
-			if broken {
-				ends()
+		t.Run(name, func(t *testing.T) {
+			b := &flakyChain{T: t}
+			var o chain.Options
+			b.clock(&o)
+			broken := false
+			c := chain.New([]chain.Link{linkFunc("a", func(context.Context, hush.Ref) (hush.Secret, error) {
+				b.calls++
+				if broken {
+					ends()
+				}
+				return hush.Secret{}, down
+			}), returns("env", 0)}, &o)
+			get := func() {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					defer func() { _ = recover() }()
+					_, _ = c.Get(t.Context(), hush.Name("db"))
+				}()
+				<-done
 			}
-			return hush.Secret{}, down
-		}), returns("env", 0)}, &o)
-		get := func() {
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				defer func() { _ = recover() }()
-				_, _ = c.Get(t.Context(), hush.Name("db"))
-			}()
-			<-done
-		}
-		for range 6 {
+			for range 6 {
+				get()
+			}
+			require.Equal(t, 5, b.calls, name)
+			b.Advance(time.Second)
+			broken = true
 			get()
-		}
-		require.Equal(t, 5, b.calls, name)
-		b.Advance(time.Second)
-		broken = true
-		get()
-		get()
-		assert.Equal(t, 7, b.calls, "%s: the next call is the probe", name)
-		broken = false
-		get()
-		get()
-		assert.Equal(t, 8, b.calls, "%s: whose failure counts", name)
+			get()
+			assert.Equal(t, 7, b.calls, "%s: the next call is the probe", name)
+			broken = false
+			get()
+			get()
+			assert.Equal(t, 8, b.calls, "%s: whose failure counts", name)
+		})
 	}
 }
 

@@ -28,17 +28,19 @@ func TestWaitEndsByEitherClock(t *testing.T) {
 		{"the wall set back, and the wait not over", -time.Hour, time.Second - 1, false},
 		{"the wall stands still", 0, time.Second, true},
 	} {
-		b := newFlakyChain(t, chain.Options{})
-		b.open()
-		b.Move(test.wall, test.mono)
-		assert.Equal(t, test.over, b.getCalls(down), test.name)
+		t.Run(test.name, func(t *testing.T) {
+			b := newFlakyChain(t, chain.Options{})
+			b.open()
+			b.Move(test.wall, test.mono)
+			assert.Equal(t, test.over, b.getCalls(down), test.name)
 
-		// The next wait begins now, by both clocks.
-		if test.over {
-			assert.False(t, b.getCalls(down), test.name)
-			b.Advance(2 * time.Second)
-			assert.True(t, b.getCalls(0), test.name)
-		}
+			// The next wait begins now, by both clocks.
+			if test.over {
+				assert.False(t, b.getCalls(down), test.name)
+				b.Advance(2 * time.Second)
+				assert.True(t, b.getCalls(0), test.name)
+			}
+		})
 	}
 }
 

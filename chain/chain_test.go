@@ -99,7 +99,9 @@ func TestNewPanics(t *testing.T) {
 		`chain: two links have the name "a"`:             {ok, returns("b", 0), ok},
 		`chain: two links have the name "a` + `\n` + `"`: {returns("a\n", 0), returns("a\n", 0)},
 	} {
-		assert.PanicsWithValue(t, want, func() { chain.New(links, nil) })
+		t.Run(want, func(t *testing.T) {
+			assert.PanicsWithValue(t, want, func() { chain.New(links, nil) })
+		})
 	}
 }
 
@@ -149,13 +151,15 @@ func TestLinksReceiveFreshness(t *testing.T) {
 		// A cache behind the link would compare the field with the whole secret.
 		{"newer than a part's value", part.NewerThan(unversioned), true, false},
 	} {
-		_, err := c.Get(t.Context(), test.ref)
-		require.NoError(t, err, test.name)
-		calls := m.Calls()
-		than, fresh := calls[len(calls)-1].Freshness()
-		assert.Equal(t, test.fresh, fresh, test.name)
-		assert.Equal(t, test.than, than != nil, test.name)
-		assert.Empty(t, calls[len(calls)-1].Field, test.name)
+		t.Run(test.name, func(t *testing.T) {
+			_, err := c.Get(t.Context(), test.ref)
+			require.NoError(t, err, test.name)
+			calls := m.Calls()
+			than, fresh := calls[len(calls)-1].Freshness()
+			assert.Equal(t, test.fresh, fresh, test.name)
+			assert.Equal(t, test.than, than != nil, test.name)
+			assert.Empty(t, calls[len(calls)-1].Field, test.name)
+		})
 	}
 }
 

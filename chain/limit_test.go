@@ -77,10 +77,12 @@ func TestContextErrorsOfLinksBecomeText(t *testing.T) {
 			return hush.Secret{}, context.DeadlineExceeded
 		}), hush.ErrUnavailable, "unavailable: context deadline exceeded"},
 	} {
-		_, err := get(t, test.link)
-		assert.Equal(t, test.want, hush.ClassOf(err))
-		assert.EqualError(t, err, fmt.Sprintf(`chain: "db": %v: inner: %s`, test.want, test.text))
-		requireNotCallersError(t, err)
+		t.Run(test.text, func(t *testing.T) {
+			_, err := get(t, test.link)
+			assert.Equal(t, test.want, hush.ClassOf(err))
+			assert.EqualError(t, err, fmt.Sprintf(`chain: "db": %v: inner: %s`, test.want, test.text))
+			requireNotCallersError(t, err)
+		})
 	}
 }
 

@@ -154,8 +154,10 @@ func TestDecidingClassExamples(t *testing.T) {
 		{[]linkResult{s(notFound), f(refused), f(denied)}, refused},  // both are stores
 		{[]linkResult{f(refused), s(notFound), f(absent)}, notFound}, // the last link has no store after it
 	} {
-		assertDecides(t, test.links, test.want)
-		assert.Equal(t, test.want, expectedClass(test.links), "the test's own rule")
+		t.Run(fmt.Sprint(test.links), func(t *testing.T) {
+			assertDecides(t, test.links, test.want)
+			assert.Equal(t, test.want, expectedClass(test.links), "the test's own rule")
+		})
 	}
 }
 
