@@ -29,7 +29,7 @@ type Server struct {
 // Start starts a server on a free port of 127.0.0.1. It fails only if it cannot listen.
 func Start(handler http.Handler) (*Server, error) {
 	s := &Server{handler: handler}
-	listener, err := listen("127.0.0.1:0")
+	listener, err := Listen("127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (s *Server) restore() {
 		return
 	}
 	s.serving.Wait() // until the previous listener is closed
-	listener, err := listenAgain(s.address)
+	listener, err := Listen(s.address)
 	if err != nil {
 		panic(fmt.Sprintf("breakable: cannot listen again: %v", err))
 	}
@@ -100,17 +100,14 @@ func (s *Server) stop() {
 	s.http = nil
 }
 
-// listenAgain retries for 2 s, because an outgoing connection may use the port.
-func listenAgain(address string) (listener net.Listener, err error) {
-	for range 100 {
-		if listener, err = listen(address); err == nil {
+// Listen listens on a TCP address. It retries for 5 s, because the previous listener or an
+// outgoing connection may use the port.
+func Listen(address string) (listener net.Listener, err error) {
+	for range 250 {
+		if listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", address); err == nil {
 			return listener, nil
 		}
 		<-time.After(20 * time.Millisecond)
 	}
 	return nil, err
-}
-
-func listen(address string) (net.Listener, error) {
-	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
 }

@@ -32,8 +32,8 @@ import (
 )
 
 const (
-	held  = "db/held"  // a secret that the fallback store also has
-	other = "db/other" // a secret that it does not have
+	shared = "db/shared" // a secret that the fallback store also has
+	other  = "db/other"  // a secret that it does not have
 
 	value = "canary-value-91c3"
 	token = "canary-token-77d0"
@@ -45,7 +45,7 @@ var hidden = []string{value, token, faultproxy.Canary, directtest.SecretAccessKe
 // A backend is a kind of store and its client: a row of the matrix.
 type backend struct {
 	name string
-	// start starts a store with the secrets held and other. It stops when the test ends.
+	// start starts a store with the secrets shared and other. It stops when the test ends.
 	start func(t *testing.T) (target string)
 	// open returns a Provider of the store at endpoint, with the timeout limit.
 	open func(endpoint string, limit time.Duration) hush.Provider
@@ -69,7 +69,7 @@ var backends = []backend{
 
 func startAgent(t *testing.T) string {
 	t.Helper()
-	return startHTTP(t, agent.Handler(hush.Static(map[string]string{held: value, other: value}), token, nil))
+	return startHTTP(t, agent.Handler(hush.Static(map[string]string{shared: value, other: value}), token, nil))
 }
 
 // startLambda starts a server that responds like the Lambda extension if it has the secret.
@@ -105,7 +105,7 @@ func secretsManager(t *testing.T) *directtest.Server {
 	server, err := directtest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	server.Put(held, []byte(value))
+	server.Put(shared, []byte(value))
 	server.Put(other, []byte(value))
 	return server
 }
@@ -121,7 +121,7 @@ func vaultServer(t *testing.T) *vaulttest.Server {
 	server, err := vaulttest.Start(nil)
 	require.NoError(t, err)
 	t.Cleanup(server.Close)
-	for _, name := range []string{held, other} {
+	for _, name := range []string{shared, other} {
 		server.Put("secret", name, map[string]any{"value": value})
 	}
 	server.JWT("jwt", "app", nil, token)

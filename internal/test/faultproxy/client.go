@@ -25,15 +25,15 @@ const (
 	header = "X-Canary: " + Canary + "\r\n"
 	// cut is the number of bytes that are missing from an incomplete response.
 	cut = 8
-	// most is the largest part of a request or a response that is read at once.
-	most = 256 << 10
+	// bufferSize is the size of the buffers for requests and responses.
+	bufferSize = 256 << 10
 )
 
 // A client is the connection of a client.
 type client struct {
-	proxy    *Proxy
-	conn     *net.TCPConn
-	answered atomic.Bool // the server has responded on it
+	proxy     *Proxy
+	conn      *net.TCPConn
+	responded atomic.Bool // the server has sent a response on the connection
 }
 
 // serve forwards requests until one meets a fault, or a side closes its connection.
@@ -43,22 +43,22 @@ func (c *client) serve() {
 		<-faultCtx.Done()
 		return
 	}
-	var answers sync.WaitGroup
-	defer answers.Wait()
+	var forwarding sync.WaitGroup
+	defer forwarding.Wait()
 	server, err := dial(c.proxy.target)
 	if err != nil {
 		return
 	}
 	defer func() { _ = server.Close() }()
-	answers.Go(func() { c.backward(server) })
-	for buffer := make([]byte, most); ; {
+	forwarding.Go(func() { c.forwardResponses(server) })
+	for buffer := make([]byte, bufferSize); ; {
 		n, err := c.conn.Read(buffer)
 		if err != nil {
 			return
 		}
-		if f, faultCtx := c.proxy.currentFault(); c.meets(f) {
+		if f, faultCtx := c.proxy.currentFault(); c.applies(f) {
 			_ = server.Close()
-			answers.Wait()
+			forwarding.Wait()
 			c.inject(faultCtx, f, buffer[:n])
 			return
 		}
@@ -68,11 +68,12 @@ func (c *client) serve() {
 	}
 }
 
-func (c *client) meets(f Fault) bool { return f != None && (f != DeadKept || c.answered.Load()) }
+// applies reports whether f applies to the next request on the connection.
+func (c *client) applies(f Fault) bool { return f != None && (f != DeadKept || c.responded.Load()) }
 
-// backward forwards responses. When the server closes its connection, so does the proxy.
-func (c *client) backward(server net.Conn) {
-	buffer := make([]byte, most)
+// forwardResponses forwards responses. When the server closes its connection, so does the proxy.
+func (c *client) forwardResponses(server net.Conn) {
+	buffer := make([]byte, bufferSize)
 	for {
 		n, err := server.Read(buffer)
 		if err != nil {
@@ -81,7 +82,7 @@ func (c *client) backward(server net.Conn) {
 			}
 			return
 		}
-		c.answered.Store(true)
+		c.responded.Store(true)
 		if _, err := c.conn.Write(buffer[:n]); err != nil {
 			return
 		}
@@ -127,9 +128,9 @@ func (c *client) writeFake(f Fault) {
 		status   = "HTTP/1.1 200 OK\r\n"
 		chunked  = "Transfer-Encoding: chunked\r\n\r\n"
 		terabyte = 1 << 40
-		many     = 1 << 10 // at once, because one system call for each would be slow
+		batch    = 1 << 10 // repetitions in one system call
 	)
-	padding := strings.Repeat(Canary, many)
+	padding := strings.Repeat(Canary, batch)
 	switch f {
 	case Garbage:
 		c.write("\x00\xff " + Canary + "\r\n\r\n" + body + "\r\n")
@@ -140,9 +141,9 @@ func (c *client) writeFake(f Fault) {
 		c.write("\x15\x03\x01\x00\x02\x02\x0a") // a fatal alert: unexpected message
 		c.end()
 	case EndlessHeaders:
-		c.repeat(status, strings.Repeat(header, many))
+		c.repeat(status, strings.Repeat(header, batch))
 	case EndlessContinue:
-		c.repeat("", strings.Repeat("HTTP/1.1 100 Continue\r\n"+header+"\r\n", many))
+		c.repeat("", strings.Repeat("HTTP/1.1 100 Continue\r\n"+header+"\r\n", batch))
 	case HugeBody:
 		c.repeat(status+contentLength(terabyte)+`{"SecretString":"`, padding)
 	case HugeChunks:
@@ -179,7 +180,7 @@ func (c *client) serverResponse(faultCtx context.Context, request []byte, withou
 		_, _ = io.Copy(struct{ io.Writer }{server}, io.MultiReader(bytes.NewReader(request), c.conn))
 		_ = server.Close() // the client no longer waits
 	})
-	buffer := make([]byte, most)
+	buffer := make([]byte, bufferSize)
 	n, _ := server.Read(buffer)
 	return string(buffer[:max(n-without, 0)])
 }

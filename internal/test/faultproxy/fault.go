@@ -63,7 +63,7 @@ var names = [...]string{
 	Drip: "drip", Garbage: "garbage", HTTP09: "HTTP/0.9", TLS: "TLS", EndlessHeaders: "endless headers",
 	EndlessContinue: "endless 100 Continue", HugeBody: "huge body", HugeChunks: "huge chunks",
 	HugeRefusal: "huge refusal", EndlessChunks: "chunks without an end", LongLength: "Content-Length too long",
-	ShortLength: "Content-Length too short", DeadKept: "kept connection died",
+	ShortLength: "Content-Length too short", DeadKept: "idle connection died",
 }
 
 // String returns the fault in a few words.

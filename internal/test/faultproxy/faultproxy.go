@@ -1,5 +1,5 @@
-// Package faultproxy has a TCP proxy for tests. It forwards connections on loopback from a
-// client to a real server. It can fail like a network, like a server that dies, and like
+// Package faultproxy provides a TCP proxy for tests. The proxy forwards connections of clients on
+// loopback to a real server. It can fail like a network, like a server that dies, and like
 // another process on the port.
 //
 // The proxy does not parse the protocol. The first bytes of a request meet the current
@@ -13,17 +13,15 @@ package faultproxy
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"time"
+
+	"github.com/hush-secrets/hush/internal/test/breakable"
 )
 
 const defaultDrip = time.Second
-
-// relistenTimeout is how long Set tries to listen again after Refuse.
-const relistenTimeout = 5 * time.Second
 
 // Options configure a Proxy.
 type Options struct {
@@ -45,8 +43,8 @@ type Proxy struct {
 	target  string
 	address string
 	drip    time.Duration
-	anchor  [2]net.Conn
-	active  sync.WaitGroup // every goroutine
+	anchor  [2]net.Conn    // reserves the port
+	active  sync.WaitGroup // all goroutines
 
 	mu       sync.Mutex
 	fault    Fault
@@ -64,7 +62,7 @@ func New(target string, opts *Options) (*Proxy, error) {
 	if opts == nil {
 		opts = &Options{}
 	}
-	listener, err := listen("127.0.0.1:0")
+	listener, err := breakable.Listen("127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -115,9 +113,9 @@ func (p *Proxy) Set(f Fault) {
 	case f == Refuse:
 		p.stopListening()
 	case p.listener == nil:
-		listener, err := listenAgain(p.address)
+		listener, err := breakable.Listen(p.address)
 		if err != nil {
-			panic(fmt.Sprintf("faultproxy: %v", err))
+			panic(fmt.Sprintf("faultproxy: cannot listen again: %v", err))
 		}
 		p.accept(listener)
 	}
@@ -205,10 +203,6 @@ func (p *Proxy) noteFailed() {
 	p.counts.Failed++
 }
 
-func listen(address string) (net.Listener, error) {
-	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", address)
-}
-
 func dial(address string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(context.Background(), "tcp", address)
 }
@@ -223,22 +217,4 @@ func connectTo(listener net.Listener) (ends [2]net.Conn, err error) {
 		_ = ends[0].Close()
 	}
 	return ends, err
-}
-
-// listenAgain listens on address. It retries, because the system may still have the
-// previous listener.
-func listenAgain(address string) (net.Listener, error) {
-	timeout := time.NewTimer(relistenTimeout)
-	defer timeout.Stop()
-	for {
-		listener, err := listen(address)
-		if err == nil {
-			return listener, nil
-		}
-		select {
-		case <-timeout.C:
-			return nil, errors.New("cannot listen again: " + err.Error())
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }

@@ -65,12 +65,12 @@ func dial(t *testing.T, proxy *faultproxy.Proxy) net.Conn {
 	return conn
 }
 
-// send sends a request and returns up to most bytes of the response.
-func send(t *testing.T, conn net.Conn, most int) string {
+// send sends a request and returns up to size bytes of the response.
+func send(t *testing.T, conn net.Conn, size int) string {
 	t.Helper()
 	_, err := io.WriteString(conn, request)
 	require.NoError(t, err)
-	got := make([]byte, most)
+	got := make([]byte, size)
 	n, _ := io.ReadFull(conn, got)
 	return string(got[:n])
 }
@@ -113,18 +113,18 @@ func TestFaultSendsItsBytes(t *testing.T) {
 			proxy, err := faultproxy.New(startServer(t), &faultproxy.Options{DripEvery: time.Millisecond})
 			require.NoError(t, err)
 			defer proxy.Close()
-			kept := dial(t, proxy)
-			require.Equal(t, response, send(t, kept, len(response)))
+			open := dial(t, proxy)
+			require.Equal(t, response, send(t, open, len(response)))
 			idle := dial(t, proxy)
 			require.Equal(t, response, send(t, idle, len(response)))
 
 			proxy.Set(f)
-			for _, conn := range []net.Conn{kept, dial(t, proxy)} {
+			for _, conn := range []net.Conn{open, dial(t, proxy)} {
 				assert.Equal(t, c.want, send(t, conn, len(c.want)))
 			}
 			assert.Eventually(t, func() bool { return proxy.Counts().Failed == 2 }, margin, time.Millisecond)
 			if c.ends {
-				_, err = io.Copy(io.Discard, kept)
+				_, err = io.Copy(io.Discard, open)
 				assert.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is held")
 			} else {
 				assert.Equal(t, 3, proxy.Counts().Open, "the connection is not held")
@@ -156,12 +156,12 @@ func TestResetFaultsResetTheConnection(t *testing.T) {
 // gets the port meanwhile.
 func TestRefuseKeepsThePort(t *testing.T) {
 	proxy := start(t, startServer(t))
-	kept := dial(t, proxy)
+	open := dial(t, proxy)
 	for range 3 {
 		proxy.Set(faultproxy.Refuse)
 		_, err := net.Dial("tcp", proxy.Addr())
 		require.Error(t, err)
-		_, err = kept.Read(make([]byte, 1))
+		_, err = open.Read(make([]byte, 1))
 		require.Error(t, err)
 		for range 50 {
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -170,18 +170,18 @@ func TestRefuseKeepsThePort(t *testing.T) {
 			require.NotEqual(t, proxy.Addr(), listener.Addr().String())
 		}
 		proxy.Set(faultproxy.None)
-		kept = dial(t, proxy)
-		assert.Equal(t, response, send(t, kept, len(response)))
+		open = dial(t, proxy)
+		assert.Equal(t, response, send(t, open, len(response)))
 	}
 }
 
 func TestHangBeforeRequestHoldsConnections(t *testing.T) {
 	proxy := start(t, startServer(t))
-	kept := dial(t, proxy)
-	require.Equal(t, response, send(t, kept, len(response)))
+	open := dial(t, proxy)
+	require.Equal(t, response, send(t, open, len(response)))
 	proxy.Set(faultproxy.HangBeforeRequest)
-	_, err := kept.Read(make([]byte, 1))
-	require.Error(t, err, "a kept connection is closed")
+	_, err := open.Read(make([]byte, 1))
+	require.Error(t, err, "an idle connection is closed")
 	held := dial(t, proxy)
 	assert.Empty(t, send(t, held, 0))
 	assert.Eventually(t, func() bool { return proxy.Counts().Failed == 1 }, margin, time.Millisecond)
@@ -197,8 +197,8 @@ func TestCloseEndsConnections(t *testing.T) {
 	for _, f := range append(faultproxy.Faults(), faultproxy.None) {
 		proxy, err := faultproxy.New(target, nil)
 		require.NoError(t, err)
-		kept := dial(t, proxy)
-		require.Equal(t, response, send(t, kept, len(response)))
+		open := dial(t, proxy)
+		require.Equal(t, response, send(t, open, len(response)))
 		proxy.Set(f)
 		if f != faultproxy.Refuse {
 			send(t, dial(t, proxy), 0)

@@ -154,7 +154,7 @@ func TestBytesAfterAResponseAreNotPrinted(t *testing.T) {
 				s := startRaw(t, raw)
 				p := open(t, "http://"+s.Addr().String())
 				for range 2 {
-					_, err := p.Get(t.Context(), hush.Name(held))
+					_, err := p.Get(t.Context(), hush.Name(shared))
 					assertClean(t, err)
 				}
 				for _, n := range s.counts() {
@@ -176,7 +176,7 @@ func TestBytesOnAnIdleConnectionCloseIt(t *testing.T) {
 			s := startRaw(t, "HTTP/1.1 200 OK\r\n"+contentLength(len(good))+good)
 			p := open(t, "http://"+s.Addr().String())
 			for i := range 3 {
-				secret, err := p.Get(t.Context(), hush.Name(held))
+				secret, err := p.Get(t.Context(), hush.Name(shared))
 				require.NoError(t, err)
 				assert.NotContains(t, secret.Value.Reveal(), faultproxy.Canary)
 				assert.Len(t, s.counts(), i+1)

@@ -118,7 +118,7 @@ func (c *cell) open(target string, scale time.Duration) {
 	}
 	c.provider = c.backend.open(c.proxy.URL(), c.limit)
 	if c.chained {
-		links := []chain.Link{{Name: "network", Provider: c.provider}, {Name: "static", Provider: hush.Static(map[string]string{held: value})}}
+		links := []chain.Link{{Name: "network", Provider: c.provider}, {Name: "static", Provider: hush.Static(map[string]string{shared: value})}}
 		c.provider = chain.New(links, &chain.Options{OnCall: c.note})
 	}
 	if c.cached {
@@ -139,7 +139,7 @@ func (c *cell) close() {
 // works reports whether the store returns the secret in time without a fault, and whether
 // the cache keeps it.
 func (c *cell) works() bool {
-	secret, err := c.get(0, held)
+	secret, err := c.get(0, shared)
 	return err == nil && isOwn(secret) && (c.cache == nil || c.cache.Stats().Entries > 0)
 }
 
@@ -172,11 +172,11 @@ func (c *cell) run(target string) {
 	}
 	switch {
 	case survived[c.fault]:
-		c.waitFor("a secret during the fault", held, isOwn)
+		c.waitFor("a secret during the fault", shared, isOwn)
 	case c.cached:
-		c.waitFor("stale", held, func(s hush.Secret) bool { return s.Stale })
+		c.waitFor("stale", shared, func(s hush.Secret) bool { return s.Stale })
 	case c.chained:
-		c.waitFor("the secret of the fallback", held, func(s hush.Secret) bool { return s.FromFallback })
+		c.waitFor("the secret of the fallback", shared, func(s hush.Secret) bool { return s.FromFallback })
 	}
 	c.checkCalls()
 	if c.fault != faultproxy.HangBeforeRequest { // the proxy does not notice it
@@ -273,8 +273,8 @@ func (c *cell) checkCalls() {
 func (c *cell) waitForClose() {
 	c.Helper()
 	// On a busy machine, a dial may end after its call, and its connection is kept.
-	const most = 4
-	assert.Eventually(c, func() bool { return c.proxy.Counts().Open <= most }, margin, 5*time.Millisecond,
+	const maxOpen = 4
+	assert.Eventually(c, func() bool { return c.proxy.Counts().Open <= maxOpen }, margin, 5*time.Millisecond,
 		"%d connections are open", c.proxy.Counts().Open)
 }
 

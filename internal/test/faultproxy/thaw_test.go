@@ -47,12 +47,12 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 		t.Run(b.name, func(t *testing.T) {
 			proxy := start(t, b.start(t))
 			provider := b.open(proxy.URL(), margin)
-			_, err := provider.Get(t.Context(), hush.Name(held))
+			_, err := provider.Get(t.Context(), hush.Name(shared))
 			require.NoError(t, err)
 			require.Equal(t, 1, proxy.Counts().Accepted)
 			proxy.Set(faultproxy.DeadKept)
 			for thaw := 1; thaw <= 3; thaw++ {
-				secret, err := provider.Get(t.Context(), hush.Name(held))
+				secret, err := provider.Get(t.Context(), hush.Name(shared))
 				require.NoError(t, err)
 				assert.Equal(t, value, secret.Value.Reveal())
 				counts := proxy.Counts()
@@ -70,7 +70,7 @@ func TestRevokedTokenIsReplacedOverDeadConnections(t *testing.T) {
 	proxy := start(t, server.Addr())
 	provider := official.open(proxy.URL(), margin)
 	for range 3 {
-		_, err := provider.Get(t.Context(), hush.Name(held))
+		_, err := provider.Get(t.Context(), hush.Name(shared))
 		require.NoError(t, err)
 		proxy.Set(faultproxy.DeadKept)
 		require.Equal(t, 1, server.RevokeLogins())
@@ -80,33 +80,33 @@ func TestRevokedTokenIsReplacedOverDeadConnections(t *testing.T) {
 }
 
 // TestManyDeadConnectionsAreReplaced checks that a client without retries survives the death
-// of several kept connections.
+// of several idle connections.
 func TestManyDeadConnectionsAreReplaced(t *testing.T) {
-	const many = 5
+	const connections = 5
 	server := secretsManager(t)
 	proxy := start(t, strings.TrimPrefix(server.URL(), "http://"))
 	provider := unretried.open(proxy.URL(), margin)
 	restore := server.Hang()
 	var group, sent sync.WaitGroup
-	sent.Add(many)
+	sent.Add(connections)
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Done() },
 	})
-	for range many {
+	for range connections {
 		group.Go(func() {
-			_, err := provider.Get(ctx, hush.Name(held))
+			_, err := provider.Get(ctx, hush.Name(shared))
 			assert.NoError(t, err)
 		})
 	}
 	sent.Wait() // otherwise the SDK would not keep all connections
 	restore()
 	group.Wait()
-	require.Equal(t, many, proxy.Counts().Open)
+	require.Equal(t, connections, proxy.Counts().Open)
 
 	proxy.Set(faultproxy.DeadKept)
-	_, err := provider.Get(t.Context(), hush.Name(held))
+	_, err := provider.Get(t.Context(), hush.Name(shared))
 	require.NoError(t, err)
-	want := faultproxy.Counts{Accepted: many + 1, Open: 1, Failed: many}
+	want := faultproxy.Counts{Accepted: connections + 1, Open: 1, Failed: connections}
 	assert.Eventually(t, func() bool { return proxy.Counts() == want }, margin, time.Millisecond, "%+v", proxy.Counts())
 }
 
@@ -122,7 +122,7 @@ func TestEndlessResponsesAreLimited(t *testing.T) {
 		provider := b.open(proxy.URL(), margin)
 		for _, f := range []faultproxy.Fault{faultproxy.HugeBody, faultproxy.HugeChunks, faultproxy.HugeRefusal} {
 			proxy.Set(f)
-			_, err := provider.Get(t.Context(), hush.Name(held))
+			_, err := provider.Get(t.Context(), hush.Name(shared))
 			assert.Equal(t, hush.ErrUnavailable, hush.ClassOf(err))
 			assert.ErrorContains(t, err, " MiB", "%s: %s", b.name, f)
 			assertClean(t, err)
