@@ -215,7 +215,7 @@ func (c *Chain) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 }
 
 // observed reports whether OnCall or the log receives a Call whose line has level. The
-// level of a call is known only when the call ends. It is at most Warn.
+// level of a call is known only when the call ends.
 func (c *Chain) observed(level slog.Level) bool {
 	return c.onCall != nil || c.log != nil && c.log.enabled(level)
 }
@@ -223,9 +223,10 @@ func (c *Chain) observed(level slog.Level) bool {
 // untimed is the start of a call whose latency is not reported.
 const untimed = time.Duration(-1)
 
-// startCall returns the chain's age at the start of a call, or untimed.
+// startCall returns the chain's age at the start of a call, or untimed. The line of a call
+// is at most at Warn, but the line of the lookup, at Error, has the latency of its calls.
 func (c *Chain) startCall() time.Duration {
-	if c.observed(slog.LevelWarn) {
+	if c.observed(slog.LevelError) {
 		return c.age()
 	}
 	return untimed

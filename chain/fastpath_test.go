@@ -75,3 +75,19 @@ func TestInfoLinesAfterFirstLinkFailed(t *testing.T) {
 		}, lines)
 	})
 }
+
+// A logger at level Error receives no line for a call, but the line of the lookup has the
+// latency of its calls.
+func TestErrorLineHasTheLatencyOfTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		core, logs := observer.New(zap.ErrorLevel)
+		slow := linkFunc("slow", func(context.Context, hush.Ref) (hush.Secret, error) {
+			<-time.After(20 * time.Millisecond)
+			return hush.Secret{}, down
+		})
+		_, err := chain.New([]chain.Link{slow}, &chain.Options{Logger: zap.New(core)}).Get(t.Context(), hush.Name("db"))
+		require.ErrorIs(t, err, down)
+		require.Len(t, logs.All(), 1)
+		assert.Equal(t, 20*time.Millisecond, logs.All()[0].ContextMap()["latency"])
+	})
+}
