@@ -39,7 +39,6 @@ func (s *lookup) callLastResort(ctx context.Context, i int) bool {
 
 // callWithSlot waits for a slot and then makes the call.
 func (s *lookup) callWithSlot(ctx context.Context, c *linkCall) hush.Class {
-	s.batcher.addRunning(-1) // batches of other lookups do not wait for this one
 	var err error
 	if c.permit, err = c.breaker.acquireSlot(c.limited, s.batcher); err != nil {
 		return s.recordNoSlot(ctx, c)
@@ -84,10 +83,15 @@ type slot struct {
 }
 
 // acquireSlot waits for the slot of a last-resort call until ctx is done. If the breaker
-// closes first, the permit is that of an ordinary call. When the wait ends, the lookup runs
-// again for its batcher. If the breaker closes, all waits end before a call starts.
+// closes first, the permit is that of an ordinary call. If the breaker closes, all waits
+// end before a call starts.
+//
+// The lookup does not run for its batcher during the wait, so that batches of other lookups
+// do not wait for this one. It runs until it is enqueued. Otherwise a last-resort call could
+// close the breaker first, and each later lookup would be alone in its batch.
 func (b *breaker) acquireSlot(ctx context.Context, batcher *batcher) (permit, error) {
 	s := b.enqueue(batcher)
+	batcher.addRunning(-1)
 	select {
 	case <-s.granted:
 	case <-ctx.Done():
