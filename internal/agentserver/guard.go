@@ -37,10 +37,14 @@ type envGuard struct {
 }
 
 // GuardedSchemes returns all schemes. Stores of the scheme env deny the agent's own
-// variables. They also deny a variable if allow does not match all of its names. allow
-// has valid patterns; nil allows every name. aliases are Config.Names.
+// variables. They also deny a variable if allow does not match all of its names. A
+// malformed pattern in allow matches no name. Nil allows every name. aliases are
+// Config.Names.
 func GuardedSchemes(allow []string, aliases map[string]map[string]string) []hush.Scheme {
 	var patterns []namepattern.Pattern
+	if allow != nil {
+		patterns = []namepattern.Pattern{}
+	}
 	for _, text := range allow {
 		if pattern, err := namepattern.Parse(text); err == nil {
 			patterns = append(patterns, pattern)

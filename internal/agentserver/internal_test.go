@@ -1,14 +1,18 @@
 package agentserver
 
 import (
+	"net/url"
 	"os"
 	"path"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hush-secrets/hush"
 )
 
 func TestCheckPattern(t *testing.T) {
@@ -85,4 +89,24 @@ func TestStopDeliveredTwiceIsOneStop(t *testing.T) {
 	assert.True(t, first.repeats(stop{syscall.SIGTERM, now.Add(50 * time.Millisecond)}))
 	assert.False(t, first.repeats(stop{syscall.SIGTERM, now.Add(100 * time.Millisecond)}))
 	assert.False(t, first.repeats(stop{os.Interrupt, now}))
+}
+
+func TestGuardWithoutAPatternAllowsNoName(t *testing.T) {
+	t.Setenv("APP_DB", "hunter2")
+	for name, test := range map[string]struct {
+		allow []string
+		want  hush.Class
+	}{
+		"nil": {nil, 0}, "a pattern": {[]string{"db"}, 0}, "empty": {[]string{}, hush.ErrDenied}, "malformed": {[]string{"["}, hush.ErrDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			schemes := GuardedSchemes(test.allow, nil)
+			i := slices.IndexFunc(schemes, func(s hush.Scheme) bool { return s.Name == envScheme })
+			p, err := schemes[i].Open(t.Context(), &url.URL{Scheme: envScheme, RawQuery: "prefix=APP_"})
+			require.NoError(t, err)
+			ref := hush.Name("db")
+			_, err = p.Get(withRequestedName(t.Context(), ref), ref)
+			assert.Equal(t, test.want, hush.ClassOf(err))
+		})
+	}
 }
