@@ -132,6 +132,12 @@ func TestProbeTimeoutKeepsTheStoresFailure(t *testing.T) {
 	})
 }
 
+func TestProbeOfAStoreThatCancelsOnItsOwn(t *testing.T) {
+	p := newTestProbe(hush.ErrCanceled, 0)
+	p.run(t.Context(), 1, time.Hour)
+	assert.Equal(t, hush.ErrUnavailable, p.class)
+}
+
 func TestReplaySelectsTheField(t *testing.T) {
 	p := newProbe(config.OpenStore{Store: config.Store{Name: "x"}}, hush.Ref{Name: "db", Field: "user"}, true)
 	assert.Equal(t, hush.Name("db"), p.ref, "stores are asked for the whole secret")

@@ -66,10 +66,13 @@ func (p *probe) get(ctx context.Context, timeout time.Duration) (hush.Secret, er
 	defer cancel()
 	secret, err := p.store.Provider.Get(limited, p.ref)
 	if hush.ClassOf(err) == hush.ErrCanceled && ctx.Err() == nil {
-		err = hush.NewError(p.store.Name, p.ref, hush.ErrUnavailable, errors.New(context.Cause(limited).Error()))
+		cause := cmp.Or(context.Cause(limited), errCanceledByStore)
+		err = hush.NewError(p.store.Name, p.ref, hush.ErrUnavailable, errors.New(cause.Error()))
 	}
 	return secret, err
 }
+
+var errCanceledByStore = errors.New("the store canceled the request, although no timeout had passed")
 
 // isFailure reports whether class means that the store or the credential does not work.
 func isFailure(class hush.Class) bool {
