@@ -221,7 +221,12 @@ func (r Ref) Freshness() (than *Secret, fresh bool) {
 }
 
 // Select returns s if r has no Field, or else s.Field(r.Field). Its error names r.
-func (r Ref) Select(s Secret) (Secret, error) { return r.selectFrom(s, new(document)) }
+func (r Ref) Select(s Secret) (Secret, error) {
+	if r.Field == "" {
+		return s, nil // without a document, which would be allocated
+	}
+	return r.selectFrom(s, new(document))
+}
 
 // selectFrom is Select. d is the document of s.
 func (r Ref) selectFrom(s Secret, d *document) (Secret, error) {

@@ -120,6 +120,11 @@ func TestSelect(t *testing.T) {
 	assert.True(t, got.Equal(hush.Secret{}))
 }
 
+func TestSelectWithoutAFieldAllocatesNothing(t *testing.T) {
+	secret := hush.Secret{Value: hush.NewValue([]byte("x"))}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = hush.Name("db").Select(secret) }))
+}
+
 func TestSecretEqual(t *testing.T) {
 	full := func() hush.Secret {
 		return hush.Secret{
