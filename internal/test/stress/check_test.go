@@ -14,7 +14,7 @@ import (
 type read struct {
 	ref       hush.Ref
 	key       *key
-	began     time.Time
+	start     time.Time
 	forgotten time.Time // the start of the last Forget that had returned
 	denied    time.Time
 	forgets   int
@@ -27,11 +27,11 @@ type memory struct {
 	refusals int // of the store until then
 }
 
-func (s *store) begins(ref hush.Ref) read {
+func (s *store) startRead(ref hush.Ref) read {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.keys[ref.Name]
-	return read{ref: ref, key: k, began: time.Now(), forgotten: k.forgotten, denied: k.denied, forgets: k.forgets}
+	return read{ref: ref, key: k, start: time.Now(), forgotten: k.forgotten, denied: k.denied, forgets: k.forgets}
 }
 
 // check checks the result of a read. The label of a secret names the call that returned it,
@@ -44,21 +44,21 @@ func (s *store) check(r read, secret hush.Secret, err error) *call {
 		return nil
 	}
 	if len(secret.Stages) != 1 {
-		s.fault("%s: no call returned this secret", r.ref)
+		s.failf("%s: no call returned this secret", r.ref)
 		return nil
 	}
 	c := s.labelled(secret.Stages[0], "")
 	want := c.secret()
 	if c.key != r.key || !want.Value.Equal(secret.Value) || want.Version != secret.Version || secret.Source != c.link {
-		s.fault("%s: %s of %s is not what %s returned", r.ref, secret.Version, secret.Source, c.label())
+		s.failf("%s: %s of %s is not what %s returned", r.ref, secret.Version, secret.Source, c.label())
 	}
 	s.checkAge(r, secret, c)
 	s.checkFreshness(r, secret, c)
 	switch {
-	case c.began.Before(r.forgotten):
-		s.fault("%s: %s was forgotten before the read began", r.ref, c.label())
-	case !c.began.After(r.denied):
-		s.fault("%s: %s served again after a later call was refused", r.ref, c.label())
+	case c.start.Before(r.forgotten):
+		s.failf("%s: %s was forgotten before the read started", r.ref, c.label())
+	case !c.start.After(r.denied):
+		s.failf("%s: %s served again after a later call was refused", r.ref, c.label())
 	}
 	return c
 }
@@ -70,20 +70,20 @@ func (s *store) checkAge(r read, secret hush.Secret, c *call) {
 	if secret.Stale {
 		bound += max(staleIfError, staleWhileRevalidate)
 	}
-	age := r.began.Sub(c.began)
+	age := r.start.Sub(c.start)
 	if age <= bound {
 		return
 	}
-	if secret.Stale || s.laterThan(c, r.began) || age > bound+busy {
-		s.fault("%s: %v old, stale %t, from %s", r.ref, age, secret.Stale, c.link)
+	if secret.Stale || s.laterThan(c, r.start) || age > bound+busy {
+		s.failf("%s: %v old, stale %t, from %s", r.ref, age, secret.Stale, c.link)
 	}
 }
 
-// laterThan reports whether another call for the same key began after c and before t. The
+// laterThan reports whether another call for the same key started after c and before t. The
 // fetch of c had ended then.
 func (s *store) laterThan(c *call, t time.Time) bool {
 	for _, later := range s.calls[c.id+1:] {
-		if !later.began.Before(t) {
+		if !later.start.Before(t) {
 			return false
 		}
 		if later.key == c.key {
@@ -96,12 +96,12 @@ func (s *store) laterThan(c *call, t time.Time) bool {
 func (s *store) checkFreshness(r read, secret hush.Secret, c *call) {
 	than, fresh := r.ref.Freshness()
 	switch {
-	case !fresh, c.began.After(r.began) && c.link != "front" && !secret.Stale:
+	case !fresh, c.start.After(r.start) && c.link != "front" && !secret.Stale:
 	case than == nil:
-		s.fault("%s: a fresh read returned %s, which began %v before it", r.ref, c.label(), r.began.Sub(c.began))
+		s.failf("%s: a fresh read returned %s, which started %v before it", r.ref, c.label(), r.start.Sub(c.start))
 	case secret.Stale || secret.FromFallback || unchanged(*than, secret):
-		s.fault("%s: newer than %s: returned %s, which began %v before it, stale %t, fallback %t",
-			r.ref, than.Version, secret.Version, r.began.Sub(c.began), secret.Stale, secret.FromFallback)
+		s.failf("%s: newer than %s: returned %s, which started %v before it, stale %t, fallback %t",
+			r.ref, than.Version, secret.Version, r.start.Sub(c.start), secret.Stale, secret.FromFallback)
 	}
 }
 
@@ -119,7 +119,7 @@ func (s *store) checkBackwards(r read, seen *memory, secret hush.Secret, c *call
 	defer s.mu.Unlock()
 	k := r.key
 	if c.version < seen.version && k.refusals == seen.refusals && k.forgets == r.forgets && !k.rolledBack(seen.version, c.version) {
-		s.fault("%s: version %d after version %d, from %s", r.ref, c.version, seen.version, c.label())
+		s.failf("%s: version %d after version %d, from %s", r.ref, c.version, seen.version, c.label())
 	}
 	*seen = memory{secret: secret, version: c.version, refusals: k.refusals}
 }
@@ -137,25 +137,25 @@ func (s *store) checkError(r read, err error) {
 	case hush.ErrDenied, hush.ErrNotFound:
 		switch {
 		case c == nil || c.class != class || c.key != r.key:
-			s.fault("%s: no call failed like this: %v", r.ref, err)
+			s.failf("%s: no call failed like this: %v", r.ref, err)
 			return
-		case r.began.Sub(c.began) > negativeTTL && s.laterThan(s.labelled(text, ""), r.began):
-			s.fault("%s: a refusal of %v before: %v", r.ref, r.began.Sub(c.began), err)
+		case r.start.Sub(c.start) > negativeTTL && s.laterThan(s.labelled(text, ""), r.start):
+			s.failf("%s: a refusal of %v before: %v", r.ref, r.start.Sub(c.start), err)
 		}
-		if c.began.After(r.key.denied) {
-			r.key.denied = c.began
+		if c.start.After(r.key.denied) {
+			r.key.denied = c.start
 		}
 	case hush.ErrUnavailable:
 		unknown := strings.Contains(text, "breaker") || strings.Contains(text, "a fresh read to confirm it failed")
 		if !unknown && (c == nil || c.class != class) {
-			s.fault("%s: no call failed like this: %v", r.ref, err)
+			s.failf("%s: no call failed like this: %v", r.ref, err)
 		}
 	case hush.ErrThrottled, hush.ErrUnauthenticated:
 		if c == nil || c.class != class {
-			s.fault("%s: no call failed like this: %v", r.ref, err)
+			s.failf("%s: no call failed like this: %v", r.ref, err)
 		}
 	default:
-		s.fault("%s: unexpected: %v", r.ref, err)
+		s.failf("%s: unexpected: %v", r.ref, err)
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *store) checkCanceled(ctx context.Context, r read, err error) (canceled 
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) || hush.ClassOf(err) != hush.ErrCanceled {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.fault("%s: the caller's context has %v, and the error is %v", r.ref, ctx.Err(), err)
+		s.failf("%s: the caller's context has %v, and the error is %v", r.ref, ctx.Err(), err)
 	}
 	return true
 }

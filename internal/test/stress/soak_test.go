@@ -32,16 +32,16 @@ const (
 	soakKeys    = 50
 
 	// The interval of the samples; a short run takes a dozen.
-	sampleEvery  = 10 * time.Second
-	leastSamples = 12
+	sampleEvery = 10 * time.Second
+	minSamples  = 12
 
 	// The limits for the growth from the first half of a run to the second: a tenth of
 	// the heap and 4 MB, for bodies in flight; half as many goroutines and files and 20,
-	// for kept connections.
-	heapMargin = 4 << 20
-	kept       = 20
+	// for idle connections.
+	heapMargin  = 4 << 20
+	countMargin = 20
 
-	// The limit for a run that is too short to assertNoGrowth its halves. A leak in each call
+	// The limit for a run that is too short to compare its halves. A leak in each call
 	// would exceed it.
 	shortRun  = time.Minute
 	shortHeap = 64 << 20
@@ -61,7 +61,7 @@ func TestSoak(t *testing.T) {
 		group.Go(func() { every(ctx, soakReaders*time.Second/soakRate, b.read) })
 	}
 	var taken []sample
-	interval := min(sampleEvery, d/leastSamples)
+	interval := min(sampleEvery, d/minSamples)
 	group.Go(func() { every(ctx, interval/10, b.rotate) })
 	faulty := false
 	every(ctx, interval/2, func() {
@@ -243,12 +243,12 @@ func assertNoGrowth(t *testing.T, d time.Duration, taken []sample) {
 		assert.LessOrEqual(t, all.files, shortMost, "open files")
 		return
 	}
-	require.GreaterOrEqual(t, len(taken), 6, "too few samples to assertNoGrowth")
+	require.GreaterOrEqual(t, len(taken), 6, "too few samples")
 	half := len(taken) / 2
 	first, second := most(taken[half/3:half]), most(taken[half:])
 	t.Logf("at most, first half and second: heap %.2f and %.2f MB, goroutines %d and %d, files %d and %d",
 		float64(first.heap)/1e6, float64(second.heap)/1e6, first.goroutines, second.goroutines, first.files, second.files)
 	assert.LessOrEqual(t, second.heap, first.heap+first.heap/10+heapMargin, "the heap grows")
-	assert.LessOrEqual(t, second.goroutines, first.goroutines+first.goroutines/2+kept, "goroutines grow in number")
-	assert.LessOrEqual(t, second.files, first.files+first.files/2+kept, "open files grow in number")
+	assert.LessOrEqual(t, second.goroutines, first.goroutines+first.goroutines/2+countMargin, "goroutines grow in number")
+	assert.LessOrEqual(t, second.files, first.files+first.files/2+countMargin, "open files grow in number")
 }

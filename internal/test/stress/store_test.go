@@ -15,12 +15,12 @@ import (
 )
 
 // A call is one call of a link. The secret that it returns has a label that names the call, so
-// a reader knows when the call began.
+// a reader knows when the call started.
 type call struct {
 	id    int
 	link  string
 	key   *key
-	began time.Time
+	start time.Time
 	class hush.Class // of the result
 	// The version that it returned, maybe from the copy of the front, and when the store
 	// returned this version.
@@ -32,14 +32,14 @@ func (c *call) label() string { return fmt.Sprintf("call %d of %s", c.id, c.link
 
 // A key is the true state of a secret.
 type key struct {
-	name    string
-	made    int   // its versions are 1 to made
-	current int   // one of them
-	history []int // the current versions, in order
-	refused hush.Class
-	running int // calls in flight
-	latest  *call
-	copied  copied
+	name     string
+	versions int   // versions 1 to this number exist
+	current  int   // one of them
+	history  []int // the current versions, in order
+	refused  hush.Class
+	running  int // calls in flight
+	latest   *call
+	copy     frontCopy
 
 	// The state that readers check against.
 	refusals  int       // of the store
@@ -48,37 +48,37 @@ type key struct {
 	denied    time.Time // the start of the last refused call that a reader knows of
 }
 
-// A copied is the copy of a key in the front.
-type copied struct {
+// A frontCopy is the copy of a key in the front.
+type frontCopy struct {
 	version int
-	at      time.Time // zero: nothing
+	at      time.Time // zero means no copy
 }
 
 // A store is a Secrets Manager with the Lambda extension in front of it and a spare store
 // after it. Each fails on demand. The store records all calls.
 type store struct {
-	mu     sync.Mutex
-	keys   map[string]*key
-	calls  []*call
-	broken map[string]hush.Class // by link
-	hang   chan struct{}         // waiting calls continue when it is closed
-	faults []string              // that the test reports
+	mu       sync.Mutex
+	keys     map[string]*key
+	calls    []*call
+	broken   map[string]hush.Class // by link
+	hang     chan struct{}         // waiting calls continue when it is closed
+	failures []string              // reported at the end of the test
 }
 
-const spares = 3 // keys that the spare has, too
+const spareKeys = 3 // keys that the spare has, too
 
 func newStore(keys int) *store {
 	s := &store{keys: map[string]*key{}, broken: map[string]hush.Class{}}
 	for i := range keys {
 		name := fmt.Sprint("key/", i)
-		s.keys[name] = &key{name: name, made: 1, current: 1, history: []int{1}}
+		s.keys[name] = &key{name: name, versions: 1, current: 1, history: []int{1}}
 	}
 	return s
 }
 
-func (s *store) fault(format string, args ...any) {
-	if len(s.faults) < 20 {
-		s.faults = append(s.faults, fmt.Sprintf(format, args...))
+func (s *store) failf(format string, args ...any) {
+	if len(s.failures) < 20 {
+		s.failures = append(s.failures, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -94,11 +94,11 @@ func (s *store) link(name string) hush.Provider {
 func (s *store) begin(link string, ref hush.Ref) (*call, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{id: len(s.calls), link: link, key: s.keys[ref.Name], began: time.Now()}
+	c := &call{id: len(s.calls), link: link, key: s.keys[ref.Name], start: time.Now()}
 	s.calls = append(s.calls, c)
 	c.key.latest = c
 	if c.key.running++; c.key.running > 1 {
-		s.fault("%d calls at once for %s", c.key.running, ref.Name)
+		s.failf("%d calls at once for %s", c.key.running, ref.Name)
 	}
 	return c, s.hang
 }
@@ -153,7 +153,7 @@ func (s *store) end(c *call, ref hush.Ref, err error) (hush.Secret, error) {
 }
 
 func spareNames() (names []string) {
-	for i := range spares {
+	for i := range spareKeys {
 		names = append(names, fmt.Sprint("key/", i))
 	}
 	return names
@@ -167,14 +167,14 @@ func (s *store) front(c *call, fresh bool) {
 		return
 	}
 	k, now := c.key, time.Now()
-	if k.copied.at.IsZero() || now.Sub(k.copied.at) >= frontTTL {
+	if k.copy.at.IsZero() || now.Sub(k.copy.at) >= frontTTL {
 		if k.refused != 0 || s.broken["store"] != 0 {
 			c.class = hush.ErrRefused
 			return
 		}
-		k.copied = copied{k.current, now}
+		k.copy = frontCopy{k.current, now}
 	}
-	c.version, c.read = k.copied.version, k.copied.at
+	c.version, c.read = k.copy.version, k.copy.at
 }
 
 func (c *call) secret() hush.Secret {
@@ -208,10 +208,10 @@ func (s *store) disturb(names []string) {
 	k := s.keys[names[rand.N(len(names))]]
 	switch rand.N(24) {
 	case 0, 1, 2, 3:
-		k.made++
-		k.turn(k.made)
+		k.versions++
+		k.setCurrent(k.versions)
 	case 4:
-		k.turn(max(k.current-1, 1))
+		k.setCurrent(max(k.current-1, 1))
 	case 5:
 		k.refused = hush.ErrDenied
 	case 6:
@@ -234,7 +234,7 @@ func (s *store) disturb(names []string) {
 	}
 }
 
-func (k *key) turn(version int) {
+func (k *key) setCurrent(version int) {
 	k.current = version
 	k.history = append(k.history, version)
 }

@@ -52,8 +52,8 @@ func duration(t *testing.T, variable string, short time.Duration) time.Duration 
 func TestStress(t *testing.T) {
 	known := goleak.IgnoreCurrent()
 	d := duration(t, "HUSH_STRESS", 2*time.Second)
-	t.Run("worlds", func(t *testing.T) {
-		for name, entries := range map[string]int{"roomy": 1000, "cramped": 4} {
+	t.Run("caches", func(t *testing.T) {
+		for name, entries := range map[string]int{"large cache": 1000, "small cache": 4} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				newWorld(entries).run(t, d)
@@ -130,7 +130,7 @@ func every(ctx context.Context, d time.Duration, do func()) {
 
 func (w *world) forget() {
 	names := []string{w.names[rand.N(len(w.names))]}
-	began := time.Now()
+	start := time.Now()
 	if rand.N(20) == 0 {
 		names = w.names
 		w.cache.Forget()
@@ -141,7 +141,7 @@ func (w *world) forget() {
 	w.store.mu.Lock()
 	defer w.store.mu.Unlock()
 	for _, name := range names {
-		w.store.keys[name].forgotten = began
+		w.store.keys[name].forgotten = start
 		w.store.keys[name].forgets++
 	}
 }
@@ -169,7 +169,7 @@ func (w *world) report(t *testing.T) {
 	t.Logf("%d reads: %d stale, %d by a fallback, %d failed, %d canceled; %d calls of links, %d fetches, %d forgotten, %d evicted, %d rotations",
 		w.reads.Load(), w.stale.Load(), w.fallback.Load(), w.failed.Load(), w.canceled.Load(),
 		len(w.store.calls), s.Fetches, w.forgets.Load(), s.Evictions, s.Rotations)
-	for _, fault := range w.store.faults {
+	for _, fault := range w.store.failures {
 		t.Error(fault)
 	}
 }
@@ -206,16 +206,16 @@ func (r *reader) read(name string) {
 	case 4, 5, 6, 7, 8:
 		get = func(ctx context.Context, _ hush.Ref) (hush.Secret, error) { return r.handles[name].Get(ctx) }
 	}
-	began := r.store.begins(ref)
+	started := r.store.startRead(ref)
 	secret, err := get(ctx, ref)
 	r.count(secret, err)
-	if r.store.checkCanceled(ctx, began, err) {
+	if r.store.checkCanceled(ctx, started, err) {
 		r.canceled.Add(1)
 		return
 	}
-	c := r.store.check(began, secret, err)
+	c := r.store.check(started, secret, err)
 	if c != nil && c.link != "spare" && !r.evicts {
-		r.store.checkBackwards(began, seen, secret, c)
+		r.store.checkBackwards(started, seen, secret, c)
 	}
 }
 
