@@ -88,6 +88,7 @@ var linkRules = []linkRule{
 	{pkg: "examples/lean", links: slices.Concat([]string{"cachettl", "chain", "config", "env", "extension"}, cacheLinks, zapLinks, yamlLinks)},
 	{pkg: "examples/sign", links: slices.Concat([]string{"cachettl", "chain", "config/...", "direct/...", "env", "extension", "vault/..."}, cacheLinks, zapLinks, yamlLinks, awsLinks, vaultLinks)},
 	{pkg: "examples/..."},
+	{pkg: "internal/test/agentprotocol"},
 	{pkg: "internal/test/canary"},
 	{pkg: "internal/test/faultproxy"},
 	{pkg: "internal/http1"},
