@@ -24,7 +24,7 @@ type failureCase struct {
 	provider      string
 	vars          []string
 	ref           string
-	answer        string
+	result        string
 	reached       string
 	authenticated string
 	advice        string
@@ -39,11 +39,11 @@ func (i failureCase) check(t *testing.T) {
 	}
 	report, got := doctor(t, i.vars, i.provider, args...)
 	l := report.Stores[0]
-	assert.Equal(t, i.answer, l.Result, "%s %q: %s", i.provider, i.vars, l.Error)
+	assert.Equal(t, i.result, l.Result, "%s %q: %s", i.provider, i.vars, l.Error)
 	assert.Equal(t, i.reached+" "+i.authenticated, l.Reached+" "+l.Authenticated, "%s: %s", i.provider, l.Error)
 	assert.Contains(t, l.Advice, i.advice, i.provider)
 	assert.NotContains(t, got.stdout, "canary")
-	if i.ref == "" && i.answer == "denied" {
+	if i.ref == "" && i.result == "denied" {
 		assert.True(t, l.OK, "a policy that restricts names is not a failure")
 	}
 }
@@ -85,27 +85,27 @@ func TestDoctorAdvisesOnExtension(t *testing.T) {
 	generic := serve(t, respondWith(400, "an unexpected error occurred while executing request"))
 	full := serve(t, respondWith(429, "Connection limit exceeded"))
 	strict := serve(t, agent.Handler(secrets, "another", nil))
-	ill, early, silly := serve(t, respondWith(500, "canary")), serve(t, respondWith(400, "not ready to serve traffic, please wait")), serve(t, respondWith(200, "canary"))
-	lambdas := serve(t, respondWith(400, "bad session token or header key"))
+	failing, starting, invalid := serve(t, respondWith(500, "canary")), serve(t, respondWith(400, "not ready to serve traffic, please wait")), serve(t, respondWith(200, "canary"))
+	tokenRejected := serve(t, respondWith(400, "bad session token or header key"))
 	for _, i := range []failureCase{
-		{vars: nil, answer: "absent", reached: "no", authenticated: "unknown", advice: "nothing if you do not use an extension"},
-		{vars: at(dead, outside), answer: "unavailable", reached: "no", authenticated: "unknown", advice: "start the agent ('hush agent'"},
-		{vars: at(dead, lambda), answer: "unavailable", reached: "no", authenticated: "unknown", advice: "attach the layer"},
-		{vars: at(strict, outside), answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "set AWS_TOKEN to the token"},
-		{vars: at(lambdas, lambda), answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "leave AWS_SESSION_TOKEN"},
-		{vars: at(full, outside), answer: "throttled", reached: "yes", authenticated: "unknown", advice: "--max-conn"},
-		{vars: at(generic, lambda), answer: "refused", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
-		{vars: at(generic, lambda), ref: "db", answer: "refused", reached: "yes", authenticated: "yes", advice: "check the result of direct"},
-		{vars: at(allowing, outside), answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
-		{vars: at(allowing, outside), ref: "db?version=1", answer: "denied", reached: "yes", authenticated: "yes", advice: "in the agent's --allow"},
-		{vars: at(allowing, outside), ref: "db", answer: "denied", reached: "yes", authenticated: "yes", advice: "in the agent's --allow"},
-		{vars: at(ill, outside), answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "is not an agent, or it fails"},
-		{vars: at(ill, lambda), answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "read the extension's log"},
-		{vars: at(early, lambda), answer: "refused", reached: "yes", authenticated: "unknown", advice: "during initialization"},
-		{vars: at(silly, outside), answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "is not an agent, or it fails"},
-		{vars: at(strings.Repeat("9", 5), outside[:0]), answer: "", advice: ""},
+		{vars: nil, result: "absent", reached: "no", authenticated: "unknown", advice: "nothing if you do not use an extension"},
+		{vars: at(dead, outside), result: "unavailable", reached: "no", authenticated: "unknown", advice: "start the agent ('hush agent'"},
+		{vars: at(dead, lambda), result: "unavailable", reached: "no", authenticated: "unknown", advice: "attach the layer"},
+		{vars: at(strict, outside), result: "unauthenticated", reached: "yes", authenticated: "no", advice: "set AWS_TOKEN to the token"},
+		{vars: at(tokenRejected, lambda), result: "unauthenticated", reached: "yes", authenticated: "no", advice: "leave AWS_SESSION_TOKEN"},
+		{vars: at(full, outside), result: "throttled", reached: "yes", authenticated: "unknown", advice: "--max-conn"},
+		{vars: at(generic, lambda), result: "refused", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
+		{vars: at(generic, lambda), ref: "db", result: "refused", reached: "yes", authenticated: "yes", advice: "check the result of direct"},
+		{vars: at(allowing, outside), result: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
+		{vars: at(allowing, outside), ref: "db?version=1", result: "denied", reached: "yes", authenticated: "yes", advice: "in the agent's --allow"},
+		{vars: at(allowing, outside), ref: "db", result: "denied", reached: "yes", authenticated: "yes", advice: "in the agent's --allow"},
+		{vars: at(failing, outside), result: "unavailable", reached: "yes", authenticated: "unknown", advice: "is not an agent, or it fails"},
+		{vars: at(failing, lambda), result: "unavailable", reached: "yes", authenticated: "unknown", advice: "read the extension's log"},
+		{vars: at(starting, lambda), result: "refused", reached: "yes", authenticated: "unknown", advice: "during initialization"},
+		{vars: at(invalid, outside), result: "unavailable", reached: "yes", authenticated: "unknown", advice: "is not an agent, or it fails"},
+		{vars: at(strings.Repeat("9", 5), outside[:0]), result: "", advice: ""},
 	} {
-		if i.provider = "extension"; i.answer != "" {
+		if i.provider = "extension"; i.result != "" {
 			i.check(t)
 			continue
 		}
@@ -126,7 +126,7 @@ func TestDoctorAdvisesOnAgentsStore(t *testing.T) {
 		}), "canary", nil))
 		failureCase{
 			provider: "extension", vars: []string{"AWS_TOKEN=canary", "PARAMETERS_SECRETS_EXTENSION_HTTP_PORT=" + port},
-			ref: "db", answer: class.Error(), reached: "yes", authenticated: "yes", advice: elsewhere,
+			ref: "db", result: class.Error(), reached: "yes", authenticated: "yes", advice: elsewhere,
 		}.check(t)
 	}
 }
@@ -135,7 +135,7 @@ func TestDoctorAdvisesOnSecretsManager(t *testing.T) {
 	store, vars := startStore(t)
 	store.Deny("denied")
 	absent := func(advice string, vars ...string) failureCase {
-		return failureCase{vars: vars, answer: "absent", reached: "no", authenticated: "unknown", advice: advice}
+		return failureCase{vars: vars, result: "absent", reached: "no", authenticated: "unknown", advice: advice}
 	}
 	for _, i := range []failureCase{
 		absent("'aws sso login'"),
@@ -145,25 +145,25 @@ func TestDoctorAdvisesOnSecretsManager(t *testing.T) {
 		absent("'aws sso login'", "CI=false"),
 		absent("as Lambda sets them", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001"),
 		absent("direct:?region=eu-west-1", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"),
-		{vars: []string{"AWS_REGION=x y", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"}, answer: "unavailable", reached: "unknown", authenticated: "unknown", advice: "direct:?region=eu-west-1"},
-		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, answer: "unauthenticated", reached: "unknown", authenticated: "no", advice: "set both"},
-		{vars: []string{"AWS_PROFILE=nope"}, answer: "unauthenticated", reached: "unknown", authenticated: "no", advice: "check AWS_PROFILE"},
+		{vars: []string{"AWS_REGION=x y", "AWS_ACCESS_KEY_ID=x", "AWS_SECRET_ACCESS_KEY=canary"}, result: "unavailable", reached: "unknown", authenticated: "unknown", advice: "direct:?region=eu-west-1"},
+		{vars: []string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=x"}, result: "unauthenticated", reached: "unknown", authenticated: "no", advice: "set both"},
+		{vars: []string{"AWS_PROFILE=nope"}, result: "unauthenticated", reached: "unknown", authenticated: "no", advice: "check AWS_PROFILE"},
 		{
 			vars:   []string{"AWS_REGION=eu-west-1", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:" + closedPort(t)},
-			answer: "unavailable", reached: "unknown", authenticated: "unknown", advice: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or",
+			result: "unavailable", reached: "unknown", authenticated: "unknown", advice: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or",
 		},
-		{vars: vars, ref: "arn:aws:nothing", answer: "not found", reached: "unknown", authenticated: "unknown", advice: "the whole ARN"},
-		{vars: vars, ref: "missing", answer: "not found", reached: "yes", authenticated: "yes", advice: "the whole ARN"},
-		{vars: vars, ref: "denied", answer: "denied", reached: "yes", authenticated: "yes", advice: "kms:Decrypt"},
+		{vars: vars, ref: "arn:aws:nothing", result: "not found", reached: "unknown", authenticated: "unknown", advice: "the whole ARN"},
+		{vars: vars, ref: "missing", result: "not found", reached: "yes", authenticated: "yes", advice: "the whole ARN"},
+		{vars: vars, ref: "denied", result: "denied", reached: "yes", authenticated: "yes", advice: "kms:Decrypt"},
 	} {
 		i.provider = "direct"
 		i.check(t)
 	}
 	for code, i := range map[string]failureCase{
-		"ExpiredTokenException": {answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "renew or correct the credentials"},
-		"ThrottlingException":   {answer: "throttled", reached: "yes", authenticated: "unknown", advice: "send fewer requests"},
-		"InternalServiceError":  {answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "a server responds, but it fails"},
-		"AccessDeniedException": {answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
+		"ExpiredTokenException": {result: "unauthenticated", reached: "yes", authenticated: "no", advice: "renew or correct the credentials"},
+		"ThrottlingException":   {result: "throttled", reached: "yes", authenticated: "unknown", advice: "send fewer requests"},
+		"InternalServiceError":  {result: "unavailable", reached: "yes", authenticated: "unknown", advice: "a server responds, but it fails"},
+		"AccessDeniedException": {result: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"},
 	} {
 		status := 400
 		if code == "InternalServiceError" {
@@ -176,7 +176,7 @@ func TestDoctorAdvisesOnSecretsManager(t *testing.T) {
 	}
 	defer store.Break()()
 	failureCase{
-		provider: "direct", vars: vars, answer: "unavailable", reached: "no", authenticated: "unknown", advice: "needs a VPC endpoint",
+		provider: "direct", vars: vars, result: "unavailable", reached: "no", authenticated: "unknown", advice: "needs a VPC endpoint",
 	}.check(t)
 }
 
@@ -190,33 +190,33 @@ func TestDoctorAdvisesOnVault(t *testing.T) {
 	url := "vault://" + server.Addr() + "/secret?tls=false"
 	valid := []string{"VAULT_TOKEN=" + server.Token(nil)}
 	for _, i := range []failureCase{
-		{provider: "vault", answer: "absent", reached: "no", authenticated: "unknown", advice: "set VAULT_ADDR"},
-		{provider: url, vars: valid, answer: "not found", reached: "yes", authenticated: "yes", advice: ""},
-		{provider: url, vars: valid, ref: "missing", answer: "not found", reached: "yes", authenticated: "yes", advice: "check the mount"},
-		{provider: url, vars: valid, ref: "denied", answer: "denied", reached: "yes", authenticated: "yes", advice: "read the path"},
-		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "without auth, check VAULT_TOKEN"},
+		{provider: "vault", result: "absent", reached: "no", authenticated: "unknown", advice: "set VAULT_ADDR"},
+		{provider: url, vars: valid, result: "not found", reached: "yes", authenticated: "yes", advice: ""},
+		{provider: url, vars: valid, ref: "missing", result: "not found", reached: "yes", authenticated: "yes", advice: "check the mount"},
+		{provider: url, vars: valid, ref: "denied", result: "denied", reached: "yes", authenticated: "yes", advice: "read the path"},
+		{provider: url, vars: []string{"VAULT_TOKEN=canary"}, result: "unauthenticated", reached: "yes", authenticated: "no", advice: "without auth, check VAULT_TOKEN"},
 		{
 			provider: url + "&auth=approle&role_id=" + roleID + "&secret_id_env=ID", vars: []string{"ID=canary"},
-			answer: "unauthenticated", reached: "yes", authenticated: "no", advice: "the parameter auth",
+			result: "unauthenticated", reached: "yes", authenticated: "no", advice: "the parameter auth",
 		},
-		{provider: "vault://" + server.Addr() + "?tls=false&mounts=secret", vars: valid, answer: "not found", reached: "yes", authenticated: "yes", advice: ""},
+		{provider: "vault://" + server.Addr() + "?tls=false&mounts=secret", vars: valid, result: "not found", reached: "yes", authenticated: "yes", advice: ""},
 	} {
 		i.check(t)
 	}
 	throttled := server.Fail(vaulttest.Failure{Status: http.StatusTooManyRequests})
-	failureCase{provider: url, vars: valid, answer: "throttled", reached: "yes", authenticated: "unknown", advice: "quota"}.check(t)
+	failureCase{provider: url, vars: valid, result: "throttled", reached: "yes", authenticated: "unknown", advice: "quota"}.check(t)
 	throttled()
 	restore := server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 405, Errors: []string{"canary"}})
-	failureCase{provider: url, vars: valid, answer: "refused", reached: "yes", authenticated: "yes", advice: "does not accept the request"}.check(t)
+	failureCase{provider: url, vars: valid, result: "refused", reached: "yes", authenticated: "yes", advice: "does not accept the request"}.check(t)
 	restore()
 	restore = server.Fail(vaulttest.Failure{Operation: vaulttest.Read, Status: 403, Errors: []string{"canary"}})
-	failureCase{provider: url, vars: valid, answer: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"}.check(t)
+	failureCase{provider: url, vars: valid, result: "denied", reached: "yes", authenticated: "yes", advice: "run 'hush doctor REF'"}.check(t)
 	restore()
 	unseal := server.Seal()
-	failureCase{provider: url, vars: valid, answer: "unavailable", reached: "yes", authenticated: "unknown", advice: "whether Vault is sealed"}.check(t)
+	failureCase{provider: url, vars: valid, result: "unavailable", reached: "yes", authenticated: "unknown", advice: "whether Vault is sealed"}.check(t)
 	unseal()
 	defer server.Break()()
-	failureCase{provider: url, vars: valid, answer: "unavailable", reached: "no", authenticated: "unknown", advice: "check the address"}.check(t)
+	failureCase{provider: url, vars: valid, result: "unavailable", reached: "no", authenticated: "unknown", advice: "check the address"}.check(t)
 }
 
 func TestDoctorAdvisesOnMissingMount(t *testing.T) {
@@ -241,10 +241,10 @@ func TestDoctorAdvisesOnEnvironment(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	require.NoFileExists(t, missing)
 	for _, i := range []failureCase{
-		{ref: "db", answer: "not found", reached: "yes", authenticated: "none", advice: "set the variable"},
-		{ref: "db?version=1", answer: "unsupported", reached: "yes", authenticated: "none", advice: "no versions"},
-		{ref: "db", vars: []string{"DB_FILE=" + missing}, answer: "unavailable", reached: "yes", authenticated: "none", advice: "an existing regular file"},
-		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, answer: "unavailable", reached: "yes", authenticated: "none", advice: "set either"},
+		{ref: "db", result: "not found", reached: "yes", authenticated: "none", advice: "set the variable"},
+		{ref: "db?version=1", result: "unsupported", reached: "yes", authenticated: "none", advice: "no versions"},
+		{ref: "db", vars: []string{"DB_FILE=" + missing}, result: "unavailable", reached: "yes", authenticated: "none", advice: "an existing regular file"},
+		{ref: "db", vars: []string{"DB=canary", "DB_FILE=" + os.DevNull}, result: "unavailable", reached: "yes", authenticated: "none", advice: "set either"},
 	} {
 		i.provider = "env:?files=true"
 		i.check(t)
