@@ -183,18 +183,18 @@ func (h *handler) route(r *http.Request, path string) response {
 	if r.Method != http.MethodGet {
 		return notAllowed
 	}
-	var req request
+	var ref hush.Ref
 	var problem string
 	switch {
 	case path == queryPath:
-		if req, problem = parseQuery(r.URL.RawQuery, true); problem == "" && req.id == "" {
+		if ref, problem = parseQuery(r.URL.RawQuery, true); problem == "" && ref.Name == "" {
 			problem = "missing parameter secretId"
 		}
 	case strings.HasPrefix(path, parameterPath):
 		return plain(http.StatusNotFound, "Not found: Parameter Store is not served here, only "+queryPath)
 	case strings.HasPrefix(path, h.prefix):
-		req, problem = parseQuery(r.URL.RawQuery, false)
-		if req.id = strings.TrimPrefix(path, h.prefix); req.id == "" {
+		ref, problem = parseQuery(r.URL.RawQuery, false)
+		if ref.Name = strings.TrimPrefix(path, h.prefix); ref.Name == "" {
 			problem = "missing secret ID"
 		}
 	default:
@@ -203,12 +203,12 @@ func (h *handler) route(r *http.Request, path string) response {
 	if problem != "" {
 		return plain(http.StatusBadRequest, problem)
 	}
-	return h.get(r.Context(), req)
+	return h.get(r.Context(), ref)
 }
 
-// get returns the response to req. If the provider panics, the response does not have the
+// get returns the response for ref. If the provider panics, the response does not have the
 // text of the panic, which may contain a secret.
-func (h *handler) get(ctx context.Context, req request) (r response) {
+func (h *handler) get(ctx context.Context, ref hush.Ref) (r response) {
 	defer func() {
 		if recover() != nil {
 			r = failure(hush.ErrUnavailable)
@@ -217,10 +217,10 @@ func (h *handler) get(ctx context.Context, req request) (r response) {
 	switch {
 	case h.malformed != nil:
 		return failed("InternalFailure", "the allow-list has a malformed pattern")
-	case !h.allows(req.id):
+	case !h.allows(ref.Name):
 		return failed("AccessDeniedException", "this name is not on the allow-list")
 	}
-	r, err := fetch(ctx, h.provider, req)
+	r, err := fetch(ctx, h.provider, ref)
 	if err != nil {
 		return failure(hush.ClassOf(err))
 	}
@@ -252,11 +252,11 @@ type cachedResponse struct {
 // cachedResponseKey is the key of a cachedResponse in a derivingProvider.
 type cachedResponseKey struct{}
 
-// fetch returns the response with the secret that req names.
-func fetch(ctx context.Context, p hush.Provider, req request) (response, error) {
-	id := req.id
+// fetch returns the response with the secret of ref.
+func fetch(ctx context.Context, p hush.Provider, ref hush.Ref) (response, error) {
+	id := ref.Name
 	if deriving, ok := p.(derivingProvider); ok {
-		derived, err := deriving.GetDerived(ctx, req.ref(), cachedResponseKey{}, func(s hush.Secret) any {
+		derived, err := deriving.GetDerived(ctx, ref, cachedResponseKey{}, func(s hush.Secret) any {
 			return &cachedResponse{id, found(id, s)}
 		})
 		if err != nil {
@@ -266,7 +266,7 @@ func fetch(ctx context.Context, p hush.Provider, req request) (response, error) 
 			return cached.response, nil
 		}
 	}
-	secret, err := p.Get(ctx, req.ref())
+	secret, err := p.Get(ctx, ref)
 	if err != nil {
 		return response{}, err
 	}

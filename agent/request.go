@@ -8,26 +8,11 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A request names the secret that a client requests.
-type request struct {
-	id, version, stage string
-	fresh              bool
-}
-
-// ref returns a Ref whose Name is the unchanged id. ParseRef would interpret the id of a
-// client.
-func (r request) ref() hush.Ref {
-	ref := hush.Name(r.id)
-	ref.Version, ref.Stage = r.version, r.stage
-	if r.fresh {
-		return ref.Fresh()
-	}
-	return ref
-}
-
 // parseQuery parses the parameters in their order and returns the first problem. The last
-// value of a repeated parameter counts. hasID allows the parameter secretId.
-func parseQuery(query string, hasID bool) (r request, problem string) {
+// value of a repeated parameter counts. hasID allows the parameter secretId, which becomes
+// the unchanged Name. ParseRef would interpret the text of a client.
+func parseQuery(query string, hasID bool) (ref hush.Ref, problem string) {
+	fresh := false
 	for pair := range strings.SplitSeq(query, "&") {
 		if pair == "" {
 			continue
@@ -36,36 +21,28 @@ func parseQuery(query string, hasID bool) (r request, problem string) {
 		key, keyErr := url.QueryUnescape(rawKey)
 		value, valueErr := url.QueryUnescape(rawValue)
 		if keyErr != nil || valueErr != nil {
-			return r, "malformed query: % without two hex digits"
+			return ref, "malformed query: % without two hex digits"
 		}
-		if problem := r.set(key, value, hasID); problem != "" {
-			return r, problem
-		}
-	}
-	return r, ""
-}
-
-func (r *request) set(key, value string, hasID bool) (problem string) {
-	switch {
-	case key == "secretId" && hasID:
-		r.id = value
-	case key == "versionId":
-		r.version = value
-	case key == "versionStage":
-		r.stage = value
-	case key == "refreshNow":
-		switch strings.ToLower(value) {
-		case "true", "1":
-			r.fresh = true
-		case "false", "0":
-			r.fresh = false
+		switch {
+		case key == "secretId" && hasID:
+			ref.Name = value
+		case key == "versionId":
+			ref.Version = value
+		case key == "versionStage":
+			ref.Stage = value
+		case key == "refreshNow":
+			value = strings.ToLower(value)
+			if fresh = value == "true" || value == "1"; !fresh && value != "false" && value != "0" {
+				return ref, "invalid refreshNow value"
+			}
 		default:
-			return "invalid refreshNow value"
+			return ref, "unknown parameter: " + key
 		}
-	default:
-		return "unknown parameter: " + key
 	}
-	return ""
+	if fresh {
+		ref = ref.Fresh()
+	}
+	return ref, ""
 }
 
 // rawPath returns the path as the client sent it, because a decoded name could look like

@@ -20,8 +20,9 @@
 //     ErrAbsent and then ErrUnsupported decide only if no link failed otherwise. If a
 //     last-resort call ends the lookup, the links after it do not decide.
 //   - The secret is a fallback (Secret.FromFallback) if an earlier store could not serve
-//     it. That store was throttled, was unavailable, refused the call, did not accept our
-//     credential, or does not support the fresh read that the caller requested.
+//     it. That store was throttled, was unavailable, refused the call, did not accept the
+//     credential, or does not support the fresh read that the caller requested. A front's
+//     failure counts only if its store is absent or does not support the Ref.
 //   - A time limit of a link or of the chain never looks like the caller's deadline: it is
 //     ErrUnavailable. The same holds if the cause of the caller's context is a *hush.Error,
 //     such as the FetchTimeout of cachettl.
@@ -80,7 +81,7 @@ type Policy func(class hush.Class) bool
 
 // OutagesOnly is a Policy for a chain whose later stores are trusted less. The lookup
 // continues only after ErrThrottled and ErrUnavailable. It ends if the store responds
-// (ErrNotFound, ErrDenied, ErrRefused) or does not accept our credential
+// (ErrNotFound, ErrDenied, ErrRefused) or does not accept the credential
 // (ErrUnauthenticated).
 func OutagesOnly(class hush.Class) bool {
 	return class == hush.ErrThrottled || class == hush.ErrUnavailable

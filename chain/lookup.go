@@ -230,7 +230,8 @@ func (s *lookup) skipOpen(ctx context.Context, l *link) bool {
 	a := attempt{link: l, skipped: true}
 	if s.observed(slog.LevelDebug) {
 		wait, reason := l.breaker.skipReason()
-		a.err = s.reportSkipped(ctx, l, a.class(), reason, wait)
+		a.err = hush.NewError(l.Name, s.reported(), a.class(), reason)
+		s.reportSkipped(ctx, l, a.err, wait)
 	}
 	if s.attempts == nil {
 		s.skipped++
@@ -256,14 +257,13 @@ func (s *lookup) throttled(l *link) bool {
 // skipThrottled skips a front whose store is throttling.
 func (s *lookup) skipThrottled(ctx context.Context, l *link) {
 	if s.observed(slog.LevelDebug) {
-		s.reportSkipped(ctx, l, hush.ErrThrottled, errors.New("skipped: another front of its store was throttled"), 0)
+		reason := errors.New("skipped: another front of its store was throttled")
+		s.reportSkipped(ctx, l, hush.NewError(l.Name, s.reported(), hush.ErrThrottled, reason), 0)
 	}
 }
 
-func (s *lookup) reportSkipped(ctx context.Context, l *link, class hush.Class, reason error, wait time.Duration) *hush.Error {
-	err := hush.NewError(l.Name, s.reported(), class, reason)
+func (s *lookup) reportSkipped(ctx context.Context, l *link, err *hush.Error, wait time.Duration) {
 	s.report(ctx, Call{Provider: l.Name, Link: l.position, Ref: s.reported(), Front: l.Front, Skipped: true, Err: err, Wait: wait})
-	return err
 }
 
 // reported returns the Ref for errors and log lines, which have no freshness.

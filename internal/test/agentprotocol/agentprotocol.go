@@ -20,7 +20,13 @@ type Case struct {
 // in the order of the agent's checks. A request that several checks would reject shows
 // this order.
 func Cases(token string) []Case {
-	const db = "/secretsmanager/get?secretId=db"
+	return append(withoutToken(token), withToken(token)...)
+}
+
+const db = "/secretsmanager/get?secretId=db"
+
+// withoutToken returns requests that do not authenticate, and requests for /ping.
+func withoutToken(token string) []Case {
 	var (
 		none           map[string]string
 		right          = map[string]string{TokenHeader: token}
@@ -50,6 +56,13 @@ func Cases(token string) []Case {
 		{"wrong token", "GET", db, wrong, 403, "Bad Token"},
 		{"wrong token for a path", "GET", "/v1/db", wrong, 403, "Bad Token"},
 		{"part of the token", "GET", db, short, 403, "Bad Token"},
+	}
+}
+
+// withToken returns requests that authenticate but are not valid.
+func withToken(token string) []Case {
+	right := map[string]string{TokenHeader: token}
+	return []Case{
 		{"POST", "POST", "/nowhere", right, 405, "Not allowed"},
 		{"PUT", "PUT", db, right, 405, "Not allowed"},
 		{"unknown path", "GET", "/nowhere", right, 404, "Not found"},
