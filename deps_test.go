@@ -54,7 +54,6 @@ var linkRules = []linkRule{
 	{pkg: "env"},
 	{pkg: "extension"},
 	{pkg: "internal/filetrust"},
-	{pkg: "internal/test/agentprotocol"},
 	{pkg: "internal/test/breakable"},
 	{pkg: "internal/clock/..."},
 	{pkg: "internal/smapi"},
