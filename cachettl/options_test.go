@@ -55,6 +55,30 @@ func TestCallbacks(t *testing.T) {
 	})
 }
 
+// After a failed login, a Get waits for the next fetch. If the store is then unavailable,
+// the fetch leaves the stale secret to the Gets that waited for it.
+func TestGetBatchCallsOnStaleAfterAFailedLogin(t *testing.T) {
+	reports := make(chan string, 4)
+	onStale := func(ref hush.Ref, _ hush.Secret, why error) { reports <- ref.Name + " " + hush.ClassOf(why).Error() }
+	opts := &cachettl.Options{StaleIfError: time.Hour, StaleWait: 3 * time.Second, Jitter: -1, OnStale: onStale}
+	withBatcher(t, opts, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		requireSecrets(t, c.GetBatch(t.Context(), userRefs("one two")), "one two")
+		time.Sleep(time.Minute)
+		restore := b.Always(step{Err: hush.ErrUnauthenticated})
+		for _, r := range c.GetBatch(t.Context(), userRefs("one two")) {
+			assert.Equal(t, hush.ErrUnauthenticated, hush.ClassOf(r.Err))
+		}
+		restore()
+		time.Sleep(time.Second)
+		defer b.Always(step{Err: hush.ErrUnavailable})()
+		for _, r := range c.GetBatch(t.Context(), userRefs("one two")) {
+			assert.True(t, r.Secret.Stale)
+		}
+		require.Len(t, reports, 2)
+		assert.ElementsMatch(t, []string{"one unavailable", "two unavailable"}, []string{<-reports, <-reports})
+	})
+}
+
 func TestTTLPerSecret(t *testing.T) {
 	opts := &cachettl.Options{TTL: func(ref hush.Ref, s hush.Secret) time.Duration {
 		return map[string]time.Duration{"long": 2 * ttl, "never": -1}[ref.Name]
