@@ -200,7 +200,7 @@ func (t *connTracker) idle() *trackedConn {
 func (t *connTracker) oldest(s stage, wait time.Duration) (_ *trackedConn, after time.Duration) {
 	for e := t.conns[s].Front(); e != nil; e = e.Next() {
 		c := e.Value.(*trackedConn)
-		if parseQueue := c.parseTurn != nil; !parseQueue && !c.awaitsClient.Load() || c.inRequest.Load() {
+		if queued := c.parseTurn != nil; !queued && !c.awaitsClient.Load() || c.inRequest.Load() {
 			continue
 		}
 		left := wait - time.Since(c.since)

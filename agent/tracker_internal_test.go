@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -91,7 +90,7 @@ func TestAdmission(t *testing.T) {
 			assert.Equal(t, c, tracker.admit())
 			inside = append(inside, c)
 		}
-		awaitsClient := []*trackedConn{next(), next(), next()}
+		waiting := []*trackedConn{next(), next(), next()}
 		for i, release := range []func(){
 			inside[1].authenticate,
 			func() { tracker.awaitClient(inside[0], false) },
@@ -102,7 +101,7 @@ func TestAdmission(t *testing.T) {
 			synctest.Wait()
 			assert.Empty(t, admitted)
 			release()
-			assert.Equal(t, awaitsClient[i], <-admitted, "the oldest is first")
+			assert.Equal(t, waiting[i], <-admitted, "the oldest is first")
 		}
 		stopped := make(chan *trackedConn, 1)
 		next()
@@ -267,51 +266,5 @@ func TestYoungConnectionsAreKept(t *testing.T) {
 			tracker.advance(tracker.track(&fakeConn{}), ready)
 		}
 		assert.True(t, isClosed(idle))
-	})
-}
-
-// TestTrackerForgetsConnections makes random calls with many connections until all of them are
-// closed.
-func TestTrackerForgetsConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		tracker := newConnTracker(50)
-		var conns []*trackedConn
-		for range 5000 {
-			if rand.N(4) == 0 || len(conns) == 0 {
-				if tracker.open < tracker.maxConns {
-					conns = append(conns, tracker.track(&fakeConn{}))
-				}
-				continue
-			}
-			c := conns[rand.N(len(conns))]
-			switch rand.N(7) {
-			case 0, 1:
-				tracker.advance(c, stage(rand.N(int(closed))))
-			case 2:
-				tracker.awaitClient(c, false)
-			case 3, 4:
-				if c.parseTurn == nil {
-					go tracker.receive(c, rand.N(30_000))
-				}
-			case 5:
-				c.inRequest.Store(rand.N(2) == 0)
-			case 6:
-				require.NoError(t, c.Close())
-			}
-			synctest.Wait()
-			assert.LessOrEqual(t, tracker.open, tracker.maxConns)
-		}
-		for _, c := range conns {
-			assert.Equal(t, isClosed(c), c.stage == closed)
-			require.NoError(t, c.Close())
-		}
-		synctest.Wait()
-		assert.Zero(t, tracker.open)
-		assert.Zero(t, tracker.pendingBytes)
-		assert.Zero(t, tracker.parseQueue.Len())
-		assert.Nil(t, tracker.parsing)
-		for s := range tracker.conns {
-			assert.Zero(t, tracker.conns[s].Len(), s)
-		}
 	})
 }

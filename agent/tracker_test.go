@@ -88,19 +88,19 @@ func TestBusyConnectionsAreKept(t *testing.T) {
 			<-release
 			return hush.Secret{}, nil
 		}), token, &agent.Options{MaxRequests: -1}))
-		inRequest := s.dialMany(mostConns, getting+"\r\n")
+		busy := s.dialMany(mostConns, getting+"\r\n")
 		last := s.dial("")
 		close(release)
-		assert.Equal(t, 200, readStatus(t, inRequest[0]))
+		assert.Equal(t, 200, readStatus(t, busy[0]))
 		_, err := io.WriteString(last, getting+"\r\n")
 		require.NoError(t, err)
 		assert.Equal(t, 200, readStatus(t, last))
-		requireClosed(t, inRequest[0]) // in favor of the new one
-		for _, conn := range inRequest[1:] {
+		requireClosed(t, busy[0]) // in favor of the new one
+		for _, conn := range busy[1:] {
 			assert.Equal(t, 200, readStatus(t, conn))
 		}
 		s.close()
-		for _, conn := range append(inRequest, last) {
+		for _, conn := range append(busy, last) {
 			assert.NoError(t, conn.Close())
 		}
 	})

@@ -239,7 +239,6 @@ func draw(t *rapid.T) (*subject, *model) {
 	}
 	o.SetClock(func() clock.Instant { return clock.Instant{Wall: int64(s.now), Mono: int64(s.now)} })
 	o.SetJitter(func(most time.Duration) time.Duration { return most })
-	policies := rapid.SampledFrom([]string{"", "OutagesOnly", "own"})
 	own := rapid.SliceOfDistinct(rapid.SampledFrom(classes), rapid.ID[hush.Class])
 	fronts := rapid.SliceOfN(rapid.Bool(), 1, 5).Draw(t, "fronts")
 	var links []chain.Link
@@ -247,7 +246,7 @@ func draw(t *rapid.T) (*subject, *model) {
 		l := s.link(i)
 		l.Front = isFront
 		var ends []hush.Class
-		l.Policy, ends = policy(t, policies, own)
+		l.Policy, ends = policy(t, own)
 		links = append(links, l)
 		m.links = append(m.links, &modelLink{front: isFront && slices.Contains(fronts[i:], false), ends: ends})
 	}
@@ -256,8 +255,8 @@ func draw(t *rapid.T) (*subject, *model) {
 }
 
 // policy draws a Policy and the classes that end a lookup under it.
-func policy(t *rapid.T, names *rapid.Generator[string], own *rapid.Generator[[]hush.Class]) (chain.Policy, []hush.Class) {
-	switch names.Draw(t, "policy") {
+func policy(t *rapid.T, own *rapid.Generator[[]hush.Class]) (chain.Policy, []hush.Class) {
+	switch rapid.SampledFrom([]string{"", "OutagesOnly", "own"}).Draw(t, "policy") {
 	case "OutagesOnly":
 		return chain.OutagesOnly, []hush.Class{
 			hush.ErrNotFound, hush.ErrDenied, hush.ErrUnauthenticated, hush.ErrRefused, hush.ErrRejected,
@@ -285,11 +284,10 @@ func checkModel(t *rapid.T) {
 	for range rapid.IntRange(1, 30).Draw(t, "gets") {
 		s.now += pause.Draw(t, "pause")
 		m.now = s.now
-		ref := hush.Name("db")
-		if rapid.Bool().Draw(t, "fresh") {
+		ref, fresh := hush.Name("db"), rapid.Bool().Draw(t, "fresh")
+		if fresh {
 			ref = ref.Fresh()
 		}
-		_, fresh := ref.Freshness()
 		results := result.Draw(t, "results")
 		want, got := m.get(results, fresh), s.get(results, ref)
 		if !s.observed {
