@@ -31,8 +31,8 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 			var r *record
 			var err error
 			ref := &refs[missed[i]]
-			if started != nil && started[i].req != nil {
-				r, err = c.follow(ctx, started[i].req, started[i].step)
+			if get := started[i]; get.req != nil {
+				r, err = c.follow(ctx, get.req, get.step)
 			} else {
 				r, err = c.get(ctx, ref)
 			}
@@ -46,36 +46,34 @@ func (c *Cache) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 // of the others.
 func (c *Cache) getCached(ctx context.Context, refs []hush.Ref, results []hush.Result) (missed []int) {
 	for i := range refs {
-		var r *record
 		ref := &refs[i]
 		if _, fresh := ref.Freshness(); !fresh && ctx.Err() == nil {
-			r = c.hit(c.table.find(ref))
+			if r := c.hit(c.table.find(ref)); r != nil {
+				results[i] = r.result(ref, nil)
+				continue
+			}
 		}
-		if r == nil {
-			missed = append(missed, i)
-			continue
-		}
-		results[i] = r.result(ref, nil)
+		missed = append(missed, i)
 	}
 	return missed
 }
 
-// A startedGet is a Get whose first step is decided. req is nil if the ref is
-// invalid.
+// A startedGet is a Get whose first step is decided. A nil req means that the Get has
+// not started.
 type startedGet struct {
 	req  *request
 	step step
 }
 
-// startBatch decides the first steps of the Gets of those of refs that missed. The
-// fetches that they start are one call. It returns nil if next does not support
-// batches.
+// startBatch starts a Get of each valid ref that missed, if next supports batches. The
+// fetches that the Gets start are one call.
 func (c *Cache) startBatch(ctx context.Context, refs []hush.Ref, missed []int) []startedGet {
+	started := make([]startedGet, len(missed))
 	next, ok := c.next.(hush.BatchProvider)
 	if !ok || ctx.Err() != nil {
-		return nil
+		return started
 	}
-	started, b := make([]startedGet, len(missed)), &batch{next: next, done: make(chan struct{})}
+	b := &batch{next: next, done: make(chan struct{})}
 	now := c.now()
 	c.mu.Lock()
 	defer c.unlock()

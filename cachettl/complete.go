@@ -165,8 +165,7 @@ func (c *Cache) drop(f *fetch, result *record) {
 	f.entry.drop()
 	c.waitLimit = waitLimit{}
 	if hush.ClassOf(result.err) == hush.ErrNotFound && c.opts.NegativeTTL > 0 {
-		result.ttlEnd = f.begun.Add(c.opts.NegativeTTL)
-		result.hitUntil, result.refreshAt = result.ttlEnd, result.ttlEnd
+		result.endAt(f.begun.Add(c.opts.NegativeTTL))
 		f.entry.record.Store(result)
 	}
 }

@@ -141,3 +141,46 @@ func TestForgetDuringAStaleWaitForAFreshFetch(t *testing.T) {
 		assert.Len(t, m.Calls(), 2)
 	})
 }
+
+func TestForget(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		m.Put("other", []byte("x"))
+		getText(t, c, db)
+		getText(t, c, hush.Name("other"))
+		c.Forget(hush.Ref{Name: "db", Field: "f", Stage: hush.CurrentStage}, hush.Ref{})
+		getText(t, c, db)
+		getText(t, c, db)
+		getText(t, c, hush.Name("other"))
+		assert.Equal(t, []bool{false, false, true}, freshCalls(m), "the first fetch after Forget is fresh")
+		c.Forget()
+		m.Script(step{Err: hush.ErrUnsupported})
+		getText(t, c, db)
+		getText(t, c, hush.Name("other"))
+		assert.Equal(t, []bool{false, false, true, true, false, true}, freshCalls(m), "a plain fetch follows if fresh is unsupported")
+	})
+}
+
+func TestForgetDuringAFetch(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		old := versionStep("v0", 0)
+		old.Delay = time.Second
+		m.Script(old, step{Delay: time.Second})
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.Equal(t, "value of v0", getText(t, c, db), "a waiting Get returns the result") })
+		synctest.Wait()
+		c.Forget(db)
+		for range 10 {
+			wg.Go(func() { assert.Equal(t, "one", getText(t, c, db), "a later Get does not") })
+		}
+		wg.Wait()
+		assert.Equal(t, []bool{false, true}, freshCalls(m))
+	})
+}
+
+func TestForgetOfAnUncachedSecretMakesItsFirstFetchFresh(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		c.Forget(db)
+		getText(t, c, db)
+		assert.Equal(t, []bool{true}, freshCalls(m))
+	})
+}

@@ -276,29 +276,6 @@ func TestRefreshAhead(t *testing.T) {
 	})
 }
 
-func TestNegativeTTL(t *testing.T) {
-	nope := hush.Name("nope")
-	withCache(t, &cachettl.Options{NegativeTTL: time.Second}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
-		for range 3 {
-			assert.Equal(t, hush.ErrNotFound, getClass(t, c, nope))
-			assert.Equal(t, hush.ErrNotFound, getClass(t, c, hush.Ref{Name: "nope", Field: "f"}))
-		}
-		assert.Len(t, m.Calls(), 1)
-		assert.Equal(t, hush.ErrNotFound, getClass(t, c, nope.Fresh()))
-		assert.Len(t, m.Calls(), 2, "a fresh Get calls the store")
-		m.Put("nope", []byte("now"))
-		time.Sleep(time.Second)
-		assert.Equal(t, "now", getText(t, c, nope))
-
-		m.Deny("nope")
-		time.Sleep(ttl)
-		before := len(m.Calls())
-		getClass(t, c, nope)
-		getClass(t, c, nope)
-		assert.Len(t, m.Calls(), before+2, "only ErrNotFound is cached")
-	})
-}
-
 func TestStaleIfErrorPrecedesAFallback(t *testing.T) {
 	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		isStale(t, c)

@@ -37,6 +37,7 @@ func newTable(limit int) table {
 		current:   xsync.NewMap[string, *entry](),
 		versioned: xsync.NewMap[versionKey, *entry](),
 		limit:     limit,
+		forgotten: map[hush.Ref]int{},
 	}
 }
 
@@ -104,9 +105,6 @@ func (t *table) retain(e *entry) (evicted uint64) {
 
 // rememberForgotten keeps the number of fetches for key that must be fresh.
 func (t *table) rememberForgotten(key hush.Ref, freshLeft int) {
-	if t.forgotten == nil {
-		t.forgotten = map[hush.Ref]int{}
-	}
 	for other := range t.forgotten {
 		if len(t.forgotten) < t.limit {
 			break
@@ -164,5 +162,5 @@ func (t *table) clear() {
 	for _, e := range t.entries() {
 		t.remove(e)
 	}
-	t.forgotten = nil
+	clear(t.forgotten)
 }

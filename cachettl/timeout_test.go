@@ -218,3 +218,33 @@ func TestAnEntryWithARunningFetchIsNotEvicted(t *testing.T) {
 		assert.Equal(t, 1, c.Size())
 	})
 }
+
+func TestALeaseIsRefreshedAndNotServedPastItsEnd(t *testing.T) {
+	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		leased := func(left time.Duration) step {
+			return step{Secret: &hush.Secret{Value: hush.NewValue([]byte("lease")), Expires: time.Now().Add(left)}}
+		}
+		m.Script(leased(10*time.Second), step{Err: hush.ErrUnavailable})
+		assert.Equal(t, "lease", getText(t, c, db))
+		time.Sleep(20 * time.Second / 3)
+		for range 3 {
+			assert.Equal(t, "lease", getText(t, c, db))
+			synctest.Wait()
+		}
+		assert.Len(t, m.Calls(), 2, "fetched again in the background after two thirds of its life")
+		time.Sleep(10*time.Second/3 + 1)
+		m.Script(leased(-time.Second))
+		assert.Equal(t, "lease", getText(t, c, db), "returned once")
+		assert.Equal(t, "one", getText(t, c, db), "not cached")
+		assert.Len(t, m.Calls(), 4)
+	})
+}
+
+func TestAFetchLongerThanTheTTLIsNotCached(t *testing.T) {
+	withCache(t, &cachettl.Options{FetchTimeout: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		m.Script(step{Delay: ttl})
+		assert.Equal(t, "one", getText(t, c, db))
+		assert.Equal(t, "one", getText(t, c, db))
+		assert.Len(t, m.Calls(), 2)
+	})
+}
