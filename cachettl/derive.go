@@ -6,15 +6,15 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// GetDerived returns what derive makes of the secret that ref names, such as a
-// parsed certificate or an encoded response. It finds the secret as Get does, and
-// calls derive without a lock. The cache keeps the result with the secret and
+// GetDerived returns the value that derive computes from the secret that ref names,
+// such as a parsed certificate or an encoded response. It finds the secret as Get
+// does, and calls derive without a lock. The cache keeps the value with the secret and
 // returns it for later hits, until it drops the secret: after Forget, a rotation or
-// the expiry. A secret that is marked Stale has a result of its own.
+// the expiry. A secret that is marked Stale has its own value.
 //
 // The key tells derive from the functions of other callers, as a key of
 // [context.WithValue] does. Calls with the same key and the same ref must have
-// equivalent functions. Goroutines share the result and must not change it. A result
+// equivalent functions. Goroutines share the value and must not change it. A value
 // that contains the secret should hide it from printers, as [hush.Value] does.
 func (c *Cache) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
 	r, err := c.get(ctx, &ref)
@@ -24,10 +24,11 @@ func (c *Cache) GetDerived(ctx context.Context, ref hush.Ref, key any, derive fu
 	return r.derive(ref, key, derive)
 }
 
-// maxDerived bounds the results that are kept for one secret.
+// maxDerived bounds the values that are kept for one secret.
 const maxDerived = 64
 
-// A derivation is what one function made of one field of a secret. It is immutable.
+// A derivation is the value that one function computed from one field of a secret. It
+// is immutable.
 type derivation struct {
 	key   any
 	field string // empty: the whole secret
@@ -45,8 +46,8 @@ func (d *derivation) find(key any, field string) *derivation {
 	return d
 }
 
-// derive returns the kept result for key and the field of ref, or calls derive. If
-// another result is kept at the same time, this one is derived again later.
+// derive returns the kept value for key and the field of ref, or calls derive. If two
+// values are added at the same time, one of them is lost and derived again later.
 func (r *record) derive(ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
 	if r.err != nil {
 		return nil, r.err

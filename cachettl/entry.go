@@ -98,8 +98,8 @@ func (e *entry) mayRevalidate(r *record, now clock.Instant) bool {
 	return !now.Reached(r.revalidateUntil) && hush.ClassOf(e.failure) != hush.ErrUnauthenticated
 }
 
-// freshAfterForget is the number of fetches after Forget that are fresh, if none of
-// them reaches the store.
+// freshAfterForget is the number of fetches after Forget that are fresh, if each of
+// them returns a fallback secret.
 const freshAfterForget = 2
 
 // forget drops the secret of e at the caller's request.

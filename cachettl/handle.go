@@ -7,13 +7,13 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A Handle reads one secret repeatedly without a lookup. It holds no secret: what
-// the cache drops, a Handle does not return.
+// A Handle reads one secret repeatedly without a lookup. It holds no secret, so
+// it does not return a secret that the cache has dropped.
 type Handle struct {
 	cache *Cache
 	ref   hush.Ref
 	fresh bool                  // ref is Fresh or NewerThan
-	entry atomic.Pointer[entry] // the last one found
+	entry atomic.Pointer[entry] // the last entry found
 }
 
 // Handle returns a Handle for ref. It fetches nothing yet.
