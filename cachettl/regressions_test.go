@@ -248,6 +248,20 @@ func TestExpiredSecretsAreFetchedInOneBatch(t *testing.T) {
 	})
 }
 
+func TestFreshRefsAndRefreshesAreBatched(t *testing.T) {
+	opts := &cachettl.Options{RefreshAhead: 20 * time.Second, Jitter: -1}
+	withBatcher(t, opts, func(t *testing.T, b *batcher, c *cachettl.Cache) {
+		refs := []hush.Ref{hush.Name("one"), hush.Name("two")}
+		c.GetBatch(t.Context(), []hush.Ref{refs[0].Fresh(), refs[1].Fresh()})
+		time.Sleep(45 * time.Second)
+		begun := time.Now()
+		require.NoError(t, hush.Errors(c.GetBatch(t.Context(), refs)))
+		assert.Zero(t, time.Since(begun), "the refresh runs in the background")
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, []string{"fresh:one fresh:two", "one two"}, b.batches)
+	})
+}
+
 // A batchMap is a Map with GetBatch.
 type batchMap struct {
 	*providertest.Map
