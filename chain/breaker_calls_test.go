@@ -287,7 +287,7 @@ func TestSkippedLinkLeavesItsShareToOthers(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(2*time.Second, cancel)
 			_, err := c.Get(ctx, hush.Name("db"))
-			require.ErrorIs(t, err, context.Canceled, "which is no verdict about slow")
+			require.ErrorIs(t, err, context.Canceled, "which does not count as a failure of slow")
 		}
 		assert.Equal(t, 4500*time.Millisecond, took(), "half of it all")
 	})

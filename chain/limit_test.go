@@ -209,7 +209,7 @@ func TestSecretIsReturnedIfCallersContextEndsLate(t *testing.T) {
 
 	ctx, cancel = context.WithCancel(t.Context())
 	_, err = chain.New([]chain.Link{cuts(cancel, hush.ErrInvalidRef, nil), returns("b", 0)}, nil).Get(ctx, hush.Name("db"))
-	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "nobody could have had it")
+	assert.Equal(t, hush.ErrInvalidRef, hush.ClassOf(err), "no store can have the secret")
 }
 
 func TestErrorNamesLinkThatWasNotCalled(t *testing.T) {

@@ -177,7 +177,7 @@ func TestFromFallback(t *testing.T) {
 		{"unauthenticated", []linkResult{s(hush.ErrUnauthenticated)}, false, true},
 		{"not found is a response", []linkResult{s(hush.ErrNotFound)}, false, false},
 		{"denied is a response", []linkResult{s(hush.ErrDenied)}, false, false},
-		{"absent is no outage", []linkResult{s(hush.ErrAbsent)}, false, false},
+		{"absent is not an outage", []linkResult{s(hush.ErrAbsent)}, false, false},
 		{"absent is none on a fresh read", []linkResult{s(hush.ErrAbsent)}, true, false},
 		{"unsupported", []linkResult{s(hush.ErrUnsupported)}, false, false},
 		{"unsupported on a fresh read", []linkResult{s(hush.ErrUnsupported)}, true, true},
