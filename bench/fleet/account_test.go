@@ -12,27 +12,29 @@ import (
 	"time"
 )
 
-// Secrets Manager's quotas for an account and region, per second.
+// The quotas of Secrets Manager for an account and region, in calls per second.
 const (
 	singleQuota = 10_000
 	batchQuota  = 100
 )
 
-// latency is what a call takes that is answered, and one that is throttled.
+// latency is the time of a call, including throttled calls.
 const latency = 30 * time.Millisecond
 
-// A bucket allows rate calls a second. It holds a tenth of a second's, so that no
-// second sees more than rate and a tenth.
+// A bucket is a token bucket for rate calls per second. Its capacity is a tenth of rate, so it
+// allows at most 1.1 times rate in any second.
 type bucket struct {
 	rate, tokens float64
-	filled       time.Time
+	updated      time.Time
 }
 
-func newBucket(rate float64) bucket { return bucket{rate: rate, tokens: rate / 10, filled: time.Now()} }
+func newBucket(rate float64) bucket {
+	return bucket{rate: rate, tokens: rate / 10, updated: time.Now()}
+}
 
 func (b *bucket) take(now time.Time) bool {
-	b.tokens = min(b.tokens+b.rate*now.Sub(b.filled).Seconds(), b.rate/10)
-	b.filled = now
+	b.tokens = min(b.tokens+b.rate*now.Sub(b.updated).Seconds(), b.rate/10)
+	b.updated = now
 	if b.tokens < 1 {
 		return false
 	}
@@ -40,22 +42,22 @@ func (b *bucket) take(now time.Time) bool {
 	return true
 }
 
-// An account is Secrets Manager as one account sees it. It stands where a client's
-// transport would, so that there is no socket in the bubble.
+// An account is the Secrets Manager of one account. It replaces the transport of a client,
+// because a synctest bubble must not wait for sockets.
 type account struct {
 	mu               sync.Mutex
 	singles, batches bucket
 	calls            [2]int // single, batch
 	throttled        int
-	times            []time.Duration // of each call, since the account was made
-	made             time.Time
+	times            []time.Duration // of each call, since start
+	start            time.Time
 }
 
 func newAccount() *account {
-	return &account{singles: newBucket(singleQuota), batches: newBucket(batchQuota), made: time.Now()}
+	return &account{singles: newBucket(singleQuota), batches: newBucket(batchQuota), start: time.Now()}
 }
 
-// Do answers a call of the SDK, JSON 1.1 both ways.
+// Do responds to a call of the SDK in JSON 1.1.
 func (a *account) Do(request *http.Request) (*http.Response, error) {
 	var in struct {
 		SecretId     string   //nolint:revive // AWS's spelling
@@ -85,6 +87,7 @@ func (a *account) Do(request *http.Request) (*http.Response, error) {
 	return respond(http.StatusOK, `{"SecretValues":[`+strings.Join(secrets, ",")+`],"Errors":[]}`), nil
 }
 
+// admit counts a call and reports whether the quota allows it.
 func (a *account) admit(batch bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,7 +96,7 @@ func (a *account) admit(batch bool) bool {
 		quota, kind = &a.batches, 1
 	}
 	a.calls[kind]++
-	a.times = append(a.times, now.Sub(a.made))
+	a.times = append(a.times, now.Sub(a.start))
 	if quota.take(now) {
 		return true
 	}
@@ -115,8 +118,8 @@ func respond(status int, body string) *http.Response {
 	}
 }
 
-// peak returns the most calls in any second that begins at or after from.
-func (a *account) peak(from time.Duration) (most int) {
+// peak returns the maximum number of calls in any second after from.
+func (a *account) peak(from time.Duration) (highest int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	slices.Sort(a.times)
@@ -125,7 +128,7 @@ func (a *account) peak(from time.Duration) (most int) {
 		for a.times[last]-a.times[first] >= time.Second {
 			first++
 		}
-		most = max(most, last-first+1)
+		highest = max(highest, last-first+1)
 	}
-	return most
+	return highest
 }

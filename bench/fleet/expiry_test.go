@@ -17,24 +17,23 @@ import (
 	"github.com/hush-secrets/hush/direct"
 )
 
-// The fleet is looked at from before its caches' time is over, a tenth of it for
-// the jitter, until after.
+// The fleet is measured around the expiry of its caches. The jitter is a tenth of the TTL.
 const (
 	from  = ttl - ttl/10 - 5*time.Second
 	until = ttl + 15*time.Second
-	every = 500 * time.Millisecond // each process reads each of its secrets
+	every = 500 * time.Millisecond // interval of the reads of each process
 )
 
-// An expiry is what comes of all caches' entries reaching their time.
-type expiry struct {
+// expiryResult has the counts of calls and reads around the expiry of the caches.
+type expiryResult struct {
 	calls, throttled, peak int
 	reads, failed, stale   atomic.Int64
 }
 
-// expire fills the caches of a fleet that starts within a second, and reads from
-// them as their time ends.
-func expire(o cachettl.Options) *expiry {
-	e, a := &expiry{}, newAccount()
+// expire fills the caches of a fleet that starts within a second, and reads from them around
+// their expiry.
+func expire(o cachettl.Options) *expiryResult {
+	e, a := &expiryResult{}, newAccount()
 	var fleet sync.WaitGroup
 	for i := range processes {
 		fleet.Go(func() {
@@ -44,8 +43,8 @@ func expire(o cachettl.Options) *expiry {
 			for hush.Errors(hush.GetAll(context.Background(), cache, refs()...)) != nil {
 				time.Sleep(pause)
 			}
-			time.Sleep(time.Until(a.made.Add(from)))
-			for time.Since(a.made) < until {
+			time.Sleep(time.Until(a.start.Add(from)))
+			for time.Since(a.start) < until {
 				e.read(cache)
 				time.Sleep(every)
 			}
@@ -59,8 +58,8 @@ func expire(o cachettl.Options) *expiry {
 	return e
 }
 
-// read does what a request of the process does.
-func (e *expiry) read(cache *cachettl.Cache) {
+// read reads all secrets once.
+func (e *expiryResult) read(cache *cachettl.Cache) {
 	for _, ref := range refs() {
 		secret, err := cache.Get(context.Background(), ref)
 		e.reads.Add(1)
@@ -79,10 +78,10 @@ func (a *account) count() (calls, throttled int) {
 	return a.calls[0] + a.calls[1], a.throttled
 }
 
-// TestFleetExpiry lets the caches of the fleet expire, with and without jitter.
-func TestFleetExpiry(t *testing.T) {
+// TestFleetJitterLowersPeak lets the caches of the fleet expire with and without jitter.
+func TestFleetJitterLowersPeak(t *testing.T) {
 	table := newTable(t.Output(), "caches of 5 min\tcalls\tthrottled\tpeak/s\treads\tfailed\tstale")
-	run := func(name string, o cachettl.Options) (e *expiry) {
+	run := func(name string, o cachettl.Options) (e *expiryResult) {
 		synctest.Test(t, func(*testing.T) { e = expire(o) })
 		assert.GreaterOrEqual(t, e.calls, processes*20, "each secret is fetched again")
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n",
@@ -94,7 +93,7 @@ func TestFleetExpiry(t *testing.T) {
 	jitter := run("jitter of 10 %, the default", cachettl.Options{})
 	require.NoError(t, table.Flush())
 	assert.Less(t, jitter.peak, none.peak)
-	assert.Less(t, jitter.peak, singleQuota/4, "far below what the account allows")
+	assert.Less(t, jitter.peak, singleQuota/4, "far below the quota")
 	assert.Zero(t, jitter.throttled)
 	assert.Zero(t, jitter.failed.Load())
 }

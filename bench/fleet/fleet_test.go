@@ -1,6 +1,6 @@
-// Package fleet counts what a fleet that starts together asks of Secrets Manager,
-// and how long it waits, in simulated time: the SDK's real client against a model
-// of the account's quotas. From the root, `make fleet` prints the tables.
+// Package fleet simulates a fleet of processes that start together. It counts their calls of
+// Secrets Manager and measures their waiting time, in simulated time. The client is the real AWS
+// SDK, and the quotas of the account are a model. `make fleet` in the root prints the tables.
 package fleet_test
 
 import (
@@ -27,13 +27,13 @@ import (
 
 const (
 	processes = 1000
-	within    = time.Second // in which all processes start, one after another
-	pause     = time.Second // after which a process that lacks a secret tries again
+	within    = time.Second // all processes start within this time
+	pause     = time.Second // before the retry of a process without all secrets
 
 	ttl = 5 * time.Minute
 )
 
-// names are the 20 secrets of every process.
+// names returns the names of the 20 secrets of each process.
 func names() (names []string) {
 	for i := range 20 {
 		names = append(names, fmt.Sprintf("prod/orders/%d", i))
@@ -57,30 +57,30 @@ func (a *account) client(opts ...func(*secretsmanager.Options)) *secretsmanager.
 	}, opts...)
 }
 
-// A program is how a process gets its secrets. open is done at its start; what it
-// returns is called until it reports that nothing is missing.
+// A program is a way to load secrets. open runs at the start of a process. The process then calls
+// load until it returns true.
 type program struct {
 	name string
 	open func(*account) (load func(context.Context) (all bool), end func())
-	dies bool // of a secret that is missing; else it asks for that one again
 
-	hasty bool // it retries sooner than the SDK's client does
+	restarts     bool // the process restarts after a failure; otherwise it loads the missing secrets
+	shortBackoff bool // the client retries sooner than the SDK
 }
 
 var (
-	sequential = program{"SDK, one after the other", openSDK(1), true, false}
+	sequential = program{"SDK, one at a time", openSDK(1), true, false}
 	concurrent = program{"SDK, 20 at once", openSDK(20), true, false}
 
 	ours = []program{
 		{"hush, single calls", openHush(nil), true, false},
 		{"hush, single calls", openHush(nil), false, false},
 		{"hush, Options.Batch", openHush(&direct.Options{Batch: true}), false, false},
-		{"hush, retries as awsdirect's", openHush(nil, hasty), false, true},
+		{"hush, retries of awsdirect", openHush(nil, shortBackoff), false, true},
 	}
 )
 
-// hasty retries as awsdirect's client does.
-func hasty(o *secretsmanager.Options) {
+// shortBackoff sets the retries of awsdirect.
+func shortBackoff(o *secretsmanager.Options) {
 	o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 2
 		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) {
@@ -89,33 +89,33 @@ func hasty(o *secretsmanager.Options) {
 	})
 }
 
-// openSDK is the client as it comes, asked for so many secrets at a time. It gives
-// up at the first that fails, as a program does that returns the error.
-func openSDK(atOnce int) func(*account) (func(context.Context) bool, func()) {
+// openSDK uses the SDK's client with the given number of concurrent calls. It stops at the first
+// failure.
+func openSDK(concurrency int) func(*account) (func(context.Context) bool, func()) {
 	return func(a *account) (func(context.Context) bool, func()) {
 		client, missing := a.client(), names()
 		load := func(ctx context.Context) bool {
-			missing = fetch(ctx, client, missing, atOnce)
+			missing = fetch(ctx, client, missing, concurrency)
 			return len(missing) == 0
 		}
 		return load, func() {}
 	}
 }
 
-func fetch(ctx context.Context, client *secretsmanager.Client, wanted []string, atOnce int) (missing []string) {
+func fetch(ctx context.Context, client *secretsmanager.Client, wanted []string, concurrency int) (missing []string) {
 	for len(wanted) > 0 && len(missing) == 0 {
-		now := wanted[:min(atOnce, len(wanted))]
-		wanted = wanted[len(now):]
-		failed := make([]bool, len(now))
+		batch := wanted[:min(concurrency, len(wanted))]
+		wanted = wanted[len(batch):]
+		failed := make([]bool, len(batch))
 		var calls sync.WaitGroup
-		for i, name := range now {
+		for i, name := range batch {
 			calls.Go(func() {
 				_, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name})
 				failed[i] = err != nil
 			})
 		}
 		calls.Wait()
-		for i, name := range now {
+		for i, name := range batch {
 			if failed[i] {
 				missing = append(missing, name)
 			}
@@ -124,7 +124,7 @@ func fetch(ctx context.Context, client *secretsmanager.Client, wanted []string, 
 	return append(missing, wanted...)
 }
 
-// openHush is GetAll over a cache.
+// openHush uses GetAll with a cache.
 func openHush(o *direct.Options, client ...func(*secretsmanager.Options)) func(*account) (func(context.Context) bool, func()) {
 	return func(a *account) (func(context.Context) bool, func()) {
 		cache := cachettl.New(direct.New(a.client(client...), o), ttl, nil)
@@ -133,30 +133,30 @@ func openHush(o *direct.Options, client ...func(*secretsmanager.Options)) func(*
 	}
 }
 
-// A start is what the start of a fleet came to.
-type start struct {
+// A startResult has the counts and times of the start of a fleet.
+type startResult struct {
 	calls     [2]int // single, batch
 	throttled int
 	peak      int           // calls in a second
-	attempts  int           // of processes to load all
-	last      time.Duration // until the last process has all
-	loaded    int           // processes that have all
+	attempts  int           // calls of load
+	last      time.Duration // until the last process has all secrets
+	loaded    int           // processes with all secrets
 }
 
 // launch starts the fleet.
-func launch(p program) (s start) {
+func launch(p program) (s startResult) {
 	a := newAccount()
 	var fleet sync.WaitGroup
 	var mu sync.Mutex
 	for i := range processes {
 		fleet.Go(func() {
 			time.Sleep(within * time.Duration(i) / processes)
-			attempts := p.live(a)
+			attempts := p.loadAll(a)
 			mu.Lock()
 			defer mu.Unlock()
 			s.attempts += attempts
 			s.loaded++
-			s.last = time.Since(a.made)
+			s.last = time.Since(a.start)
 		})
 	}
 	fleet.Wait()
@@ -164,12 +164,12 @@ func launch(p program) (s start) {
 	return s
 }
 
-// live is one process until it has its secrets.
-func (p program) live(a *account) (attempts int) {
+// loadAll runs one process until it has its secrets.
+func (p program) loadAll(a *account) (attempts int) {
 	load, end := p.open(a)
 	for attempts = 1; !load(context.Background()); attempts++ {
 		time.Sleep(pause)
-		if p.dies {
+		if p.restarts {
 			end()
 			load, end = p.open(a)
 		}
@@ -178,26 +178,26 @@ func (p program) live(a *account) (attempts int) {
 	return attempts
 }
 
-// TestFleet starts the fleet in every way.
+// TestFleet starts the fleet with each program.
 func TestFleet(t *testing.T) {
-	table := newTable(t.Output(), "program\tlacking a secret it\tcalls\tbatches\tthrottled\tpeak/s\tattempts\tall have all after")
-	run := func(p program) (s start) {
+	table := newTable(t.Output(), "program\tafter a failure\tcalls\tbatches\tthrottled\tpeak/s\tattempts\tcomplete after")
+	run := func(p program) (s startResult) {
 		synctest.Test(t, func(*testing.T) { s = launch(p) })
 		assert.Equal(t, processes, s.loaded)
-		assert.GreaterOrEqual(t, s.calls[0]+s.calls[1]*20, processes*20, "%s: secrets from nowhere", p.name)
-		manner := "asks again after 1 s"
-		if p.dies {
-			manner = "starts over after 1 s"
+		assert.GreaterOrEqual(t, s.calls[0]+s.calls[1]*20, processes*20, "%s: too few calls", p.name)
+		onFailure := "retries after 1 s"
+		if p.restarts {
+			onFailure = "restarts after 1 s"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.2f s\n",
-			p.name, manner, s.calls[0], s.calls[1], s.throttled, s.peak, s.attempts, s.last.Seconds())
+			p.name, onFailure, s.calls[0], s.calls[1], s.throttled, s.peak, s.attempts, s.last.Seconds())
 		return s
 	}
 	run(sequential)
 	bare := run(concurrent)
 	for _, p := range ours {
 		s := run(p)
-		if !p.hasty {
+		if !p.shortBackoff {
 			assert.LessOrEqual(t, s.throttled, bare.throttled, "%s: throttled more often than the bare SDK", p.name)
 		}
 		assert.LessOrEqual(t, s.last, bare.last+pause, "%s: slower than the bare SDK", p.name)
@@ -205,8 +205,8 @@ func TestFleet(t *testing.T) {
 	require.NoError(t, table.Flush())
 }
 
-func newTable(w io.Writer, head string) *tabwriter.Writer {
+func newTable(w io.Writer, header string) *tabwriter.Writer {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, head)
+	fmt.Fprintln(table, header)
 	return table
 }

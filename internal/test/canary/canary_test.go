@@ -48,14 +48,14 @@ var codes = []string{
 // failures returns failures of Secrets Manager that contain hidden texts.
 func failures() map[string]directtest.Failure {
 	all := map[string]directtest.Failure{
-		"empty 429":   {Status: http.StatusTooManyRequests, Body: []byte{}},
-		"dropped":     {Drop: true},
-		"garbage 200": {Status: http.StatusOK, Body: []byte(value + message)},
-		"cut 200":     {Status: http.StatusOK, Body: []byte(`{"Name":"db","SecretString":"` + value)},
-		"odd type":    {Status: http.StatusOK, Body: []byte(`{"Name":"db","SecretString":{"` + value + `":1}}`)},
-		"odd date":    {Status: http.StatusOK, Body: []byte(`{"Name":"db","CreatedDate":"` + value + `","SecretString":"x"}`)},
-		"odd base64":  {Status: http.StatusOK, Body: []byte(`{"Name":"db","SecretBinary":"` + value + `!"}`)},
-		"other name":  {Status: http.StatusOK, Body: []byte(`{"Name":"` + message + `","SecretString":"` + value + `"}`)},
+		"empty 429":      {Status: http.StatusTooManyRequests, Body: []byte{}},
+		"dropped":        {Drop: true},
+		"garbage 200":    {Status: http.StatusOK, Body: []byte(value + message)},
+		"truncated 200":  {Status: http.StatusOK, Body: []byte(`{"Name":"db","SecretString":"` + value)},
+		"invalid type":   {Status: http.StatusOK, Body: []byte(`{"Name":"db","SecretString":{"` + value + `":1}}`)},
+		"invalid date":   {Status: http.StatusOK, Body: []byte(`{"Name":"db","CreatedDate":"` + value + `","SecretString":"x"}`)},
+		"invalid base64": {Status: http.StatusOK, Body: []byte(`{"Name":"db","SecretBinary":"` + value + `!"}`)},
+		"other name":     {Status: http.StatusOK, Body: []byte(`{"Name":"` + message + `","SecretString":"` + value + `"}`)},
 	}
 	for _, code := range codes {
 		for _, status := range []int{http.StatusBadRequest, http.StatusForbidden, http.StatusInternalServerError} {

@@ -39,18 +39,18 @@ func vaultFailures() map[string]vaulttest.Failure {
 			all[fmt.Sprint(status, name)] = vaulttest.Failure{Status: status, Header: http.Header{"Location": {to}, "X-Canary": {message}}, Body: []byte(value)}
 		}
 	}
-	all["odd Retry-After"] = vaulttest.Failure{Status: 429, Header: http.Header{"Retry-After": {message}}}
+	all["invalid Retry-After"] = vaulttest.Failure{Status: 429, Header: http.Header{"Retry-After": {message}}}
 	return all
 }
 
-// An eavesdropper is a transport that records every token that was sent.
-type eavesdropper struct {
+// A tokenRecorder is a transport that records every token that was sent.
+type tokenRecorder struct {
 	http.Transport
 	mu     sync.Mutex
 	tokens []string
 }
 
-func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e *tokenRecorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.mu.Lock()
 	if token := r.Header.Get("X-Vault-Token"); token != "" {
 		e.tokens = append(e.tokens, token)
@@ -59,7 +59,7 @@ func (e *eavesdropper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.Transport.RoundTrip(r)
 }
 
-func (e *eavesdropper) sentTokens() []string {
+func (e *tokenRecorder) sentTokens() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.tokens
@@ -73,9 +73,9 @@ type vaultProgram struct {
 
 func startVaultProgram(t *testing.T, server *vaulttest.Server) *vaultProgram {
 	t.Helper()
-	spy := &eavesdropper{}
-	t.Cleanup(spy.CloseIdleConnections)
-	client, err := api.NewClient(&api.Config{Address: server.URL(), HttpClient: &http.Client{Transport: spy}})
+	recorder := &tokenRecorder{}
+	t.Cleanup(recorder.CloseIdleConnections)
+	client, err := api.NewClient(&api.Config{Address: server.URL(), HttpClient: &http.Client{Transport: recorder}})
 	require.NoError(t, err)
 	client.SetToken(server.Token(nil))
 	roleID, secretID := server.AppRole("approle", "app", nil)
@@ -91,12 +91,12 @@ func startVaultProgram(t *testing.T, server *vaulttest.Server) *vaultProgram {
 		{Name: "jwt", Provider: vault.New(client, &vault.Options{KV: 2, Auth: jwt})},
 		{Name: "token", Provider: vault.New(client, nil)},
 	}, func() []string {
-		return slices.Concat(hidden, spy.sentTokens(), []string{secretID, wrapping, client.Token()})
+		return slices.Concat(hidden, recorder.sentTokens(), []string{secretID, wrapping, client.Token()})
 	})
 	return &vaultProgram{p, reader}
 }
 
-// TestNoSecretInAnyErrorOrLogOfVault makes each kind of call fail in each way.
+// TestNoSecretInAnyErrorOrLogOfVault makes each op of call fail in each way.
 func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
 	defer log.SetOutput(log.Writer())
 	server, err := vaulttest.Start(nil)
@@ -107,22 +107,22 @@ func TestNoSecretInAnyErrorOrLogOfVault(t *testing.T) {
 	server.LeaseRole("db", "app", &vaulttest.LeaseOptions{Data: func(int) map[string]any { return map[string]any{"password": value} }})
 	server.Put("secret", "db", map[string]any{"password": value})
 	lease := hush.Name("db/creds/app")
-	for _, kind := range []vaulttest.Operation{
+	for _, op := range []vaulttest.Operation{
 		vaulttest.Read, vaulttest.Preflight, vaulttest.Login, vaulttest.Lookup, vaulttest.LookupWrap, vaulttest.Unwrap, vaulttest.RevokeLease,
 	} {
-		before := server.Calls(vaulttest.Call{Operation: kind})
+		before := server.Calls(vaulttest.Call{Operation: op})
 		for name, failure := range vaultFailures() {
 			p := startVaultProgram(t, server)
 			_, err := p.reader.Get(t.Context(), lease) // a lease to revoke
 			require.NoError(t, err)
-			failure.Operation = kind
+			failure.Operation = op
 			restore := server.Fail(failure)
-			p.assertNoLeaks(t, string(kind)+" "+name)
+			p.assertNoLeaks(t, string(op)+" "+name)
 			_, err = p.reader.Get(t.Context(), lease.Fresh())
-			p.assertClean(t, err, "%s %s: fresh", kind, name)
-			p.assertClean(t, p.reader.Close(), "%s %s: close", kind, name)
+			p.assertClean(t, err, "%s %s: fresh", op, name)
+			p.assertClean(t, p.reader.Close(), "%s %s: close", op, name)
 			restore()
 		}
-		assert.Greater(t, server.Calls(vaulttest.Call{Operation: kind}), before+len(vaultFailures())-1, "each failure meets a call of kind %q", kind)
+		assert.Greater(t, server.Calls(vaulttest.Call{Operation: op}), before+len(vaultFailures())-1, "each failure applies to a request of operation %q", op)
 	}
 }
