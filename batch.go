@@ -137,8 +137,8 @@ func (r Result) selectField(ref Ref, d *document) Result {
 //
 // errors.Is and errors.As find each of the joined errors. The class of the joined error
 // is the class of the first outage: ErrThrottled, ErrUnavailable, ErrRefused or
-// ErrAbsent. Without an outage, it is the first class other than ErrNotFound. So it is
-// ErrNotFound only if every store was available and had none of the failed secrets.
+// ErrAbsent. Without an outage, it is the first class other than ErrNotFound. It is
+// ErrNotFound only if every error is.
 func Errors(results []Result) error {
 	var errs []error
 	for _, r := range results {

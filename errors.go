@@ -41,8 +41,8 @@ const (
 	// ErrUnsupported means that the store does not support a part of the Ref. It
 	// also matches errors.ErrUnsupported.
 	ErrUnsupported
-	// ErrInvalidRef means that the Ref is malformed. Only ParseRef and Ref.Validate
-	// return it.
+	// ErrInvalidRef means that the Ref is malformed. It is the result of ParseRef,
+	// Ref.Validate or a tag of Load, and never the response of a store.
 	ErrInvalidRef
 	// ErrInvalidValue means that the secret was read, but its value does not have
 	// the required form, such as text for an int field of Load. Only Load and
@@ -51,7 +51,8 @@ const (
 	// ErrRejected means that the target of the secret, such as a database, did not
 	// accept it. The function that a caller passes to Use returns it.
 	ErrRejected
-	// ErrCanceled means that the context of the caller ended. It wraps ctx.Err().
+	// ErrCanceled means that the context of the caller ended. The error also wraps
+	// ctx.Err().
 	ErrCanceled
 )
 

@@ -33,13 +33,13 @@ import (
 // Only a Value, and a type that contains Values, prints as a mask.
 //
 // Load reads all secrets with one call of [GetAll], so that fields of the same secret
-// belong to the same version. It sets all fields or none. The error has every failure
-// with the name of its field, is joined as in [Errors], and contains no secret.
+// belong to the same version. It sets all fields or none. The error lists every failure
+// with the name of its field, and contains no secret. Its class is that of [Errors].
 //
 // A value that does not fit the type of its field is ErrInvalidValue. Load reports
-// mistakes in the struct before it sends a request. A malformed tag is ErrInvalidRef. A
-// field that Load cannot set, a struct without tags, and a struct with tags that is
-// behind a pointer or inside a slice, an array or a map, are ErrUnsupported.
+// mistakes in the struct before it sends a request. A malformed tag is ErrInvalidRef. The
+// other mistakes are ErrUnsupported: a field that Load cannot set, a struct without tags,
+// and a struct with tags behind a pointer or inside a slice, an array or a map.
 func Load(ctx context.Context, p Provider, into any) error {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {

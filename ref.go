@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// CurrentStage is the stage of the version that a Ref without Version and Stage
-// names.
+// CurrentStage is the stage of the current version. It is the default for a Ref
+// without a Version and a Stage.
 const CurrentStage = "AWSCURRENT"
 
 // maxPart limits each part of a Ref, in bytes. A secret ID of Secrets Manager, which
@@ -169,8 +169,8 @@ func faultOfUnicode(text string) string {
 	return ""
 }
 
-// Key returns the key of r in a cache: r without its Field and its freshness. The key
-// of a Ref without a Version has no Stage AWSCURRENT, because that is the default.
+// Key returns the key of r in a cache: r without its Field and its freshness. If r has
+// no Version, Key also removes the Stage AWSCURRENT, because it is the default.
 func (r Ref) Key() Ref {
 	key := Ref{Name: r.Name, Version: r.Version, Stage: r.Stage}
 	if key.Version == "" && key.Stage == CurrentStage {

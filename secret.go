@@ -19,7 +19,7 @@ type Secret struct {
 	Version string    // ID of the version in the store; empty if the store has no versions
 	Stages  []string  // labels of the version; shared, so do not change them
 	Created time.Time // when the version was created; zero means unknown
-	Expires time.Time // end of the lease, and of caching; zero means no lease
+	Expires time.Time // end of the lease, after which no cache serves the secret; zero means no lease
 	Source  string    // name of the store, or of the link of a chain, that returned it
 
 	// Stale is set by a cache that returns the secret after its TTL, because the store

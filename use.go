@@ -26,9 +26,9 @@ func Use(ctx context.Context, p Provider, ref Ref, fn func(Secret) error) error 
 	return RetryPolicy{}.Use(ctx, p, ref, fn)
 }
 
-// A RetryPolicy configures how [RetryPolicy.Use] survives a rotation, during which
-// the store and the database do not change the password at the same moment. The zero
-// RetryPolicy is the policy of [Use].
+// A RetryPolicy configures [RetryPolicy.Use]. During a rotation, the store and the
+// database change the password at different times, so that the database rejects the
+// secret of the store for a moment. The zero RetryPolicy is the policy of [Use].
 type RetryPolicy struct {
 	// MaxWait is the longest time from the first rejection until the last read of
 	// the store. Zero means 3 s. A negative value means one more read, at once.
@@ -54,8 +54,8 @@ type RetryPolicy struct {
 // returns without a last read.
 //
 // Use runs fn once for each secret. It compares secrets by Version, or by Value if
-// one of them has no Version. A secret from one of the Stages may be run twice: again
-// when it becomes current. Use ignores a Stale or FromFallback secret after the first
+// one of them has no Version. Use may run fn twice with a secret from one of the Stages,
+// the second time when it becomes current. Use ignores a Stale or FromFallback secret after the first
 // read. An outage does not end the wait; ErrDenied, ErrNotFound, ErrUnsupported and
 // ErrInvalidRef do. A Ref with a Version is not read again, because a version does not
 // change. A panic of fn reaches the caller.

@@ -139,7 +139,7 @@ type Chain struct {
 
 var _ hush.Provider = (*Chain)(nil)
 
-// New returns a Chain over a copy of links. Nil opts mean the defaults. New panics if
+// New returns a Chain over a copy of links. Nil opts means the defaults. New panics if
 // there are no links, if a link has no Provider, or if a Name is empty or used twice.
 func New(links []Link, opts *Options) *Chain {
 	requireValid(links)

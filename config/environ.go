@@ -38,9 +38,9 @@ func FromEnv() (*Config, error) { return FromEnviron(os.Environ(), "", nil) }
 //	HUSH_CACHE_TTL   cache.ttl, and so on for each key of a file
 //
 // A variable replaces the value of its key in the file. HUSH_PROVIDERS replaces the whole
-// list, and the names for providers that only the file has. HUSH_NAMES replaces all
-// names. An empty variable counts as not set. Without any variable, FromEnviron returns
-// the zero Config.
+// list. Names for a provider that it removes are dropped. HUSH_NAMES replaces all names. An
+// empty variable counts as not set. Without any variable, FromEnviron returns the zero
+// Config.
 //
 // Each entry of environ has the form NAME=value, as in [os.Environ]. If a name has
 // several entries, the last one counts, so that a program can append its own.
@@ -172,7 +172,8 @@ func (d *draft) setNames(text string) {
 
 // IgnoredVariables returns the names of the variables in environ that begin with HUSH_
 // and that [FromEnviron] ignores, such as HUSH_VERSION, in alphabetical order. They may
-// be misspelt, or belong to another program. Variables of Kubernetes are not included.
+// be misspelt, or belong to another program. It leaves out variables that Kubernetes
+// creates for a service, such as HUSH_SERVICE_HOST.
 func IgnoredVariables(environ []string) []string {
 	known := variables()
 	values := hushVariables(environ)

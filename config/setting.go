@@ -15,9 +15,9 @@ import (
 
 // A Setting is one value of a Config with a key in files and an environment variable.
 type Setting struct {
-	Key      string // in a file; cache.ttl is ttl in the mapping cache
-	Variable string
-	Default  string
+	Key      string // in a file: cache.ttl is the key ttl of the mapping cache
+	Variable string // name of the environment variable
+	Default  string // as in a file
 
 	set func(c *Config, text string) error // errors continue a sentence about the key
 }

@@ -36,7 +36,7 @@ type batchAPI interface {
 // one attempt and the timeout of a Get. Its results for missing and denied secrets are
 // final. Single calls read the rest: other versions and stages, secrets that failed for
 // another reason, missing or ambiguous entries, and all secrets of a batch that failed.
-// Only if a batch reaches the timeout, or the caller's context ends, all of its secrets
+// If a batch reaches the timeout, or if the caller's context ends, all of its secrets
 // fail.
 func (p *Provider) GetBatch(ctx context.Context, refs []hush.Ref) []hush.Result {
 	results := make([]hush.Result, len(refs))

@@ -74,7 +74,7 @@ type Provider struct {
 
 var _ hush.BatchProvider = (*Provider)(nil)
 
-// New returns a Provider that uses client. Nil opts mean the default.
+// New returns a Provider that uses client. Nil opts means the defaults.
 func New(client API, opts *Options) *Provider {
 	if client == nil {
 		panic("direct: client is nil")
@@ -93,10 +93,10 @@ func New(client API, opts *Options) *Provider {
 	return p
 }
 
-// Get returns the secret that ref names. A name that is an ARN is read in the region of
-// the ARN, but a custom endpoint of the client stays.
+// Get returns the secret that ref names. If the name is an ARN, the request is for
+// the region of the ARN. A custom endpoint of the client is used for every region.
 //
-// Classes have these additional causes. ErrNotFound: the secret is marked for deletion,
+// Some classes have causes of Secrets Manager. ErrNotFound: the secret is marked for deletion,
 // or Secrets Manager does not allow its name; then Get sends no request. ErrDenied: a
 // policy or KMS does not allow the read. ErrUnauthenticated: the credentials are
 // invalid. ErrAbsent: the client has no credentials or no region. If AWS responded, the

@@ -54,7 +54,7 @@ type Options struct {
 	Map func(name string) string
 
 	// Aliases are the variables of some names, without Prefix and Map. An empty
-	// variable means that the name has no variable. New copies the map.
+	// string means that the name has no variable. New copies the map.
 	Aliases map[string]string
 
 	// Files makes Get also read the file that the variable NAME_FILE names, because
@@ -69,7 +69,7 @@ type Provider struct{ opts Options }
 
 var _ hush.Provider = (*Provider)(nil)
 
-// New returns a Provider. Nil means the default Options.
+// New returns a Provider. Nil opts means the defaults.
 func New(opts *Options) *Provider {
 	if opts == nil {
 		opts = &Options{}

@@ -18,7 +18,7 @@ import (
 // a context that ended before any response. It quotes no token and no response body.
 type APIError struct {
 	Reason Reason
-	Code   string // known error type in the response, without AWS's namespace; may be empty
+	Code   string // error type in the response, without AWS's namespace; empty if it is missing or unknown
 	Status int    // HTTP status; 0 without a complete response, and for ReasonNotReady
 
 	class hush.Class

@@ -84,11 +84,12 @@ type Options struct {
 	Timeout time.Duration
 
 	// ReadyWait limits the wait for a server that is not ready, such as the extension
-	// in INIT and at the start of the first invocation. All reads share the wait. After
-	// it, a read fails with ErrRefused and sends no request, for 100 ms after the last
-	// "not ready". Then one read sends a single request. A new wait starts if the
-	// server was ready in between, or 10 s after the last "not ready". Zero means
-	// 100 ms. A negative value means no wait.
+	// in INIT and at the start of the first invocation. All reads share one wait.
+	// If the server is still not ready, reads fail with ErrRefused for the next 100 ms,
+	// without a request. Then one read sends a single request. If the server is not
+	// ready, the 100 ms start again. A new wait starts only after the server was ready,
+	// or 10 s after its last "not ready". Zero means 100 ms. A negative value means no
+	// wait.
 	ReadyWait time.Duration
 
 	// Dialect is the server that responds. Zero means DialectAuto.
@@ -110,7 +111,7 @@ type Provider struct {
 
 var _ hush.BatchProvider = (*Provider)(nil)
 
-// New returns a Provider. Nil means the default Options. New does not connect, and does
+// New returns a Provider. Nil opts means the defaults. New does not connect, and does
 // not fail: if the endpoint is invalid, each Get returns ErrUnavailable. New reads the
 // endpoint and the dialect from the environment. Get reads the token.
 func New(opts *Options) *Provider {
@@ -141,8 +142,9 @@ func New(opts *Options) *Provider {
 }
 
 // Get returns the secret that ref names. A fresh read, and NewerThan, bypass the
-// agent's cache. Errors have every class but ErrRejected, and an [APIError] gives the
-// reason. The package comment says which classes only the agent returns.
+// agent's cache. The [APIError] in an error gives the reason. With the Lambda extension,
+// ErrRefused means that the secret is missing, denied or throttled, or that the
+// extension is starting.
 func (p *Provider) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	if err := ref.Validate(); err != nil {
 		return hush.Secret{}, err
@@ -218,7 +220,7 @@ func (p *Provider) fetch(ctx context.Context, token, query string, ref hush.Ref)
 // Scheme returns the scheme "extension", which is a front for "direct". Its parameters
 // are endpoint, timeout and ready_wait (durations such as 500ms) and dialect (auto,
 // lambda or agent), as in [Options]. Open returns an error if the endpoint is invalid,
-// also if it comes from the environment.
+// even if it comes from the environment.
 func Scheme() hush.Scheme { return hush.Scheme{Name: source, Open: open, Front: "direct"} }
 
 func open(_ context.Context, u *url.URL) (hush.Provider, error) {

@@ -36,8 +36,8 @@ type ReaderOptions struct {
 // A Reader reads API paths such as "database/creds/app" below the allowed mounts. It
 // keeps a leased secret until the lease expires.
 //
-// The secret Expires when its lease expires, or when the token does that the lease
-// belongs to. On use after two thirds of the lease, the Reader renews it and returns the
+// The secret expires with its lease, or with the token that requested the lease if that
+// is sooner. On use after two thirds of the lease, the Reader renews it and returns the
 // same secret with a new Expires. Shortly before the end, or if Vault refuses the
 // renewal, the Reader requests a new secret, once for all callers. A fresh read requests
 // a new secret, too. [hush.Ref.NewerThan] does so only if the Reader still has the
@@ -73,8 +73,8 @@ func NewReader(client *api.Client, opts *ReaderOptions) *Reader {
 }
 
 // Get reads the secret at the path that is the name of ref. Its value is the data as a
-// JSON object with sorted keys. A path that is not below ReaderOptions.Mounts is
-// ErrDenied, and Vault is not asked. A Version or a Stage is ErrUnsupported.
+// JSON object with sorted keys. If the path is not below ReaderOptions.Mounts,
+// Get fails with ErrDenied and sends no request. A Version or a Stage is ErrUnsupported.
 func (r *Reader) Get(ctx context.Context, ref hush.Ref) (hush.Secret, error) {
 	return r.session.call(ctx, ref, r.read)
 }

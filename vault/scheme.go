@@ -27,7 +27,7 @@ const defaultPort = "8200"
 //
 // Parameters:
 //
-//	kv                 the version of the KV engine, 1 or 2; by default, Vault is asked
+//	kv                 the version of the KV engine, 1 or 2; the default is to ask Vault
 //	mounts             open a Reader for these mounts instead of a KV engine, such as
 //	                   database,aws; names are then full paths
 //	revoke             true: Close revokes the leases of the Reader

@@ -50,7 +50,7 @@ type client struct {
 
 var _ hush.BatchProvider = (*Provider)(nil)
 
-// New returns a Provider. Nil opts mean the default. New does not fail: if an option is
+// New returns a Provider. Nil opts means the defaults. New does not fail: if an option is
 // invalid, each Get returns ErrUnavailable.
 func New(opts *Options) *Provider { return newProvider(opts, clock.New()) }
 

@@ -20,14 +20,14 @@ import (
 // and a region if they are not configured elsewhere.
 type Metadata = awsconf.Metadata
 
-// The choices. AWS_EC2_METADATA_DISABLED=true overrides all of them.
+// The values of Metadata. AWS_EC2_METADATA_DISABLED=true overrides all of them.
 const (
-	// MetadataAuto means on an EC2 instance. Linux shows this in the firmware of the
-	// machine. On other systems the service is not used.
+	// MetadataAuto uses the service if Linux shows in the machine's firmware that this is
+	// an EC2 instance. On other systems it does not use the service.
 	MetadataAuto = awsconf.MetadataAuto
-	// MetadataOn means always.
+	// MetadataOn always uses the service.
 	MetadataOn = awsconf.MetadataOn
-	// MetadataOff means never.
+	// MetadataOff never uses the service.
 	MetadataOff = awsconf.MetadataOff
 )
 
@@ -37,7 +37,7 @@ type Options struct {
 	// or the region of the profile.
 	Region string
 
-	// Profile is a profile of the shared files. It precedes credentials in the
+	// Profile is a profile of the shared files. It takes precedence over credentials in the
 	// environment. Empty means AWS_PROFILE, or "default".
 	Profile string
 

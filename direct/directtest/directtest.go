@@ -54,7 +54,7 @@ type Server struct {
 	calls  calls
 }
 
-// Start listens on a free port of 127.0.0.1 and serves until Close. Nil opts mean the
+// Start listens on a free port of 127.0.0.1 and serves until Close. Nil opts means the
 // default. Start returns an error only if there is no free port.
 func Start(opts *Options) (*Server, error) {
 	if opts == nil {

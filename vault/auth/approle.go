@@ -29,8 +29,8 @@ type AppRoleOptions struct {
 	Wrapped bool
 }
 
-// AppRole returns the method of a role ID and, unless opts has none, a secret ID. Nil
-// opts means the defaults.
+// AppRole returns the method that logs in with a role ID and, if opts has one, a secret
+// ID. Nil opts means the defaults.
 func AppRole(roleID string, opts *AppRoleOptions) api.AuthMethod {
 	if opts == nil {
 		opts = &AppRoleOptions{}

@@ -24,7 +24,7 @@ type JWTOptions struct {
 	JWT Credential
 }
 
-// Kubernetes returns the method of a pod, which logs in as role with the JWT of its
+// Kubernetes returns the method that logs in a pod as role, with the JWT of the pod's
 // service account. Nil opts means the defaults.
 func Kubernetes(role string, opts *JWTOptions) api.AuthMethod {
 	m := newJWT(role, "kubernetes", opts)
@@ -35,8 +35,9 @@ func Kubernetes(role string, opts *JWTOptions) api.AuthMethod {
 	return m
 }
 
-// JWT returns the method of a JWT of an issuer that Vault trusts, such as that of a CI
-// job. An empty role means the default role of the auth method.
+// JWT returns the method that logs in as role with a JWT, such as the one that a CI
+// service issues for a job. Vault must trust the issuer. An empty role means the default
+// role of the auth method. JWTOptions.JWT is required.
 func JWT(role string, opts *JWTOptions) api.AuthMethod { return newJWT(role, "jwt", opts) }
 
 type jwtMethod struct {

@@ -20,10 +20,10 @@ import (
 // sooner after a write may be written again without a change of its times.
 const fileTick = 3 * time.Second
 
-// Token returns the method of a token that exists already.
+// Token returns the method that uses an existing token.
 //
 // Each read of a secret checks whether the file or the variable has a new token, and uses
-// it. While there is none, the last token stays in use.
+// it. While the file or the variable is missing or invalid, the last token stays in use.
 //
 // Login asks Vault for the TTL of the token, so that it can be renewed. This spends one
 // use of a token with a limited number of uses. If the token must not look itself up,

@@ -57,7 +57,7 @@ type leaseRole struct {
 }
 
 // LeaseRole adds a role to mount, which must be Database or AWS. Each GET of
-// <mount>/creds/<role> returns new credentials with a lease. Nil opts mean the defaults.
+// <mount>/creds/<role> returns new credentials with a lease. Nil opts means the defaults.
 // LeaseRole replaces an existing role.
 func (s *Server) LeaseRole(mount, role string, opts *LeaseOptions) {
 	st := s.lock()

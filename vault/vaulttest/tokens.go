@@ -55,7 +55,7 @@ type token struct {
 
 func (t *token) isRoot() bool { return slices.Contains(t.policies, "root") }
 
-// Token issues a token. Nil opts mean the defaults.
+// Token issues a token. Nil opts means the defaults.
 func (s *Server) Token(opts *TokenOptions) string {
 	st := s.lock()
 	defer st.mu.Unlock()

@@ -48,7 +48,7 @@ type Server struct {
 	state hidden.Of[*state] // hidden because it has secrets and tokens
 }
 
-// Start starts an unsealed server on a free port of 127.0.0.1. Nil opts mean the defaults.
+// Start starts an unsealed server on a free port of 127.0.0.1. Nil opts means the defaults.
 // Start fails only if it cannot listen.
 func Start(opts *Options) (*Server, error) {
 	now := time.Now
