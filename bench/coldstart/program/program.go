@@ -1,4 +1,4 @@
-// Package program is what the measured programs share.
+// Package program has the common code of the measured programs.
 package program
 
 import (

@@ -1,5 +1,5 @@
-// Command floor is the smallest program of its kind without hush: it asks an HTTP
-// service for JSON and logs with zap. The size command measures hush against it.
+// Command floor is the floor for the size of command hush. It reads JSON from an HTTP service and
+// logs with zap.
 package main
 
 import (
@@ -12,12 +12,12 @@ import (
 
 func main() {
 	logger := zap.Must(zap.NewProduction())
-	var answer struct{ Name string }
-	err := ask(context.Background(), "http://127.0.0.1:2773/", &answer)
-	logger.Info("asked", zap.String("name", answer.Name), zap.Error(err))
+	var response struct{ Name string }
+	err := get(context.Background(), "http://127.0.0.1:2773/", &response)
+	logger.Info("secret read", zap.String("name", response.Name), zap.Error(err))
 }
 
-func ask(ctx context.Context, url string, into any) error {
+func get(ctx context.Context, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return err

@@ -1,6 +1,5 @@
-// Command hush is the usual program without AWS's SDK: the Lambda extension, then
-// the environment, behind a cache, logged with zap. The size command measures what
-// that adds to a program.
+// Command hush is a typical program without the AWS SDK: a cache, and a chain of the Lambda
+// extension and the environment that logs with zap.
 package main
 
 import (
@@ -23,5 +22,5 @@ func main() {
 		{Name: "env", Provider: env.New(nil)},
 	}, &chain.Options{Logger: logger}), 5*time.Minute, nil)
 	secret, err := hush.Get(context.Background(), secrets, "db/prod#password")
-	logger.Info("asked", zap.String("source", secret.Source), zap.Error(err))
+	logger.Info("secret read", zap.String("source", secret.Source), zap.Error(err))
 }

@@ -1,5 +1,4 @@
-// Command vault is the command hush with Vault before its other stores. The size
-// command measures what package vault adds to a program.
+// Command vault is command hush with Vault as the first store.
 package main
 
 import (
@@ -29,5 +28,5 @@ func main() {
 		{Name: "env", Provider: env.New(nil)},
 	}, &chain.Options{Logger: logger}), 5*time.Minute, nil)
 	secret, err := hush.Get(context.Background(), secrets, "db/prod#password")
-	logger.Info("asked", zap.String("source", secret.Source), zap.Error(err))
+	logger.Info("secret read", zap.String("source", secret.Source), zap.Error(err))
 }

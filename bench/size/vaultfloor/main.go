@@ -1,6 +1,5 @@
-// Command vaultfloor is the command hush with the official client of Vault beside
-// it, asked without package vault. The size command measures package vault against
-// it.
+// Command vaultfloor is the floor for the size of command vault. It is command hush with a read by
+// Vault's official client.
 package main
 
 import (
@@ -33,5 +32,5 @@ func main() {
 		{Name: "env", Provider: env.New(nil)},
 	}, &chain.Options{Logger: logger}), 5*time.Minute, nil)
 	secret, err := hush.Get(context.Background(), secrets, "db/prod#password")
-	logger.Info("asked", zap.String("source", secret.Source), zap.Error(err))
+	logger.Info("secret read", zap.String("source", secret.Source), zap.Error(err))
 }

@@ -1,5 +1,5 @@
-// Command linked is lean, linked with the SDKs of AWS and Vault and never using them: the
-// least that a program with every scheme can cost.
+// Command linked is lean, linked with the SDKs of AWS and Vault without using them. It is the floor
+// for a program with every scheme.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/hush-secrets/hush/extension"
 )
 
-// linked is what the linker would drop, because nothing here calls it.
+// linked keeps the SDKs, because the linker removes unreferenced code.
 var linked = []any{
 	awsconfig.LoadDefaultConfig, secretsmanager.NewFromConfig, (*secretsmanager.Client).GetSecretValue,
 	sts.NewFromConfig, (*sts.Client).AssumeRole, api.NewClient, (*api.Logical).ReadWithContext,

@@ -1,5 +1,5 @@
-// Command recipe reads a secret as AWS's article on the Lambda extension does: one
-// GET request with net/http, and encoding/json.
+// Command recipe reads a secret like AWS's article on the Lambda extension: with one GET request of
+// net/http, and encoding/json.
 package main
 
 import (
