@@ -70,7 +70,7 @@ func (o *opening) open(ctx context.Context) {
 		return
 	}
 	if len(o.Providers) == 0 && !o.mayLackProviders() {
-		o.report("", errors.New("no providers; set "+providersVariable+", or write at least one under providers in a file"))
+		o.report("", errors.New("no providers; set "+providersVariable+", or list them under providers in a configuration file"))
 	}
 	o.checkStoresOfNames()
 	for _, s := range o.stores {

@@ -117,7 +117,7 @@ func TestOpenReportsMistakes(t *testing.T) {
 		names   map[string]map[string]string
 		schemes []hush.Scheme
 	}{
-		"no providers; set HUSH_PROVIDERS, or write at least one under providers in a file": {schemes: known},
+		"no providers; set HUSH_PROVIDERS, or list them under providers in a configuration file": {schemes: known},
 		`provider 1: unknown scheme "drect": did you mean "direct"? known: direct, env`:     {links: "drect:?a=b", schemes: known},
 		`provider 2: unknown scheme "nowhere"; known: direct, env`:                          {links: "env nowhere", schemes: known},
 		"provider 1: unknown scheme of 60 bytes; known: direct, env":                        {links: long("h", 60), schemes: known},
