@@ -164,7 +164,7 @@ func classAndCause(err error, ref hush.Ref) (hush.Class, error) {
 	return hush.ClassOf(err), err
 }
 
-// hasClass reports whether err states its class.
+// hasClass reports whether err states its class. It allocates, so it is called last.
 func hasClass(err error) bool {
 	_, isError := errors.AsType[*hush.Error](err)
 	_, isClass := errors.AsType[hush.Class](err)
