@@ -8,7 +8,7 @@
 //   - A request without the token receives nothing but "healthy". An empty token rejects
 //     every request.
 //   - A request that a proxy has forwarded is rejected, even with the token.
-//   - The agent does not parse, clean or decode the name in a request.
+//   - The agent uses the name in a request unchanged. It does not decode a name in a path.
 //   - No response except the secret itself contains data of the provider. Error messages
 //     are texts of this package. A panic of the provider is an error like any other.
 //   - [Serve] limits the memory, the time and the number of all connections that have not

@@ -48,8 +48,9 @@ func MaxConns() int {
 }
 
 // Serve serves h, which is a Handler or wraps one, on l until ctx ends. It then accepts no
-// further connections, waits up to 10 s for the requests in flight, and returns nil. Serve
-// rejects a listener that is not TCP on a loopback address. It closes l in every case.
+// further connections, waits for the requests in flight, and returns nil. If they take
+// longer than 10 s, Serve closes their connections and returns an error. Serve rejects a
+// listener that is not TCP on a loopback address. It closes l in every case.
 //
 // These limits protect clients that have sent the token from clients that have not:
 //
