@@ -40,8 +40,8 @@ error. * stands for any characters:
     %s
 
 hush replaces its own process. The command keeps arguments, other variables, working
-directory, limits, open files and ignored signals, and its exit status is its own. On
-Windows, hush runs the command as a child and waits. docs/command.md has the details.
+directory, limits and open files, and its exit status is its own. On Windows, hush runs
+the command as a child and waits. docs/command.md has the details, such as signals.
 
 REF is a reference with or without hush:// before it: see 'hush help reference'.
 
