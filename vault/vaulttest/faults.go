@@ -25,7 +25,7 @@ type Failure struct {
 	Status int
 
 	// Errors are the error messages of the response. Nil means "internal error". A client
-	// must not quote them, so a test puts a canary here.
+	// must not quote them, so a test can use a canary.
 	Errors []string
 
 	// Header is added to the header of the response, for example Retry-After.
