@@ -258,6 +258,7 @@ func TestFreshRefsAndRefreshesAreBatched(t *testing.T) {
 		require.NoError(t, hush.Errors(c.GetBatch(t.Context(), refs)))
 		assert.Zero(t, time.Since(begun), "the refresh runs in the background")
 		time.Sleep(2 * time.Second)
+		synctest.Wait()
 		assert.Equal(t, []string{"fresh:one fresh:two", "one two"}, b.batches)
 	})
 }
