@@ -99,6 +99,21 @@ func TestADerivedValueOfAStaleSecret(t *testing.T) {
 	})
 }
 
+func TestStaleGetsShareADerivedValue(t *testing.T) {
+	withCache(t, &cachettl.Options{StaleIfError: time.Hour}, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
+		live := getDerived(t, c, db, describeKey{}, describe)
+		defer m.Always(step{Err: hush.ErrUnavailable})()
+		time.Sleep(ttl)
+		first := getDerived(t, c, db, describeKey{}, describe)
+		assert.Equal(t, "one stale=true fallback=false", first.text)
+		assert.NotSame(t, live, first)
+		for range 3 {
+			assert.Same(t, first, getDerived(t, c, db, describeKey{}, describe))
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func TestADerivedValueOfAFallback(t *testing.T) {
 	withCache(t, nil, func(t *testing.T, c *cachettl.Cache, m *providertest.Map) {
 		m.Script(fallbackStep("spare"))

@@ -55,10 +55,14 @@ func (r *record) endAt(end clock.Instant) {
 	r.revalidateUntil, r.staleUntil, r.refusedUntil = end, end, end
 }
 
-// asStale returns a copy of r that is marked Stale.
+// asStale returns a copy of r that is marked Stale. All such copies share their
+// selections. Cache.mu is held.
 func (r *record) asStale() *record {
+	if r.selections.ofStale == nil {
+		r.selections.ofStale = &selections{}
+	}
 	copied := *r
-	copied.secret.Stale, copied.selections, copied.markedStale = true, &selections{}, true
+	copied.secret.Stale, copied.selections, copied.markedStale = true, r.selections.ofStale, true
 	return &copied
 }
 
@@ -117,6 +121,7 @@ func (r *record) field(ref *hush.Ref) (*hush.Secret, error) {
 type selections struct {
 	fields  atomic.Pointer[[]selectedField] // never changed in place
 	derived atomic.Pointer[derivation]
+	ofStale *selections // from the same secret, marked Stale; Cache.mu guards it
 }
 
 type selectedField struct {
