@@ -46,7 +46,7 @@ func (z *Lazy[T]) load(ctx context.Context) (aws.Config, hush.Class, error) {
 		if (os.Getenv("AWS_ACCESS_KEY_ID") == "") != (os.Getenv("AWS_SECRET_ACCESS_KEY") == "") {
 			return cfg, hush.ErrUnauthenticated, errors.New("only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is set; set both")
 		}
-		return cfg, hush.ErrAbsent, errors.New("no AWS credentials are configured")
+		return cfg, hush.ErrAbsent, errors.New("no AWS credentials are configured; set AWS_PROFILE, or give the process an IAM role")
 	case !isRegion(cfg.Region):
 		return cfg, hush.ErrUnavailable, errors.New("invalid region in AWS_REGION or a profile: must be an AWS region such as eu-west-1")
 	}

@@ -140,7 +140,7 @@ func TestProviderLogsIn(t *testing.T) {
 		return p.Get(t.Context(), hush.Ref{Name: "db", Field: "password"})
 	}
 	_, err := get()
-	require.EqualError(t, err, `vault: "db#password": absent: no AWS credentials are configured`)
+	require.EqualError(t, err, `vault: "db#password": absent: no AWS credentials are configured; set AWS_PROFILE, or give the process an IAM role`)
 	credentials(t)
 	secret, err := get()
 	require.NoError(t, err)
