@@ -79,7 +79,7 @@ type Options struct {
 // own GetDerived.
 //
 // Use the handler on loopback only, as Serve does. An empty token rejects every request.
-// Nil opts mean the defaults.
+// Nil opts means the defaults.
 func Handler(p hush.Provider, token string, opts *Options) http.Handler {
 	if opts == nil {
 		opts = &Options{}

@@ -55,9 +55,9 @@ func MaxConns() int {
 // These limits protect clients that have sent the token from clients that have not:
 //
 //   - Serve keeps at most MaxConns connections. For a further connection, it closes the
-//     oldest one that has not sent the token and that it waits for. If there is none, it
-//     closes an idle connection that has sent the token. If there is none, the new
-//     connection waits.
+//     oldest one that has not sent the token and whose next bytes it is waiting for. If
+//     there is none, it closes an idle connection that has sent the token. If there is
+//     none either, the new connection waits.
 //   - The connections that have not sent the token may together have sent 1 MiB of
 //     requests. Each of them counts as 4 KiB more. Beyond this limit, Serve closes the
 //     oldest of them that has sent an incomplete request.

@@ -10,8 +10,7 @@
 // A time limit has passed when either the wall clock or the monotonic clock says
 // so, because the monotonic clock may stand still in a frozen function, and the
 // wall clock can be set back. Expiry and refresh happen during the next Get. Only
-// while a fetch is in flight, a timer checks that the process runs; see
-// interrupt.go.
+// while a fetch is in flight, a timer checks that the process runs.
 //
 // The cache does not return to an older version by accident, although a cache
 // behind it may hold one for minutes. The secret of a fallback store never
@@ -68,7 +67,8 @@ var _ hush.Provider = (*Cache)(nil)
 
 // New returns a Cache that keeps each secret of next for ttl from the start of its
 // fetch. If ttl is zero or negative, the cache keeps no secret, but concurrent Gets
-// share one fetch. Nil opts mean the defaults.
+// share one fetch. Nil opts means the defaults. New panics if next
+// is nil.
 func New(next hush.Provider, ttl time.Duration, opts *Options) *Cache {
 	if next == nil {
 		panic("cachettl: next is nil")

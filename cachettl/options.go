@@ -57,9 +57,9 @@ type Options struct {
 	// NegativeTTL is how long ErrNotFound is cached. Zero means not at all.
 	NegativeTTL time.Duration
 
-	// MaxEntries bounds the number of secrets in memory. Zero means 1,000. The cache
-	// evicts approximately the least recently used secret. Secrets with a running
-	// fetch are not counted.
+	// MaxEntries bounds the number of secrets in memory. Zero or a negative value means
+	// 1,000. The cache evicts approximately the least recently used secret. Secrets
+	// with a running fetch are not counted.
 	MaxEntries int
 
 	// MaxFetches bounds the concurrent calls of the next provider. Zero means 64. A
@@ -69,7 +69,7 @@ type Options struct {
 	MaxFetches int
 
 	// FetchTimeout bounds one fetch. A fetch does not have the deadline of a caller.
-	// Zero means 5 s. No Get joins a fetch that is older than FetchTimeout by either
+	// Zero or a negative value means 5 s. No Get joins a fetch that is older than FetchTimeout by either
 	// clock, and the late response is dropped.
 	FetchTimeout time.Duration
 

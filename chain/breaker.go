@@ -39,11 +39,12 @@ type Breaker struct {
 	// means 5. A negative value means that the breaker never opens.
 	Failures int
 
-	// Wait is the longest time from the opening to the first probe. Zero means 1 s.
+	// Wait is the longest time from the opening to the first probe. Zero or a negative
+	// value means 1 s.
 	Wait time.Duration
 
-	// MaxWait is the limit for the doubling of Wait. Zero means 30 s. A MaxWait below
-	// Wait means Wait.
+	// MaxWait is the limit for the doubling of Wait. Zero or a negative value means 30 s.
+	// A MaxWait below Wait means Wait.
 	MaxWait time.Duration
 }
 

@@ -8,9 +8,9 @@
 //     context always end the lookup.
 //   - A Link with Front is a faster way to its store, which is the next link without
 //     Front. An example is the Lambda extension in front of Secrets Manager. A front's
-//     failure never ends the lookup. It does not count if the store then responds, unless
-//     the store is absent or does not support the Ref. If a front is throttled, the chain
-//     skips the other fronts of that store.
+//     failure never ends the lookup. If the result of the store is then anything other than
+//     ErrAbsent or ErrUnsupported, the front's failure is ignored. If a front is throttled,
+//     the chain skips the other fronts of that store.
 //   - Each link has a Breaker. While it is open, the chain skips the link and treats it as
 //     unavailable. If no other link returns the secret, the chain makes last-resort calls
 //     to the links that it skipped, in order, before it returns an error.
@@ -56,8 +56,8 @@ type Link struct {
 	Provider hush.Provider
 
 	// Timeout limits each call of the link. For a last-resort call, this includes the
-	// wait for a slot. Zero means no limit other than the provider's own and the share of
-	// the caller's time that Chain.Get describes.
+	// wait for a slot. Zero or a negative value means no Timeout. The Provider may have a
+	// limit of its own, and Chain.Get gives each link a share of the caller's time.
 	Timeout time.Duration
 
 	// Front means that the link is a front of the next link without Front. It has no
@@ -182,9 +182,12 @@ func requireValid(links []Link) {
 // others, because Get waits for it.
 //
 // An error is a *hush.Error whose cause is a *Failure that lists every attempt. Its class
-// follows the rules of the package comment. There are three special cases:
+// follows the rules of the package comment. There are these special cases:
 //
 //   - Ref.Validate fails: the class is ErrInvalidRef, and Get calls no link.
+//   - ctx has ended before Get: Get calls no link, and there is no *Failure.
+//   - The secret does not have the Ref's Field: the class is ErrNotFound. There is no
+//     *Failure, because the lookup has succeeded.
 //   - ctx ends during the lookup: the error wraps ctx.Err(). Its class is that of the last
 //     call if that call reported an outage, and otherwise ErrCanceled.
 //   - ctx ends with a *hush.Error as its cause: the error wraps no context error, and its

@@ -10,7 +10,7 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// A Failure is the cause of a chain's error. It lists the failure of every link. It
+// A Failure is the cause of a chain's error. It lists the failures of the links. It
 // unwraps only to the failure that decided, so that errors.Is does not report ErrNotFound
 // while a store is down.
 type Failure struct {
