@@ -1,14 +1,17 @@
 package faultproxy_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,3 +197,25 @@ func assertClean(t *testing.T, err error) {
 		t.Errorf("an error contains a hidden text: %s", leak)
 	}
 }
+
+// captureLog captures the output of the standard logger, to which net/http writes.
+func captureLog(t *testing.T) (text func() string) {
+	t.Helper()
+	var mu sync.Mutex
+	var b bytes.Buffer
+	log.SetOutput(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.Write(p)
+	}))
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
+	return func() string {
+		mu.Lock()
+		defer mu.Unlock()
+		return b.String()
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

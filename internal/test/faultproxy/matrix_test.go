@@ -1,10 +1,8 @@
 package faultproxy_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -286,25 +284,3 @@ func openFiles() int {
 	}
 	return len(entries)
 }
-
-// captureLog captures the output of the standard logger, to which net/http writes.
-func captureLog(t *testing.T) (text func() string) {
-	t.Helper()
-	var mu sync.Mutex
-	var b bytes.Buffer
-	log.SetOutput(writerFunc(func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		return b.Write(p)
-	}))
-	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-	return func() string {
-		mu.Lock()
-		defer mu.Unlock()
-		return b.String()
-	}
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
