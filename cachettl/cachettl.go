@@ -134,9 +134,9 @@ func (c *Cache) hit(e *entry) *record {
 
 // Forget drops the cached secrets of refs or, without refs, all secrets. A running
 // fetch still returns its secret to the Gets that wait for it, but the secret is
-// not kept. After Forget, fetches are fresh until the store has responded, because a
-// cache behind this one could return the old value. If next does not support fresh
-// requests, they are plain.
+// not kept. After Forget, fetches are fresh until the store has responded, or until
+// two of them have returned a fallback, because a cache behind this one could return
+// the old value. If next does not support fresh requests, they are plain.
 func (c *Cache) Forget(refs ...hush.Ref) {
 	c.mu.Lock()
 	defer c.unlock()

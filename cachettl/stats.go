@@ -6,9 +6,10 @@ import (
 	"github.com/hush-secrets/hush"
 )
 
-// Stats are the counters of a Cache since New. Every Get that returns is counted
-// once, as a hit, as stale or as a miss, except that hits are counted only with
-// Options.CountHits. A Get is counted before it returns.
+// Stats are the counters of a Cache since New. A Get is counted once, before it
+// returns: as a hit, as stale or as a miss. Hits are counted only with
+// Options.CountHits. A Get with an invalid Ref, and one whose context had ended
+// before, are not counted.
 type Stats struct {
 	Hits      uint64                // Gets served from memory within the TTL; 0 without Options.CountHits
 	Stale     uint64                // Gets served from memory past the TTL
