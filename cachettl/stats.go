@@ -19,7 +19,7 @@ type Stats struct {
 	Abandoned uint64                // fetches without a result, because the process stood still
 	Rotations uint64                // changes of a secret's version
 	Evictions uint64                // secrets evicted to make room
-	Entries   int                   // secrets in memory
+	Entries   int                   // secrets in memory, and cached ErrNotFound
 
 	CallbackPanics uint64 // panics of OnRotate and OnStale
 }
