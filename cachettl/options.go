@@ -50,8 +50,8 @@ type Options struct {
 
 	// RefreshAhead is how long before the end of its TTL a secret that is read is
 	// fetched in the background, so that no Get waits for it. The maximum is half
-	// the TTL. Zero means not at all. A secret that expires by
-	// itself, such as a lease, is always fetched again after two thirds of its life.
+	// the TTL. Zero means not at all. A secret that expires by itself, such as a
+	// lease, is always fetched again after two thirds of its life.
 	RefreshAhead time.Duration
 
 	// NegativeTTL is how long ErrNotFound is cached. Zero means not at all.
@@ -69,8 +69,8 @@ type Options struct {
 	MaxFetches int
 
 	// FetchTimeout bounds one fetch. A fetch does not have the deadline of a caller.
-	// Zero or a negative value means 5 s. No Get joins a fetch that is older than FetchTimeout by either
-	// clock, and the late response is dropped.
+	// Zero or a negative value means 5 s. No Get joins a fetch that is older than
+	// FetchTimeout by either clock, and the late response is dropped.
 	FetchTimeout time.Duration
 
 	// MinRefresh is how long a NewerThan request is served from memory after a

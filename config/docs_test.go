@@ -75,7 +75,7 @@ func TestDocsHaveTheDefaults(t *testing.T) {
 // TestDefaultsMatchTheOptions compares the documented defaults with the comments of
 // the fields that the settings set.
 func TestDefaultsMatchTheOptions(t *testing.T) {
-	zeroMeans := regexp.MustCompile(`Zero (?:StaleIfError )?means ([0-9.,]+(?: m?[smh]\b)?|not at all)`)
+	zeroMeans := regexp.MustCompile(`Zero (?:StaleIfError )?(?:or a negative value )?means ([0-9.,]+(?: m?[smh]\b)?|not at all)`)
 	plain := strings.NewReplacer("not at all", "0", " ", "", ",", "")
 	for _, s := range config.Settings() {
 		section, name, _ := strings.Cut(s.Key, ".")
