@@ -53,12 +53,12 @@ type RetryPolicy struct {
 // time, at most 500 ms, is left for the read and for fn. If ctx is cancelled, Use
 // returns without a last read.
 //
-// Use runs fn once for each secret. It compares secrets by Version, or by Value if
-// one of them has no Version. Use may run fn twice with a secret from one of the Stages,
-// the second time when it becomes current. Use ignores a Stale or FromFallback secret after the first
-// read. An outage does not end the wait; ErrDenied, ErrNotFound, ErrUnsupported and
-// ErrInvalidRef do. A Ref with a Version is not read again, because a version does not
-// change. A panic of fn reaches the caller.
+// Use runs fn once for each secret. It compares secrets by Version, or by Value if one
+// of them has no Version. Use may run fn twice with a secret from one of the Stages,
+// the second time when it becomes current. Use ignores a Stale or FromFallback secret
+// after the first read. An outage does not end the wait; ErrDenied, ErrNotFound,
+// ErrUnsupported and ErrInvalidRef do. A Ref with a Version is not read again, because
+// a version does not change. A panic of fn reaches the caller.
 //
 // Use returns nil if fn does. It returns the error of the first read, and an error of
 // fn that is not a rejection, unchanged. If all attempts fail, the error is ErrRejected

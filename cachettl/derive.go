@@ -12,10 +12,11 @@ import (
 // returns it for later hits, until it drops the secret: after Forget, a rotation or
 // the expiry. A secret that is marked Stale has its own value.
 //
-// The key identifies derive among the functions of all callers. It must be
-// comparable and, as a key of [context.WithValue], have a type of the caller's
-// package. Calls with the same key and the same ref must have equivalent functions. Goroutines share the value and must not change it. A value
-// that contains the secret should hide it from printers, as [hush.Value] does.
+// The key identifies derive among the functions of all callers. It must be comparable
+// and, as a key of [context.WithValue], have a type of the caller's package. Calls with
+// the same key and the same ref must have equivalent functions. Goroutines share the
+// value and must not change it. A value that contains the secret should hide it from
+// printers, as [hush.Value] does.
 func (c *Cache) GetDerived(ctx context.Context, ref hush.Ref, key any, derive func(hush.Secret) any) (any, error) {
 	r, err := c.get(ctx, &ref)
 	if err != nil {

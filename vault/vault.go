@@ -33,11 +33,11 @@
 //
 // If the client has an *http.Transport, the copy has its own transport and connections.
 // The reason is that net/http prints bytes that follow the end of a response, and these
-// can be part of a secret. The dialer, TLS configuration, proxy and limits of idle connections stay the
-// same; a connection that is idle for 50 s is closed. The copy keeps a transport of
-// another type, and one that sets Dial, DialTLS, DisableKeepAlives, MaxConnsPerHost,
-// ResponseHeaderTimeout, ProxyConnectHeader, GetProxyConnectHeader or
-// OnProxyConnectResponse.
+// can be part of a secret. The dialer, TLS configuration, proxy and limits of idle
+// connections stay the same; a connection that is idle for 50 s is closed. The copy
+// keeps a transport of another type, and one that sets Dial, DialTLS,
+// DisableKeepAlives, MaxConnsPerHost, ResponseHeaderTimeout, ProxyConnectHeader,
+// GetProxyConnectHeader or OnProxyConnectResponse.
 //
 // # Failures
 //
