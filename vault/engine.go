@@ -40,11 +40,12 @@ func (p *Provider) engine(ctx context.Context) (*engine, error) {
 }
 
 // startDiscovery returns the discovery that is in flight, or the one that succeeded since
-// the caller looked, or else starts one.
+// the caller looked, or else starts one. It checks the flight before its result: a
+// discovery stores its result before it ends.
 func (p *Provider) startDiscovery(ctx context.Context) *flight[*engine] {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.discovered.Load() == nil && !p.discovery.inFlight(p.session.now()) {
+	if !p.discovery.inFlight(p.session.now()) && p.discovered.Load() == nil {
 		p.discovery = startFlight(ctx, p.session, p.discover, nil)
 	}
 	return p.discovery
