@@ -51,6 +51,8 @@ func BenchmarkGet(b *testing.B) {
 				floor += duration(bare)
 			}
 		}
+		b.ReportMetric(float64(cost)/float64(b.N), "ours-ns/op")
+		b.ReportMetric(float64(floor)/float64(b.N), "bare-ns/op")
 		b.ReportMetric(float64(cost)/float64(floor), "ours/bare")
 	})
 }

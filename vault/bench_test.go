@@ -110,5 +110,7 @@ func inTurns(b *testing.B, ours, bare func()) {
 			cost += measure(ours)
 		}
 	}
+	b.ReportMetric(float64(cost)/float64(b.N), "ours-ns/op")
+	b.ReportMetric(float64(floor)/float64(b.N), "bare-ns/op")
 	b.ReportMetric(float64(cost)/float64(floor), "ours/bare")
 }

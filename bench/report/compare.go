@@ -32,7 +32,7 @@ type comparison struct {
 	floor       string // name of the benchmark of the baseline; empty means none
 	unit        string // empty means ns/op
 	relation    relation
-	alternating string // benchmark that alternates between both; its ratio is the value
+	alternating string // benchmark that alternates between both, in place of ours and floor
 	limit       limit
 	optional    string  // why the measurement may be missing; empty means it must exist
 	sufficient  float64 // the limit is also met if ours is at most this; zero means no such rule
@@ -76,6 +76,10 @@ func (c comparison) evaluate(results map[string]*result.Result) (n numbers, err 
 		return n, fmt.Errorf("section %s: %w", c.section, errNoSample)
 	}
 	samples, unit := r.Samples(), cmp.Or(c.unit, "ns/op")
+	floorUnit := unit
+	if c.alternating != "" {
+		c.ours, c.floor, unit, floorUnit = c.alternating, c.alternating, "ours-ns/op", "bare-ns/op"
+	}
 	ours, err := values(samples, c.ours, unit)
 	if err != nil && c.optional != "" {
 		return numbers{missing: true}, nil
@@ -85,7 +89,7 @@ func (c comparison) evaluate(results map[string]*result.Result) (n numbers, err 
 	}
 	floor := make([]float64, len(ours))
 	if c.floor != "" {
-		floor, err = values(samples, c.floor, unit)
+		floor, err = values(samples, c.floor, floorUnit)
 		switch {
 		case err != nil && c.optional != "":
 			return numbers{missing: true}, nil
@@ -96,11 +100,6 @@ func (c comparison) evaluate(results map[string]*result.Result) (n numbers, err 
 	rounds := make([]float64, len(ours))
 	for i := range ours {
 		rounds[i] = c.value(ours[i], floor[i])
-	}
-	if c.alternating != "" {
-		if rounds, err = values(samples, c.alternating, "ours/bare"); err != nil {
-			return n, fmt.Errorf("section %s: %w", c.section, err)
-		}
 	}
 	n = numbers{ours: median(ours), floor: median(floor), value: median(rounds)}
 	slices.Sort(rounds)

@@ -66,12 +66,15 @@ func fakeResults() map[string]*result.Result {
 			if c.section == "hits" {
 				continue
 			}
+			if c.alternating != "" {
+				for unit, value := range map[string]float64{"ours-ns/op": 202, "bare-ns/op": 200, "ours/bare": 1.01} {
+					add(c.section, c.alternating, unit, value)
+				}
+				continue
+			}
 			unit := map[bool]string{true: "ns/op", false: c.unit}[c.unit == ""]
 			add(c.section, c.ours, unit, float64(100+i))
 			add(c.section, c.floor, unit, 200)
-			if c.alternating != "" {
-				add(c.section, c.alternating, "ours/bare", 1.01)
-			}
 		}
 		for _, read := range []string{"sdk/first", "sdk/warm", "extension/first", "extension/warm", "memory"} {
 			add("path", "Path/"+read, "ns/op", 3e7)
@@ -160,7 +163,7 @@ func TestComparisonEvaluatesLimit(t *testing.T) {
 		"difference above":   {func(c *comparison) { c.limit, c.relation = "≤ -101", difference }, false, "-100 ns"},
 		"absolute within":    {func(c *comparison) { c.limit, c.relation = "≤ 100", absolute }, true, "100 ns"},
 		"largest of several": {func(c *comparison) { c.limit, c.relation, c.ours = "≤ 199", absolute, "A/*" }, false, "200 ns"},
-		"alternating":        {func(c *comparison) { c.limit, c.alternating = "≤ 1.1", "A/turns" }, false, "1.20 ×"},
+		"alternating":        {func(c *comparison) { c.limit, c.ours, c.floor, c.alternating = "≤ 1.1", "", "", "A/turns" }, false, "1.20 ×"},
 		"no limit":           {func(*comparison) {}, true, "0.50 ×"},
 		"optional":           {func(c *comparison) { c.ours, c.optional = "B", "why" }, false, "not measured"},
 		"optional, no floor": {func(c *comparison) { c.floor, c.optional = "B", "why" }, false, "not measured"},
@@ -168,7 +171,7 @@ func TestComparisonEvaluatesLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &result.Result{}
 			for range 3 {
-				r.AddText("BenchmarkA/ours-2 1 100 ns/op\nBenchmarkA/floor-2 1 200 ns/op\nBenchmarkA/turns-2 1 5 ns/op 1.2 ours/bare\n")
+				r.AddText("BenchmarkA/ours-2 1 100 ns/op\nBenchmarkA/floor-2 1 200 ns/op\nBenchmarkA/turns-2 1 5 ns/op 120 ours-ns/op 100 bare-ns/op\n")
 			}
 			compared := comparison{section: "a", ours: "A/ours", floor: "A/floor"}
 			c.change(&compared)
@@ -176,6 +179,9 @@ func TestComparisonEvaluatesLimit(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, c.met, n.met)
 			assert.Contains(t, compared.cells(n), c.value)
+			if compared.alternating != "" {
+				assert.Equal(t, []string{"120 ns", "", "100 ns"}, compared.cells(n)[1:4])
+			}
 		})
 	}
 	_, err := comparison{section: "a", ours: "B"}.evaluate(map[string]*result.Result{"a": {}})

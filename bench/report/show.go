@@ -21,7 +21,7 @@ func (c comparison) cells(n numbers) []string {
 	if n.missing {
 		return []string{c.operation, "", c.baseline, "", "not measured", "", c.showLimit(), c.optional}
 	}
-	if c.floor != "" {
+	if c.floor != "" || c.alternating != "" {
 		floor = show(n.floor, c.unit)
 	}
 	if n.low < n.high {
