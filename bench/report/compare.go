@@ -69,18 +69,27 @@ type numbers struct {
 
 var errNoSample = errors.New("no measurement, or not in every round")
 
+// A series is the values of a benchmark in one unit, one for each round.
+type series struct{ benchmark, unit string }
+
+// series returns the two series that c compares.
+func (c comparison) series() (ours, floor series) {
+	if c.alternating != "" {
+		return series{c.alternating, "ours-ns/op"}, series{c.alternating, "bare-ns/op"}
+	}
+	unit := cmp.Or(c.unit, "ns/op")
+	return series{c.ours, unit}, series{c.floor, unit}
+}
+
 // evaluate computes the comparison from the results of its section.
 func (c comparison) evaluate(results map[string]*result.Result) (n numbers, err error) {
 	r := results[c.section]
 	if r == nil {
 		return n, fmt.Errorf("section %s: %w", c.section, errNoSample)
 	}
-	samples, unit := r.Samples(), cmp.Or(c.unit, "ns/op")
-	floorUnit := unit
-	if c.alternating != "" {
-		c.ours, c.floor, unit, floorUnit = c.alternating, c.alternating, "ours-ns/op", "bare-ns/op"
-	}
-	ours, err := values(samples, c.ours, unit)
+	samples := r.Samples()
+	oursSeries, floorSeries := c.series()
+	ours, err := values(samples, oursSeries.benchmark, oursSeries.unit)
 	if err != nil && c.optional != "" {
 		return numbers{missing: true}, nil
 	}
@@ -88,13 +97,13 @@ func (c comparison) evaluate(results map[string]*result.Result) (n numbers, err 
 		return n, fmt.Errorf("section %s: %w", c.section, err)
 	}
 	floor := make([]float64, len(ours))
-	if c.floor != "" {
-		floor, err = values(samples, c.floor, floorUnit)
+	if floorSeries.benchmark != "" {
+		floor, err = values(samples, floorSeries.benchmark, floorSeries.unit)
 		switch {
 		case err != nil && c.optional != "":
 			return numbers{missing: true}, nil
 		case err != nil || len(floor) != len(ours):
-			return n, fmt.Errorf("section %s: %s: %w", c.section, c.floor, cmp.Or(err, errNoSample))
+			return n, fmt.Errorf("section %s: %s: %w", c.section, floorSeries.benchmark, cmp.Or(err, errNoSample))
 		}
 	}
 	rounds := make([]float64, len(ours))
