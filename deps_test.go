@@ -91,6 +91,7 @@ var linkRules = []linkRule{
 	{pkg: "internal/test/agentprotocol"},
 	{pkg: "internal/test/canary"},
 	{pkg: "internal/test/faultproxy"},
+	{pkg: "internal/test/linkswap", links: testsLinks, testing: true},
 	{pkg: "internal/http1"},
 	{pkg: "internal/httpbody"},
 	{pkg: "internal/surrogate"},

@@ -3,13 +3,12 @@
 package main
 
 import (
-	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
+	"github.com/hush-secrets/hush/internal/test/linkswap"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -66,19 +65,7 @@ func TestReadConfigFileWhileItIsReplaced(t *testing.T) {
 	require.NoError(t, os.WriteFile(untrusted, []byte("untrusted"), 0o600))
 	require.NoError(t, os.Chmod(untrusted, 0o666))
 	path := filepath.Join(dir, configFile)
-	require.NoError(t, os.Symlink(trusted, path))
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			target := []string{trusted, untrusted}[i%2]
-			if !assert.NoError(t, os.Symlink(target, path+".next")) || !assert.NoError(t, os.Rename(path+".next", path)) {
-				return
-			}
-		}
-	})
+	defer linkswap.Start(t, path, trusted, untrusted)()
 	accepted := 0
 	for range 5000 {
 		if text, err := readConfigFile(); err == nil {

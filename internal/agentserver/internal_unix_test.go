@@ -3,12 +3,11 @@
 package agentserver
 
 import (
-	"context"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
+	"github.com/hush-secrets/hush/internal/test/linkswap"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -21,19 +20,7 @@ func TestReadTokenWhileTheFileIsReplaced(t *testing.T) {
 	require.NoError(t, os.WriteFile(untrusted, []byte("untrusted"), 0o600))
 	require.NoError(t, os.Chmod(untrusted, 0o666))
 	path := filepath.Join(t.TempDir(), "token")
-	require.NoError(t, os.Symlink(trusted, path))
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			target := []string{trusted, untrusted}[i%2]
-			if !assert.NoError(t, os.Symlink(target, path+".next")) || !assert.NoError(t, os.Rename(path+".next", path)) {
-				return
-			}
-		}
-	})
+	defer linkswap.Start(t, path, trusted, untrusted)()
 	accepted := 0
 	for range 5000 {
 		if token, err := readToken(tokenFileFlag, path); err == nil {

@@ -3,11 +3,9 @@
 package secretfile_test
 
 import (
-	"context"
 	"net"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hush-secrets/hush/internal/secretfile"
+	"github.com/hush-secrets/hush/internal/test/linkswap"
 )
 
 func TestReadDoesNotWait(t *testing.T) {
@@ -34,22 +33,6 @@ func TestReadDoesNotWait(t *testing.T) {
 	}
 }
 
-// exchange makes path a link to each of files in turn until ctx ends. The path always
-// exists.
-func exchange(ctx context.Context, t *testing.T, path string, files ...string) *sync.WaitGroup {
-	t.Helper()
-	require.NoError(t, os.Symlink(files[0], path))
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := 0; ctx.Err() == nil; i++ {
-			if !assert.NoError(t, os.Symlink(files[i%len(files)], path+".next")) || !assert.NoError(t, os.Rename(path+".next", path)) {
-				return
-			}
-		}
-	})
-	return &wg
-}
-
 // TestReadOfAPathThatBecomesAFIFO replaces a regular file by a FIFO during reads, which
 // must not wait.
 func TestReadOfAPathThatBecomesAFIFO(t *testing.T) {
@@ -57,10 +40,7 @@ func TestReadOfAPathThatBecomesAFIFO(t *testing.T) {
 	file, fifo, path := filepath.Join(dir, "file"), filepath.Join(dir, "fifo"), filepath.Join(dir, "path")
 	require.NoError(t, os.WriteFile(file, []byte("hunter2"), 0o600))
 	require.NoError(t, syscall.Mkfifo(fifo, 0o600))
-	ctx, cancel := context.WithCancel(t.Context())
-	wg := exchange(ctx, t, path, file, fifo)
-	defer wg.Wait()
-	defer cancel()
+	defer linkswap.Start(t, path, file, fifo)()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -84,10 +64,7 @@ func TestReadInfoIsOfTheFileThatWasRead(t *testing.T) {
 	require.NoError(t, os.WriteFile(ours, []byte("ours"), 0o600))
 	require.NoError(t, os.WriteFile(theirs, []byte("theirs"), 0o600))
 	require.NoError(t, os.Chmod(theirs, 0o666))
-	ctx, cancel := context.WithCancel(t.Context())
-	wg := exchange(ctx, t, path, ours, theirs)
-	defer wg.Wait()
-	defer cancel()
+	defer linkswap.Start(t, path, ours, theirs)()
 	for range 5000 {
 		content, info, err := secretfile.ReadInfo(path, 64)
 		require.NoError(t, err)
