@@ -10,24 +10,23 @@ import (
 )
 
 func fresh(s *suite) {
-	s.Put("db/prod", s.canary("old"))
-	s.assertReads(hush.Name("db/prod"), s.canary("old"))
-	s.Rotate("db/prod", s.canary("new"))
-	got, err := s.get(hush.Name("db/prod").Fresh())
-	if errors.Is(err, hush.ErrUnsupported) {
-		s.assertNoLeak(err)
-		return
-	}
-	require.NoError(s, err)
-	s.assertWhole(got, s.canary("new"))
+	s.assertSeesRotation(func(hush.Secret) hush.Ref { return hush.Name("db/prod").Fresh() })
 }
 
 func newerThan(s *suite) {
+	s.assertSeesRotation(hush.Name("db/prod").NewerThan)
+}
+
+// assertSeesRotation rotates a secret and asserts that the Ref that refAfter returns for
+// the old one reads the new one, or is ErrUnsupported.
+func (s *suite) assertSeesRotation(refAfter func(old hush.Secret) hush.Ref) {
+	s.Helper()
 	s.Put("db/prod", s.canary("old"))
 	old, err := s.get(hush.Name("db/prod"))
 	require.NoError(s, err)
+	s.assertWhole(old, s.canary("old"))
 	s.Rotate("db/prod", s.canary("new"))
-	got, err := s.get(hush.Name("db/prod").NewerThan(old))
+	got, err := s.get(refAfter(old))
 	if errors.Is(err, hush.ErrUnsupported) {
 		s.assertNoLeak(err)
 		return
