@@ -2,28 +2,10 @@
 package main
 
 import (
-	"context"
 	"os"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
 	"github.com/hush-secrets/hush/bench/coldstart/program"
+	"github.com/hush-secrets/hush/bench/coldstart/program/sdkread"
 )
 
-func main() { os.Exit(program.Run(read)) }
-
-func read() (string, error) {
-	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return "", err
-	}
-	client := secretsmanager.NewFromConfig(cfg)
-	out, err := client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(program.Name)})
-	if err != nil {
-		return "", err
-	}
-	return aws.ToString(out.SecretString), nil
-}
+func main() { os.Exit(program.Run(sdkread.Read)) }
