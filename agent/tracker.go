@@ -125,7 +125,7 @@ func (t *connTracker) closeNow(c *trackedConn) {
 	c.end()
 }
 
-// undoClose undoes close for a connection from which n bytes were read. The caller holds
+// undoClose undoes close for a connection after a read of n bytes. The caller holds
 // t.mu.
 func (t *connTracker) undoClose(c *trackedConn, to stage, n int) {
 	if !c.interrupted || n == 0 || t.draining {

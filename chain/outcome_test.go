@@ -178,7 +178,7 @@ func TestFromFallback(t *testing.T) {
 		{"not found is a response", []linkResult{s(hush.ErrNotFound)}, false, false},
 		{"denied is a response", []linkResult{s(hush.ErrDenied)}, false, false},
 		{"absent is not an outage", []linkResult{s(hush.ErrAbsent)}, false, false},
-		{"absent is none on a fresh read", []linkResult{s(hush.ErrAbsent)}, true, false},
+		{"absent is not an outage on a fresh read", []linkResult{s(hush.ErrAbsent)}, true, false},
 		{"unsupported", []linkResult{s(hush.ErrUnsupported)}, false, false},
 		{"unsupported on a fresh read", []linkResult{s(hush.ErrUnsupported)}, true, true},
 		{"a front's own store responds", []linkResult{f(hush.ErrUnavailable)}, false, false},

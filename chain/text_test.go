@@ -20,8 +20,8 @@ import (
 	"github.com/hush-secrets/hush/providertest"
 )
 
-// A store, or a user who writes into it, must not control the size of a line or how a
-// terminal shows it.
+// A store must not control the size of a log line or how a terminal shows it. Nor must a
+// user with write access to the store.
 func TestLogTextsAreBoundedAndPrintable(t *testing.T) {
 	const hidden = "\u202e\u2066\u200b\x1b\n\xff"
 	for name, text := range map[string]string{

@@ -78,8 +78,8 @@ func (o *opening) open(ctx context.Context) {
 	}
 }
 
-// mayLackProviders reports whether a mistake in reading may be the reason that there
-// are no providers.
+// mayLackProviders reports whether the list of providers may be empty because of a
+// mistake in reading.
 func (o *opening) mayLackProviders() bool {
 	return slices.ContainsFunc(o.read.first, func(p *problem) bool { return p.key == "" || p.key == "providers" })
 }

@@ -47,7 +47,7 @@ func TestURLsWithCredentialsAreInvalid(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotQuoteTokens has a token in the place of each kind of word.
+// TestErrorsDoNotQuoteTokens replaces each kind of word in a configuration with a token.
 func TestErrorsDoNotQuoteTokens(t *testing.T) {
 	const token = "hvs.CAESIJ4q8yXk2mVbT1oWmD"
 	for text, want := range map[string]string{

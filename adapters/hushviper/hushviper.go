@@ -122,8 +122,8 @@ func (r *resolver) references(from reflect.Value, to reflect.Type) ([]string, er
 	return slices.Sorted(maps.Keys(texts)), nil
 }
 
-// get returns the secrets of the references. An invalid reference becomes the zero Ref,
-// for which GetAll calls no store.
+// get returns the secrets of the references. An invalid reference becomes the zero Ref;
+// GetAll reports it without a call of a store.
 func (r *resolver) get(texts []string) (map[string]hush.Secret, error) {
 	refs, invalid := make([]hush.Ref, len(texts)), make([]error, len(texts))
 	for i, text := range texts {

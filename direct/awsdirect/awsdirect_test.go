@@ -221,8 +221,8 @@ func TestLazy(t *testing.T) {
 	requireClass(t, hush.ErrCanceled, err)
 }
 
-// TestQuiet sees nothing on stderr, to which the SDK alone writes.
-func TestQuiet(t *testing.T) {
+// The SDK's default logger writes to stderr. A Provider replaces it.
+func TestProviderWritesNothingToStderr(t *testing.T) {
 	laptop(t)
 	instance(t)
 	server := start(t)
