@@ -1,5 +1,5 @@
-// Package linkswap replaces a file while a test reads it, as an attacker does who can
-// write to its folder.
+// Package linkswap replaces a file while a test reads it. An attacker with write access
+// to the folder of the file does the same.
 package linkswap
 
 import (
